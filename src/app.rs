@@ -1,0 +1,1 @@
+//! The only wiring place: every shared component is built here, once.

@@ -1,0 +1,6 @@
+//! Cryptography that is not TLS and not JWT: sealing, random numbers, digests, comparison. All of it aws-lc-rs.
+
+pub mod digest;
+pub mod equal;
+pub mod random;
+pub mod seal;

@@ -1,0 +1,1 @@
+//! Microsoft Entra ID as a relying party sees it.

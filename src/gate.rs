@@ -1,0 +1,1 @@
+//! The way of a request: target, route, identify, decide, forward.

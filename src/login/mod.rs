@@ -1,0 +1,1 @@
+//! The login chain under `/cdn-cgi/access/`.

@@ -1,0 +1,1 @@
+//! The only writers of objects: validate, write, audit, publish.

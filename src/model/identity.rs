@@ -1,0 +1,123 @@
+//! What an identity provider said about a person at login, and what policies may know of it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::email::EmailAddress;
+use super::ids::{IdpId, ObjectId, TenantId, UserId};
+
+/// The key of a person: the directory and the object in it. Never an address, which can change hands
+/// (<https://learn.microsoft.com/entra/identity-platform/migrate-off-email-claim-authorization>).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PersonKey {
+    /// The directory signed in to.
+    pub tenant: TenantId,
+    /// The person's object in it.
+    pub object: ObjectId,
+}
+
+/// An identity as the provider gave it at login. Kept with the session, read by policies on each change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Our user.
+    pub user: UserId,
+    /// The person behind it.
+    pub person: PersonKey,
+    /// The provider signed in with.
+    pub provider: IdpId,
+    /// The address found by claim, `email` or UPN; `None` where none is an address.
+    pub email: Option<Email>,
+    /// Display name. Not unique, chosen by the directory; never a key.
+    pub name: Option<String>,
+    /// Given name.
+    pub given_name: Option<String>,
+    /// Family name.
+    pub family_name: Option<String>,
+    /// Whether the account is a guest of the directory.
+    pub guest: bool,
+    /// The groups the person is in, nested ones included.
+    pub groups: Groups,
+    /// Authentication methods (RFC 8176), where the provider tells.
+    pub amr: Vec<String>,
+    /// Conditional Access authentication contexts satisfied (`acrs`).
+    pub contexts: Vec<String>,
+    /// The claims the provider is configured to copy: `oidc_fields` and `custom` on the wire.
+    pub claims: Map<String, Value>,
+    /// The provider's session (`sid`), by which front-channel logout finds ours.
+    pub provider_session: Option<String>,
+    /// The provider's opaque `login_hint` claim, used to sign out at Entra without an account picker.
+    pub login_hint: Option<String>,
+    /// Where the browser was, as the listener saw it.
+    pub address: std::net::IpAddr,
+    /// Country of that address (ISO 3166-1 alpha-2), where known.
+    pub country: Option<String>,
+    /// When the person signed in.
+    #[serde(with = "jiff::fmt::serde::timestamp::second::required")]
+    pub at: Timestamp,
+}
+
+impl Identity {
+    /// The address if e-mail rules may rely on it: nOAuth, `reference` Descope 2023.
+    pub fn trusted_email(&self) -> Option<&EmailAddress> {
+        self.email
+            .as_ref()
+            .filter(|email| email.trusted)
+            .map(|email| &email.address)
+    }
+}
+
+/// An address and whether a policy may rely on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Email {
+    /// The address.
+    pub address: EmailAddress,
+    /// `false` for a guest's unverified address: shown, passed on, but no e-mail rule accepts it.
+    pub trusted: bool,
+}
+
+/// Group membership. Not knowing is not the same as having none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Groups {
+    /// The provider does not ask for groups (`support_groups` is off).
+    NotAsked,
+    /// The complete list.
+    Known {
+        /// Every group, nested ones included.
+        groups: Vec<Group>,
+    },
+    /// The list is missing or partial: group rules are unknown, so that Include and Require do not match and
+    /// Exclude and Block do. A group found in a partial list is still held.
+    Unknown {
+        /// What had arrived before the failure.
+        partial: Vec<Group>,
+        /// Why, for the operator.
+        reason: String,
+    },
+}
+
+impl Groups {
+    /// The groups that are certain.
+    pub fn held(&self) -> &[Group] {
+        match self {
+            Self::NotAsked => &[],
+            Self::Known { groups } => groups,
+            Self::Unknown { partial, .. } => partial,
+        }
+    }
+
+    /// Whether a group that is not in [`Groups::held`] is certainly not held.
+    pub fn complete(&self) -> bool {
+        matches!(self, Self::Known { .. })
+    }
+}
+
+/// A group of the directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// Entra object id, lower case.
+    pub id: ObjectId,
+    /// Display name where permitted; a label, never a key.
+    pub name: Option<String>,
+}

@@ -1,0 +1,97 @@
+//! Identity providers: Microsoft Entra ID with the keys of the API type `azureAD`.
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::ids::{IdpId, TenantId};
+
+/// An identity provider. Holds secrets, so it has no `Serialize`; `Debug` hides them.
+#[derive(Debug, Clone)]
+pub struct IdentityProvider {
+    /// The provider's id.
+    pub id: IdpId,
+    /// Its name on the chooser page.
+    pub name: String,
+    /// The Entra settings.
+    pub entra: EntraSettings,
+}
+
+/// Settings of a provider of type `azureAD` (reference §5.3 of Access, and ours besides).
+#[derive(Debug, Clone)]
+pub struct EntraSettings {
+    /// Application (client) id of the app registration.
+    pub client_id: String,
+    /// Directory (tenant) id.
+    pub directory_id: TenantId,
+    /// How the client proves itself at the token endpoint.
+    pub credential: ClientCredential,
+    /// The cloud the directory lives in.
+    pub cloud: Cloud,
+    /// Whether group membership is read from Graph at login.
+    pub support_groups: bool,
+    /// Whether PKCE is used; `true` unless switched off.
+    pub pkce_enabled: bool,
+    /// The claim that holds the e-mail address, tried before `email` and UPN.
+    pub email_claim_name: Option<String>,
+    /// Claims copied into the identity.
+    pub claims: Vec<String>,
+    /// `prompt` of the authorization request.
+    pub prompt: Option<Prompt>,
+    /// `domain_hint` of the authorization request: skips home-realm discovery.
+    pub domain_hint: Option<String>,
+    /// Scopes asked for besides the usual ones, such as `Directory.Read.All`.
+    pub scopes: Vec<String>,
+    /// Ours: whether a guest's unverified address satisfies e-mail rules.
+    pub trust_guest_email: bool,
+    /// Whether the app has a signing key of its own: its keys are then asked for with `?appid=`.
+    pub custom_signing_key: bool,
+}
+
+/// How the client authenticates at the token endpoint.
+#[derive(Debug, Clone)]
+pub enum ClientCredential {
+    /// A client secret; the second is tried where the first is refused, so that rotation needs no gap.
+    Secret {
+        /// The present secret.
+        current: SecretString,
+        /// The one that will follow.
+        next: Option<SecretString>,
+    },
+    /// A certificate: `private_key_jwt`.
+    Certificate {
+        /// The certificate, PEM.
+        certificate: String,
+        /// Its private key (RSA), PEM.
+        key: SecretString,
+    },
+    /// A federated token read anew from this file for every use, as Kubernetes rotates it.
+    FederatedTokenFile(std::path::PathBuf),
+}
+
+/// Values of `prompt` that the API takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Prompt {
+    /// Credentials are asked for each time.
+    Login,
+    /// The account picker is shown each time.
+    SelectAccount,
+    /// Nothing is shown; fails where interaction is needed, and then one interactive login follows.
+    None,
+}
+
+/// A Microsoft cloud: where to sign in and where Graph is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cloud {
+    /// The key in `azure_cloud`.
+    pub key: String,
+    /// Base address of the login host, without trailing slash in use.
+    pub login: Url,
+    /// Base address of Graph.
+    pub graph: Url,
+    /// `cloud_instance_name` of its keys, where known: a key of another cloud is refused.
+    pub instance_name: Option<String>,
+    /// Audience that a federated credential must name.
+    pub federation_audience: String,
+}

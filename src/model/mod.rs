@@ -1,0 +1,15 @@
+//! The words of the product as types, without any I/O.
+//!
+//! A value of these types has been parsed: whoever holds one need not check it again.
+
+pub mod application;
+pub mod destination;
+pub mod duration;
+pub mod email;
+pub mod host;
+pub mod identity;
+pub mod idp;
+pub mod ids;
+pub mod organization;
+pub mod policy;
+pub mod upstream;

@@ -1,0 +1,140 @@
+//! The organization: who the gateway belongs to and where its auth host is.
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::duration::GoDuration;
+use super::host::Host;
+use super::ids::AccountId;
+
+/// The organization.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Organization {
+    /// Its name, as people see it on the pages.
+    pub name: String,
+    /// Where the auth host is.
+    pub auth: AuthUrl,
+    /// The account in API paths.
+    pub account_id: AccountId,
+    /// How long an organization session lives.
+    pub session_duration: GoDuration,
+    /// Whether signing out here also signs out at the identity provider.
+    pub sign_out_at_provider: bool,
+}
+
+/// Scheme, host and port of the auth host (Access: team domain). Application hosts inherit scheme and port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Url", into = "Url")]
+pub struct AuthUrl {
+    url: Url,
+    host: Host,
+}
+
+/// Why a URL cannot be the auth host's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AuthUrlRefused {
+    /// Not http or https, or without host.
+    #[error("it must start with https:// and name a host")]
+    NotHttp,
+    /// Plain http for a host that others can reach: cookies could not be `Secure`.
+    #[error("plain http is for loopback hosts only; use https")]
+    PlainHttp,
+    /// A path, query, fragment or user name.
+    #[error("it must end after host and port")]
+    MoreThanOrigin,
+}
+
+impl AuthUrl {
+    /// The origin without trailing slash, such as `https://login.example.com`: the `iss` of our tokens.
+    pub fn origin(&self) -> &str {
+        self.url.as_str().trim_end_matches('/')
+    }
+
+    /// The host, without port.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Whether pages are served over TLS, by us or by a proxy in front.
+    pub fn is_https(&self) -> bool {
+        self.url.scheme() == "https"
+    }
+
+    /// The origin of another host of this gateway, with the same scheme and port.
+    pub fn origin_of(&self, host: &Host) -> String {
+        match self.url.port() {
+            Some(port) => format!("{}://{host}:{port}", self.url.scheme()),
+            None => format!("{}://{host}", self.url.scheme()),
+        }
+    }
+
+    /// An address on the auth host. `path_and_query` starts with a slash.
+    pub fn address(&self, path_and_query: &str) -> String {
+        format!("{}{path_and_query}", self.origin())
+    }
+}
+
+impl TryFrom<Url> for AuthUrl {
+    type Error = AuthUrlRefused;
+
+    fn try_from(url: Url) -> Result<Self, AuthUrlRefused> {
+        let host: Host = url
+            .host_str()
+            .and_then(|host| host.parse().ok())
+            .ok_or(AuthUrlRefused::NotHttp)?;
+        match url.scheme() {
+            "https" => {}
+            "http" if host.is_loopback() => {}
+            "http" => return Err(AuthUrlRefused::PlainHttp),
+            _ => return Err(AuthUrlRefused::NotHttp),
+        }
+        let bare = url.path() == "/"
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none();
+        if !bare {
+            return Err(AuthUrlRefused::MoreThanOrigin);
+        }
+        Ok(Self { url, host })
+    }
+}
+
+impl From<AuthUrl> for Url {
+    fn from(auth: AuthUrl) -> Url {
+        auth.url
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn auth(text: &str) -> Result<AuthUrl, AuthUrlRefused> {
+        AuthUrl::try_from(text.parse::<Url>().unwrap())
+    }
+
+    #[test]
+    fn application_hosts_inherit_scheme_and_port() {
+        let auth = auth("http://login.localhost:8080").unwrap();
+        assert_eq!(
+            auth.origin_of(&"wiki.localhost".parse().unwrap()),
+            "http://wiki.localhost:8080"
+        );
+        assert_eq!(
+            auth.address("/cdn-cgi/access/callback"),
+            "http://login.localhost:8080/cdn-cgi/access/callback"
+        );
+    }
+
+    #[test]
+    fn plain_http_is_for_loopback_only() {
+        assert_eq!(auth("http://login.example.com"), Err(AuthUrlRefused::PlainHttp));
+        assert_eq!(
+            auth("https://login.example.com/x"),
+            Err(AuthUrlRefused::MoreThanOrigin)
+        );
+        assert_eq!(auth("ftp://login.example.com"), Err(AuthUrlRefused::NotHttp));
+        assert!(auth("https://login.example.com").is_ok());
+    }
+}

@@ -1,0 +1,69 @@
+//! Policies as Access writes them: a decision, and rules to include, require and exclude.
+
+use serde::{Deserialize, Serialize};
+
+use super::duration::GoDuration;
+use super::email::{EmailAddress, EmailDomain};
+use super::ids::{IdpId, ObjectId, PolicyId};
+
+/// What happens to requests that a policy matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// Matching people get in after signing in.
+    Allow,
+    /// Matching people are refused.
+    Deny,
+    /// No sign-in and no identity for matching requests.
+    Bypass,
+    /// Machines get in by service token or certificate, without a sign-in.
+    NonIdentity,
+}
+
+/// A policy. It matches where any Include, every Require and no Exclude holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// The policy's id.
+    pub id: PolicyId,
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub decision: Decision,
+    /// At least one must hold.
+    pub include: Vec<Selector>,
+    /// All must hold.
+    #[serde(default)]
+    pub require: Vec<Selector>,
+    /// None may hold.
+    #[serde(default)]
+    pub exclude: Vec<Selector>,
+    /// How long an application token lives that this policy let in; the application's where absent.
+    #[serde(default)]
+    pub session_duration: Option<GoDuration>,
+}
+
+/// One rule. On the wire an object with exactly one key, such as `{"email_domain":{"domain":"example.com"}}`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Selector {
+    /// Everybody who could sign in.
+    Everyone {},
+    /// One address.
+    Email {
+        /// The address.
+        email: EmailAddress,
+    },
+    /// Every address of a domain; subdomains are other domains.
+    EmailDomain {
+        /// The domain, without `@`.
+        domain: EmailDomain,
+    },
+    /// A group of an Entra directory, nested membership included.
+    #[serde(rename = "azureAD")]
+    AzureAd {
+        /// Entra object id of the group.
+        id: ObjectId,
+        /// The provider whose directory it is of.
+        identity_provider_id: IdpId,
+    },
+}

@@ -1,0 +1,1 @@
+//! Policies, pure: compile, evaluate, explain. Nothing here waits, reads or writes.

@@ -1,0 +1,1 @@
+//! Forwarding what a permit allows.

@@ -1,0 +1,1 @@
+//! Sessions and tokens: live table, signing, verification, revocation.

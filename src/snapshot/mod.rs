@@ -1,0 +1,1 @@
+//! What requests need, compiled from what the store holds, swapped whole.
