@@ -1,1 +1,49 @@
 //! Configuration: one TOML file, read once into what it means, every fault named at once.
+//!
+//! The file holds what the process needs before it can ask anyone, and objects that are to be as declared. What was
+//! written never leaves this module: everything here has been parsed, references are resolved, secrets are loaded.
+//! The environment enters only through `{ env = "NAME" }`.
+
+pub mod clouds;
+pub mod declared;
+pub mod faults;
+pub mod listen;
+pub mod log;
+pub mod organization;
+pub mod store;
+
+use std::collections::BTreeMap;
+
+use secrecy::SecretSlice;
+
+use self::declared::Declarations;
+use self::faults::Fault;
+use self::listen::Listen;
+use self::log::LogConfig;
+use self::organization::OrganizationConfig;
+use self::store::StoreConfig;
+use crate::model::idp::Cloud;
+use crate::model::upstream::Upstream;
+
+/// What a configuration file means. `Debug` shows no secret.
+#[derive(Debug)]
+pub struct Config {
+    /// Who the gateway belongs to.
+    pub organization: OrganizationConfig,
+    /// Where it listens.
+    pub listen: Listen,
+    /// Where it keeps what it must remember.
+    pub store: StoreConfig,
+    /// The key that seals what is secret at rest and in transit: at least 32 bytes.
+    pub master_key: SecretSlice<u8>,
+    /// The clouds a provider may name in `azure_cloud`, by that name: Microsoft's and those of the file.
+    pub clouds: BTreeMap<String, Cloud>,
+    /// Where allowed requests are sent.
+    pub upstreams: Vec<Upstream>,
+    /// Objects the file declares.
+    pub declarations: Declarations,
+    /// What is logged and how.
+    pub log: LogConfig,
+    /// What is permitted but deserves a second look.
+    pub warnings: Vec<Fault>,
+}
