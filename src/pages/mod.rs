@@ -1,1 +1,3 @@
-//! Pages for people.
+//! Pages for people: plain templates without logic. Who shows which page is decided elsewhere.
+
+pub mod person;

@@ -1,0 +1,66 @@
+//! The style and the two small scripts, with the hashes by which the Content-Security-Policy knows them.
+//!
+//! They stand inline, so that a page works on any application's host and asks nothing of any other.
+
+use std::sync::LazyLock;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
+use crate::crypto::digest::sha256;
+
+/// The stylesheet of all pages.
+pub(super) const STYLE: &str = include_str!("../../../templates/static/style.css");
+
+/// Keeps the fragment, then goes on.
+pub(super) const CARRY: &str = include_str!("../../../templates/static/carry.js");
+
+/// Gives the fragment back, then goes on.
+pub(super) const LANDING: &str = include_str!("../../../templates/static/landing.js");
+
+/// Which script a page carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Script {
+    /// None, like nearly all pages.
+    None,
+    /// The one of the page that leaves for the identity provider.
+    Carry,
+    /// The one of the page that comes back.
+    Landing,
+}
+
+/// Who may show a page in a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ancestors<'a> {
+    /// Nobody.
+    None,
+    /// This origin: the identity provider's sign-out page loads ours in an `iframe`.
+    Origin(&'a str),
+}
+
+/// The Content-Security-Policy of a page.
+pub(super) fn content_security_policy(script: Script, ancestors: Ancestors<'_>) -> String {
+    static STYLE_SOURCE: LazyLock<String> = LazyLock::new(|| source(STYLE));
+    static CARRY_SOURCE: LazyLock<String> = LazyLock::new(|| source(CARRY));
+    static LANDING_SOURCE: LazyLock<String> = LazyLock::new(|| source(LANDING));
+
+    let style = STYLE_SOURCE.as_str();
+    let script = match script {
+        Script::None => "'none'",
+        Script::Carry => CARRY_SOURCE.as_str(),
+        Script::Landing => LANDING_SOURCE.as_str(),
+    };
+    let ancestors = match ancestors {
+        Ancestors::None => "'none'",
+        Ancestors::Origin(origin) => origin,
+    };
+    format!(
+        "default-src 'none'; style-src {style}; script-src {script}; img-src data:; \
+         base-uri 'none'; form-action 'self'; frame-ancestors {ancestors}"
+    )
+}
+
+/// A hash source (CSP Level 3 §2.3.1).
+fn source(inline: &str) -> String {
+    format!("'sha256-{}'", BASE64_STANDARD.encode(sha256(inline.as_bytes())))
+}

@@ -1,0 +1,75 @@
+//! A request that no browser sends by itself.
+
+use http::StatusCode;
+
+use super::frame::Frame;
+use super::message::{Badge, Message};
+use super::respond::Page;
+use super::sentence::Sentence;
+use super::words;
+
+/// A request the gateway does not take.
+#[derive(Debug, Clone, Copy)]
+pub enum BadRequest<'a> {
+    /// Malformed (400), and in which respect.
+    Malformed(&'a str),
+    /// A method that no application gets (405).
+    Method,
+    /// Another site asked for what only the person may ask for (403).
+    CrossSite,
+    /// A body longer than is read (413).
+    TooLong,
+}
+
+impl BadRequest<'_> {
+    fn build(&self) -> Message<'_> {
+        let (title, what) = match self {
+            Self::Malformed(reason) => (
+                words::MALFORMED_TITLE,
+                Sentence::new(words::MALFORMED).with("reason", reason),
+            ),
+            Self::Method => (words::METHOD_TITLE, Sentence::new(words::METHOD)),
+            Self::CrossSite => (words::CROSS_SITE_TITLE, Sentence::new(words::CROSS_SITE)),
+            Self::TooLong => (words::TOO_LONG_TITLE, Sentence::new(words::TOO_LONG)),
+        };
+        Message {
+            badge: Some(Badge::Problem),
+            title: Sentence::new(title),
+            paragraphs: vec![what],
+            causes: Vec::new(),
+            actions: Vec::new(),
+        }
+    }
+}
+
+impl Page for BadRequest<'_> {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::CrossSite => StatusCode::FORBIDDEN,
+            Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "bad_request",
+            Self::Method => "method_not_allowed",
+            Self::CrossSite => "cross_site_request",
+            Self::TooLong => "content_too_large",
+        }
+    }
+
+    fn message(&self) -> String {
+        self.build()
+            .paragraphs
+            .first()
+            .map(Sentence::plain)
+            .unwrap_or_default()
+    }
+
+    fn html(&self, frame: &Frame<'_>) -> askama::Result<String> {
+        self.build().html(frame)
+    }
+}

@@ -1,0 +1,48 @@
+//! The pages a person may meet on the way to an application, one file a page.
+//!
+//! Each page is a plain value that knows its status, its words and its template; [`Page::respond`] makes it an answer
+//! with the headers every page carries: never cached, never framed, a Content-Security-Policy that allows the page's
+//! own style and script by hash and nothing else. Every page works without script and shows the request id.
+
+mod accept;
+mod action;
+mod assets;
+mod bad_request;
+mod chooser;
+mod failure;
+mod frame;
+mod front_channel;
+mod message;
+mod not_found;
+mod passage;
+mod refused;
+mod respond;
+mod sentence;
+mod sign_in;
+mod signed_out;
+mod stop;
+mod too_many;
+mod unavailable;
+mod upstream_fault;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use accept::Accept;
+pub use assets::{Ancestors, Script};
+pub use bad_request::BadRequest;
+pub use chooser::{Choice, Chooser};
+pub use failure::Failure;
+pub use frame::{AppLabel, Frame};
+pub use front_channel::FrontChannel;
+pub use not_found::NotFound;
+pub use passage::{Carry, Landing};
+pub use refused::{Because, Refused};
+pub use respond::{CACHE_CONTROL, EXPIRES, Page, forbid_storing};
+pub use sign_in::SignIn;
+pub use signed_out::{Back, Refreshed, SignedOut};
+pub use stop::Stop;
+pub use too_many::TooMany;
+pub use unavailable::Unavailable;
+pub use upstream_fault::UpstreamFault;

@@ -1,0 +1,105 @@
+//! Refused: who you are signed in as, what you may not open, and what you can do.
+
+use askama::Template;
+use http::StatusCode;
+
+use super::action::Action;
+use super::frame::{AppLabel, Frame, Shell};
+use super::message::Badge;
+use super::respond::Page;
+use super::sentence::Sentence;
+use super::words;
+
+/// An application's policies do not let this request in.
+#[derive(Debug)]
+pub struct Refused<'a> {
+    /// The application.
+    pub app: AppLabel<'a>,
+    /// The address or name the person is signed in as; `None` where nobody signed in (an application that asks no
+    /// identity provider).
+    pub who: Option<&'a str>,
+    /// Why, as far as the person may know.
+    pub because: Because,
+    /// The text its owner wrote for those who are refused.
+    pub note: Option<&'a str>,
+    /// Where one signs in as somebody else.
+    pub another_account: Option<&'a str>,
+}
+
+/// Why somebody was refused. Rules and group names are for the operator's log: they may be confidential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Because {
+    /// No rule let them in.
+    NoRule,
+    /// A rule keeps them out.
+    Blocked,
+    /// Groups were needed and could not be read completely.
+    GroupsUnknown,
+    /// The application's rules could not be read, so that nobody is let in.
+    Broken,
+}
+
+impl Refused<'_> {
+    fn title(&self) -> Sentence<'_> {
+        Sentence::new(words::REFUSED_TITLE).with("app", self.app.name)
+    }
+
+    fn paragraphs(&self) -> Vec<Sentence<'_>> {
+        let who = self
+            .who
+            .map(|who| Sentence::new(words::REFUSED_WHO).with("who", who));
+        let because = match (self.because, self.who) {
+            (Because::NoRule, Some(_)) => words::REFUSED_NO_RULE,
+            (Because::NoRule, None) => words::REFUSED_NO_RULE_NOBODY,
+            (Because::Blocked, _) => words::REFUSED_BLOCKED,
+            (Because::GroupsUnknown, _) => words::REFUSED_GROUPS_UNKNOWN,
+            (Because::Broken, _) => words::REFUSED_BROKEN,
+        };
+        let because = Sentence::new(because)
+            .with("app", self.app.name)
+            .with("host", self.app.host);
+        who.into_iter().chain([because]).collect()
+    }
+
+    fn actions(&self) -> Vec<Action<'_>> {
+        let another = |href| Action::primary(Sentence::new(words::ANOTHER_ACCOUNT), href);
+        self.another_account.map(another).into_iter().collect()
+    }
+}
+
+impl Page for Refused<'_> {
+    fn status(&self) -> StatusCode {
+        StatusCode::FORBIDDEN
+    }
+
+    fn code(&self) -> &'static str {
+        "access_denied"
+    }
+
+    fn message(&self) -> String {
+        self.title().plain()
+    }
+
+    fn html(&self, frame: &Frame<'_>) -> askama::Result<String> {
+        let view = View {
+            shell: Shell::new(frame),
+            badge: Badge::Refused,
+            title: self.title(),
+            paragraphs: self.paragraphs(),
+            note: self.note.filter(|note| !note.trim().is_empty()),
+            actions: self.actions(),
+        };
+        view.render()
+    }
+}
+
+#[derive(Template)]
+#[template(path = "person/refused.html")]
+struct View<'a> {
+    shell: Shell<'a>,
+    badge: Badge,
+    title: Sentence<'a>,
+    paragraphs: Vec<Sentence<'a>>,
+    note: Option<&'a str>,
+    actions: Vec<Action<'a>>,
+}

@@ -1,0 +1,121 @@
+//! Signed out; and the page that says an identity was read again.
+
+use http::StatusCode;
+
+use super::action::Action;
+use super::frame::Frame;
+use super::message::{Badge, Message};
+use super::respond::Page;
+use super::sentence::Sentence;
+use super::words;
+
+/// The end of a session.
+#[derive(Debug)]
+pub struct SignedOut<'a> {
+    /// Whether there was a session to end; otherwise the page says that no cookie came (as Access does).
+    pub had_session: bool,
+    /// Where one may want to go, or sign in again.
+    pub back: Option<Back<'a>>,
+    /// Where one signs out at the identity provider too.
+    pub provider_sign_out: Option<&'a str>,
+}
+
+/// A way back to an application.
+#[derive(Debug, Clone, Copy)]
+pub struct Back<'a> {
+    /// The name of what is there.
+    pub name: &'a str,
+    /// The address.
+    pub href: &'a str,
+}
+
+impl SignedOut<'_> {
+    fn build(&self) -> Message<'_> {
+        let back = self.back.map(|back| {
+            Action::plain(
+                Sentence::new(words::SIGNED_OUT_BACK).with("name", back.name),
+                back.href,
+            )
+        });
+        let provider = self
+            .provider_sign_out
+            .map(|href| Action::primary(Sentence::new(words::SIGNED_OUT_AT_PROVIDER), href));
+        let (badge, title, paragraphs) = if self.had_session {
+            let mut paragraphs = vec![Sentence::new(words::SIGNED_OUT_EVERYWHERE)];
+            if self.provider_sign_out.is_some() {
+                paragraphs.push(Sentence::new(words::SIGNED_OUT_PROVIDER_STAYS));
+            }
+            (Some(Badge::SignedOut), words::SIGNED_OUT_TITLE, paragraphs)
+        } else {
+            let paragraphs = vec![Sentence::new(words::NO_COOKIE)];
+            (None, words::NO_COOKIE_TITLE, paragraphs)
+        };
+        Message {
+            badge,
+            title: Sentence::new(title),
+            paragraphs,
+            causes: Vec::new(),
+            actions: provider.into_iter().chain(back).collect(),
+        }
+    }
+}
+
+impl Page for SignedOut<'_> {
+    fn status(&self) -> StatusCode {
+        StatusCode::OK
+    }
+
+    fn code(&self) -> &'static str {
+        if self.had_session {
+            "signed_out"
+        } else {
+            "no_session"
+        }
+    }
+
+    fn message(&self) -> String {
+        self.build().title.plain()
+    }
+
+    fn html(&self, frame: &Frame<'_>) -> askama::Result<String> {
+        self.build().html(frame)
+    }
+}
+
+/// The identity was read again at the provider, groups included.
+#[derive(Debug)]
+pub struct Refreshed<'a> {
+    /// Where one came from.
+    pub back: Option<Back<'a>>,
+}
+
+impl Page for Refreshed<'_> {
+    fn status(&self) -> StatusCode {
+        StatusCode::OK
+    }
+
+    fn code(&self) -> &'static str {
+        "identity_refreshed"
+    }
+
+    fn message(&self) -> String {
+        words::REFRESHED_TITLE.into()
+    }
+
+    fn html(&self, frame: &Frame<'_>) -> askama::Result<String> {
+        let back = self.back.map(|back| {
+            Action::primary(
+                Sentence::new(words::SIGNED_OUT_BACK).with("name", back.name),
+                back.href,
+            )
+        });
+        Message {
+            badge: Some(Badge::Done),
+            title: Sentence::new(words::REFRESHED_TITLE),
+            paragraphs: vec![Sentence::new(words::REFRESHED)],
+            causes: Vec::new(),
+            actions: back.into_iter().collect(),
+        }
+        .html(frame)
+    }
+}

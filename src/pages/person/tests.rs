@@ -1,0 +1,376 @@
+//! What holds for every page: one list of all of them, each filled with hostile text.
+
+use bytes::Bytes;
+use http::Response;
+use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+
+use super::*;
+
+mod contrast;
+
+const HOSTILE: &str = "\"><script>alert('x')</script><img src=x onerror=alert(1)>&amp;{host}";
+const REQUEST_ID: &str = "7f3c91a0";
+const APP: AppLabel<'static> = AppLabel {
+    name: HOSTILE,
+    host: HOSTILE,
+};
+const LINK: &str = "https://wiki.example.com/?a=\"><script>alert(1)</script>";
+
+fn frame(organization: &str) -> Frame<'_> {
+    Frame {
+        organization,
+        request_id: REQUEST_ID,
+        at: "2026-11-25T10:32:07Z".parse().unwrap(),
+        auth_origin: "https://login.example.com",
+    }
+}
+
+/// Calls `look` with the name, the page itself and its answer, for every page there is.
+fn every_page(mut look: impl FnMut(&str, &dyn Page, Response<Bytes>)) {
+    let choices = [
+        Choice {
+            name: HOSTILE,
+            href: LINK,
+            last_used: true,
+        },
+        Choice {
+            name: "Partner company",
+            href: "/cdn-cgi/access/login?idp=2",
+            last_used: false,
+        },
+    ];
+    let refused = |who, because| Refused {
+        app: APP,
+        who,
+        because,
+        note: Some(HOSTILE),
+        another_account: Some(LINK),
+    };
+    let back = Some(Back {
+        name: HOSTILE,
+        href: LINK,
+    });
+    let provider_failure = Failure {
+        status: http::StatusCode::FORBIDDEN,
+        code: "provider_denied",
+        title: HOSTILE,
+        what: HOSTILE,
+        mend: HOSTILE,
+        again: Some(LINK),
+        another_account: Some(LINK),
+        provider_reference: Some(HOSTILE),
+    };
+    let again = Some(LINK);
+    let pages: Vec<(&str, Box<dyn Page + '_>)> = vec![
+        (
+            "chooser",
+            Box::new(Chooser {
+                app: Some(APP),
+                choices: &choices,
+                path_dropped: true,
+            }),
+        ),
+        (
+            "chooser, bare",
+            Box::new(Chooser {
+                app: None,
+                choices: &choices,
+                path_dropped: false,
+            }),
+        ),
+        ("refused", Box::new(refused(Some(HOSTILE), Because::NoRule))),
+        ("refused, nobody", Box::new(refused(None, Because::NoRule))),
+        (
+            "refused, blocked",
+            Box::new(refused(Some(HOSTILE), Because::Blocked)),
+        ),
+        (
+            "refused, groups",
+            Box::new(refused(Some(HOSTILE), Because::GroupsUnknown)),
+        ),
+        (
+            "refused, broken",
+            Box::new(refused(Some(HOSTILE), Because::Broken)),
+        ),
+        (
+            "signed out",
+            Box::new(SignedOut {
+                had_session: true,
+                back,
+                provider_sign_out: again,
+            }),
+        ),
+        (
+            "no session",
+            Box::new(SignedOut {
+                had_session: false,
+                back: None,
+                provider_sign_out: None,
+            }),
+        ),
+        ("refreshed", Box::new(Refreshed { back })),
+        ("provider failure", Box::new(provider_failure)),
+        (
+            "invalid login session",
+            Box::new(Failure::invalid_login_session(again)),
+        ),
+        ("invalid session", Box::new(Failure::invalid_session(again))),
+        ("login expired", Box::new(Failure::login_expired(again))),
+        ("login used", Box::new(Failure::login_used(again))),
+        ("not accepted", Box::new(Failure::answer_not_accepted(again))),
+        ("no email", Box::new(Failure::no_email(again))),
+        (
+            "no user information",
+            Box::new(Failure::no_user_information(again)),
+        ),
+        (
+            "provider unavailable",
+            Box::new(Failure::provider_unavailable(again)),
+        ),
+        ("no provider", Box::new(Failure::no_provider())),
+        ("deprovisioned", Box::new(Failure::deprovisioned(again))),
+        ("ended meanwhile", Box::new(Failure::ended_meanwhile(again))),
+        ("internal", Box::new(Failure::internal(None))),
+        ("unknown host", Box::new(NotFound::Host(HOSTILE))),
+        ("uncovered path", Box::new(NotFound::Path(HOSTILE))),
+        ("unknown application", Box::new(NotFound::Application)),
+        ("unknown page", Box::new(NotFound::Page)),
+        (
+            "sign in",
+            Box::new(SignIn {
+                app: APP,
+                login: LINK,
+            }),
+        ),
+        (
+            "stop",
+            Box::new(Stop {
+                app: APP,
+                again: LINK,
+            }),
+        ),
+        ("malformed", Box::new(BadRequest::Malformed(HOSTILE))),
+        ("method", Box::new(BadRequest::Method)),
+        ("cross-site", Box::new(BadRequest::CrossSite)),
+        ("too long", Box::new(BadRequest::TooLong)),
+        ("too many", Box::new(TooMany { retry_after: 30 })),
+        ("store", Box::new(Unavailable::Store(again))),
+        ("busy", Box::new(Unavailable::Busy)),
+        ("stopping", Box::new(Unavailable::Stopping)),
+        ("unreachable", Box::new(UpstreamFault::Unreachable(HOSTILE))),
+        ("bad answer", Box::new(UpstreamFault::BadAnswer(HOSTILE))),
+        ("timed out", Box::new(UpstreamFault::TimedOut(HOSTILE))),
+        ("not configured", Box::new(UpstreamFault::NotConfigured(HOSTILE))),
+        (
+            "carry",
+            Box::new(Carry {
+                provider: HOSTILE,
+                app: Some(APP),
+                flow: HOSTILE,
+                next: LINK,
+                path_dropped: true,
+            }),
+        ),
+        (
+            "landing",
+            Box::new(Landing {
+                app: Some(APP),
+                flow: HOSTILE,
+                next: LINK,
+            }),
+        ),
+        (
+            "front channel",
+            Box::new(FrontChannel {
+                provider_origin: "https://login.microsoftonline.com",
+            }),
+        ),
+    ];
+    for (name, page) in &pages {
+        look(name, page.as_ref(), page.respond(&frame(HOSTILE)));
+    }
+}
+
+fn text(response: &Response<Bytes>) -> String {
+    String::from_utf8(response.body().to_vec()).unwrap()
+}
+
+fn header<'a>(response: &'a Response<Bytes>, name: &str) -> Option<&'a str> {
+    response.headers().get(name).map(|value| value.to_str().unwrap())
+}
+
+/// What stands between two marks, for each pair of them.
+fn between<'a>(html: &'a str, open: &str, close: &str) -> Vec<&'a str> {
+    html.split(open)
+        .skip(1)
+        .map(|rest| rest.split_once(close).unwrap().0)
+        .collect()
+}
+
+#[test]
+fn nothing_that_fills_a_page_becomes_markup() {
+    every_page(|name, _, response| {
+        let html = text(&response);
+        assert!(!html.contains("<script>alert"), "{name}: {html}");
+        assert!(!html.contains("<img"), "{name}");
+        assert!(!html.contains("onerror=alert(1)>"), "{name}");
+        assert!(!html.contains("a=\">"), "{name}: a link leaves its attribute");
+    });
+}
+
+#[test]
+fn every_page_has_a_language_one_heading_and_the_request_id() {
+    every_page(|name, _, response| {
+        let html = text(&response);
+        assert!(html.starts_with("<!doctype html>\n<html lang=\"en\">"), "{name}");
+        assert_eq!(html.matches("<h1>").count(), 1, "{name}");
+        assert!(html.contains(REQUEST_ID), "{name}");
+        assert!(!html.contains("<h1></h1>"), "{name}");
+        assert!(
+            html.matches("class=\"button primary").count()
+                + html.matches("class=\"button choice primary").count()
+                <= 1,
+            "{name}: more than one primary button"
+        );
+    });
+}
+
+#[test]
+fn every_page_carries_its_headers() {
+    every_page(|name, page, response| {
+        assert_eq!(response.status(), page.status(), "{name}");
+        assert_eq!(
+            header(&response, "content-type"),
+            Some("text/html; charset=utf-8"),
+            "{name}"
+        );
+        assert_eq!(
+            header(&response, "cache-control"),
+            Some("private, max-age=0, no-store, no-cache, must-revalidate, post-check=0, pre-check=0"),
+            "{name}"
+        );
+        assert_eq!(
+            header(&response, "expires"),
+            Some("Thu, 01 Jan 1970 00:00:01 GMT"),
+            "{name}"
+        );
+        assert_eq!(
+            header(&response, "x-content-type-options"),
+            Some("nosniff"),
+            "{name}"
+        );
+        assert_eq!(
+            header(&response, "referrer-policy"),
+            Some("no-referrer"),
+            "{name}"
+        );
+        assert_eq!(
+            header(&response, "cross-origin-opener-policy"),
+            Some("same-origin"),
+            "{name}"
+        );
+
+        let policy = header(&response, "content-security-policy").unwrap();
+        assert!(policy.starts_with("default-src 'none'; "), "{name}: {policy}");
+        assert!(!policy.contains("unsafe"), "{name}: {policy}");
+        if name == "front channel" {
+            assert!(
+                policy.ends_with("frame-ancestors https://login.microsoftonline.com"),
+                "{policy}"
+            );
+            assert_eq!(header(&response, "x-frame-options"), None);
+        } else {
+            assert!(policy.ends_with("frame-ancestors 'none'"), "{name}: {policy}");
+            assert_eq!(header(&response, "x-frame-options"), Some("DENY"), "{name}");
+        }
+    });
+}
+
+#[test]
+fn the_policy_allows_the_inline_style_and_script_and_no_other() {
+    use base64::Engine as _;
+    let hash = |inline: &str| {
+        let digest = crate::crypto::digest::sha256(inline.as_bytes());
+        format!("'sha256-{}'", base64::prelude::BASE64_STANDARD.encode(digest))
+    };
+    every_page(|name, page, response| {
+        let html = text(&response);
+        let policy = header(&response, CONTENT_SECURITY_POLICY.as_str()).unwrap();
+        for style in between(&html, "<style>", "</style>") {
+            assert!(policy.contains(&format!("style-src {};", hash(style))), "{name}");
+        }
+        assert!(!html.contains("style="), "{name}: inline styles would be blocked");
+        let scripts = between(&html, "<script>", "</script>");
+        match page.script() {
+            Script::None => {
+                assert!(scripts.is_empty(), "{name}");
+                assert!(policy.contains("script-src 'none';"), "{name}");
+            }
+            Script::Carry | Script::Landing => {
+                assert_eq!(scripts.len(), 1, "{name}");
+                assert!(
+                    policy.contains(&format!("script-src {};", hash(scripts[0]))),
+                    "{name}"
+                );
+            }
+        }
+    });
+}
+
+#[test]
+fn the_passage_works_without_script() {
+    every_page(|name, page, response| {
+        if page.script() != Script::None {
+            let html = text(&response);
+            assert!(
+                html.contains(
+                    "<noscript><meta http-equiv=\"refresh\" content=\"0;url=https://wiki.example.com/"
+                ),
+                "{name}"
+            );
+            assert!(html.contains("id=\"next\""), "{name}");
+        }
+    });
+}
+
+#[test]
+fn a_client_that_wants_json_gets_the_same_as_json() {
+    every_page(|name, page, _| {
+        let response = page.respond_as(Accept::Json, &frame("Example"));
+        assert_eq!(response.status(), page.status(), "{name}");
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/json", "{name}");
+        let twin: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+        assert_eq!(twin["error"], page.code(), "{name}");
+        assert_eq!(twin["request_id"], REQUEST_ID, "{name}");
+        assert_eq!(twin["message"], page.message(), "{name}");
+        assert_ne!(page.message(), "", "{name}");
+        assert_ne!(page.code(), "", "{name}");
+    });
+}
+
+#[test]
+fn a_provider_origin_that_is_no_origin_frames_nothing() {
+    let response = FrontChannel {
+        provider_origin: "https://a.example\r\nx: y",
+    }
+    .respond(&frame("Example"));
+    assert_eq!(
+        header(&response, "content-security-policy"),
+        Some("default-src 'none'; frame-ancestors 'none'")
+    );
+}
+
+#[test]
+fn pages_that_will_pass_say_when_to_come_back() {
+    assert_eq!(
+        header(
+            &TooMany { retry_after: 30 }.respond(&frame("Example")),
+            "retry-after"
+        ),
+        Some("30")
+    );
+    assert_eq!(
+        header(&Unavailable::Busy.respond(&frame("Example")), "retry-after"),
+        Some("10")
+    );
+}

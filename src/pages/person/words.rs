@@ -1,0 +1,166 @@
+//! Every word of the pages, as full sentences with named gaps: a translation replaces this file and nothing else.
+//!
+//! Texts that people and help desks know from Access stand as they do there.
+
+/// The language of what follows (BCP 47).
+pub(super) const LANGUAGE: &str = "en";
+
+// The frame.
+pub(super) const HELP_DESK: &str = "Reference for your help desk:";
+pub(super) const GUARDED_BY: &str = "This page comes from the sign-in of {organization}, {host}.";
+
+// Badges.
+pub(super) const BADGE_REFUSED: &str = "No access";
+pub(super) const BADGE_SIGNED_OUT: &str = "Signed out";
+pub(super) const BADGE_PROBLEM: &str = "Something went wrong";
+pub(super) const BADGE_DONE: &str = "Done";
+
+// Buttons that several pages have.
+pub(super) const TRY_AGAIN: &str = "Try again";
+pub(super) const ANOTHER_ACCOUNT: &str = "Use another account";
+
+// What to do, where several pages say it.
+pub(super) const START_AGAIN: &str = "Start again and it should work.";
+pub(super) const TRY_LATER: &str = "Wait a moment and try again.";
+pub(super) const ASK_ADMINISTRATOR: &str =
+    "Trying again will not help: tell your administrator, with the reference below.";
+pub(super) const PATH_DROPPED: &str =
+    "The address you opened is too long to be kept, so the start page will open instead.";
+
+// Chooser, and the sign-in asked of a request that cannot be redirected.
+pub(super) const CHOOSER_TITLE: &str = "Sign in to open {app}";
+pub(super) const CHOOSER_TITLE_BARE: &str = "Sign in";
+pub(super) const CHOOSER_HOST: &str = "You will return to {host}.";
+pub(super) const CHOOSER_LAST_USED: &str = "You used this last time";
+pub(super) const SIGN_IN: &str = "What you opened at {host} needs a sign-in first.";
+pub(super) const SIGN_IN_GO_ON: &str = "Sign in";
+
+// Refused.
+pub(super) const REFUSED_TITLE: &str = "You cannot open {app}";
+pub(super) const REFUSED_WHO: &str = "You are signed in as {who}. That account does not have access.";
+pub(super) const REFUSED_NO_RULE: &str =
+    "If you should be able to open {app}, ask the people who look after it to let you in.";
+pub(super) const REFUSED_NO_RULE_NOBODY: &str =
+    "{host} is open only to certain networks or services, and this request comes from none of them.";
+pub(super) const REFUSED_BLOCKED: &str = "A rule for {app} keeps this request out.";
+pub(super) const REFUSED_GROUPS_UNKNOWN: &str = "Your groups could not be read completely, so it is unknown whether you may open {app}. Signing in again may help.";
+pub(super) const REFUSED_BROKEN: &str = "The rules for {app} cannot be read at the moment, so nobody is let in. Your administrator finds the reason in the log.";
+
+// The passage to the identity provider and back.
+pub(super) const CARRY_TITLE: &str = "Taking you to {provider}";
+pub(super) const CARRY_BACK: &str = "You sign in there and then come back to {app}.";
+pub(super) const CARRY_BACK_BARE: &str = "You sign in there and then come back.";
+pub(super) const CARRY_KEPT: &str = "If the address you opened ends in a # and a place on the page, this browser keeps that part until you are back. It is sent to nobody.";
+pub(super) const CARRY_GO_ON: &str = "Continue to {provider}";
+pub(super) const LANDING_TITLE: &str = "You are signed in";
+pub(super) const LANDING_GOING: &str = "Taking you to {app}.";
+pub(super) const LANDING_GOING_BARE: &str = "Taking you on.";
+pub(super) const LANDING_GO_ON: &str = "Continue to {app}";
+pub(super) const LANDING_GO_ON_BARE: &str = "Continue";
+
+// Signed out, identity read again.
+pub(super) const SIGNED_OUT_TITLE: &str = "You are signed out";
+pub(super) const SIGNED_OUT_EVERYWHERE: &str = "This browser's session has ended for every application.";
+pub(super) const SIGNED_OUT_PROVIDER_STAYS: &str =
+    "You are still signed in at your identity provider. On a shared computer, sign out there too.";
+pub(super) const SIGNED_OUT_AT_PROVIDER: &str = "Sign out there too";
+pub(super) const SIGNED_OUT_BACK: &str = "Back to {name}";
+pub(super) const NO_COOKIE_TITLE: &str = "No Access cookie found";
+pub(super) const NO_COOKIE: &str = "This browser was not signed in, so there was nothing to end.";
+pub(super) const REFRESHED_TITLE: &str = "Your identity is up to date";
+pub(super) const REFRESHED: &str =
+    "Your name, address and groups were read again. Applications see them from the next page on.";
+
+// A login that did not finish.
+pub(super) const INVALID_LOGIN_SESSION_TITLE: &str = "Invalid login session";
+pub(super) const INVALID_LOGIN_SESSION: &str =
+    "This step of the login belongs to another browser or window, has been used before, or is too old.";
+pub(super) const INVALID_LOGIN_SESSION_MEND: &str = "Please try going to the URL of your application again.";
+pub(super) const INVALID_SESSION_TITLE: &str = "Invalid session";
+pub(super) const INVALID_SESSION: &str =
+    "This login was not started in this browser, or its cookie is missing.";
+pub(super) const INVALID_SESSION_MEND: &str =
+    "Please try logging in again. If that does not help, allow cookies for this site.";
+pub(super) const LOGIN_EXPIRED_TITLE: &str = "The login took too long";
+pub(super) const LOGIN_EXPIRED: &str = "A login has to be finished within ten minutes; this one is older.";
+pub(super) const LOGIN_USED_TITLE: &str = "This login was already used";
+pub(super) const LOGIN_USED: &str =
+    "Each login can be finished once. Reloading the page or going back asked for it a second time.";
+pub(super) const NOT_ACCEPTED_TITLE: &str = "The sign-in could not be verified";
+pub(super) const NOT_ACCEPTED: &str =
+    "The answer of the identity provider did not pass a security check, so nobody was signed in.";
+pub(super) const NOT_ACCEPTED_MEND: &str =
+    "Start again. If it happens twice, tell your administrator, with the reference below.";
+pub(super) const NO_EMAIL_TITLE: &str = "Your account has no e-mail address";
+pub(super) const NO_EMAIL: &str =
+    "The identity provider signed you in but told no e-mail address, and one is needed here.";
+pub(super) const NO_USER_INFORMATION_TITLE: &str =
+    "Failed to fetch user/group information from the identity provider";
+pub(super) const NO_USER_INFORMATION: &str =
+    "You signed in, but your groups or your address could not be read, so nobody was let in.";
+pub(super) const NO_USER_INFORMATION_MEND: &str = "Try again in a moment. If it stays, your administrator has to check the permissions of the app registration.";
+pub(super) const PROVIDER_UNAVAILABLE_TITLE: &str = "The identity provider does not answer";
+pub(super) const PROVIDER_UNAVAILABLE: &str =
+    "Signing in needs its answer, and none came. Applications you have open keep working.";
+pub(super) const NO_PROVIDER_TITLE: &str = "There is no way to sign in";
+pub(super) const NO_PROVIDER: &str = "No identity provider is set up for this application.";
+pub(super) const DEPROVISIONED_TITLE: &str = "This account is switched off";
+pub(super) const DEPROVISIONED: &str =
+    "Your organization's directory says that this account is no longer active.";
+pub(super) const ENDED_MEANWHILE_TITLE: &str = "Your sessions were ended";
+pub(super) const ENDED_MEANWHILE: &str = "While you were signing in, your sessions here were ended.";
+pub(super) const INTERNAL_TITLE: &str = "Something went wrong on our side";
+pub(super) const INTERNAL: &str = "The sign-in could not be finished.";
+pub(super) const PROVIDER_REFERENCE: &str = "Reference of the identity provider: {id}";
+
+// Stop.
+pub(super) const STOP_TITLE: &str = "Signing in to {app} goes round in circles";
+pub(super) const STOP: &str = "You were sent to sign in several times within half a minute, and each time {host} did not recognise you. Usually one of these is the cause:";
+pub(super) const STOP_CAUSES: [&str; 5] = [
+    "Cookies are blocked for {host}: by a setting of the browser, a private window or an extension.",
+    "The application is opened inside another site, or its cookie may not be sent from other sites (SameSite=Strict).",
+    "{host} is reached over http, but its cookie is sent over https only.",
+    "The clock of this computer or of the server is wrong.",
+    "A proxy in between takes cookies out, or another address (with or without www) leads to the same application.",
+];
+
+// Not found.
+pub(super) const NO_HOST_TITLE: &str = "Nothing is here";
+pub(super) const NO_HOST: &str = "No application has the address {host}. Check it for a typing error.";
+pub(super) const NO_PATH_TITLE: &str = "This address is not open";
+pub(super) const NO_PATH: &str =
+    "No application at {host} covers what you asked for, and nothing else is let through.";
+pub(super) const NO_APPLICATION_TITLE: &str = "Unable to find your Access application!";
+pub(super) const NO_APPLICATION: &str =
+    "It may have been moved or removed. Go to the address of your application again.";
+pub(super) const NO_PAGE_TITLE: &str = "Page not found";
+pub(super) const NO_PAGE: &str = "There is no page at this address.";
+
+// Requests not taken.
+pub(super) const MALFORMED_TITLE: &str = "This request cannot be read";
+pub(super) const MALFORMED: &str = "The request is malformed: {reason}.";
+pub(super) const METHOD_TITLE: &str = "This method is not allowed";
+pub(super) const METHOD: &str = "The gateway does not take requests of this method here.";
+pub(super) const CROSS_SITE_TITLE: &str = "Another site asked for this";
+pub(super) const CROSS_SITE: &str =
+    "Only you can ask for this, by opening the address yourself. Nothing was changed.";
+pub(super) const TOO_LONG_TITLE: &str = "This request is too long";
+pub(super) const TOO_LONG: &str = "The request holds more than is read here.";
+pub(super) const TOO_MANY_TITLE: &str = "Too many attempts";
+pub(super) const TOO_MANY: &str =
+    "Too many requests from your network failed. Wait a minute before you try again.";
+
+// Not now.
+pub(super) const UNAVAILABLE_TITLE: &str = "Signing in is not possible right now";
+pub(super) const STORE_UNAVAILABLE: &str =
+    "The gateway cannot reach its database. Nothing is wrong with your account.";
+pub(super) const BUSY: &str = "The gateway has more to do than it can. Nothing is wrong with your account.";
+pub(super) const STOPPING: &str = "The gateway is restarting. Nothing is wrong with your account.";
+
+// The application does not answer.
+pub(super) const UPSTREAM_TITLE: &str = "{app} does not answer";
+pub(super) const UPSTREAM_UNREACHABLE: &str = "You are let in, but the server of {app} could not be reached.";
+pub(super) const UPSTREAM_BAD_ANSWER: &str = "You are let in, but the server of {app} gave no valid answer.";
+pub(super) const UPSTREAM_TIMED_OUT: &str =
+    "You are let in, but the server of {app} took too long to answer.";
+pub(super) const UPSTREAM_NOT_CONFIGURED: &str = "You are let in, but no server is set up for {app}.";
