@@ -6,6 +6,7 @@ pub mod application;
 pub mod destination;
 pub mod duration;
 pub mod email;
+pub mod header_names;
 pub mod host;
 pub mod identity;
 pub mod idp;

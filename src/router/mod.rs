@@ -1,1 +1,13 @@
-//! The one parse of host and target, and the tables it is looked up in.
+//! Where a request goes: the one parse of its target, and the tables that find what covers it.
+//!
+//! Everything that decides about a request, routes it or forwards it uses the same [`Target`], so that no two parts of
+//! the gateway can read one request line differently (abuse case 16).
+
+mod authority;
+mod path;
+mod pattern;
+mod table;
+mod target;
+
+pub use table::{Entry, Found, Routed, Table};
+pub use target::{Target, TargetRefused, Via};
