@@ -1,1 +1,169 @@
 //! The store: SQLite or PostgreSQL behind one interface.
+//!
+//! One SQL text serves both (sqlx `Any`); columns are TEXT, BIGINT and BLOB, times are milliseconds since 1970, and
+//! every statement is a constant that names its columns. What differs stands in three places: [`connect`] (how a
+//! connection is made), [`endings`] and [`sessions`] (locks that only a database of many writers needs), and
+//! [`wake`] (who says that something changed).
+//!
+//! # The order of changes
+//! Each object write and each ending of sessions appends a row to `changes`, numbered from the one-row table
+//! `change_head`. Its row lock is held until the commit, so numbers become visible in commit order on both databases:
+//! a reader that has seen number *n* can never be surprised by a smaller one, however slow some transaction is.
+//! An object write takes the number with its first statement, which serialises its validation too; an ending takes
+//! it with its last, so that a slow object write never holds up the marking of sessions; a login takes none.
+
+mod audit;
+mod changes;
+mod connect;
+mod documents;
+mod endings;
+mod error;
+mod keys;
+mod logs;
+mod migrations;
+mod row;
+mod sessions;
+mod spent;
+mod users;
+mod wake;
+mod write;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, AnyPool, Transaction};
+
+use crate::clock::Clock;
+
+pub use audit::AuditRow;
+pub use changes::{Change, ChangeKind, Feed, Position};
+pub use documents::{Document, Kind};
+pub use endings::Ending;
+pub use error::StoreError;
+pub use keys::{KeyState, SigningKeyRow};
+pub use logs::{AccessRequest, AccessRequestFilter};
+pub use sessions::{NewSession, SessionInserted, SessionRow};
+pub use users::User;
+pub use write::{Actor, ActorKind, AuditEntry, ObjectWrite};
+
+/// The store. Cheap to clone; all clones share connections and wake each other.
+#[derive(Debug, Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    backend: Backend,
+    // The same pool as `readers` where the database takes many writers.
+    writers: AnyPool,
+    readers: AnyPool,
+    clock: Clock,
+    wake: wake::Wake,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+/// How long one call may take before it counts as unanswered. Longer than the server's own limits (see
+/// [`connect`]), so that it fires only where the database cannot even say no: a cut network, a frozen host.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Store {
+    /// Connects and brings the schema up to date. `url` is `sqlite:///path`, `sqlite::memory:` or `postgres://…`.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] where the database cannot be reached or the address is not understood,
+    /// [`StoreError::Schema`] where a newer release has made it unreadable for this one.
+    pub async fn open(url: &SecretString, clock: Clock) -> Result<Self, StoreError> {
+        let pools = connect::connect(url).await?;
+        migrations::migrate(&pools, clock.now_ms()).await?;
+        let wake = match pools.backend {
+            Backend::Sqlite => wake::Wake::in_process(),
+            Backend::Postgres => wake::Wake::listening(url.clone()),
+        };
+        Ok(Self {
+            inner: Arc::new(Inner {
+                backend: pools.backend,
+                writers: pools.writers,
+                readers: pools.readers,
+                clock,
+                wake,
+            }),
+        })
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        const PING: &str = "SELECT seq FROM change_head WHERE one = 1";
+        bounded(async {
+            let mut connection = self.reader().await?;
+            sqlx::query(PING).fetch_one(&mut *connection).await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Closes every connection. Calls made afterwards answer [`StoreError::Unavailable`].
+    pub async fn close(&self) {
+        self.inner.wake.stop();
+        self.inner.writers.close().await;
+        self.inner.readers.close().await;
+    }
+
+    /// Whether the database is PostgreSQL, which several gateways can share.
+    pub fn is_postgres(&self) -> bool {
+        self.inner.backend == Backend::Postgres
+    }
+
+    /// Resolves when a change may have come. It counts from the moment of this call, not of its first poll: make it,
+    /// read the feed, then await it, and nothing falls between. Combine it with a timer; a wake-up can get lost.
+    pub fn woken(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.inner.wake.woken()
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.inner.clock.now_ms()
+    }
+
+    async fn reader(&self) -> Result<PoolConnection<Any>, StoreError> {
+        Ok(self.inner.readers.acquire().await?)
+    }
+
+    async fn writer(&self) -> Result<PoolConnection<Any>, StoreError> {
+        Ok(self.inner.writers.acquire().await?)
+    }
+
+    /// A transaction that writes.
+    async fn begin(&self) -> Result<Transaction<'static, Any>, StoreError> {
+        // SQLite would else take the write lock at the first write only, and fail instead of waiting if another
+        // process wrote in between (<https://www.sqlite.org/lang_transaction.html>).
+        Ok(match self.inner.backend {
+            Backend::Sqlite => self.inner.writers.begin_with("BEGIN IMMEDIATE").await?,
+            Backend::Postgres => self.inner.writers.begin().await?,
+        })
+    }
+
+    /// A transaction that reads one state of everything.
+    async fn begin_read(&self) -> Result<Transaction<'static, Any>, StoreError> {
+        const ONE_STATE: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        Ok(match self.inner.backend {
+            Backend::Sqlite => self.inner.readers.begin().await?,
+            Backend::Postgres => self.inner.readers.begin_with(ONE_STATE).await?,
+        })
+    }
+}
+
+/// Gives up on a database that does not answer.
+async fn bounded<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    match tokio::time::timeout(PATIENCE, work).await {
+        Ok(result) => result,
+        Err(elapsed) => Err(StoreError::Unavailable(elapsed.into())),
+    }
+}

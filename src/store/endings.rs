@@ -1,0 +1,207 @@
+//! Ending sessions: rows, generation and change in one transaction.
+//!
+//! # Against logins in flight
+//! A login reads [`Store::head`] before it redeems its code and inserts its session in a transaction of its own. An
+//! ending that commits before that insert refuses it: the user's `generation`, or the change of the provider, is
+//! newer than what the login had read. An ending that comes later finds the session and ends it. Nothing falls
+//! between, because both lock the same thing first: the user's row, or, for endings that concern users not even
+//! known yet, an advisory lock which logins share. (SQLite has one writer, which is lock enough.)
+//!
+//! # Against object writes
+//! An ending locks users and sessions first and takes its number last; an object write that ends sessions took its
+//! number first. So that they cannot wait for each other, a mere ending waits for a lock only briefly, then lets go
+//! of everything and begins again.
+
+use std::time::Duration;
+
+use sqlx::{Any, Transaction};
+
+use super::changes::ChangeKind;
+use super::row::{Cells, storable};
+use super::{Backend, Position, Store, StoreError, bounded};
+use crate::crypto::random;
+use crate::model::ids::{IdpId, SessionNonce, UserId};
+
+/// Whose sessions end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// One session.
+    Session(SessionNonce),
+    /// All of a user; raises the user's generation.
+    User(UserId),
+    /// Those that belong to a session at the provider: front-channel logout.
+    ProviderSession {
+        /// The provider.
+        provider: IdpId,
+        /// Its session, `sid`.
+        sid: String,
+    },
+    /// All of an identity provider, logins in flight included.
+    Provider(IdpId),
+    /// All, logins in flight included.
+    Everybody,
+}
+
+/// Held by every login until its session stands. Any number, as long as every release takes the same.
+pub(super) const POSTGRES_LOGINS_SHARE: &str = "SELECT pg_advisory_xact_lock_shared(7402118366)";
+const POSTGRES_LOGINS_WAIT: &str = "SELECT pg_advisory_xact_lock(7402118366)";
+/// Well below `deadlock_timeout` (1 s by default), after which PostgreSQL would end one of both, perhaps the other.
+const POSTGRES_SHORT_WAIT: &str = "SET LOCAL lock_timeout = '200ms'";
+/// How often an ending begins again: together with the waits, about as long as any call may take.
+const ATTEMPTS: u32 = 40;
+
+const END_ONE: &str = "UPDATE sessions SET ended_ms = $1, ended_cause = $2 \
+     WHERE nonce = $3 AND ended_ms IS NULL RETURNING nonce";
+const END_OF_USER: &str = "UPDATE sessions SET ended_ms = $1, ended_cause = $2 \
+     WHERE user_id = $3 AND ended_ms IS NULL RETURNING nonce";
+const END_OF_PROVIDER_SESSION: &str = "UPDATE sessions SET ended_ms = $1, ended_cause = $2 \
+     WHERE provider = $3 AND provider_session = $4 AND ended_ms IS NULL RETURNING nonce";
+const END_OF_PROVIDER: &str = "UPDATE sessions SET ended_ms = $1, ended_cause = $2 \
+     WHERE provider = $3 AND ended_ms IS NULL RETURNING nonce";
+const END_ALL: &str = "UPDATE sessions SET ended_ms = $1, ended_cause = $2 \
+     WHERE ended_ms IS NULL RETURNING nonce";
+/// An update that changes nothing but takes the row's lock, in the one spelling both databases have.
+const LOCK_USER: &str = "UPDATE users SET generation = generation WHERE id = $1";
+const RAISE_GENERATION: &str = "UPDATE users SET generation = $1 WHERE id = $2";
+const PROVIDER_ENDED: &str = "SELECT seq FROM changes WHERE seq > $1 \
+     AND (kind = 'everybody_ended' OR (kind = 'provider_ended' AND subject = $2)) LIMIT 1";
+
+impl Store {
+    /// Ends sessions and says so in the feed. Answers the sessions that were live; asking again is harmless.
+    pub async fn end_sessions(&self, ending: &Ending, cause: &str) -> Result<Vec<SessionNonce>, StoreError> {
+        bounded(async {
+            let mut attempt = 1;
+            loop {
+                match self.end_once(ending, cause).await {
+                    Err(error) if error.contended() && attempt < ATTEMPTS => attempt += 1,
+                    result => return result,
+                }
+                // Two that began at once should not begin again at once.
+                let [jitter] = random::bytes::<1>();
+                tokio::time::sleep(Duration::from_millis(u64::from(jitter) / 8)).await;
+            }
+        })
+        .await
+    }
+
+    async fn end_once(&self, ending: &Ending, cause: &str) -> Result<Vec<SessionNonce>, StoreError> {
+        let mut tx = self.begin().await?;
+        if self.inner.backend == Backend::Postgres {
+            sqlx::query(POSTGRES_SHORT_WAIT).execute(&mut *tx).await?;
+        }
+        let (ended, last) = self.end_within(&mut tx, ending, cause).await?;
+        if last.is_some() {
+            self.commit_changes(tx).await?;
+        }
+        Ok(ended)
+    }
+
+    /// Ends sessions within a transaction; the last change appended, if there was anything to say.
+    pub(super) async fn end_within(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        ending: &Ending,
+        cause: &str,
+    ) -> Result<(Vec<SessionNonce>, Option<Position>), StoreError> {
+        self.lock(tx, ending).await?;
+        let ended = self.mark(tx, ending, cause).await?;
+        let last = match ending {
+            Ending::Session(_) | Ending::ProviderSession { .. } => self.append_each(tx, &ended).await?,
+            Ending::User(user) => Some(self.append_user(tx, *user).await?),
+            Ending::Provider(provider) => {
+                let subject = provider.to_string();
+                Some(self.append_next(tx, ChangeKind::ProviderEnded, &subject).await?)
+            }
+            Ending::Everybody => Some(self.append_next(tx, ChangeKind::EverybodyEnded, "").await?),
+        };
+        Ok((ended, last))
+    }
+
+    /// Makes logins that could slip through wait, or waits for them.
+    async fn lock(&self, tx: &mut Transaction<'static, Any>, ending: &Ending) -> Result<(), StoreError> {
+        match ending {
+            Ending::Session(_) | Ending::ProviderSession { .. } => {}
+            Ending::User(user) => {
+                sqlx::query(LOCK_USER)
+                    .bind(user.to_string())
+                    .execute(&mut **tx)
+                    .await?;
+            }
+            Ending::Provider(_) | Ending::Everybody => {
+                if self.inner.backend == Backend::Postgres {
+                    sqlx::query(POSTGRES_LOGINS_WAIT).execute(&mut **tx).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn mark(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        ending: &Ending,
+        cause: &str,
+    ) -> Result<Vec<SessionNonce>, StoreError> {
+        let query = match ending {
+            Ending::Session(_) => sqlx::query(END_ONE),
+            Ending::User(_) => sqlx::query(END_OF_USER),
+            Ending::ProviderSession { .. } => sqlx::query(END_OF_PROVIDER_SESSION),
+            Ending::Provider(_) => sqlx::query(END_OF_PROVIDER),
+            Ending::Everybody => sqlx::query(END_ALL),
+        };
+        let query = query.bind(self.now_ms()).bind(storable(cause));
+        let query = match ending {
+            Ending::Session(nonce) => query.bind(nonce.as_str()),
+            Ending::User(user) => query.bind(user.to_string()),
+            Ending::ProviderSession { provider, sid } => query.bind(provider.to_string()).bind(storable(sid)),
+            Ending::Provider(provider) => query.bind(provider.to_string()),
+            Ending::Everybody => query,
+        };
+        let rows = query.fetch_all(&mut **tx).await?;
+        rows.iter()
+            .map(|row| Cells::new(row, "sessions", "nonce").parsed("nonce"))
+            .collect()
+    }
+
+    async fn append_each(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        ended: &[SessionNonce],
+    ) -> Result<Option<Position>, StoreError> {
+        let mut last = None;
+        for nonce in ended {
+            let change = self.append_next(tx, ChangeKind::SessionEnded, nonce.as_str());
+            last = Some(change.await?);
+        }
+        Ok(last)
+    }
+
+    async fn append_user(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        user: UserId,
+    ) -> Result<Position, StoreError> {
+        let subject = user.to_string();
+        let last = self.append_next(tx, ChangeKind::UserEnded, &subject).await?;
+        sqlx::query(RAISE_GENERATION)
+            .bind(last.seq)
+            .bind(subject)
+            .execute(&mut **tx)
+            .await?;
+        Ok(last)
+    }
+}
+
+/// Whether the sessions of a provider, or all, ended after `read_at`. Changes are kept far longer than a login takes.
+pub(super) async fn provider_ended_since(
+    tx: &mut Transaction<'static, Any>,
+    provider: IdpId,
+    read_at: i64,
+) -> Result<bool, StoreError> {
+    let row = sqlx::query(PROVIDER_ENDED)
+        .bind(read_at)
+        .bind(provider.to_string())
+        .fetch_optional(&mut **tx)
+        .await?;
+    Ok(row.is_some())
+}

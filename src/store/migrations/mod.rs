@@ -1,0 +1,123 @@
+//! The schema and its history. Migrations run at start and are applied once, by one gateway at a time.
+//!
+//! A migration expands first and contracts a release later, so that schema *N* still serves the release that knew
+//! only *N − 1*: gateways can be updated one after the other. Each records the oldest schema number whose release
+//! can live with it; a release older than that refuses the database.
+
+use sqlx::{Any, Transaction};
+
+use super::connect::Pools;
+use super::row::Cells;
+use super::{Backend, StoreError};
+use crate::crypto::{digest, random};
+
+struct Migration {
+    number: i64,
+    /// A release whose newest schema is this one or later can work on the result.
+    readable_by: i64,
+    sql: &'static str,
+}
+
+const MIGRATIONS: &[Migration] = &[Migration {
+    number: 1,
+    readable_by: 1,
+    sql: include_str!("0001_first.sql"),
+}];
+
+/// The newest schema of this release.
+const KNOWN: i64 = 1;
+
+const HISTORY: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (\
+     number BIGINT PRIMARY KEY, readable_by BIGINT NOT NULL, checksum TEXT NOT NULL, applied_ms BIGINT NOT NULL)";
+const APPLIED: &str = "SELECT number, readable_by, checksum FROM schema_migrations ORDER BY number";
+const RECORD: &str =
+    "INSERT INTO schema_migrations (number, readable_by, checksum, applied_ms) VALUES ($1, $2, $3, $4)";
+/// `BLOB` is the one type of ours that PostgreSQL spells otherwise; as a domain it needs no second text. Results
+/// carry the type behind a domain, so nothing else sees the difference.
+const POSTGRES_BLOB: &str = "CREATE DOMAIN blob AS bytea";
+/// Any number, as long as every release takes the same.
+const POSTGRES_ONE_AT_A_TIME: &str = "SELECT pg_advisory_xact_lock(7402118365)";
+const FIRST_HEAD: &str = "INSERT INTO change_head (one, seq) VALUES (1, 0)";
+const FIRST_CHANGE: &str =
+    "INSERT INTO changes (seq, id, kind, subject, at_ms) VALUES (0, $1, 'objects', '', $2)";
+
+pub(super) async fn migrate(pools: &Pools, now_ms: i64) -> Result<(), StoreError> {
+    let mut tx = match pools.backend {
+        Backend::Sqlite => pools.writers.begin_with("BEGIN IMMEDIATE").await?,
+        Backend::Postgres => pools.writers.begin().await?,
+    };
+    if pools.backend == Backend::Postgres {
+        sqlx::query(POSTGRES_ONE_AT_A_TIME).execute(&mut *tx).await?;
+    }
+    sqlx::query(HISTORY).execute(&mut *tx).await?;
+    let present = present(&mut tx).await?;
+    for migration in MIGRATIONS.iter().filter(|migration| migration.number > present) {
+        if migration.number == 1 && pools.backend == Backend::Postgres {
+            sqlx::query(POSTGRES_BLOB).execute(&mut *tx).await?;
+        }
+        apply(&mut tx, migration, now_ms).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The number of the schema in the database; 0 for an empty one.
+async fn present(tx: &mut Transaction<'static, Any>) -> Result<i64, StoreError> {
+    let mut present = 0;
+    for row in sqlx::query(APPLIED).fetch_all(&mut **tx).await? {
+        let cells = Cells::new(&row, "schema_migrations", "number");
+        present = cells.int("number")?;
+        if cells.int("readable_by")? > KNOWN {
+            return Err(StoreError::Schema {
+                found: present,
+                known: KNOWN,
+            });
+        }
+        let ours = MIGRATIONS.iter().find(|migration| migration.number == present);
+        if let Some(migration) = ours
+            && cells.text("checksum")? != digest::sha256_hex(migration.sql.as_bytes())
+        {
+            return Err(cells.corrupt("checksum"));
+        }
+    }
+    Ok(present)
+}
+
+async fn apply(
+    tx: &mut Transaction<'static, Any>,
+    migration: &Migration,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    sqlx::raw_sql(migration.sql).execute(&mut **tx).await?;
+    if migration.number == 1 {
+        sqlx::query(FIRST_HEAD).execute(&mut **tx).await?;
+        sqlx::query(FIRST_CHANGE)
+            .bind(random::hex_digits::<16>())
+            .bind(now_ms)
+            .execute(&mut **tx)
+            .await?;
+    }
+    sqlx::query(RECORD)
+        .bind(migration.number)
+        .bind(migration.readable_by)
+        .bind(digest::sha256_hex(migration.sql.as_bytes()))
+        .bind(now_ms)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn migrations_are_numbered_in_order_and_the_last_is_the_known_schema() {
+        let numbers: Vec<i64> = MIGRATIONS.iter().map(|migration| migration.number).collect();
+        assert_eq!(numbers, (1..=KNOWN).collect::<Vec<_>>());
+        for migration in MIGRATIONS {
+            let previous = migration.number - 1;
+            assert!(migration.readable_by >= previous.max(1) && migration.readable_by <= migration.number);
+        }
+    }
+}

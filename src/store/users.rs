@@ -1,0 +1,85 @@
+//! People who signed in. A row is made by a login; see [`super::sessions`].
+
+use sqlx::any::AnyRow;
+
+use super::row::Cells;
+use super::{Store, StoreError, bounded};
+use crate::model::identity::PersonKey;
+use crate::model::ids::{IdpId, UserId};
+
+/// A user of this organization.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The id: `sub` of the tokens we sign.
+    pub id: UserId,
+    /// The identity provider the person signs in with.
+    pub provider: IdpId,
+    /// The person there.
+    pub person: PersonKey,
+    /// The address at the last login; a label, never a key.
+    pub email: Option<String>,
+    /// The name at the last login.
+    pub name: Option<String>,
+    /// The change number of the user's last ending: a login that began before it does not count.
+    pub generation: i64,
+    /// Whether the directory says that this person may not sign in.
+    pub deprovisioned: bool,
+    /// When the person first signed in.
+    pub created_ms: i64,
+    /// When the person last signed in.
+    pub last_login_ms: i64,
+}
+
+const ONE: &str = "SELECT id, provider, tenant, object, email, name, generation, deprovisioned, created_ms, \
+     last_login_ms FROM users WHERE id = $1";
+const OF_PERSON: &str = "SELECT id, provider, tenant, object, email, name, generation, deprovisioned, \
+     created_ms, last_login_ms FROM users WHERE provider = $1 AND tenant = $2 AND object = $3";
+
+impl Store {
+    /// One user.
+    pub async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let row = sqlx::query(ONE)
+                .bind(id.to_string())
+                .fetch_optional(&mut *connection)
+                .await?;
+            row.as_ref().map(user).transpose()
+        })
+        .await
+    }
+
+    /// The user who is this person at this provider.
+    pub async fn user_of(&self, provider: IdpId, person: PersonKey) -> Result<Option<User>, StoreError> {
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let row = sqlx::query(OF_PERSON)
+                .bind(provider.to_string())
+                .bind(person.tenant.to_string())
+                .bind(person.object.to_string())
+                .fetch_optional(&mut *connection)
+                .await?;
+            row.as_ref().map(user).transpose()
+        })
+        .await
+    }
+}
+
+/// Reads a row that names all columns of `users`.
+pub(super) fn user(row: &AnyRow) -> Result<User, StoreError> {
+    let cells = Cells::new(row, "users", "id");
+    Ok(User {
+        id: cells.parsed("id")?,
+        provider: cells.parsed("provider")?,
+        person: PersonKey {
+            tenant: cells.parsed("tenant")?,
+            object: cells.parsed("object")?,
+        },
+        email: cells.maybe_text("email")?,
+        name: cells.maybe_text("name")?,
+        generation: cells.int("generation")?,
+        deprovisioned: cells.flag("deprovisioned")?,
+        created_ms: cells.int("created_ms")?,
+        last_login_ms: cells.int("last_login_ms")?,
+    })
+}
