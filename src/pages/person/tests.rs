@@ -26,6 +26,7 @@ fn frame(organization: &str) -> Frame<'_> {
 }
 
 /// Calls `look` with the name, the page itself and its answer, for every page there is.
+#[expect(clippy::too_many_lines, reason = "it is a list")]
 fn every_page(mut look: impl FnMut(&str, &dyn Page, Response<Bytes>)) {
     let choices = [
         Choice {

@@ -151,7 +151,7 @@ pub(super) const TOO_MANY: &str =
     "Too many requests from your network failed. Wait a minute before you try again.";
 
 // Not now.
-pub(super) const UNAVAILABLE_TITLE: &str = "Signing in is not possible right now";
+pub(super) const UNAVAILABLE_TITLE: &str = "The gateway cannot let you in right now";
 pub(super) const STORE_UNAVAILABLE: &str =
     "The gateway cannot reach its database. Nothing is wrong with your account.";
 pub(super) const BUSY: &str = "The gateway has more to do than it can. Nothing is wrong with your account.";
