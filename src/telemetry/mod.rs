@@ -1,1 +1,3 @@
 //! Logs, metrics and request ids.
+
+pub mod request_id;
