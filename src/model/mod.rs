@@ -2,6 +2,7 @@
 //!
 //! A value of these types has been parsed: whoever holds one need not check it again.
 
+pub mod address;
 pub mod application;
 pub mod destination;
 pub mod duration;

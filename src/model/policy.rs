@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::address::AddressRange;
 use super::duration::GoDuration;
 use super::email::{EmailAddress, EmailDomain};
 use super::ids::{IdpId, ObjectId, PolicyId};
@@ -66,4 +67,19 @@ pub enum Selector {
         /// The provider whose directory it is of.
         identity_provider_id: IdpId,
     },
+    /// Addresses that requests come from. Asked for each request, and without sign-in too.
+    Ip {
+        /// The addresses.
+        ip: AddressRange,
+    },
+}
+
+impl Selector {
+    /// Whether it asks who somebody is. Such a rule has no place in a Bypass policy.
+    pub fn asks_identity(&self) -> bool {
+        match self {
+            Self::Email { .. } | Self::EmailDomain { .. } | Self::AzureAd { .. } => true,
+            Self::Everyone {} | Self::Ip { .. } => false,
+        }
+    }
 }

@@ -1,0 +1,56 @@
+//! One rule, asked about one person and one request.
+
+use std::net::IpAddr;
+
+use crate::model::identity::{Groups, Identity};
+use crate::model::policy::Selector;
+
+use super::answer::Answer;
+
+/// What rules may ask about a request, as the listener saw it.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestFacts {
+    /// Where it comes from.
+    pub address: IpAddr,
+}
+
+/// What a rule says. Without an identity, rules about the person are unknown.
+pub(super) fn ask(selector: &Selector, identity: Option<&Identity>, facts: &RequestFacts) -> Answer {
+    match selector {
+        Selector::Everyone {} => Answer::Yes,
+        Selector::Ip { ip } => ip.contains(facts.address).into(),
+        Selector::Email { email } => match identity.and_then(Identity::trusted_email) {
+            Some(own) => (own == email).into(),
+            None => Answer::Unknown,
+        },
+        Selector::EmailDomain { domain } => match identity.and_then(Identity::trusted_email) {
+            Some(own) => (own.domain() == domain.as_str()).into(),
+            None => Answer::Unknown,
+        },
+        Selector::AzureAd {
+            id,
+            identity_provider_id,
+        } => match identity {
+            Some(identity) if identity.provider != *identity_provider_id => Answer::No,
+            Some(identity) if identity.groups.held().iter().any(|group| group.id == *id) => Answer::Yes,
+            Some(identity) if identity.groups.complete() => Answer::No,
+            None | Some(_) => Answer::Unknown,
+        },
+    }
+}
+
+/// Why a rule about this person is unknown, for the operator.
+pub(super) fn uncertainty(selector: &Selector, identity: &Identity) -> String {
+    match selector {
+        Selector::Email { .. } | Selector::EmailDomain { .. } => match identity.email {
+            Some(_) => "the address is not verified".to_owned(),
+            None => "the provider gave no e-mail address".to_owned(),
+        },
+        Selector::AzureAd { .. } => match &identity.groups {
+            Groups::NotAsked => "`support_groups` is off for the provider".to_owned(),
+            Groups::Unknown { reason, .. } => format!("the list of groups is incomplete: {reason}"),
+            Groups::Known { .. } => String::new(),
+        },
+        Selector::Everyone {} | Selector::Ip { .. } => String::new(),
+    }
+}

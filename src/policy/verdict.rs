@@ -1,0 +1,133 @@
+//! What evaluation says: a permit, a sign-in, or a refusal.
+
+use std::sync::Arc;
+
+use crate::model::duration::GoDuration;
+use crate::model::ids::PolicyId;
+
+use super::compile::Head;
+
+/// The decision on one request.
+#[derive(Debug)]
+pub enum Verdict {
+    /// It may pass.
+    Permit(Permit),
+    /// Nobody is signed in, and signing in could help.
+    SignIn,
+    /// It may not pass.
+    Refuse(Refusal),
+}
+
+/// Leave to pass one request on to its upstream. Only evaluation makes one, and it cannot be copied, so whoever holds
+/// one holds a decision made for this request.
+///
+/// ```
+/// use vestibule::policy::Permit;
+/// fn pass(permit: Permit) -> Permit { permit }
+/// ```
+///
+/// ```compile_fail
+/// use vestibule::policy::Permit;
+/// fn copy(permit: &Permit) -> Permit { permit.clone() }
+/// ```
+///
+/// ```compile_fail
+/// use vestibule::policy::{Nature, Permit};
+/// fn forge(permit: Permit) -> Permit { Permit { nature: Nature::Bypass, ..permit } }
+/// ```
+///
+/// ```compile_fail
+/// use vestibule::policy::Permit;
+/// fn forge() -> Permit { Permit::new(todo!(), todo!()) }
+/// ```
+#[derive(Debug)]
+pub struct Permit {
+    head: Arc<Head>,
+    nature: Nature,
+}
+
+/// What kind of leave it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nature {
+    /// For anybody: no identity is passed on.
+    Bypass,
+    /// For a person who signed in.
+    Identity,
+}
+
+impl Permit {
+    pub(super) fn new(head: &Arc<Head>, nature: Nature) -> Self {
+        Self {
+            head: Arc::clone(head),
+            nature,
+        }
+    }
+
+    /// The policy that let the request pass.
+    pub fn policy(&self) -> PolicyId {
+        self.head.id
+    }
+
+    /// That policy's name.
+    pub fn policy_name(&self) -> &str {
+        &self.head.name
+    }
+
+    /// Whether it is for anybody or for a person.
+    pub fn nature(&self) -> Nature {
+        self.nature
+    }
+
+    /// How long an application token lives by that policy; the application's duration where absent.
+    pub fn session_duration(&self) -> Option<&GoDuration> {
+        self.head.session_duration.as_ref()
+    }
+}
+
+/// Why a request may not pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The policy that refuses, where one does.
+    pub policy: Option<RefusingPolicy>,
+    /// The kind of refusal.
+    pub reason: RefusalReason,
+}
+
+/// A policy that refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusingPolicy {
+    /// Its id.
+    pub id: PolicyId,
+    /// Its name.
+    pub name: String,
+}
+
+/// The kinds of refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusalReason {
+    /// A Deny policy matched.
+    Denied,
+    /// A Deny policy could not be evaluated, and so applies.
+    NotRuledOut,
+    /// No policy let the request pass.
+    NoPolicyMatched,
+}
+
+impl Refusal {
+    pub(super) fn no_policy_matched() -> Self {
+        Self {
+            policy: None,
+            reason: RefusalReason::NoPolicyMatched,
+        }
+    }
+
+    pub(super) fn by(head: &Head, reason: RefusalReason) -> Self {
+        Self {
+            policy: Some(RefusingPolicy {
+                id: head.id,
+                name: head.name.clone(),
+            }),
+            reason,
+        }
+    }
+}
