@@ -1,9 +1,9 @@
 //! The store: SQLite or PostgreSQL behind one interface.
 //!
 //! One SQL text serves both (sqlx `Any`); columns are TEXT, BIGINT and BLOB, times are milliseconds since 1970, and
-//! every statement is a constant that names its columns. What differs stands in three places: [`connect`] (how a
-//! connection is made), [`endings`] and [`sessions`] (locks that only a database of many writers needs), and
-//! [`wake`] (who says that something changed).
+//! every statement is a constant that names its columns. What differs stands in three places: `connect` (how a
+//! connection is made), `endings` and `sessions` (locks that only a database of many writers needs), and
+//! `wake` (who says that something changed).
 //!
 //! # The order of changes
 //! Each object write and each ending of sessions appends a row to `changes`, numbered from the one-row table
@@ -72,7 +72,7 @@ enum Backend {
 }
 
 /// How long one call may take before it counts as unanswered. Longer than the server's own limits (see
-/// [`connect`]), so that it fires only where the database cannot even say no: a cut network, a frozen host.
+/// `connect`), so that it fires only where the database cannot even say no: a cut network, a frozen host.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Store {

@@ -1,0 +1,7 @@
+//! The integration tests: one binary, a folder a capability.
+
+#[cfg(test)]
+mod support;
+
+#[cfg(test)]
+mod store;

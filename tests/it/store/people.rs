@@ -1,0 +1,91 @@
+//! People who sign in, for the tests of the store.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use uuid::Uuid;
+use vestibule::crypto::random;
+use vestibule::model::identity::{Groups, Identity, PersonKey};
+use vestibule::model::ids::{IdpId, ObjectId, SessionNonce, TenantId, UserId};
+use vestibule::store::{NewSession, SessionInserted, Store, User};
+
+/// Far enough for every test.
+pub(crate) const NEVER_MS: i64 = 4_000_000_000_000;
+pub(crate) const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
+
+/// A person with an account at a provider.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Person {
+    pub(crate) provider: IdpId,
+    pub(crate) key: PersonKey,
+}
+
+impl Person {
+    pub(crate) fn new() -> Self {
+        Self::at(IdpId(Uuid::new_v4()))
+    }
+
+    pub(crate) fn at(provider: IdpId) -> Self {
+        Self {
+            provider,
+            key: PersonKey {
+                tenant: TenantId(Uuid::new_v4()),
+                object: ObjectId(Uuid::new_v4()),
+            },
+        }
+    }
+
+    /// What the provider says of this person.
+    pub(crate) fn identity(self, user: UserId) -> Identity {
+        Identity {
+            user,
+            person: self.key,
+            provider: self.provider,
+            email: None,
+            name: Some("Zoë \0 Null".to_owned()),
+            given_name: None,
+            family_name: None,
+            guest: false,
+            groups: Groups::NotAsked,
+            amr: vec!["pwd".to_owned()],
+            contexts: Vec::new(),
+            claims: serde_json::Map::new(),
+            provider_session: None,
+            login_hint: None,
+            address: ADDRESS,
+            country: None,
+            at: jiff::Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    /// Inserts a session as a login does that read the feed at `read_at`.
+    pub(crate) async fn try_sign_in(self, store: &Store, read_at: i64) -> (SessionNonce, SessionInserted) {
+        let nonce: SessionNonce = random::alphanumeric(16).parse().unwrap();
+        let inserted = store
+            .insert_session(&NewSession {
+                nonce: nonce.clone(),
+                provider: self.provider,
+                person: self.key,
+                email: Some("zoe@example.com".to_owned()),
+                name: Some("Zoë \0 Null".to_owned()),
+                identity_of: &|user| self.identity(user),
+                provider_session: Some("sid-1".to_owned()),
+                expires_ms: NEVER_MS,
+                address: ADDRESS,
+                agent: Some("browser".to_owned()),
+                refresh_token_sealed: Some(vec![0, 255, 1]),
+                read_at,
+            })
+            .await
+            .unwrap();
+        (nonce, inserted)
+    }
+
+    /// Signs in now.
+    pub(crate) async fn sign_in(self, store: &Store) -> (SessionNonce, User) {
+        let read_at = store.head().await.unwrap().seq;
+        match self.try_sign_in(store, read_at).await {
+            (nonce, SessionInserted::Yes(user)) => (nonce, user),
+            (_, refused) => panic!("not signed in: {refused:?}"),
+        }
+    }
+}
