@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use url::Url;
 
+use super::tree::{Keys, Node};
+use crate::model::host::Host;
 use crate::model::idp::Cloud;
 
 /// The key of the worldwide cloud, which providers are in unless they say otherwise.
@@ -30,7 +32,7 @@ const CLOUDS: &[Row] = &[
         "login.microsoftonline.com",
         "graph.microsoft.com",
         Some("microsoftonline.com"),
-        "api://AzureADTokenExchange",
+        PUBLIC_AUDIENCE,
     ),
     (
         "us_gov",
@@ -62,7 +64,7 @@ const CLOUDS: &[Row] = &[
         "login.sovcloud-identity.fr",
         "graph.svc.sovcloud.fr",
         None,
-        "api://AzureADTokenExchange",
+        PUBLIC_AUDIENCE,
     ),
     (
         "de_delos",
@@ -70,7 +72,19 @@ const CLOUDS: &[Row] = &[
         "login.sovcloud-identity.de",
         "graph.svc.sovcloud.de",
         None,
-        "api://AzureADTokenExchange",
+        PUBLIC_AUDIENCE,
+    ),
+];
+
+const PUBLIC_AUDIENCE: &str = "api://AzureADTokenExchange";
+
+/// Clouds that Microsoft knows and that cannot be chosen, with the reason.
+pub(super) const UNAVAILABLE: &[(&str, &str)] = &[
+    ("germany", "Microsoft closed this cloud on 29 October 2021"),
+    ("germany_legacy", "Microsoft closed this cloud on 29 October 2021"),
+    (
+        "sg_gov",
+        "the address of Graph in this cloud is not public: give it as a cloud of your own",
     ),
 ];
 
@@ -98,6 +112,73 @@ pub fn builtin() -> BTreeMap<String, Cloud> {
 
 fn https(host: &str) -> Result<Url, url::ParseError> {
     format!("https://{host}").parse()
+}
+
+const KEYS: Keys = Keys {
+    known: &["login", "graph", "instance_name", "federation_audience"],
+    refused: &[],
+};
+
+/// Adds the clouds of the file to Microsoft's.
+pub(super) fn read(node: &Node<'_>, clouds: &mut BTreeMap<String, Cloud>) -> Option<()> {
+    let mut complete = true;
+    for (name, node) in node.any_table()?.nodes() {
+        if clouds.contains_key(name) || UNAVAILABLE.iter().any(|(closed, _)| *closed == name) {
+            node.fault("this name is one of Microsoft's clouds", "choose another name");
+            complete = false;
+        } else if let Some(cloud) = own(name, &node) {
+            clouds.insert(name.to_owned(), cloud);
+        } else {
+            complete = false;
+        }
+    }
+    complete.then_some(())
+}
+
+fn own(name: &str, node: &Node<'_>) -> Option<Cloud> {
+    let table = node.table(&KEYS)?;
+    let login = table
+        .need("login", "write login = \"https://login.example.com\"")
+        .and_then(|node| base_address(&node));
+    let graph = table
+        .need("graph", "write graph = \"https://graph.example.com\"")
+        .and_then(|node| base_address(&node));
+    let instance_name = table.node("instance_name").map(|node| node.name());
+    let audience = table
+        .node("federation_audience")
+        .map_or(Some(PUBLIC_AUDIENCE), |node| node.name());
+    Some(Cloud {
+        key: name.to_owned(),
+        login: login?,
+        graph: graph?,
+        instance_name: instance_name.map_or(Some(None), |name| name.map(|name| Some(name.to_owned())))?,
+        federation_audience: audience?.to_owned(),
+    })
+}
+
+/// Secrets and identities travel there: https, or a loopback address for tests and the demo.
+fn base_address(node: &Node<'_>) -> Option<Url> {
+    let mend = "write https://host, or http:// with a loopback address";
+    let url: Url = node.parsed(mend)?;
+    let host: Option<Host> = url.host_str().and_then(|host| host.parse().ok());
+    // A name below localhost is left to resolvers, which may know it elsewhere.
+    let loopback = host
+        .as_ref()
+        .is_some_and(|host| host.is_loopback() && !host.as_str().ends_with(".localhost"));
+    let bare = url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none();
+    let reason = match (url.scheme(), host) {
+        ("http" | "https", None) => "it names no host",
+        ("http", _) if !loopback => "plain http is for loopback addresses only",
+        ("http" | "https", _) if !bare => "it must end after host and port",
+        ("http" | "https", _) => return Some(url),
+        _ => "it must start with https://",
+    };
+    node.fault(reason, mend);
+    None
 }
 
 #[cfg(test)]

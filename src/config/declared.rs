@@ -54,39 +54,31 @@ pub struct Declared {
 /// Everything a file declares, with references by name still open.
 #[derive(Debug, Clone, Default)]
 pub struct Declarations {
-    /// The objects, in the file's order.
-    pub objects: Vec<Declaration>,
+    pub(super) objects: Vec<Declaration>,
 }
 
 /// A declared object as the file has it.
 #[derive(Debug, Clone)]
-pub struct Declaration {
-    /// What it is called before its id is known.
-    pub key: ObjectKey,
-    /// Its name.
-    pub name: String,
-    /// The document, references still names.
-    pub body: Value,
-    /// Its secrets.
-    pub secrets: BTreeMap<String, SecretString>,
+pub(super) struct Declaration {
+    pub(super) key: ObjectKey,
+    pub(super) name: String,
+    pub(super) body: Value,
+    pub(super) secrets: BTreeMap<String, SecretString>,
     /// JSON pointers into `body` whose value becomes the id of the object named.
-    pub references: Vec<(String, ObjectKey)>,
-    /// Its line.
-    pub line: usize,
+    pub(super) references: Vec<(String, ObjectKey)>,
+    pub(super) line: usize,
 }
 
 /// What an object is called before its id is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ObjectKey {
-    /// The kind.
-    pub kind: DeclaredKind,
-    /// Where the id comes from.
-    pub id: DeclaredId,
+pub(super) struct ObjectKey {
+    pub(super) kind: DeclaredKind,
+    pub(super) id: DeclaredId,
 }
 
 /// Where an id comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DeclaredId {
+pub(super) enum DeclaredId {
     /// It was written.
     Written(Uuid),
     /// It follows from this name. Policies inside an application have both names, the application's first.

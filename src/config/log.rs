@@ -1,10 +1,14 @@
 //! `[log]`: what is logged and how.
 
+use tracing::Level;
+
+use super::tree::{Keys, Node};
+
 /// The log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogConfig {
     /// The least severe level that is written.
-    pub level: tracing::Level,
+    pub level: Level,
     /// How a line looks.
     pub format: LogFormat,
 }
@@ -16,4 +20,40 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line, for collectors.
     Json,
+}
+
+const KEYS: Keys = Keys {
+    known: &["level", "format"],
+    refused: &[],
+};
+const LEVELS: &[(&str, Level)] = &[
+    ("error", Level::ERROR),
+    ("warn", Level::WARN),
+    ("info", Level::INFO),
+    ("debug", Level::DEBUG),
+    ("trace", Level::TRACE),
+];
+const FORMATS: &[(&str, LogFormat)] = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self {
+            level: Level::INFO,
+            format: LogFormat::Text,
+        }
+    }
+}
+
+pub(super) fn read(node: &Node<'_>) -> Option<LogConfig> {
+    let table = node.table(&KEYS)?;
+    let level = table
+        .node("level")
+        .map_or(Some(Level::INFO), |node| node.one_of(LEVELS));
+    let format = table
+        .node("format")
+        .map_or(Some(LogFormat::Text), |node| node.one_of(FORMATS));
+    Some(LogConfig {
+        level: level?,
+        format: format?,
+    })
 }

@@ -12,6 +12,23 @@ pub mod log;
 pub mod organization;
 pub mod store;
 
+mod applications;
+mod bounds;
+mod certificate;
+mod cross;
+mod load;
+mod master_key;
+mod names;
+mod policies;
+mod providers;
+mod secret;
+mod suggest;
+mod tree;
+mod upstreams;
+
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use secrecy::SecretSlice;
@@ -19,6 +36,7 @@ use secrecy::SecretSlice;
 use self::declared::Declarations;
 use self::faults::Fault;
 use self::listen::Listen;
+pub use self::load::{Surroundings, load, load_text};
 use self::log::LogConfig;
 use self::organization::OrganizationConfig;
 use self::store::StoreConfig;

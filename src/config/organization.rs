@@ -1,5 +1,11 @@
 //! `[organization]`: who the gateway belongs to.
 
+use std::time::Duration;
+
+use url::Url;
+
+use super::bounds::Bounds;
+use super::tree::{Keys, Node};
 use crate::model::duration::GoDuration;
 use crate::model::ids::AccountId;
 use crate::model::organization::AuthUrl;
@@ -17,4 +23,62 @@ pub struct OrganizationConfig {
     pub session_duration: GoDuration,
     /// Whether signing out also signs out at the identity provider.
     pub sign_out_at_provider: bool,
+}
+
+pub(super) const KEYS: Keys = Keys {
+    known: &[
+        "name",
+        "auth_url",
+        "account_id",
+        "session_duration",
+        "sign_out_at_provider",
+    ],
+    refused: &[(
+        "auth_domain",
+        "the auth host is given with its scheme, as auth_url",
+    )],
+};
+
+/// Access: an organization session lasts between a quarter of an hour and a month.
+pub(super) const SESSION: Bounds = Bounds {
+    least: Duration::from_mins(15),
+    most: Duration::from_hours(720),
+    said: "15m to 720h",
+};
+
+pub(super) fn read(node: &Node<'_>) -> Option<OrganizationConfig> {
+    let table = node.table(&KEYS)?;
+    let name = table
+        .need("name", "write name = \"Example\", as people shall see it")
+        .and_then(|node| node.name());
+    let auth = table
+        .need("auth_url", "write auth_url = \"https://login.example.com\"")
+        .and_then(|node| auth_url(&node));
+    let account_id = table
+        .node("account_id")
+        .map(|node| node.parsed("leave it out: one is generated"));
+    let session_duration = table
+        .node("session_duration")
+        .map_or(Some(GoDuration::hours(24)), |node| SESSION.parse(&node));
+    let sign_out_at_provider = table
+        .node("sign_out_at_provider")
+        .map_or(Some(false), |node| node.boolean());
+    Some(OrganizationConfig {
+        name: name?.to_owned(),
+        auth: auth?,
+        account_id: account_id.map_or(Some(None), |id| id.map(Some))?,
+        session_duration: session_duration?,
+        sign_out_at_provider: sign_out_at_provider?,
+    })
+}
+
+fn auth_url(node: &Node<'_>) -> Option<AuthUrl> {
+    let url: Url = node.parsed("write https://login.example.com")?;
+    match AuthUrl::try_from(url) {
+        Ok(auth) => Some(auth),
+        Err(refused) => {
+            node.fault(refused.to_string(), "write https://login.example.com");
+            None
+        }
+    }
 }

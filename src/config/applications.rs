@@ -1,0 +1,319 @@
+//! `[[applications]]`: what is protected, and by which policies.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use url::Url;
+
+use super::bounds::Bounds;
+use super::declared::{Declaration, ObjectKey};
+use super::names::Names;
+use super::policies::{self, Scope};
+use super::tree::{Keys, Node, Table};
+use crate::model::destination::Destination;
+use crate::model::ids::AudTag;
+
+const KEYS: Keys = Keys {
+    known: &[
+        "id",
+        "aud",
+        "name",
+        "type",
+        "domain",
+        "destinations",
+        "self_hosted_domains",
+        "session_duration",
+        "allowed_idps",
+        "auto_redirect_to_identity",
+        "policies",
+        "http_only_cookie_attribute",
+        "same_site_cookie_attribute",
+        "path_cookie_attribute",
+        "custom_deny_message",
+        "unauthenticated_401",
+        "websocket_origins",
+        "allow_encoded_slash",
+        "case_insensitive_paths",
+    ],
+    refused: &[
+        ("cors_headers", NOT_YET),
+        ("options_preflight_bypass", NOT_YET),
+        ("custom_deny_url", NOT_YET),
+        ("custom_non_identity_deny_url", NOT_YET),
+        ("custom_pages", NOT_YET),
+        ("enable_binding_cookie", NOT_YET),
+        ("eager_redirect_cookie_setting", NOT_YET),
+        ("service_auth_401_redirect", NOT_YET),
+        ("skip_interstitial", NOT_YET),
+        ("read_service_tokens_from_header", NOT_YET),
+        ("app_launcher_visible", NOT_YET),
+        ("logo_url", NOT_YET),
+        ("tags", NOT_YET),
+        ("scim_config", NOT_YET),
+        ("mfa_config", NOT_YET),
+        ("oauth_configuration", NOT_YET),
+    ],
+};
+const DESTINATION_KEYS: Keys = Keys {
+    known: &["type", "uri"],
+    refused: &[("overrides", NOT_YET)],
+};
+const NOT_YET: &str = "it is not in this version";
+const TYPES: &[(&str, ())] = &[("self_hosted", ())];
+const SAME_SITE: &[(&str, ())] = &[("none", ()), ("lax", ()), ("strict", ())];
+const DOMAIN: &str = "write domain = \"wiki.example.com\"";
+
+/// How long an application token may live. Zero, which Access takes as "each time anew", is not offered.
+pub(super) const TOKEN_LIFE: Bounds = Bounds {
+    least: Duration::from_mins(1),
+    most: Duration::from_hours(720),
+    said: "1m to 720h",
+};
+
+/// Settings that are true or false and are kept as written.
+const SWITCHES: &[&str] = &[
+    "auto_redirect_to_identity",
+    "http_only_cookie_attribute",
+    "path_cookie_attribute",
+    "unauthenticated_401",
+    "allow_encoded_slash",
+    "case_insensitive_paths",
+];
+
+/// An application that was read.
+pub(super) struct Application<'t> {
+    pub(super) declaration: Declaration,
+    /// The addresses it covers, each with where it was written.
+    pub(super) destinations: Vec<(Destination, Node<'t>)>,
+    /// Policies declared inside it.
+    pub(super) policies: Vec<Declaration>,
+}
+
+pub(super) fn read<'t>(
+    node: &Node<'t>,
+    scope: &Scope<'_>,
+    names: &mut Names,
+    policy_names: &Names,
+) -> Option<Application<'t>> {
+    let table = node.table(&KEYS)?;
+    let name = table
+        .need("name", "write name = \"Wiki\"")
+        .and_then(|node| node.name());
+    let key = name.and_then(|name| names.enter(&table, name));
+    let destinations = destinations(&table);
+    let settings = settings(&table);
+    let providers = allowed_idps(&table, scope);
+    // Policies inside are named after the application; without a name their other faults are told all the same.
+    let policies = policies(&table, name.unwrap_or_default(), scope, policy_names);
+
+    let (name, destinations) = (name?, destinations?);
+    let (mut body, policies) = (settings?, policies?);
+    let uris: Vec<String> = destinations
+        .iter()
+        .map(|(written, _)| written.to_string())
+        .collect();
+    let entries = uris
+        .iter()
+        .map(|uri| json!({ "type": "public", "uri": uri }))
+        .collect();
+    body.insert("name".to_owned(), name.into());
+    body.insert("type".to_owned(), "self_hosted".into());
+    body.insert(
+        "domain".to_owned(),
+        uris.first().map_or(Value::Null, |uri| uri.as_str().into()),
+    );
+    body.insert("destinations".to_owned(), Value::Array(entries));
+    body.insert("self_hosted_domains".to_owned(), uris.into());
+    let mut references = fill(&mut body, "allowed_idps", providers?, |_| (Value::Null, ""));
+    references.extend(fill(&mut body, "policies", policies.links, |index| {
+        (json!({ "id": null, "precedence": index + 1 }), "/id")
+    }));
+    let declaration = Declaration {
+        key: key?,
+        name: name.to_owned(),
+        body: body.into(),
+        secrets: BTreeMap::new(),
+        references,
+        line: node.line(),
+    };
+    Some(Application {
+        declaration,
+        destinations,
+        policies: policies.inside,
+    })
+}
+
+/// Puts a list of references into the body. `entry` gives what stands for one, and where in it its id goes.
+fn fill(
+    body: &mut Map<String, Value>,
+    list: &str,
+    targets: Vec<ObjectKey>,
+    entry: impl Fn(usize) -> (Value, &'static str),
+) -> Vec<(String, ObjectKey)> {
+    let entries = (0..targets.len()).map(|index| entry(index).0).collect();
+    body.insert(list.to_owned(), Value::Array(entries));
+    let place = |index| format!("/{list}/{index}{}", entry(index).1);
+    targets
+        .into_iter()
+        .enumerate()
+        .map(|(index, target)| (place(index), target))
+        .collect()
+}
+
+/// The addresses, the primary first. `domain` alone means itself; with a list it must be one of them (Access).
+fn destinations<'t>(table: &Table<'t>) -> Option<Vec<(Destination, Node<'t>)>> {
+    let domain = table.node("domain").map(|node| destination(&node));
+    let list = table
+        .node("destinations")
+        .or_else(|| table.node("self_hosted_domains"));
+    let Some(list) = list else {
+        table.need("domain", DOMAIN)?;
+        return domain?.map(|primary| vec![primary]);
+    };
+    let entries: Vec<_> = list.array()?.iter().map(entry).collect();
+    let mut entries = entries.into_iter().collect::<Option<Vec<_>>>()?;
+    if let Some(domain) = domain {
+        let (primary, node) = domain?;
+        let Some(index) = entries.iter().position(|(listed, _)| *listed == primary) else {
+            node.fault(
+                "domain is not among the destinations",
+                "add it there, or leave it out",
+            );
+            return None;
+        };
+        entries.swap(0, index);
+    }
+    if entries.is_empty() {
+        list.fault("the application covers no address", DOMAIN);
+        return None;
+    }
+    Some(entries)
+}
+
+fn entry<'t>(node: &Node<'t>) -> Option<(Destination, Node<'t>)> {
+    if !node.is_table() {
+        return destination(node);
+    }
+    let table = node.table(&DESTINATION_KEYS)?;
+    if let Some(kind) = table.node("type")
+        && kind.text()? != "public"
+    {
+        kind.fault("only public destinations are served", "write type = \"public\"");
+        return None;
+    }
+    destination(&table.need("uri", "write uri = \"wiki.example.com/docs\"")?)
+}
+
+fn destination<'t>(node: &Node<'t>) -> Option<(Destination, Node<'t>)> {
+    let destination = node.parsed("write wiki.example.com, wiki.example.com/docs or *.example.com")?;
+    Some((destination, node.clone()))
+}
+
+fn settings(table: &Table<'_>) -> Option<Map<String, Value>> {
+    let mut read: Vec<(&str, Option<Value>)> = Vec::new();
+    let mut option = |key: &'static str, value: &dyn Fn(&Node<'_>) -> Option<Value>| {
+        if let Some(node) = table.node(key) {
+            read.push((key, value(&node)));
+        }
+    };
+    option("type", &|node| node.one_of(TYPES).map(|()| "self_hosted".into()));
+    option("aud", &|node| {
+        let aud: AudTag = node.parsed("leave it out: one is generated and kept")?;
+        Some(String::from(aud).into())
+    });
+    option("session_duration", &|node| {
+        Some(TOKEN_LIFE.parse(node)?.as_str().into())
+    });
+    option("same_site_cookie_attribute", &|node| {
+        node.one_of(SAME_SITE)?;
+        node.text().map(Value::from)
+    });
+    option("custom_deny_message", &|node| node.text().map(Value::from));
+    option("websocket_origins", &|node| {
+        let origins: Vec<Option<Value>> = node.array()?.iter().map(origin).collect();
+        origins.into_iter().collect::<Option<Vec<_>>>().map(Value::from)
+    });
+    for key in SWITCHES {
+        option(key, &|node| node.boolean().map(Value::from));
+    }
+    read.into_iter()
+        .map(|(key, value)| Some((key.to_owned(), value?)))
+        .collect()
+}
+
+/// An origin as browsers send it (RFC 6454 §6.2).
+fn origin(node: &Node<'_>) -> Option<Value> {
+    let text = node.text()?;
+    let fine = text.parse::<Url>().is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text
+    });
+    if !fine {
+        node.fault(
+            format!("\"{text}\" is no origin"),
+            "write https://host, with a port unless it is the scheme's own, and nothing after it",
+        );
+    }
+    fine.then(|| Value::from(text))
+}
+
+fn allowed_idps(table: &Table<'_>, scope: &Scope<'_>) -> Option<Vec<ObjectKey>> {
+    let Some(node) = table.node("allowed_idps") else {
+        return Some(Vec::new());
+    };
+    let found: Vec<_> = node
+        .array()?
+        .iter()
+        .map(|reference| scope.providers.find(reference))
+        .collect();
+    found.into_iter().collect()
+}
+
+/// The policies of one application.
+struct Policies {
+    links: Vec<ObjectKey>,
+    inside: Vec<Declaration>,
+}
+
+fn policies(table: &Table<'_>, application: &str, scope: &Scope<'_>, shared: &Names) -> Option<Policies> {
+    let node = table.node("policies");
+    let entries = match &node {
+        Some(node) => node.array()?,
+        None => Vec::new(),
+    };
+    if entries.is_empty() {
+        let told = node.or_else(|| table.node("name"));
+        if let Some(told) = told {
+            told.warn(
+                "an application without policies refuses everybody",
+                "write policies = [{ name = \"staff\", decision = \"allow\", include = […] }]",
+            );
+        }
+    }
+    let mut names = policies::names();
+    let mut complete = true;
+    let mut policies = Policies {
+        links: Vec::new(),
+        inside: Vec::new(),
+    };
+    for entry in &entries {
+        let key = if entry.is_table() {
+            policies::read_inside(entry, application, scope, &mut names).map(|policy| {
+                let key = policy.key.clone();
+                policies.inside.push(policy);
+                key
+            })
+        } else {
+            shared.find(entry)
+        };
+        match key {
+            Some(key) if policies.links.contains(&key) => {
+                entry.fault("this policy stands here twice", "keep one of the two");
+                complete = false;
+            }
+            Some(key) => policies.links.push(key),
+            None => complete = false,
+        }
+    }
+    complete.then_some(policies)
+}

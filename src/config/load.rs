@@ -1,0 +1,240 @@
+//! From the text of a file to what it means, or to everything that is wrong with it.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use toml::de::DeTable;
+
+use super::declared::{Declaration, Declarations, DeclaredKind};
+use super::faults::{Fault, Faults};
+use super::names::Names;
+use super::policies::Scope;
+use super::tree::{Keys, Node, Reader, Table};
+use super::{
+    Config, applications, clouds, cross, listen, log, master_key, organization, policies, providers, store,
+    upstreams,
+};
+use crate::model::idp::Cloud;
+use crate::model::organization::AuthUrl;
+use crate::model::upstream::Upstream;
+
+/// What a configuration may ask of its surroundings.
+#[derive(Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// A variable of the environment.
+    pub env: &'a dyn Fn(&str) -> Option<String>,
+    /// The bytes of a file.
+    pub read: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
+}
+
+const KEYS: Keys = Keys {
+    known: &[
+        "organization",
+        "listen",
+        "store",
+        "secrets",
+        "log",
+        "clouds",
+        "upstreams",
+        "identity_providers",
+        "policies",
+        "applications",
+    ],
+    refused: &[
+        ("api_tokens", "the API is not in this version"),
+        ("groups", "access groups are not in this version"),
+        ("service_tokens", "service tokens are not in this version"),
+        (
+            "outbound",
+            "no address of this version can be written through an API",
+        ),
+        ("forward_auth", "forward-auth is not in this version"),
+    ],
+};
+
+/// Reads a configuration file. `env` is asked for the variables that the file names, and for no others.
+///
+/// # Errors
+/// Every mistake of the file and of the files it names.
+pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, Faults> {
+    let file = path.display().to_string();
+    let whole = |reason: String, mend: &str| {
+        Faults(vec![Fault {
+            file: file.clone(),
+            line: 1,
+            key: String::new(),
+            reason,
+            mend: mend.to_owned(),
+        }])
+    };
+    let bytes = read_file(path).map_err(|error| {
+        whole(
+            format!("the file cannot be read: {error}"),
+            "name a readable TOML file",
+        )
+    })?;
+    let text = String::from_utf8(bytes)
+        .map_err(|error| whole(format!("the file is no UTF-8 text: {error}"), "save it as UTF-8"))?;
+    load_text(
+        path,
+        &text,
+        Surroundings {
+            env,
+            read: &read_file,
+        },
+    )
+}
+
+/// Reads a configuration that is at hand as text. `path` names it in messages, and its directory is where relative
+/// paths start.
+///
+/// # Errors
+/// Every mistake of the text and of the files it names.
+pub fn load_text(path: &Path, text: &str, surroundings: Surroundings<'_>) -> Result<Config, Faults> {
+    let file = path.display().to_string();
+    let mut reader = Reader::new(path, &file, text, surroundings);
+    let (document, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let offset = error.span().map_or(0, |span| span.start);
+        reader.incomplete |= error.message() != DUPLICATE_KEY;
+        reader.fault_at(offset, "", error.message(), "correct the TOML");
+    }
+    let config = meaning(&reader, document.get_ref());
+    let (faults, warnings) = reader.findings();
+    match config {
+        Some(config) if faults.is_empty() => Ok(Config { warnings, ..config }),
+        _ => Err(Faults(faults)),
+    }
+}
+
+/// What the parser says of a key that stands twice: the one such mistake after which the rest is still whole.
+const DUPLICATE_KEY: &str = "duplicate key";
+
+/// Larger files are mistakes: the largest organization's objects take a tenth of it.
+const MAX_FILE: u64 = 4 * 1024 * 1024;
+
+/// A regular file up to [`MAX_FILE`]: devices and pipes could answer for ever.
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let file = std::fs::File::open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 4 MiB"));
+    }
+    Ok(bytes)
+}
+
+/// Reads every section before it gives up on any, so that all faults are found.
+fn meaning(reader: &Reader<'_>, document: &DeTable<'_>) -> Option<Config> {
+    let root = Table::root(reader, document, &KEYS);
+    let organization = root
+        .need("organization", "write [organization] with name and auth_url")
+        .and_then(|node| organization::read(&node));
+    let auth = organization.as_ref().map(|organization| &organization.auth);
+    let listen = root
+        .need("listen", "write [listen] with https and certificates, or http")
+        .and_then(|node| listen::read(&node, auth));
+    let store = root
+        .need(
+            "store",
+            "write [store] with url = \"sqlite:///var/lib/vestibule/vestibule.db\"",
+        )
+        .and_then(|node| store::read(&node));
+    let master_key = root
+        .need("secrets", "write [secrets] with master_key = { file = \"…\" }")
+        .and_then(|node| master_key::read(&node));
+    let log = root
+        .node("log")
+        .map_or_else(|| Some(log::LogConfig::default()), |node| log::read(&node));
+    let mut clouds = clouds::builtin();
+    let own_clouds = root
+        .node("clouds")
+        .map_or(Some(()), |node| clouds::read(&node, &mut clouds));
+    let upstreams = upstreams(&root);
+    let declarations = declarations(&root, &clouds, auth, upstreams.as_deref());
+    own_clouds?;
+    Some(Config {
+        organization: organization?,
+        listen: listen?,
+        store: store?,
+        master_key: master_key?,
+        clouds,
+        upstreams: upstreams?,
+        declarations: declarations?,
+        log: log?,
+        warnings: Vec::new(),
+    })
+}
+
+fn upstreams(root: &Table<'_>) -> Option<Vec<Upstream>> {
+    let nodes = root.list("upstreams");
+    let read: Vec<(Option<Upstream>, Node<'_>)> = nodes
+        .into_iter()
+        .map(|node| (upstreams::read(&node), node))
+        .collect();
+    let complete = read.iter().all(|(upstream, _)| upstream.is_some());
+    let found: Vec<(Upstream, Node<'_>)> = read
+        .into_iter()
+        .filter_map(|(upstream, node)| Some((upstream?, node)))
+        .collect();
+    cross::check_upstreams(&found);
+    complete.then(|| found.into_iter().map(|(upstream, _)| upstream).collect())
+}
+
+fn declarations(
+    root: &Table<'_>,
+    clouds: &BTreeMap<String, Cloud>,
+    auth: Option<&AuthUrl>,
+    upstreams: Option<&[Upstream]>,
+) -> Option<Declarations> {
+    let mut complete = true;
+    let mut whole = |whole: bool| complete &= whole;
+
+    let mut provider_names = Names::new(DeclaredKind::IdentityProvider, "identity provider");
+    let read: Vec<_> = root
+        .list("identity_providers")
+        .iter()
+        .map(|node| providers::read(node, clouds, &mut provider_names))
+        .collect();
+    whole(read.iter().all(Option::is_some));
+    let providers: Vec<_> = read.into_iter().flatten().collect();
+    let scope = Scope {
+        providers: &provider_names,
+        known: &providers,
+    };
+
+    let mut policy_names = policies::names();
+    let read: Vec<Option<Declaration>> = root
+        .list("policies")
+        .iter()
+        .map(|node| policies::read(node, &scope, &mut policy_names))
+        .collect();
+    whole(read.iter().all(Option::is_some));
+    let policies: Vec<Declaration> = read.into_iter().flatten().collect();
+
+    let mut application_names = Names::new(DeclaredKind::Application, "application");
+    let read: Vec<_> = root
+        .list("applications")
+        .iter()
+        .map(|node| applications::read(node, &scope, &mut application_names, &policy_names))
+        .collect();
+    whole(read.iter().all(Option::is_some));
+    let applications: Vec<_> = read.into_iter().flatten().collect();
+    cross::check_applications(&applications, auth, upstreams);
+
+    let inside = applications.into_iter().flat_map(|application| {
+        let policies = application.policies.into_iter();
+        policies.chain(std::iter::once(application.declaration))
+    });
+    let objects = providers
+        .into_iter()
+        .map(|provider| provider.declaration)
+        .chain(policies)
+        .chain(inside)
+        .collect();
+    complete.then_some(Declarations { objects })
+}

@@ -1,0 +1,300 @@
+//! `[[identity_providers]]`: Entra directories with the keys of Access' type `azureAD`, and ours.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Map, Value, json};
+
+use super::certificate;
+use super::clouds::{DEFAULT, UNAVAILABLE};
+use super::declared::Declaration;
+use super::names::{Names, uuid};
+use super::secret;
+use super::suggest::closest;
+use super::tree::{Keys, Node, Table};
+use crate::model::idp::Cloud;
+
+const KEYS: Keys = Keys {
+    known: &["id", "name", "type", "config"],
+    refused: &[("scim_config", "SCIM is not in this version")],
+};
+const CONFIG_KEYS: Keys = Keys {
+    known: &[
+        "client_id",
+        "client_secret",
+        "next_client_secret",
+        "client_secret_expires_at",
+        "client_certificate",
+        "federated_token_file",
+        "directory_id",
+        "support_groups",
+        "pkce_enabled",
+        "email_claim_name",
+        "claims",
+        "prompt",
+        "domain_hint",
+        "conditional_access_enabled",
+        "azure_cloud",
+        "scopes",
+        "trust_guest_email",
+        "custom_signing_key",
+    ],
+    refused: &[(
+        "redirect_url",
+        "the redirect address follows from auth_url: <auth_url>/cdn-cgi/access/callback",
+    )],
+};
+const CERTIFICATE_KEYS: Keys = Keys {
+    known: &["certificate", "key"],
+    refused: &[],
+};
+const TYPES: &[(&str, ())] = &[("azureAD", ())];
+const PROMPTS: &[(&str, ())] = &[("login", ()), ("select_account", ()), ("none", ())];
+const CREDENTIAL: &str = "write client_secret = { env = \"ENTRA_SECRET\" }";
+const NO_GROUPS: &str = "support_groups";
+
+/// A provider that was read.
+pub(super) struct Provider {
+    pub(super) declaration: Declaration,
+    /// Whether group rules can be answered for its people.
+    pub(super) groups: bool,
+}
+
+pub(super) fn read(node: &Node<'_>, clouds: &BTreeMap<String, Cloud>, names: &mut Names) -> Option<Provider> {
+    let table = node.table(&KEYS)?;
+    let name = table
+        .need("name", "write name = \"Entra ID\", as the chooser shall show it")
+        .and_then(|node| node.name());
+    let key = name.and_then(|name| names.enter(&table, name));
+    let kind = table
+        .need("type", "write type = \"azureAD\"")
+        .and_then(|node| node.one_of(TYPES));
+    let config = table
+        .need(
+            "config",
+            "write config = { client_id = …, client_secret = …, directory_id = … }",
+        )
+        .and_then(|node| settings(&node, clouds));
+    let (name, (config, secrets)) = (name?, config?);
+    kind?;
+    let groups = config.get(NO_GROUPS) == Some(&Value::Bool(true));
+    let declaration = Declaration {
+        key: key?,
+        name: name.to_owned(),
+        body: json!({ "name": name, "type": "azureAD", "config": config }),
+        secrets,
+        references: Vec::new(),
+        line: node.line(),
+    };
+    Some(Provider { declaration, groups })
+}
+
+type Settings = (Map<String, Value>, BTreeMap<String, SecretString>);
+
+fn settings(node: &Node<'_>, clouds: &BTreeMap<String, Cloud>) -> Option<Settings> {
+    let table = node.table(&CONFIG_KEYS)?;
+    let mut written = Written {
+        table: &table,
+        config: Map::new(),
+        secrets: BTreeMap::new(),
+        complete: true,
+    };
+    for (key, mend) in [
+        (
+            "client_id",
+            "write the Application (client) ID of the app registration",
+        ),
+        ("directory_id", "write the Directory (tenant) ID"),
+    ] {
+        let id = table.need(key, mend).and_then(|node| uuid(&node));
+        written.keep(key, id.map(|id| Value::from(id.to_string())));
+    }
+    credential(&mut written);
+    for key in [
+        "support_groups",
+        "pkce_enabled",
+        "trust_guest_email",
+        "custom_signing_key",
+    ] {
+        written.option(key, |node| node.boolean().map(Value::from));
+    }
+    for key in ["email_claim_name", "domain_hint"] {
+        written.option(key, |node| node.name().map(Value::from));
+    }
+    for key in ["claims", "scopes"] {
+        written.option(key, words);
+    }
+    written.option("prompt", |node| {
+        node.one_of(PROMPTS)?;
+        node.text().map(Value::from)
+    });
+    written.option("conditional_access_enabled", |node| {
+        let on = node.boolean()?;
+        if on {
+            node.fault("authentication contexts are not in this version", "write false");
+        }
+        (!on).then_some(Value::Bool(false))
+    });
+    written.option("azure_cloud", |node| azure_cloud(node, clouds).map(Value::from));
+    written.complete.then_some((written.config, written.secrets))
+}
+
+/// The settings as far as they have been read.
+struct Written<'w, 't> {
+    table: &'w Table<'t>,
+    config: Map<String, Value>,
+    secrets: BTreeMap<String, SecretString>,
+    complete: bool,
+}
+
+impl Written<'_, '_> {
+    /// Keeps a value; without one the provider is not complete.
+    fn keep(&mut self, key: &str, value: Option<Value>) {
+        match value {
+            Some(value) => {
+                self.config.insert(key.to_owned(), value);
+            }
+            None => self.complete = false,
+        }
+    }
+
+    fn keep_secret(&mut self, key: &str, secret: Option<SecretString>) {
+        match secret {
+            Some(secret) => {
+                self.secrets.insert(key.to_owned(), secret);
+            }
+            None => self.complete = false,
+        }
+    }
+
+    /// Reads a key that may be absent.
+    fn option(&mut self, key: &str, read: impl FnOnce(&Node<'_>) -> Option<Value>) {
+        if let Some(node) = self.table.node(key) {
+            let value = read(&node);
+            self.keep(key, value);
+        }
+    }
+}
+
+/// How the client proves itself: by secret, by certificate or by a federated token. Exactly one.
+fn credential(written: &mut Written<'_, '_>) {
+    let table = written.table;
+    let given = ["client_secret", "client_certificate", "federated_token_file"]
+        .into_iter()
+        .filter_map(|key| table.node(key))
+        .collect::<Vec<_>>();
+    match given.as_slice() {
+        [] => {
+            written.complete = false;
+            table.need("client_secret", CREDENTIAL);
+        }
+        [_] => {}
+        [_, second, ..] => {
+            second.fault(
+                "the client proves itself in one way only",
+                "keep one of client_secret, client_certificate and federated_token_file",
+            );
+            written.complete = false;
+        }
+    }
+    for key in ["client_secret", "next_client_secret"] {
+        if let Some(node) = table.node(key) {
+            written.keep_secret(key, secret::text(&node));
+        }
+    }
+    if let (Some(node), None) = (table.node("next_client_secret"), table.node("client_secret")) {
+        node.fault("a next secret without a present one", "write it as client_secret");
+    }
+    written.option("client_secret_expires_at", expiry);
+    if let Some(node) = table.node("client_certificate") {
+        match client_certificate(&node) {
+            Some((certificate, key)) => {
+                written.keep("client_certificate", Some(json!({ "certificate": certificate })));
+                written.keep_secret("client_certificate_key", Some(key));
+            }
+            None => written.complete = false,
+        }
+    }
+    written.option("federated_token_file", |node| {
+        secret::file_bytes(node)?;
+        Some(Value::from(node.reader.path(node.text()?).display().to_string()))
+    });
+}
+
+fn expiry(node: &Node<'_>) -> Option<Value> {
+    let written = match node.datetime() {
+        Some(written) => written,
+        None => node.text()?.to_owned(),
+    };
+    let fine = written.parse::<Timestamp>().is_ok();
+    if !fine {
+        node.fault(
+            format!("\"{written}\" is no point in time"),
+            "write 2027-03-31T00:00:00Z",
+        );
+    }
+    fine.then(|| Value::from(written))
+}
+
+/// The certificate and its RSA key, PEM each. Entra takes RSA only
+/// (<https://learn.microsoft.com/entra/identity-platform/certificate-credentials>).
+fn client_certificate(node: &Node<'_>) -> Option<(String, SecretString)> {
+    let table = node.table(&CERTIFICATE_KEYS)?;
+    let certificate_node = table.need("certificate", "write { file = \"/path/certificate.pem\" }")?;
+    let key_node = table.need("key", "write { file = \"/path/key.pem\" }")?;
+    let certificate = match certificate_node.as_text() {
+        Some(pem) => Some(pem.to_owned()),
+        None => secret::text(&certificate_node).map(|text| text.expose_secret().to_owned()),
+    };
+    let key = secret::text(&key_node);
+    let (certificate, key) = (certificate?, key?);
+    let pair = certificate::pair(
+        &certificate_node,
+        certificate.as_bytes(),
+        &key_node,
+        key.expose_secret().as_bytes(),
+    )?;
+    if !pair.is_rsa() {
+        key_node.fault("Entra takes RSA certificates only", "make one with an RSA key");
+        return None;
+    }
+    Some((certificate, key))
+}
+
+/// A list of words without white space: claims and scopes are sent separated by it.
+fn words(node: &Node<'_>) -> Option<Value> {
+    let words = node.array()?.into_iter().map(|node| {
+        let word = node.name()?;
+        let fine = !word.contains(char::is_whitespace);
+        if !fine {
+            node.fault(
+                format!("\"{word}\" has white space in it"),
+                "write one word an entry",
+            );
+        }
+        fine.then(|| Value::from(word))
+    });
+    let words: Vec<Option<Value>> = words.collect();
+    words.into_iter().collect::<Option<Vec<Value>>>().map(Value::from)
+}
+
+fn azure_cloud(node: &Node<'_>, clouds: &BTreeMap<String, Cloud>) -> Option<String> {
+    let name = node.text()?;
+    if let Some((_, why)) = UNAVAILABLE.iter().find(|(closed, _)| *closed == name) {
+        node.fault(
+            *why,
+            format!("write \"{DEFAULT}\" or the cloud the directory moved to"),
+        );
+        return None;
+    }
+    if !clouds.contains_key(name) {
+        let mend = match closest(name, clouds.keys().map(String::as_str)) {
+            Some(cloud) => format!("did you mean \"{cloud}\"?"),
+            None => format!("describe it as [clouds.{name}], or leave it out for the worldwide cloud"),
+        };
+        node.fault(format!("no cloud is called \"{name}\""), mend);
+        return None;
+    }
+    Some(name.to_owned())
+}

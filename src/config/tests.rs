@@ -1,0 +1,464 @@
+//! The whole file read at once.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use proptest::prelude::*;
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+
+use super::declared::{Declared, DeclaredKind};
+use super::faults::Faults;
+use super::*;
+
+const EXAMPLE: &str = include_str!("../../examples/vestibule.toml");
+const TWELVE_FAULTS: &str = include_str!("../../tests/fixtures/config/twelve_faults.toml");
+const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+/// A configuration to which tests add a section or two.
+const SMALL: &str = r#"
+[organization]
+name = "Example"
+auth_url = "http://login.localhost:8080"
+[listen]
+http = "127.0.0.1:8080"
+[store]
+url = "sqlite::memory:"
+[secrets]
+master_key = { env = "KEY" }
+[[upstreams]]
+hostname = "*.localhost"
+service = "http://127.0.0.1:3000"
+"#;
+const PROVIDER: &str = r#"
+[[identity_providers]]
+name = "Entra ID"
+type = "azureAD"
+config = { client_id = "3f2b6a90-7c1d-4e58-9a0b-c1d2e3f40516", client_secret = { env = "SECRET" }, directory_id = "72a1c0de-4b5d-4e6f-8a90-1b2c3d4e5f60" }
+"#;
+
+fn env(name: &str) -> Option<String> {
+    match name {
+        "KEY" => Some(KEY.to_owned()),
+        "SECRET" | "ENTRA_SECRET" => Some("s3cret~value".to_owned()),
+        "VESTIBULE_SHORT_KEY" => Some("0123456789".to_owned()),
+        _ => None,
+    }
+}
+
+fn load_with(text: &str, files: &BTreeMap<&str, Vec<u8>>) -> Result<Config, Faults> {
+    let read = |path: &Path| {
+        files
+            .get(path.to_str().unwrap_or_default())
+            .cloned()
+            .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    };
+    let surroundings = Surroundings {
+        env: &env,
+        read: &read,
+    };
+    load_text(Path::new("vestibule.toml"), text, surroundings)
+}
+
+fn load_small(more: &str) -> Result<Config, Faults> {
+    load_with(&format!("{SMALL}{more}"), &BTreeMap::new())
+}
+
+/// `key: reason` of each fault.
+fn told(result: Result<Config, Faults>) -> Vec<String> {
+    let faults = result.map_or_else(|faults| faults.0, |config| config.warnings);
+    faults
+        .iter()
+        .map(|fault| format!("{}: {}", fault.key, fault.reason))
+        .collect()
+}
+
+fn certificate(name: &str) -> (Vec<u8>, Vec<u8>) {
+    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    (
+        made.cert.pem().into_bytes(),
+        made.signing_key.serialize_pem().into_bytes(),
+    )
+}
+
+fn account() -> crate::model::ids::AccountId {
+    "0123456789abcdef0123456789abcdef".parse().unwrap()
+}
+
+#[test]
+fn the_example_is_complete_and_without_a_warning() {
+    let (chain, key) = certificate("login.example.com");
+    let files = BTreeMap::from([
+        ("internal-ca.pem", chain.clone()),
+        ("tls.crt", chain),
+        ("tls.key", key),
+        ("master-key", format!("{KEY}\n").into_bytes()),
+    ]);
+    let config = load_with(EXAMPLE, &files).unwrap();
+    assert_eq!(told(Ok(config)), Vec::<String>::new());
+    let config = load_with(EXAMPLE, &files).unwrap();
+    assert_eq!(config.master_key.expose_secret().len(), 32);
+    assert_eq!(config.organization.auth.origin(), "https://login.example.com");
+    assert_eq!(config.upstreams.len(), 2);
+    assert!(config.clouds.contains_key("mock") && config.clouds.contains_key("us_gov"));
+    assert_eq!(config.declarations.count(DeclaredKind::Policy), 3);
+    assert!(
+        !format!("{config:?}").contains("s3cret"),
+        "no secret shows in Debug"
+    );
+}
+
+/// Issue: a file with twelve faults of different kinds yields twelve lines in one run.
+#[test]
+fn twelve_faults_are_told_in_twelve_lines() {
+    let (_, key) = certificate("login.example.com");
+    let files = BTreeMap::from([("tls.key", key)]);
+    let faults = load_with(TWELVE_FAULTS, &files).unwrap_err();
+    let expected = include_str!("../../tests/fixtures/config/twelve_faults.txt");
+    assert_eq!(faults.to_string().lines().count(), 12, "{faults}");
+    assert_eq!(faults.to_string(), expected.trim_end());
+}
+
+#[test]
+fn declared_objects_become_documents_of_the_api() {
+    let text = format!(
+        r#"{PROVIDER}
+[[policies]]
+name = "staff"
+decision = "allow"
+include = [{{ email_domain = {{ domain = "Example.com" }} }}]
+[[applications]]
+name = "Wiki"
+domain = "wiki.localhost/docs"
+session_duration = "24h"
+allowed_idps = ["Entra ID"]
+policies = ["staff", {{ name = "group", decision = "deny", include = [{{ azureAD = {{ id = "a1000001-1111-4a11-8a11-000000000001" }} }}] }}]
+"#
+    );
+    let config = load_small(&text).unwrap();
+    let objects = config.declarations.resolve(&account());
+    let [provider, staff, group, wiki]: &[Declared; 4] = objects.as_slice().try_into().unwrap();
+    assert_eq!(
+        provider.body,
+        json!({ "name": "Entra ID", "type": "azureAD", "config": {
+            "client_id": "3f2b6a90-7c1d-4e58-9a0b-c1d2e3f40516",
+            "directory_id": "72a1c0de-4b5d-4e6f-8a90-1b2c3d4e5f60",
+        } })
+    );
+    assert_eq!(provider.secrets["client_secret"].expose_secret(), "s3cret~value");
+    assert_eq!(
+        staff.body,
+        json!({ "name": "staff", "decision": "allow", "include": [{ "email_domain": { "domain": "Example.com" } }] })
+    );
+    assert_eq!(
+        group.body,
+        json!({ "name": "group", "decision": "deny", "include": [{ "azureAD": {
+            "id": "a1000001-1111-4a11-8a11-000000000001", "identity_provider_id": provider.id.to_string(),
+        } }] })
+    );
+    assert_eq!(
+        wiki.body,
+        json!({
+            "session_duration": "24h", "name": "Wiki", "type": "self_hosted", "domain": "wiki.localhost/docs",
+            "destinations": [{ "type": "public", "uri": "wiki.localhost/docs" }],
+            "self_hosted_domains": ["wiki.localhost/docs"],
+            "allowed_idps": [provider.id.to_string()],
+            "policies": [
+                { "id": staff.id.to_string(), "precedence": 1 },
+                { "id": group.id.to_string(), "precedence": 2 },
+            ],
+        })
+    );
+}
+
+#[test]
+fn ids_follow_from_account_kind_and_name_and_a_written_id_wins() {
+    let ids = |text: &str, account: &crate::model::ids::AccountId| {
+        let objects = load_small(text).unwrap().declarations.resolve(account);
+        objects.iter().map(|object| object.id).collect::<Vec<_>>()
+    };
+    let other: crate::model::ids::AccountId = "ffffffffffffffffffffffffffffffff".parse().unwrap();
+    assert_eq!(ids(PROVIDER, &account()), ids(PROVIDER, &account()));
+    assert_ne!(ids(PROVIDER, &account()), ids(PROVIDER, &other));
+    let renamed = PROVIDER.replace("\"Entra ID\"", "\"Entra\"");
+    assert_ne!(ids(PROVIDER, &account()), ids(&renamed, &account()));
+    let written = renamed.replace(
+        "name = ",
+        "id = \"7335d417-61da-459d-899c-0a01c76a2f94\"\nname = ",
+    );
+    assert_eq!(
+        ids(&written, &account())[0].to_string(),
+        "7335d417-61da-459d-899c-0a01c76a2f94"
+    );
+}
+
+#[test]
+fn references_must_name_one_object() {
+    let second = PROVIDER.replace("Entra ID", "Partner");
+    let application = |policies: &str| {
+        format!("[[applications]]\nname = \"Wiki\"\ndomain = \"wiki.localhost\"\npolicies = [{policies}]\n")
+    };
+    let group = r#"{ name = "g", decision = "allow", include = [{ azureAD = { id = "a1000001-1111-4a11-8a11-000000000001" } }] }"#;
+    let place = "applications[0].policies[0].include[0].azureAD";
+    assert_eq!(
+        told(load_small(&format!("{PROVIDER}{second}{}", application(group)))),
+        [format!("{place}: which identity provider is meant? There are 2")]
+    );
+    assert_eq!(
+        told(load_small(&application(group))),
+        [format!("{place}: no identity provider is declared")]
+    );
+    assert_eq!(
+        told(load_small(&format!("{PROVIDER}{}", application(group)))),
+        [format!(
+            "{place}: this provider does not read groups, so that the rule holds for nobody"
+        )]
+    );
+    assert_eq!(
+        told(load_small(&application("\"staff\""))),
+        ["applications[0].policies[0]: no policy is called \"staff\""]
+    );
+}
+
+#[test]
+fn addresses_belong_to_one_application_and_never_to_the_auth_host() {
+    let application = |name: &str, domain: &str| {
+        format!(
+            "[[applications]]\nname = \"{name}\"\ndomain = \"{domain}\"\npolicies = [{{ name = \"all\", decision = \"bypass\", include = [{{ everyone = {{}} }}] }}]\n"
+        )
+    };
+    let clash = application("One", "wiki.localhost") + &application("Two", "WIKI.localhost/");
+    assert_eq!(
+        told(load_small(&clash)),
+        ["applications[1].domain: wiki.localhost is covered by the application \"One\" already"]
+    );
+    assert_eq!(
+        told(load_small(&application("Login", "login.localhost/x"))),
+        ["applications[0].domain: this is the auth host, which serves no application"]
+    );
+    assert_eq!(
+        told(load_small(&application("Far", "far.example.com"))),
+        [
+            "applications[0].domain: no upstream serves far.example.com: allowed requests would be answered 502"
+        ]
+    );
+}
+
+/// Each line: what is added to a small configuration, and what is said about it.
+#[test]
+fn every_kind_of_mistake_is_told() {
+    let provider = |config: &str| {
+        format!(
+            "[[identity_providers]]\nname = \"E\"\ntype = \"azureAD\"\nconfig = {{ client_id = \"3f2b6a90-7c1d-4e58-9a0b-c1d2e3f40516\", directory_id = \"72a1c0de-4b5d-4e6f-8a90-1b2c3d4e5f60\", {config} }}\n"
+        )
+    };
+    let policy = |rest: &str| format!("[[policies]]\nname = \"p\"\n{rest}\n");
+    let application = |rest: &str| format!("[[applications]]\nname = \"a\"\npolicies = []\n{rest}\n");
+    let cases = [
+        (
+            "[[api_tokens]]\nname = \"x\"".to_owned(),
+            "api_tokens: the API is not in this version",
+        ),
+        (
+            "[log]\nlevel = \"loud\"".to_owned(),
+            "log.level: \"loud\" is not one of error, warn, info, debug, trace",
+        ),
+        (
+            "[log]\nlevel = 3".to_owned(),
+            "log.level: a text is needed, not a number",
+        ),
+        (
+            "[clouds.china]\nlogin = \"https://a\"\ngraph = \"https://b\"".to_owned(),
+            "clouds.china: this name is one of Microsoft's clouds",
+        ),
+        (
+            "[clouds.mine]\nlogin = \"http://10.0.0.1\"\ngraph = \"https://b\"".to_owned(),
+            "clouds.mine.login: plain http is for loopback addresses only",
+        ),
+        (
+            "[clouds.mine]\nlogin = \"http://a.localhost\"\ngraph = \"https://b\"".to_owned(),
+            "clouds.mine.login: plain http is for loopback addresses only",
+        ),
+        (
+            "[[upstreams]]\nhostname = \"*.localhost\"\nservice = \"http://b\"".to_owned(),
+            "upstreams[1]: another upstream serves *.localhost already",
+        ),
+        (
+            provider("client_secret = { env = \"NOT_SET\" }"),
+            "identity_providers[0].config.client_secret.env: the environment variable NOT_SET is not set",
+        ),
+        (
+            provider("client_secret = { file = \"/gone\" }"),
+            "identity_providers[0].config.client_secret.file: /gone cannot be read: entity not found",
+        ),
+        (
+            provider("support_groups = true"),
+            "identity_providers[0].config.client_secret: missing",
+        ),
+        (
+            provider("client_secret = { env = \"SECRET\" }, azure_cloud = \"germany\""),
+            "identity_providers[0].config.azure_cloud: Microsoft closed this cloud on 29 October 2021",
+        ),
+        (
+            provider("client_secret = { env = \"SECRET\" }, azure_cloud = \"mars\""),
+            "identity_providers[0].config.azure_cloud: no cloud is called \"mars\"",
+        ),
+        (
+            provider("client_secret = { env = \"SECRET\" }, conditional_access_enabled = true"),
+            "identity_providers[0].config.conditional_access_enabled: authentication contexts are not in this version",
+        ),
+        (
+            provider("client_secret = { env = \"SECRET\" }, client_secret_expires_at = \"soon\""),
+            "identity_providers[0].config.client_secret_expires_at: \"soon\" is no point in time",
+        ),
+        (
+            provider("client_secret = { env = \"SECRET\" }, prompt = \"consent\""),
+            "identity_providers[0].config.prompt: \"consent\" is not one of login, select_account, none",
+        ),
+        (
+            format!("{PROVIDER}{PROVIDER}"),
+            "identity_providers[1].name: another identity provider is called \"Entra ID\"",
+        ),
+        (
+            policy("include = [{ everyone = {} }]"),
+            "policies[0].decision: missing",
+        ),
+        (
+            policy("decision = \"allow\"\ninclude = []"),
+            "policies[0].include: nobody is included",
+        ),
+        (
+            policy("decision = \"non_identity\"\ninclude = [{ everyone = {} }]"),
+            "policies[0].decision: Service Auth needs service tokens, which are not in this version",
+        ),
+        (
+            policy("decision = \"bypass\"\ninclude = [{ email = { email = \"a@b.example\" } }]"),
+            "policies[0].include[0].email: a bypass policy knows nobody: there is no sign-in",
+        ),
+        (
+            policy(
+                "decision = \"allow\"\ninclude = [{ email = { email = \"a@b.example\" }, everyone = {} }]",
+            ),
+            "policies[0].include[0]: a rule has one selector, not 2",
+        ),
+        (
+            policy("decision = \"allow\"\ninclude = [{ email = { email = \"ada\" } }]"),
+            "policies[0].include[0].email.email: an e-mail address such as ada@example.com is needed",
+        ),
+        (
+            policy("decision = \"allow\"\ninclude = [{ email_domian = { domain = \"b.example\" } }]"),
+            "policies[0].include[0].email_domian: there is no selector email_domian",
+        ),
+        (
+            application("domain = \"https://wiki.localhost\""),
+            "applications[0].domain: leave out the scheme and the port: applications have those of `auth_url`",
+        ),
+        (
+            application("session_duration = \"24h\""),
+            "applications[0].domain: missing",
+        ),
+        (
+            application("domain = \"a.localhost\"\nsession_duration = \"721h\""),
+            "applications[0].session_duration: 721h is outside 1m to 720h",
+        ),
+        (
+            application("domain = \"a.localhost\"\naud = \"abc\""),
+            "applications[0].aud: AudTag must be 64 lower-case hexadecimal digits",
+        ),
+        (
+            application("domain = \"a.localhost\"\nwebsocket_origins = [\"https://a.example/\"]"),
+            "applications[0].websocket_origins[0]: \"https://a.example/\" is no origin",
+        ),
+        (
+            application("domain = \"a.localhost\"\nhttp_only_cookie_attribute = \"yes\""),
+            "applications[0].http_only_cookie_attribute: true or false is needed, not a text",
+        ),
+        (
+            application("domain = \"a.localhost\"\ncors_headers = {}"),
+            "applications[0].cors_headers: it is not in this version",
+        ),
+        (
+            application("domain = \"a.localhost\"\nid = \"1\""),
+            "applications[0].id: \"1\" is no UUID",
+        ),
+    ];
+    for (more, expected) in cases {
+        let told =
+            told(load_small(&more).map(|config| panic!("{more} is taken, with {:?}", config.warnings)));
+        assert_eq!(told, [expected], "{more}");
+    }
+}
+
+#[test]
+fn what_is_permitted_but_unwise_is_a_warning() {
+    let open = SMALL.replace("127.0.0.1:8080", "0.0.0.0:8080");
+    let provider = PROVIDER.replace("{ env = \"SECRET\" }", "\"written out\"");
+    let upstream = "[[upstreams]]\nhostname = \"a.localhost\"\nservice = \"https://b\"\norigin_request = { no_tls_verify = true }\n";
+    let text = format!("{open}{upstream}{provider}");
+    assert_eq!(
+        told(load_with(&text, &BTreeMap::new())),
+        [
+            "listen.http: plain http on an address that others reach, and no trusted proxy",
+            "upstreams[1].origin_request.no_tls_verify: the upstream's certificate is not verified: whoever is between can read and change everything",
+            "identity_providers[0].config.client_secret: a secret stands in the file itself",
+        ]
+    );
+}
+
+#[test]
+fn certificate_and_key_must_belong_together() {
+    let (chain, _) = certificate("login.example.com");
+    let (other_chain, other_key) = certificate("wiki.example.com");
+    let text = SMALL
+        .replace("http://login.localhost:8080", "https://login.example.com")
+        .replace(
+            "http = \"127.0.0.1:8080\"",
+            "https = \"127.0.0.1:8443\"\ncertificates = [{ chain = \"a.crt\", key = \"b.key\" }]",
+        );
+    let mismatched = BTreeMap::from([("a.crt", chain), ("b.key", other_key.clone())]);
+    assert_eq!(
+        told(load_with(&text, &mismatched)),
+        ["listen.certificates[0].key: the key does not belong to the certificate"]
+    );
+    let foreign = BTreeMap::from([("a.crt", other_chain), ("b.key", other_key)]);
+    assert_eq!(
+        told(load_with(&text, &foreign)),
+        ["listen.certificates: no certificate is for the auth host login.example.com"]
+    );
+}
+
+#[test]
+fn broken_toml_is_told_with_the_rest_but_nothing_is_called_missing() {
+    let text = "[organization]\nname = \"a\"\nname = \"b\"\nauth_url = 3\n";
+    let faults = told(load_with(text, &BTreeMap::new()));
+    assert!(faults.contains(&": duplicate key".to_owned()), "{faults:?}");
+    assert!(faults.contains(&"listen: missing".to_owned()), "{faults:?}");
+    let faults = told(load_with("[organization\nname = 3\n", &BTreeMap::new()));
+    assert!(
+        !faults.iter().any(|fault| fault.ends_with("missing")),
+        "{faults:?}"
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_one_fault() {
+    let faults = load(Path::new("/nonexistent/vestibule.toml"), &env).unwrap_err();
+    assert_eq!(faults.0.len(), 1);
+    let faults = load(Path::new("/dev/zero"), &env).unwrap_err();
+    assert_eq!(faults.0.len(), 1);
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_loader_panic(text in "(\\PC|\n){0,200}") {
+        let _ = load_with(&text, &BTreeMap::new());
+    }
+
+    #[test]
+    fn no_change_of_the_example_makes_the_loader_panic(at in 0..EXAMPLE.len(), cut in 0..60_usize, put in "[\\[\\]{}=\"',.a-z0-9\n]{0,6}") {
+        let mut bytes = EXAMPLE.as_bytes().to_vec();
+        bytes.splice(at..(at + cut).min(bytes.len()), put.bytes());
+        let _ = load_with(&String::from_utf8_lossy(&bytes), &BTreeMap::new());
+    }
+}
