@@ -18,7 +18,6 @@ mod connect;
 mod documents;
 mod endings;
 mod error;
-mod identities;
 mod keys;
 mod logs;
 mod migrations;

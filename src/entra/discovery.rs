@@ -1,0 +1,281 @@
+//! The metadata document of a directory: where its endpoints are.
+//!
+//! <https://learn.microsoft.com/entra/identity-platform/v2-protocols-oidc>. The document only confirms what is already
+//! known: the issuer must be the one expected of cloud and directory, and every endpoint must lie on the cloud's login
+//! host. So a document from elsewhere cannot lead a secret or a person away.
+
+use http::{Request, StatusCode};
+use serde::Deserialize;
+use url::Url;
+
+use super::cloud::base;
+use super::errors::{AadstsAnswer, EntraError};
+use super::outbound::{Outbound, retry_after};
+use crate::model::idp::{Cloud, EntraSettings};
+use crate::model::ids::TenantId;
+
+/// Largest metadata document or key set. Real ones have 2 kB and 20 kB.
+pub(super) const MAX_DOCUMENT: usize = 1024 * 1024;
+
+/// A directory in a cloud, and the app whose own keys are asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Directory {
+    pub(super) login: Url,
+    pub(super) graph: Url,
+    pub(super) tenant: TenantId,
+    pub(super) instance_name: Option<String>,
+    /// `?appid=`: the key set of an app with a claims-mapping signing key.
+    pub(super) app: Option<String>,
+}
+
+/// The endpoints of a directory, checked.
+#[derive(Debug, Clone)]
+pub(super) struct Metadata {
+    pub(super) issuer: String,
+    pub(super) authorization_endpoint: Url,
+    pub(super) token_endpoint: Url,
+    pub(super) jwks_uri: Url,
+    pub(super) end_session_endpoint: Option<Url>,
+    pub(super) instance_name: Option<String>,
+}
+
+/// What of the document is read. PKCE and `private_key_jwt` work though Microsoft does not advertise all of it.
+#[derive(Deserialize)]
+struct Document {
+    issuer: String,
+    authorization_endpoint: Url,
+    token_endpoint: Url,
+    jwks_uri: Url,
+    end_session_endpoint: Option<Url>,
+    cloud_instance_name: Option<String>,
+    msgraph_host: Option<String>,
+}
+
+impl Directory {
+    pub(super) fn of(settings: &EntraSettings) -> Self {
+        let cloud: &Cloud = &settings.cloud;
+        Self {
+            login: cloud.login.clone(),
+            graph: cloud.graph.clone(),
+            tenant: settings.directory_id,
+            instance_name: cloud.instance_name.clone(),
+            app: settings.custom_signing_key.then(|| settings.client_id.clone()),
+        }
+    }
+
+    /// The `iss` of every token of this directory.
+    pub(super) fn issuer(&self) -> String {
+        format!("{}/{}/v2.0", base(&self.login), self.tenant)
+    }
+
+    /// Where the sign-out page is, whether or not the document has been read.
+    pub(super) fn end_session_address(&self) -> String {
+        format!("{}/{}/oauth2/v2.0/logout", base(&self.login), self.tenant)
+    }
+
+    fn address(&self) -> String {
+        let document = format!("{}/.well-known/openid-configuration", self.issuer());
+        match &self.app {
+            Some(app) => {
+                let query = url::form_urlencoded::Serializer::new(String::new())
+                    .append_pair("appid", app)
+                    .finish();
+                format!("{document}?{query}")
+            }
+            None => document,
+        }
+    }
+}
+
+/// Fetches and checks the document.
+pub(super) async fn fetch(outbound: Outbound, directory: Directory) -> Result<Metadata, EntraError> {
+    let body = get(&outbound, &directory.address(), "the directory's metadata").await?;
+    parse(&body, &directory)
+}
+
+/// Gets a JSON document of the login host.
+pub(super) async fn get(
+    outbound: &Outbound,
+    address: &str,
+    what: &'static str,
+) -> Result<Vec<u8>, EntraError> {
+    let unavailable = |reason: String, retry_after| EntraError::Unavailable {
+        what,
+        reason,
+        retry_after,
+    };
+    let request = Request::get(address)
+        .header(http::header::ACCEPT, "application/json")
+        .body(Vec::new())
+        .map_err(|error| unavailable(error.to_string(), None))?;
+    let answer = outbound
+        .send(request, MAX_DOCUMENT)
+        .await
+        .map_err(|error| unavailable(error.to_string(), None))?;
+    if answer.status() == StatusCode::OK {
+        return Ok(answer.into_body());
+    }
+    // An unknown directory is told by status 400 with AADSTS90002: that is an operator's matter, not an outage.
+    Err(match AadstsAnswer::from_body(answer.status(), answer.body()) {
+        Some(refusal) => EntraError::Refused(Box::new(refusal)),
+        None => unavailable(
+            format!("status {}", answer.status()),
+            retry_after(answer.headers()),
+        ),
+    })
+}
+
+fn parse(body: &[u8], directory: &Directory) -> Result<Metadata, EntraError> {
+    let document: Document = serde_json::from_slice(body).map_err(|error| EntraError::Unavailable {
+        what: "the directory's metadata",
+        // Position and kind of the fault; serde_json repeats no more of the document than a member's name.
+        reason: format!(
+            "no metadata document (line {}, column {})",
+            error.line(),
+            error.column()
+        ),
+        retry_after: None,
+    })?;
+    let expected = directory.issuer();
+    if document.issuer != expected {
+        return Err(EntraError::Misconfigured(format!(
+            "the metadata names another issuer than {expected}: directory_id must be the GUID of one directory, \
+             and azure_cloud its cloud"
+        )));
+    }
+    let endpoints = [
+        ("authorization_endpoint", Some(&document.authorization_endpoint)),
+        ("token_endpoint", Some(&document.token_endpoint)),
+        ("jwks_uri", Some(&document.jwks_uri)),
+        ("end_session_endpoint", document.end_session_endpoint.as_ref()),
+    ];
+    for (name, endpoint) in endpoints {
+        if endpoint.is_some_and(|endpoint| endpoint.origin() != directory.login.origin()) {
+            return Err(EntraError::Misconfigured(format!(
+                "{name} of the metadata lies outside the cloud's login host"
+            )));
+        }
+    }
+    warn_of_another_graph(directory, document.msgraph_host.as_deref());
+    Ok(Metadata {
+        issuer: document.issuer,
+        authorization_endpoint: document.authorization_endpoint,
+        token_endpoint: document.token_endpoint,
+        jwks_uri: document.jwks_uri,
+        end_session_endpoint: document.end_session_endpoint,
+        instance_name: document
+            .cloud_instance_name
+            .or_else(|| directory.instance_name.clone()),
+    })
+}
+
+/// The two clouds of the US government share a login host; only Graph tells them apart, and its refusal would be hard to read.
+fn warn_of_another_graph(directory: &Directory, named: Option<&str>) {
+    let configured = directory.graph.host_str();
+    if let (Some(named), Some(configured)) = (named, configured)
+        && named.split(':').next() != Some(configured)
+    {
+        tracing::warn!(
+            tenant = %directory.tenant, configured, named,
+            "The directory's Graph is at {named}: azure_cloud seems to be another cloud"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entra::cloud::builtin;
+
+    const TENANT: &str = "72a1c0de-4b5d-4e6f-8a90-1b2c3d4e5f60";
+
+    fn directory(cloud: &str) -> Directory {
+        let cloud = builtin().into_iter().find(|row| row.key == cloud).unwrap();
+        Directory {
+            login: cloud.login,
+            graph: cloud.graph,
+            tenant: TENANT.parse().unwrap(),
+            instance_name: cloud.instance_name,
+            app: None,
+        }
+    }
+
+    const PUBLIC: &str = include_str!("../../tests/fixtures/entra/discovery/public_tenant_v2.json");
+
+    #[test]
+    fn the_document_of_each_cloud_is_accepted_in_its_cloud_only() {
+        let documents = [
+            ("default", PUBLIC),
+            (
+                "china",
+                include_str!("../../tests/fixtures/entra/discovery/china_tenant_v2.json"),
+            ),
+            (
+                "us_gov",
+                include_str!("../../tests/fixtures/entra/discovery/usgov_gcchigh_tenant_v2.json"),
+            ),
+        ];
+        for (cloud, document) in documents {
+            for (other, _) in documents {
+                let parsed = parse(document.as_bytes(), &directory(other));
+                assert_eq!(
+                    parsed.is_ok(),
+                    cloud == other,
+                    "{cloud} read as {other}: {parsed:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_template_of_common_is_no_issuer() {
+        let common = include_str!("../../tests/fixtures/entra/discovery/public_common_v2.json");
+        assert!(matches!(
+            parse(common.as_bytes(), &directory("default")),
+            Err(EntraError::Misconfigured(_))
+        ));
+    }
+
+    #[test]
+    fn an_endpoint_elsewhere_is_refused() {
+        for name in [
+            "authorization_endpoint",
+            "token_endpoint",
+            "jwks_uri",
+            "end_session_endpoint",
+        ] {
+            for elsewhere in [
+                "https://login.evil.example/x",
+                "http://login.microsoftonline.com/x",
+            ] {
+                let mut document: serde_json::Value = serde_json::from_str(PUBLIC).unwrap();
+                document[name] = elsewhere.into();
+                let parsed = parse(document.to_string().as_bytes(), &directory("default"));
+                assert!(
+                    matches!(parsed, Err(EntraError::Misconfigured(_))),
+                    "{name} {elsewhere}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_app_with_its_own_key_is_named_in_the_address() {
+        let mut own = directory("default");
+        own.app = Some("3f2b6a90-7c1d-4e58-9a0b-c1d2e3f40516".to_owned());
+        assert_eq!(
+            own.address(),
+            format!(
+                "https://login.microsoftonline.com/{TENANT}/v2.0/.well-known/openid-configuration?appid=3f2b6a90-7c1d-4e58-9a0b-c1d2e3f40516"
+            )
+        );
+        let document = include_str!("../../tests/fixtures/entra/discovery/public_tenant_v2_appid.json");
+        assert!(
+            parse(document.as_bytes(), &own)
+                .unwrap()
+                .jwks_uri
+                .query()
+                .is_some()
+        );
+    }
+}

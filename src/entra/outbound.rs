@@ -1,0 +1,200 @@
+//! The one client for requests to Microsoft.
+//!
+//! It follows no redirect and no proxy of the environment, and everything it reads has a cap. Plain http is for clouds
+//! on loopback, which is how tests and the demo reach their tenant.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, Request, Response};
+
+use crate::model::host::Host;
+
+/// Microsoft answers in well under a second; a host that takes longer to accept is down.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// For the whole exchange. A person waits in front of a browser.
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(15);
+/// Largest body of any answer. A page of 999 groups has about 150 kB.
+pub const MAX_BODY: usize = 4 * 1024 * 1024;
+/// Longest wait believed from `Retry-After`; MSAL uses the same.
+const MAX_RETRY_AFTER: f64 = 3600.0;
+
+/// Sends requests. Cheap to clone; connections are shared.
+#[derive(Debug, Clone)]
+pub struct Outbound {
+    client: reqwest::Client,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum OutboundFailed {
+    /// Plain http to a host that is not this machine.
+    #[error("plain http is for loopback only")]
+    PlainHttp,
+    /// Nothing listens, the name does not resolve, or TLS failed.
+    #[error("no connection")]
+    Connect,
+    /// It took too long.
+    #[error("no answer in time")]
+    Timeout,
+    /// The body is larger than allowed.
+    #[error("the answer is too large")]
+    TooLarge,
+    /// The exchange broke off, or the request could not be built.
+    #[error("the exchange broke off")]
+    Broken,
+    /// The client itself could not be made.
+    #[error("TLS cannot be set up")]
+    Tls,
+}
+
+impl Outbound {
+    /// The client, trusting Mozilla's roots, which are part of the program: a bare container has no others.
+    ///
+    /// # Errors
+    /// [`OutboundFailed::Tls`], which only a broken build causes.
+    pub fn new() -> Result<Self, OutboundFailed> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let roots = rustls::RootCertStore {
+            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+        };
+        let mut tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|_| OutboundFailed::Tls)?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(TOTAL_TIMEOUT)
+            .user_agent(concat!("Vestibule/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|_| OutboundFailed::Tls)?;
+        Ok(Self { client })
+    }
+
+    /// Sends a request and reads the whole answer, at most `max_body` bytes of it.
+    ///
+    /// # Errors
+    /// No answer; every status is an answer.
+    pub async fn send(
+        &self,
+        request: Request<Vec<u8>>,
+        max_body: usize,
+    ) -> Result<Response<Vec<u8>>, OutboundFailed> {
+        if !allowed(request.uri()) {
+            return Err(OutboundFailed::PlainHttp);
+        }
+        let request = reqwest::Request::try_from(request).map_err(|_| OutboundFailed::Broken)?;
+        let mut answer = self
+            .client
+            .execute(request)
+            .await
+            .map_err(|error| failed(&error))?;
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|error| failed(&error))? {
+            if body.len() + chunk.len() > max_body {
+                return Err(OutboundFailed::TooLarge);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let mut response = Response::new(body);
+        *response.status_mut() = answer.status();
+        *response.headers_mut() = std::mem::take(answer.headers_mut());
+        Ok(response)
+    }
+}
+
+fn allowed(uri: &http::Uri) -> bool {
+    match uri.scheme_str() {
+        Some("https") => true,
+        Some("http") => uri
+            .host()
+            .and_then(|host| host.parse::<Host>().ok())
+            .is_some_and(|host| host.is_loopback()),
+        _ => false,
+    }
+}
+
+fn failed(error: &reqwest::Error) -> OutboundFailed {
+    if error.is_timeout() {
+        OutboundFailed::Timeout
+    } else if error.is_connect() {
+        OutboundFailed::Connect
+    } else {
+        OutboundFailed::Broken
+    }
+}
+
+/// `Retry-After` in seconds. Graph sends fractions ("2.128"), which RFC 9110 §10.2.3 does not know; dates it never sends.
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds: f64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    (seconds.is_finite() && seconds >= 0.0).then(|| Duration::from_secs_f64(seconds.min(MAX_RETRY_AFTER)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::entra::testing::Stub;
+
+    fn get(url: &str) -> Request<Vec<u8>> {
+        Request::get(url).body(Vec::new()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn plain_http_reaches_only_this_machine() {
+        let outbound = Outbound::new().unwrap();
+        for url in [
+            "http://login.example.com/",
+            "http://10.0.0.1/",
+            "http://localhost.example.com/",
+        ] {
+            let refused = outbound.send(get(url), MAX_BODY).await;
+            assert!(matches!(refused, Err(OutboundFailed::PlainHttp)), "{url}");
+        }
+    }
+
+    #[tokio::test]
+    async fn redirects_are_not_followed_and_bodies_are_capped() {
+        let stub = Stub::start(HashMap::from([
+            (
+                "/moved",
+                (302, vec![("location", "/large".to_owned())], String::new()),
+            ),
+            ("/large", (200, vec![], "x".repeat(2000))),
+        ]))
+        .await;
+        let outbound = Outbound::new().unwrap();
+        let moved = outbound.send(get(&stub.at("/moved")), 100).await.unwrap();
+        assert_eq!(moved.status(), 302);
+        let large = outbound.send(get(&stub.at("/large")), 1999).await;
+        assert!(matches!(large, Err(OutboundFailed::TooLarge)));
+        assert_eq!(stub.asked("/large"), 1);
+        assert_eq!(
+            outbound
+                .send(get(&stub.at("/large")), 2000)
+                .await
+                .unwrap()
+                .body()
+                .len(),
+            2000
+        );
+    }
+
+    #[test]
+    fn fractions_of_a_second_are_understood_and_nonsense_is_not() {
+        let after = |text: &str| retry_after(&HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]));
+        assert_eq!(after("2.128"), Some(Duration::from_millis(2128)));
+        assert_eq!(after("10"), Some(Duration::from_secs(10)));
+        assert_eq!(after("999999999"), Some(Duration::from_hours(1)));
+        for nonsense in ["-1", "NaN", "inf", "soon", ""] {
+            assert_eq!(after(nonsense), None, "{nonsense}");
+        }
+    }
+}
