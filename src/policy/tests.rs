@@ -273,7 +273,7 @@ fn rules_about_persons_never_open_a_bypass() {
 fn service_auth_does_not_apply_to_requests_without_service_credential() {
     let service = policy("service", Decision::NonIdentity, &[everyone()]);
     assert_eq!(
-        decide(&[service.clone()], Some(&ada()), &office()),
+        decide(std::slice::from_ref(&service), Some(&ada()), &office()),
         "no policy matched"
     );
     assert_eq!(

@@ -1,1 +1,17 @@
-//! What requests need, compiled from what the store holds, swapped whole.
+//! All that requests need to know, in memory: one immutable value, replaced as a whole.
+//!
+//! [`read`] turns an object of the API into the domain's types or says what is wrong with it; [`Snapshot::build`] does
+//! so for all that the store holds and compiles it. Building never fails: an object that cannot be read becomes one
+//! that lets nobody pass and says why, so that a mistake in one application neither opens it nor stops the others.
+
+mod compile;
+mod contents;
+mod key_ring;
+mod publish;
+pub mod read;
+pub mod secrets;
+
+pub use compile::Inputs;
+pub use contents::{ObjectFault, ProtectedApplication, Snapshot, Unroutable};
+pub use key_ring::{KeyRing, VerificationKey};
+pub use publish::Published;

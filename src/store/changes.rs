@@ -30,16 +30,19 @@ pub enum ChangeKind {
     ProviderEnded,
     /// All sessions ended. No subject.
     EverybodyEnded,
+    /// The identity under a session changed; the subject is the session's nonce.
+    IdentityChanged,
 }
 
 impl ChangeKind {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Objects,
         Self::Keys,
         Self::SessionEnded,
         Self::UserEnded,
         Self::ProviderEnded,
         Self::EverybodyEnded,
+        Self::IdentityChanged,
     ];
 
     fn as_str(self) -> &'static str {
@@ -50,6 +53,7 @@ impl ChangeKind {
             Self::UserEnded => "user_ended",
             Self::ProviderEnded => "provider_ended",
             Self::EverybodyEnded => "everybody_ended",
+            Self::IdentityChanged => "identity_changed",
         }
     }
 

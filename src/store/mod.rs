@@ -18,6 +18,7 @@ mod connect;
 mod documents;
 mod endings;
 mod error;
+mod identities;
 mod keys;
 mod logs;
 mod migrations;

@@ -1,0 +1,217 @@
+//! Our cookies: names, attributes, and how they are read (reference Access §2, design §5).
+
+use cookie::{Cookie, SameSite as CookieSameSite};
+use http::HeaderMap;
+use http::HeaderValue;
+use http::header::COOKIE;
+
+use crate::model::application::{Application, SameSite};
+use crate::model::organization::AuthUrl;
+
+/// Holds the application token on application hosts and, on loopback http, the organization token on the auth host.
+pub const AUTHORIZATION: &str = "CF_Authorization";
+/// Holds the organization token on the auth host. The prefix keeps sibling hosts from planting one (RFC 6265bis §4.1.3.2).
+pub const HOST_AUTHORIZATION: &str = "__Host-CF_Authorization";
+/// Binds the login to the browser on the auth host, over loopback http.
+pub const SESSION: &str = "CF_Session";
+/// Binds the login to the browser on the auth host.
+pub const HOST_SESSION: &str = "__Host-CF_Session";
+/// Binds the hand-over to the browser on the application's host.
+pub const APP_SESSION: &str = "CF_AppSession";
+/// Binds the application token to the browser (optional setting of an application).
+pub const BINDING: &str = "CF_Binding";
+
+/// How many cookies of one name are looked at; more are an attack or a mistake, and the rest is ignored.
+pub const MAX_SAME_NAME: usize = 8;
+
+/// Seconds that `CF_Session` lives: 4 hours.
+pub const SESSION_SECONDS: i64 = 4 * 3600;
+/// Seconds that `CF_AppSession` lives: 24 hours.
+pub const APP_SESSION_SECONDS: i64 = 24 * 3600;
+
+/// Name of the cookie that holds the organization token on the auth host.
+pub fn organization_name(auth: &AuthUrl) -> &'static str {
+    if auth.is_https() {
+        HOST_AUTHORIZATION
+    } else {
+        AUTHORIZATION
+    }
+}
+
+/// Name of the cookie that binds logins to the browser on the auth host.
+pub fn session_name(auth: &AuthUrl) -> &'static str {
+    if auth.is_https() { HOST_SESSION } else { SESSION }
+}
+
+/// The values of every cookie of exactly this name, at most [`MAX_SAME_NAME`].
+///
+/// The name is compared byte for byte: no trimming beyond the one space between pairs, no folding of case, no quoted
+/// values, so that no look-alike of a prefixed name is taken for it.
+pub fn values<'h>(headers: &'h HeaderMap, name: &'h str) -> impl Iterator<Item = &'h str> {
+    headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(';'))
+        .filter_map(move |pair| {
+            let pair = pair.strip_prefix(' ').unwrap_or(pair);
+            pair.strip_prefix(name)?.strip_prefix('=')
+        })
+        .take(MAX_SAME_NAME)
+}
+
+/// `Set-Cookie` for an application token, with the attributes the application asks for.
+pub fn set_application(
+    application: &Application,
+    auth: &AuthUrl,
+    token: &str,
+    seconds: i64,
+) -> Option<HeaderValue> {
+    header(&application_cookie(application, auth, token.to_owned(), seconds))
+}
+
+/// `Set-Cookie` that removes an application token; attributes as when it was set, or browsers keep it.
+pub fn remove_application(application: &Application, auth: &AuthUrl) -> Option<HeaderValue> {
+    header(&application_cookie(application, auth, String::new(), 0))
+}
+
+fn application_cookie(
+    application: &Application,
+    auth: &AuthUrl,
+    value: String,
+    seconds: i64,
+) -> Cookie<'static> {
+    let path = match application.destinations.first() {
+        Some(destination) if application.path_cookie_attribute => fixed_path(destination.path()),
+        _ => "/".to_owned(),
+    };
+    let mut cookie = base(AUTHORIZATION, value, seconds, auth);
+    cookie.set_path(path);
+    cookie.set_http_only(application.http_only_cookie_attribute);
+    cookie.set_same_site(match application.same_site_cookie_attribute {
+        // `None` needs `Secure`, which loopback http cannot give.
+        None | Some(SameSite::None) if auth.is_https() => CookieSameSite::None,
+        Some(SameSite::Strict) => CookieSameSite::Strict,
+        _ => CookieSameSite::Lax,
+    });
+    cookie
+}
+
+/// The part of a path pattern that holds for all it covers: up to the segment with a wildcard.
+fn fixed_path(pattern: &str) -> String {
+    let fixed = match pattern.find('*') {
+        Some(star) => pattern
+            .get(..star)
+            .and_then(|head| head.rfind('/'))
+            .and_then(|slash| pattern.get(..slash)),
+        None => Some(pattern),
+    };
+    fixed.filter(|path| !path.is_empty()).unwrap_or("/").to_owned()
+}
+
+/// `Set-Cookie` for the organization token on the auth host.
+pub fn set_organization(auth: &AuthUrl, token: &str, seconds: i64) -> Option<HeaderValue> {
+    header(&host_only(
+        organization_name(auth),
+        token.to_owned(),
+        seconds,
+        auth,
+    ))
+}
+
+/// `Set-Cookie` that removes the organization token.
+pub fn remove_organization(auth: &AuthUrl) -> Option<HeaderValue> {
+    header(&host_only(organization_name(auth), String::new(), 0, auth))
+}
+
+/// `Set-Cookie` that binds logins to this browser on the auth host.
+pub fn set_session(auth: &AuthUrl, value: &str) -> Option<HeaderValue> {
+    header(&host_only(
+        session_name(auth),
+        value.to_owned(),
+        SESSION_SECONDS,
+        auth,
+    ))
+}
+
+/// `Set-Cookie` that binds hand-overs to this browser on the application's host.
+pub fn set_app_session(auth: &AuthUrl, value: &str) -> Option<HeaderValue> {
+    header(&host_only(
+        APP_SESSION,
+        value.to_owned(),
+        APP_SESSION_SECONDS,
+        auth,
+    ))
+}
+
+/// A cookie for this host alone, sent on top-level navigation.
+fn host_only(name: &'static str, value: String, seconds: i64, auth: &AuthUrl) -> Cookie<'static> {
+    let mut cookie = base(name, value, seconds, auth);
+    cookie.set_path("/");
+    cookie.set_http_only(true);
+    cookie.set_same_site(CookieSameSite::Lax);
+    cookie
+}
+
+fn base(name: &'static str, value: String, seconds: i64, auth: &AuthUrl) -> Cookie<'static> {
+    let mut cookie = Cookie::new(name, value);
+    // cloudflared wants `Expires`; `Max-Age` does not depend on the browser's clock. Both are written.
+    cookie.set_max_age(cookie::time::Duration::seconds(seconds));
+    if auth.is_https() {
+        cookie.set_secure(true);
+    }
+    cookie
+}
+
+fn header(cookie: &Cookie<'static>) -> Option<HeaderValue> {
+    let mut text = cookie.to_string();
+    let seconds = cookie.max_age().map_or(0, cookie::time::Duration::whole_seconds);
+    if seconds <= 0 {
+        text.push_str("; Expires=Thu, 01 Jan 1970 00:00:01 GMT");
+    }
+    HeaderValue::from_str(&text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[&str]) -> HeaderMap {
+        lines.iter().map(|line| (COOKIE, line.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn a_cookie_is_found_by_its_exact_name() {
+        let headers = headers(&[
+            "a=1; CF_Authorization=x; xCF_Authorization=no",
+            "CF_Authorization=y",
+        ]);
+        assert_eq!(values(&headers, AUTHORIZATION).collect::<Vec<_>>(), ["x", "y"]);
+    }
+
+    /// Abuse case 41.
+    #[test]
+    fn look_alikes_of_a_prefixed_name_are_not_it() {
+        let headers = headers(&[
+            "$Version=1; $Path=/; x__Host-CF_Session=1; __host-CF_Session=1; =__Host-CF_Session=1;  __Host-CF_Session=1",
+        ]);
+        assert_eq!(values(&headers, HOST_SESSION).count(), 0);
+    }
+
+    /// Abuse case 42.
+    #[test]
+    fn no_more_than_a_few_cookies_of_one_name_are_read() {
+        let line = "CF_Authorization=x; ".repeat(500);
+        assert_eq!(values(&headers(&[&line]), AUTHORIZATION).count(), MAX_SAME_NAME);
+    }
+
+    #[test]
+    fn on_the_auth_host_cookies_carry_the_host_prefix() {
+        let auth = AuthUrl::try_from("https://login.example.com".parse::<url::Url>().unwrap()).unwrap();
+        let set = set_organization(&auth, "t", 60).unwrap();
+        assert_eq!(
+            set.to_str().unwrap(),
+            "__Host-CF_Authorization=t; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=60"
+        );
+    }
+}

@@ -1,0 +1,419 @@
+//! The sessions this replica knows, in memory.
+//!
+//! The table answers two questions: which session does this nonce name, and which sessions end with this person or
+//! provider. A session that is not here may still be alive in the store; one that ended here is ended for good.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::{ArcSwap, Guard};
+
+use crate::model::identity::Identity;
+use crate::model::ids::{IdpId, SessionNonce, UserId};
+
+/// Why a session ended. The order is that of the stored byte; 0 is a live session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Cause {
+    /// The person signed out.
+    Logout = 1,
+    /// It reached its end.
+    Expired = 2,
+    /// An administrator ended it.
+    Administrator = 3,
+    /// The person was deprovisioned.
+    Deprovisioned = 4,
+    /// The person signed out at the identity provider.
+    ProviderLogout = 5,
+    /// Its provider was changed or deleted.
+    ProviderChanged = 6,
+    /// Another replica ended it.
+    ElsewhereEnded = 7,
+}
+
+impl Cause {
+    /// The word that logs and the store use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Logout => "logout",
+            Self::Expired => "expired",
+            Self::Administrator => "administrator",
+            Self::Deprovisioned => "deprovisioned",
+            Self::ProviderLogout => "provider_logout",
+            Self::ProviderChanged => "provider_changed",
+            Self::ElsewhereEnded => "ended_elsewhere",
+        }
+    }
+
+    fn from_byte(byte: u8) -> Option<Self> {
+        Some(match byte {
+            1 => Self::Logout,
+            2 => Self::Expired,
+            3 => Self::Administrator,
+            4 => Self::Deprovisioned,
+            5 => Self::ProviderLogout,
+            6 => Self::ProviderChanged,
+            7 => Self::ElsewhereEnded,
+            _ => return None,
+        })
+    }
+}
+
+/// An identity and its version, which grows when the identity changes under a live session.
+#[derive(Debug, Clone)]
+pub struct VersionedIdentity {
+    /// Grows with each change, unique in this process.
+    pub version: u64,
+    /// The identity.
+    pub identity: Arc<Identity>,
+}
+
+/// An organization session that was alive when it was read.
+#[derive(Debug)]
+pub struct LiveSession {
+    nonce: SessionNonce,
+    user: UserId,
+    provider: IdpId,
+    expires_ms: i64,
+    ended: AtomicU8,
+    last_use_ms: AtomicI64,
+    identity: ArcSwap<VersionedIdentity>,
+}
+
+impl LiveSession {
+    /// The session's key.
+    pub fn nonce(&self) -> &SessionNonce {
+        &self.nonce
+    }
+
+    /// The user.
+    pub fn user(&self) -> UserId {
+        self.user
+    }
+
+    /// The provider signed in with.
+    pub fn provider(&self) -> IdpId {
+        self.provider
+    }
+
+    /// When it ends by itself, milliseconds since 1970.
+    pub fn expires_ms(&self) -> i64 {
+        self.expires_ms
+    }
+
+    /// Why it is over, or `None` while it is alive. One atomic read.
+    pub fn over(&self, now_ms: i64) -> Option<Cause> {
+        match Cause::from_byte(self.ended.load(Ordering::Acquire)) {
+            None if now_ms >= self.expires_ms => Some(Cause::Expired),
+            ended => ended,
+        }
+    }
+
+    /// The present identity.
+    pub fn identity(&self) -> Guard<Arc<VersionedIdentity>> {
+        self.identity.load()
+    }
+
+    /// Notes a use. Written at most once in ten seconds, so that cores do not fight for the line.
+    pub fn used(&self, now_ms: i64) {
+        const COARSE_MS: i64 = 10_000;
+        if now_ms - self.last_use_ms.load(Ordering::Relaxed) >= COARSE_MS {
+            self.last_use_ms.store(now_ms, Ordering::Relaxed);
+        }
+    }
+
+    /// When it was last used, milliseconds since 1970, to ten seconds.
+    pub fn last_use_ms(&self) -> i64 {
+        self.last_use_ms.load(Ordering::Relaxed)
+    }
+
+    /// Ends it. The first cause stays.
+    fn end(&self, cause: Cause) -> bool {
+        self.ended
+            .compare_exchange(0, cause as u8, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
+}
+
+/// A session as it was read from the store.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The session's key.
+    pub nonce: SessionNonce,
+    /// The user.
+    pub user: UserId,
+    /// The provider signed in with.
+    pub provider: IdpId,
+    /// When it ends by itself, milliseconds since 1970.
+    pub expires_ms: i64,
+    /// When it was last used, milliseconds since 1970.
+    pub last_use_ms: i64,
+    /// The identity.
+    pub identity: Identity,
+}
+
+/// Proof of *when* the store was asked: a session read before an ending must not be installed after it.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    endings: u64,
+}
+
+/// The store was asked before something ended: it must be asked again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a session ended meanwhile")]
+pub struct EndedMeanwhile;
+
+/// What ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whose {
+    /// One session.
+    Session(SessionNonce),
+    /// Every session of a user.
+    User(UserId),
+    /// Every session that signed in with a provider.
+    Provider(IdpId),
+    /// Every session there is.
+    Everybody,
+}
+
+/// The table. Cheap to clone; all clones are one table.
+#[derive(Debug, Clone, Default)]
+pub struct SessionTable {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    // Asked on login, on the first request of a token on a core and on endings: never on the fast path.
+    sessions: Mutex<HashMap<SessionNonce, Arc<LiveSession>>>,
+    endings: AtomicU64,
+    identity_versions: AtomicU64,
+}
+
+impl SessionTable {
+    /// An empty table.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The session of this nonce, if this replica knows it; ended ones included until they are forgotten.
+    pub fn find(&self, nonce: &SessionNonce) -> Option<Arc<LiveSession>> {
+        self.sessions().get(nonce).cloned()
+    }
+
+    /// To be called *before* the store is asked for a session.
+    pub fn asking(&self) -> Asked {
+        Asked {
+            endings: self.inner.endings.load(Ordering::Acquire),
+        }
+    }
+
+    /// Takes in a live session that the store gave after `asked`.
+    ///
+    /// # Errors
+    /// [`EndedMeanwhile`] where anything ended since: the answer may be stale and the store must be asked again.
+    pub fn install(&self, asked: Asked, found: Found) -> Result<Arc<LiveSession>, EndedMeanwhile> {
+        let mut sessions = self.sessions();
+        // Read under the lock that endings hold while they count: no ending can slip between.
+        if self.inner.endings.load(Ordering::Acquire) != asked.endings {
+            return Err(EndedMeanwhile);
+        }
+        if let Some(known) = sessions.get(&found.nonce) {
+            return Ok(known.clone());
+        }
+        let session = Arc::new(LiveSession {
+            nonce: found.nonce.clone(),
+            user: found.user,
+            provider: found.provider,
+            expires_ms: found.expires_ms,
+            ended: AtomicU8::new(0),
+            last_use_ms: AtomicI64::new(found.last_use_ms),
+            identity: ArcSwap::from_pointee(self.version(found.identity)),
+        });
+        sessions.insert(found.nonce, session.clone());
+        Ok(session)
+    }
+
+    /// Ends sessions in memory and gives how many were alive.
+    pub fn end(&self, whose: &Whose, cause: Cause) -> usize {
+        let sessions = self.sessions();
+        self.inner.endings.fetch_add(1, Ordering::AcqRel);
+        let ended = |session: &Arc<LiveSession>| usize::from(session.end(cause));
+        match whose {
+            Whose::Session(nonce) => sessions.get(nonce).map_or(0, ended),
+            Whose::User(user) => sessions.values().filter(|s| s.user == *user).map(ended).sum(),
+            Whose::Provider(provider) => sessions
+                .values()
+                .filter(|s| s.provider == *provider)
+                .map(ended)
+                .sum(),
+            Whose::Everybody => sessions.values().map(ended).sum(),
+        }
+    }
+
+    /// Puts another identity under a live session: the next request is decided by it.
+    pub fn replace_identity(&self, nonce: &SessionNonce, identity: Identity) {
+        if let Some(session) = self.find(nonce) {
+            session.identity.store(Arc::new(self.version(identity)));
+        }
+    }
+
+    /// Forgets what is over. A token of a forgotten session asks the store again and learns that it ended.
+    pub fn forget_over(&self, now_ms: i64) {
+        self.sessions()
+            .retain(|_, session| session.over(now_ms).is_none());
+    }
+
+    /// The live sessions used since `since_ms`, for the store to note.
+    pub fn used_since(&self, since_ms: i64) -> Vec<(SessionNonce, i64)> {
+        let used = |session: &Arc<LiveSession>| {
+            let at = session.last_use_ms();
+            (at >= since_ms).then(|| (session.nonce.clone(), at))
+        };
+        self.sessions().values().filter_map(used).collect()
+    }
+
+    /// Every session known, for asking the store about each after the feed was lost.
+    pub fn nonces(&self) -> HashSet<SessionNonce> {
+        self.sessions().keys().cloned().collect()
+    }
+
+    /// How many live sessions this replica knows.
+    pub fn count(&self, now_ms: i64) -> usize {
+        self.sessions()
+            .values()
+            .filter(|session| session.over(now_ms).is_none())
+            .count()
+    }
+
+    fn version(&self, identity: Identity) -> VersionedIdentity {
+        let version = self.inner.identity_versions.fetch_add(1, Ordering::Relaxed) + 1;
+        VersionedIdentity {
+            version,
+            identity: Arc::new(identity),
+        }
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, HashMap<SessionNonce, Arc<LiveSession>>> {
+        // Nothing that holds the lock can leave the map half-written, so a poisoned one is whole.
+        self.inner.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::identity::{Groups, PersonKey};
+    use crate::model::ids::{ObjectId, TenantId};
+
+    const NOW: i64 = 1_767_226_200_000;
+
+    fn found(nonce: &str, user: u128) -> Found {
+        let user = UserId(uuid::Uuid::from_u128(user));
+        let provider = IdpId(uuid::Uuid::from_u128(9));
+        Found {
+            nonce: nonce.parse().unwrap(),
+            user,
+            provider,
+            expires_ms: NOW + 60_000,
+            last_use_ms: NOW,
+            identity: Identity {
+                user,
+                person: PersonKey {
+                    tenant: TenantId(uuid::Uuid::nil()),
+                    object: ObjectId(uuid::Uuid::nil()),
+                },
+                provider,
+                email: None,
+                name: None,
+                given_name: None,
+                family_name: None,
+                guest: false,
+                groups: Groups::NotAsked,
+                amr: Vec::new(),
+                contexts: Vec::new(),
+                claims: serde_json::Map::new(),
+                provider_session: None,
+                login_hint: None,
+                address: "203.0.113.5".parse().unwrap(),
+                country: None,
+                at: jiff::Timestamp::from_millisecond(NOW).unwrap(),
+            },
+        }
+    }
+
+    #[test]
+    fn an_ended_session_is_over_for_everybody_who_holds_it() {
+        let table = SessionTable::new();
+        let held = table
+            .install(table.asking(), found("aaaaaaaaaaaaaaaa", 1))
+            .unwrap();
+        assert_eq!(held.over(NOW), None);
+        assert_eq!(table.end(&Whose::Session(held.nonce().clone()), Cause::Logout), 1);
+        assert_eq!(held.over(NOW), Some(Cause::Logout));
+        assert_eq!(
+            table.end(&Whose::Everybody, Cause::Administrator),
+            0,
+            "the first cause stays"
+        );
+        assert_eq!(held.over(NOW), Some(Cause::Logout));
+    }
+
+    #[test]
+    fn a_session_expires_by_itself() {
+        let table = SessionTable::new();
+        let held = table
+            .install(table.asking(), found("aaaaaaaaaaaaaaaa", 1))
+            .unwrap();
+        assert_eq!(held.over(NOW + 59_999), None);
+        assert_eq!(held.over(NOW + 60_000), Some(Cause::Expired));
+    }
+
+    #[test]
+    fn an_answer_older_than_an_ending_is_not_installed() {
+        let table = SessionTable::new();
+        let asked = table.asking();
+        table.end(
+            &Whose::User(UserId(uuid::Uuid::from_u128(1))),
+            Cause::Administrator,
+        );
+        assert_eq!(
+            table.install(asked, found("aaaaaaaaaaaaaaaa", 1)).unwrap_err(),
+            EndedMeanwhile
+        );
+        assert!(
+            table
+                .install(table.asking(), found("aaaaaaaaaaaaaaaa", 1))
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn endings_reach_the_sessions_they_name_and_no_others() {
+        let table = SessionTable::new();
+        let one = table
+            .install(table.asking(), found("aaaaaaaaaaaaaaaa", 1))
+            .unwrap();
+        let two = table
+            .install(table.asking(), found("bbbbbbbbbbbbbbbb", 2))
+            .unwrap();
+        table.end(&Whose::User(one.user()), Cause::Administrator);
+        assert!(one.over(NOW).is_some() && two.over(NOW).is_none());
+        table.end(&Whose::Provider(two.provider()), Cause::ProviderChanged);
+        assert_eq!(two.over(NOW), Some(Cause::ProviderChanged));
+        table.forget_over(NOW);
+        assert!(table.find(one.nonce()).is_none());
+    }
+
+    #[test]
+    fn a_changed_identity_has_a_new_version() {
+        let table = SessionTable::new();
+        let held = table
+            .install(table.asking(), found("aaaaaaaaaaaaaaaa", 1))
+            .unwrap();
+        let before = held.identity().version;
+        table.replace_identity(held.nonce(), found("aaaaaaaaaaaaaaaa", 1).identity);
+        assert!(held.identity().version > before);
+    }
+}

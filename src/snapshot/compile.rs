@@ -1,0 +1,240 @@
+//! What the store holds, turned into what requests need.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::crypto::random;
+use crate::crypto::seal::Sealer;
+use crate::model::destination::Destination;
+use crate::model::idp::{Cloud, IdentityProvider};
+use crate::model::ids::{AppId, IdpId, PolicyId};
+use crate::model::organization::Organization;
+use crate::model::policy::Policy;
+use crate::model::upstream::Upstream;
+use crate::policy::{self, CompiledPolicies};
+use crate::router::{Entry, Table};
+use crate::store::{Document, Kind, Position, SigningKeyRow};
+
+use super::contents::{ObjectFault, ProtectedApplication, Snapshot};
+use super::key_ring::KeyRing;
+use super::read::{self, Problem};
+use super::secrets;
+
+/// What a snapshot is built from.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// Objects of the store, oldest first within their kind.
+    pub documents: &'a [Document],
+    /// Signing keys of the store.
+    pub keys: &'a [SigningKeyRow],
+    /// The organization.
+    pub organization: &'a Organization,
+    /// The clouds that providers may name.
+    pub clouds: &'a BTreeMap<String, Cloud>,
+    /// Upstreams of the configuration. They are kept as they are, so that pools outlive a snapshot.
+    pub upstreams: &'a [Arc<Upstream>],
+    /// The state of the store that documents and keys were read at.
+    pub position: &'a Position,
+}
+
+impl Snapshot {
+    /// Builds a snapshot. What cannot be read lets nobody pass and stands in [`Snapshot::faults`].
+    pub fn build(inputs: &Inputs<'_>, sealer: &Sealer, clock: &Clock) -> Self {
+        let now_ms = clock.now_ms();
+        let mut faults = Vec::new();
+        let keys = key_ring(inputs.keys, now_ms, &mut faults);
+        let providers = providers(inputs, sealer, now_ms, &mut faults);
+        let policies = policies(inputs, &mut faults);
+        let applications = applications(inputs, &policies, &mut faults);
+        let mut by_aud = HashMap::new();
+        for application in &applications {
+            let aud = application.app.aud.clone();
+            by_aud.entry(aud).or_insert_with(|| application.clone());
+        }
+        let routes = applications.iter().map(|application| Entry {
+            destinations: application.app.destinations.clone(),
+            case_insensitive: application.app.case_insensitive_paths,
+            value: application.clone(),
+        });
+        Self {
+            version: u64::from_ne_bytes(random::bytes()),
+            position: inputs.position.clone(),
+            organization: inputs.organization.clone(),
+            providers,
+            by_aud,
+            routes: Table::build(routes),
+            upstreams: upstream_table(inputs.upstreams, &applications),
+            applications: applications
+                .into_iter()
+                .map(|known| (known.app.id, known))
+                .collect(),
+            keys: Arc::new(keys),
+            faults,
+        }
+    }
+}
+
+impl ProtectedApplication {
+    fn deny_everyone(&mut self, reason: String) {
+        self.policies = CompiledPolicies::default();
+        self.broken.get_or_insert(reason);
+    }
+}
+
+impl ObjectFault {
+    fn new(document: &Document, reason: String) -> Self {
+        Self {
+            kind: document.kind.as_str(),
+            id: document.id.to_string(),
+            name: document.name.clone(),
+            reason,
+        }
+    }
+}
+
+fn of_kind<'a>(inputs: &Inputs<'a>, kind: Kind) -> impl Iterator<Item = &'a Document> {
+    inputs
+        .documents
+        .iter()
+        .filter(move |document| document.kind == kind)
+}
+
+fn key_ring(rows: &[SigningKeyRow], now_ms: i64, faults: &mut Vec<ObjectFault>) -> KeyRing {
+    let (keys, unreadable) = KeyRing::new(rows, now_ms);
+    faults.extend(unreadable.into_iter().map(|kid| ObjectFault {
+        kind: "signing_key",
+        id: kid.to_string(),
+        name: String::new(),
+        reason: "its public key cannot be read".to_owned(),
+    }));
+    keys
+}
+
+fn providers(
+    inputs: &Inputs<'_>,
+    sealer: &Sealer,
+    now_ms: i64,
+    faults: &mut Vec<ObjectFault>,
+) -> HashMap<IdpId, Arc<IdentityProvider>> {
+    let mut providers = HashMap::new();
+    for document in of_kind(inputs, Kind::IdentityProvider) {
+        match read_provider(document, inputs.clouds, sealer, now_ms) {
+            Ok(provider) => {
+                providers.insert(provider.id, Arc::new(provider));
+            }
+            Err(reason) => faults.push(ObjectFault::new(document, reason)),
+        }
+    }
+    providers
+}
+
+fn read_provider(
+    document: &Document,
+    clouds: &BTreeMap<String, Cloud>,
+    sealer: &Sealer,
+    now_ms: i64,
+) -> Result<IdentityProvider, String> {
+    let secrets = secrets::open(document, sealer, now_ms).map_err(|unreadable| unreadable.to_string())?;
+    read::identity_provider(IdpId(document.id), &document.body, &secrets, clouds)
+        .map_err(|problems| sentence(&problems))
+}
+
+/// Policies that applications refer to, or why one cannot be read.
+type Policies = HashMap<PolicyId, Result<Policy, String>>;
+
+fn policies(inputs: &Inputs<'_>, faults: &mut Vec<ObjectFault>) -> Policies {
+    let mut policies = Policies::new();
+    for document in of_kind(inputs, Kind::Policy) {
+        let id = PolicyId(document.id);
+        let read = read::policy(id, &document.body).map_err(|problems| sentence(&problems));
+        if let Err(reason) = &read {
+            faults.push(ObjectFault::new(document, reason.clone()));
+        }
+        policies.insert(id, read);
+    }
+    policies
+}
+
+fn applications(
+    inputs: &Inputs<'_>,
+    policies: &Policies,
+    faults: &mut Vec<ObjectFault>,
+) -> Vec<Arc<ProtectedApplication>> {
+    let mut applications = Vec::new();
+    let mut audiences = HashSet::new();
+    for document in of_kind(inputs, Kind::Application) {
+        let mut application = protect(document, policies);
+        // An audience names one application; the older one keeps it.
+        if !audiences.insert(application.app.aud.clone()) {
+            application.deny_everyone("another application has the same aud".to_owned());
+        }
+        if let Some(reason) = &application.broken {
+            faults.push(ObjectFault::new(document, reason.clone()));
+        }
+        applications.push(Arc::new(application));
+    }
+    applications
+}
+
+fn protect(document: &Document, shared: &Policies) -> ProtectedApplication {
+    let (read, problems) = read::readable_application(AppId(document.id), &document.body);
+    let (policy_docs, missing) = policies_of(&read, shared);
+    let mut application = ProtectedApplication {
+        policies: policy::compile(&policy_docs),
+        app: read.application,
+        policy_docs,
+        broken: None,
+    };
+    if !problems.is_empty() {
+        application.deny_everyone(sentence(&problems));
+    } else if let Some(reason) = missing {
+        // Without it others would decide, and it may be the one that denies.
+        application.deny_everyone(reason);
+    }
+    application
+}
+
+fn policies_of(read: &read::ReadApplication, shared: &Policies) -> (Vec<Policy>, Option<String>) {
+    let mut policies = Vec::new();
+    let mut missing = None;
+    for id in &read.application.policies {
+        let inside = read.inside.iter().find(|policy| policy.id == *id);
+        match (inside, shared.get(id)) {
+            (Some(policy), _) | (None, Some(Ok(policy))) => policies.push(policy.clone()),
+            (None, Some(Err(reason))) => {
+                missing.get_or_insert_with(|| format!("its policy {id} cannot be read: {reason}"));
+            }
+            (None, None) => {
+                missing.get_or_insert_with(|| format!("its policy {id} does not exist"));
+            }
+        }
+    }
+    (policies, missing)
+}
+
+/// Upstreams read paths as the applications of the same hosts do.
+fn upstream_table(
+    upstreams: &[Arc<Upstream>],
+    applications: &[Arc<ProtectedApplication>],
+) -> Table<Arc<Upstream>> {
+    let case_insensitive: HashSet<&str> = applications
+        .iter()
+        .filter(|application| application.app.case_insensitive_paths)
+        .flat_map(|application| &application.app.destinations)
+        .map(Destination::host)
+        .collect();
+    Table::build(upstreams.iter().map(|upstream| Entry {
+        destinations: vec![upstream.covers.clone()],
+        case_insensitive: case_insensitive.contains(upstream.covers.host()),
+        value: upstream.clone(),
+    }))
+}
+
+fn sentence(problems: &[Problem]) -> String {
+    let lines: Vec<String> = problems.iter().map(Problem::to_string).collect();
+    lines.join("; ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,367 @@
+use http::{HeaderMap, Method};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::config::clouds;
+use crate::model::idp::ClientCredential;
+use crate::model::ids::KeyId;
+use crate::model::upstream::{OriginRequest, Service};
+use crate::policy::{RequestFacts, Verdict};
+use crate::router::{Target, TargetRefused, Via};
+use crate::snapshot::{Published, Unroutable};
+use crate::store::KeyState;
+
+use super::*;
+
+const NOW: i64 = 1_767_226_200_000;
+const WIKI: Uuid = Uuid::from_u128(1);
+const ADMIN: Uuid = Uuid::from_u128(2);
+const ENTRA: Uuid = Uuid::from_u128(3);
+const OPEN: Uuid = Uuid::from_u128(4);
+
+/// What a store and a configuration hold, to change before a snapshot is built.
+struct Held {
+    documents: Vec<Document>,
+    keys: Vec<SigningKeyRow>,
+    upstreams: Vec<Arc<Upstream>>,
+    seq: i64,
+}
+
+fn sealer() -> Sealer {
+    Sealer::new(vec![7; 32].into(), "0123456789abcdef0123456789abcdef")
+}
+
+impl Held {
+    /// A wiki that everybody may read, with an administration below it, and a provider.
+    fn new() -> Self {
+        let secrets = [("client_secret".to_owned(), SecretString::from("s3cret"))].into();
+        let mut entra = document(
+            Kind::IdentityProvider,
+            ENTRA,
+            json!({"name": "Entra ID", "type": "azureAD", "config": {"client_id": "c", "directory_id": WIKI}}),
+        );
+        entra.secrets = secrets::seal(Kind::IdentityProvider, ENTRA, &secrets, &sealer(), NOW);
+        let open = json!({"name": "open", "decision": "bypass", "include": [{"everyone": {}}]});
+        Self {
+            documents: vec![
+                application("wiki.example.com", WIKI, &json!({"policies": [OPEN]})),
+                application("wiki.example.com/admin", ADMIN, &json!({"policies": [OPEN]})),
+                entra,
+                document(Kind::Policy, OPEN, open),
+            ],
+            keys: Vec::new(),
+            upstreams: vec![upstream("wiki.example.com")],
+            seq: 1,
+        }
+    }
+
+    fn body(&mut self, id: Uuid) -> &mut Value {
+        &mut self
+            .documents
+            .iter_mut()
+            .find(|document| document.id == id)
+            .unwrap()
+            .body
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let organization = Organization {
+            name: "Example".to_owned(),
+            auth: "https://login.example.com"
+                .parse::<url::Url>()
+                .unwrap()
+                .try_into()
+                .unwrap(),
+            account_id: "0123456789abcdef0123456789abcdef".parse().unwrap(),
+            session_duration: "24h".parse().unwrap(),
+            sign_out_at_provider: false,
+        };
+        let inputs = Inputs {
+            documents: &self.documents,
+            keys: &self.keys,
+            organization: &organization,
+            clouds: &clouds::builtin(),
+            upstreams: &self.upstreams,
+            position: &Position {
+                seq: self.seq,
+                id: "x".to_owned(),
+            },
+        };
+        Snapshot::build(&inputs, &sealer(), &Clock::system())
+    }
+}
+
+fn document(kind: Kind, id: Uuid, body: Value) -> Document {
+    Document {
+        kind,
+        id,
+        name: body["name"].as_str().unwrap_or_default().to_owned(),
+        body,
+        secrets: None,
+        declared: false,
+        version: 1,
+        created_ms: NOW,
+        updated_ms: NOW,
+    }
+}
+
+fn application(domain: &str, id: Uuid, changes: &Value) -> Document {
+    let mut body = json!({"name": domain, "type": "self_hosted", "domain": domain,
+        "aud": format!("{:064x}", id.as_u128())});
+    for (key, value) in changes.as_object().unwrap() {
+        body[key] = value.clone();
+    }
+    document(Kind::Application, id, body)
+}
+
+fn upstream(covers: &str) -> Arc<Upstream> {
+    Arc::new(Upstream {
+        covers: covers.parse().unwrap(),
+        service: Service::Unix("/run/wiki.sock".into()),
+        origin_request: OriginRequest::default(),
+    })
+}
+
+fn target(address: &str) -> Target {
+    let (host, path) = address.split_once('/').unwrap();
+    let headers: HeaderMap = [(http::header::HOST, host.parse().unwrap())]
+        .into_iter()
+        .collect();
+    Target::parse(
+        &Method::GET,
+        &format!("/{path}").parse().unwrap(),
+        &headers,
+        Via::Http1,
+    )
+    .unwrap()
+}
+
+fn anybody_passes(snapshot: &Snapshot, address: &str) -> bool {
+    let application = snapshot.application(&target(address)).unwrap();
+    let facts = RequestFacts {
+        address: [198, 51, 100, 7].into(),
+    };
+    matches!(application.policies.decide(None, &facts), Verdict::Permit(_))
+}
+
+fn reasons(snapshot: &Snapshot) -> Vec<&str> {
+    snapshot
+        .faults
+        .iter()
+        .map(|fault| fault.reason.as_str())
+        .collect()
+}
+
+#[test]
+fn what_the_store_holds_is_found_by_address_id_and_audience() {
+    let snapshot = Held::new().snapshot();
+    assert_eq!(reasons(&snapshot), [""; 0]);
+    for (address, id) in [("wiki.example.com/x", WIKI), ("wiki.example.com/admin/x", ADMIN)] {
+        let found = snapshot.application(&target(address)).unwrap();
+        assert_eq!(found.app.id, AppId(id));
+        assert!(Arc::ptr_eq(found, &snapshot.applications[&AppId(id)]));
+        assert!(Arc::ptr_eq(found, &snapshot.by_aud[&found.app.aud]));
+    }
+    let ClientCredential::Secret { current, .. } = &snapshot.providers[&IdpId(ENTRA)].entra.credential else {
+        panic!("a secret was due");
+    };
+    assert_eq!(current.expose_secret(), "s3cret");
+    assert!(
+        snapshot
+            .upstream(&target("wiki.example.com/x"))
+            .unwrap()
+            .is_some()
+    );
+    assert!(
+        snapshot
+            .upstream(&target("other.example.com/x"))
+            .unwrap()
+            .is_none()
+    );
+}
+
+#[test]
+fn what_leads_to_no_application_says_why() {
+    let mut held = Held::new();
+    held.documents.push(application(
+        "docs.example.com/docs",
+        Uuid::from_u128(9),
+        &json!({"allow_encoded_slash": true}),
+    ));
+    let snapshot = held.snapshot();
+    for (address, why) in [
+        ("other.example.com/", Unroutable::UnknownHost),
+        ("docs.example.com/", Unroutable::NotCovered),
+        (
+            "wiki.example.com/a%2fb",
+            Unroutable::Refused(TargetRefused::EncodedSlash),
+        ),
+        (
+            "wiki.example.com/..%2fadmin",
+            Unroutable::Refused(TargetRefused::Ambiguous),
+        ),
+    ] {
+        assert_eq!(
+            snapshot.application(&target(address)).unwrap_err(),
+            why,
+            "{address}"
+        );
+    }
+    assert!(
+        snapshot
+            .application(&target("docs.example.com/docs/a%2fb"))
+            .is_ok()
+    );
+}
+
+#[test]
+fn readings_that_lead_to_two_upstreams_are_refused() {
+    let mut held = Held::new();
+    held.upstreams.push(upstream("wiki.example.com/static"));
+    let refused = held
+        .snapshot()
+        .upstream(&target("wiki.example.com/static;v=1"))
+        .unwrap_err();
+    assert_eq!(refused, TargetRefused::Ambiguous);
+}
+
+#[test]
+fn a_broken_application_keeps_its_address_and_lets_nobody_pass() {
+    for (key, value, reason) in [
+        (
+            "session_duration",
+            json!("never"),
+            "/session_duration: a duration such as 30m, 24h or 1h30m is needed",
+        ),
+        (
+            "policies",
+            json!([WIKI]),
+            "its policy 00000000-0000-0000-0000-000000000001 does not exist",
+        ),
+        (
+            "enable_binding_cookie",
+            json!(true),
+            "/enable_binding_cookie: this version does not enforce it",
+        ),
+    ] {
+        let mut held = Held::new();
+        held.body(ADMIN)[key] = value;
+        let snapshot = held.snapshot();
+        assert!(!anybody_passes(&snapshot, "wiki.example.com/admin"), "{key}");
+        assert!(anybody_passes(&snapshot, "wiki.example.com/"), "{key}");
+        assert_eq!(reasons(&snapshot), [reason]);
+        assert_eq!(
+            snapshot.applications[&AppId(ADMIN)].broken.as_deref(),
+            Some(reason)
+        );
+    }
+}
+
+#[test]
+fn an_unreadable_policy_breaks_the_applications_that_use_it() {
+    let mut held = Held::new();
+    held.body(OPEN)["include"] = json!([{"geo": {"country_code": "DE"}}]);
+    held.documents.push(application(
+        "free.example.com",
+        Uuid::from_u128(9),
+        &json!({"policies": [
+        {"name": "p", "decision": "bypass", "include": [{"everyone": {}}]}]}),
+    ));
+    let snapshot = held.snapshot();
+    assert!(!anybody_passes(&snapshot, "wiki.example.com/"));
+    assert!(anybody_passes(&snapshot, "free.example.com/"));
+    assert_eq!(snapshot.faults.len(), 3, "{:?}", snapshot.faults);
+}
+
+#[test]
+fn the_older_of_two_applications_keeps_an_audience() {
+    let mut held = Held::new();
+    held.body(ADMIN)["aud"] = held.body(WIKI)["aud"].clone();
+    let snapshot = held.snapshot();
+    assert!(anybody_passes(&snapshot, "wiki.example.com/"));
+    assert!(!anybody_passes(&snapshot, "wiki.example.com/admin"));
+    assert_eq!(snapshot.by_aud.values().next().unwrap().app.id, AppId(WIKI));
+}
+
+#[test]
+fn a_provider_whose_secrets_were_sealed_elsewhere_is_not_there() {
+    let mut held = Held::new();
+    let mut moved = held.documents[2].clone();
+    moved.id = ADMIN;
+    held.documents[2] = moved;
+    let snapshot = held.snapshot();
+    assert!(snapshot.providers.is_empty());
+    assert_eq!(
+        reasons(&snapshot),
+        ["the secrets cannot be unsealed: is this the master key they were sealed with?"]
+    );
+}
+
+#[test]
+fn upstreams_read_paths_as_the_application_of_their_host_does() {
+    let mut held = Held::new();
+    held.body(ADMIN)["case_insensitive_paths"] = json!(true);
+    held.upstreams.push(upstream("wiki.example.com/Admin"));
+    let snapshot = held.snapshot();
+    let target = target("wiki.example.com/ADMIN/x");
+    assert_eq!(snapshot.application(&target).unwrap().app.id, AppId(ADMIN));
+    let found = snapshot.upstream(&target).unwrap().unwrap();
+    assert_eq!(found.covers.path(), "/Admin");
+}
+
+fn key(number: u8, state: KeyState, retires_ms: Option<i64>) -> SigningKeyRow {
+    SigningKeyRow {
+        kid: kid(number),
+        private_sealed: Vec::new(),
+        public_jwk: json!({"kty": "RSA", "kid": kid(number), "n": "AQAB", "e": "AQAB", "alg": "RS256", "use": "sig"}),
+        certificate: format!("certificate {number}"),
+        state,
+        created_ms: NOW,
+        signs_from_ms: None,
+        retires_ms,
+    }
+}
+
+fn kid(number: u8) -> KeyId {
+    format!("{number:064x}").parse().unwrap()
+}
+
+#[test]
+fn revoked_and_retired_keys_are_not_in_the_ring_and_the_current_one_stands_first() {
+    let now = Clock::system().now_ms();
+    let mut held = Held::new();
+    held.keys = vec![
+        key(1, KeyState::Revoked, Some(now + 60_000)),
+        key(2, KeyState::Previous, Some(now - 1)),
+        key(3, KeyState::Previous, Some(now + 60_000)),
+        key(4, KeyState::Current, None),
+        key(5, KeyState::Next, None),
+        key(6, KeyState::Next, None),
+    ];
+    held.keys[5].public_jwk = json!({"kty": "oct", "k": "AQAB"});
+    let snapshot = held.snapshot();
+    let ring: Vec<KeyId> = snapshot.keys.keys().iter().map(|key| key.kid.clone()).collect();
+    assert_eq!(ring, [kid(4), kid(3), kid(5)]);
+    assert_eq!(snapshot.keys.current().unwrap().kid, kid(4));
+    assert!(snapshot.keys.trusts(&kid(3)) && !snapshot.keys.trusts(&kid(1)));
+    assert!(snapshot.keys.find("").is_none());
+    assert_eq!(reasons(&snapshot), ["its public key cannot be read"]);
+}
+
+#[test]
+fn an_older_snapshot_never_replaces_a_newer_one() {
+    let mut held = Held::new();
+    held.seq = 5;
+    let published = Published::new(held.snapshot());
+    let version = published.load().version;
+    held.seq = 4;
+    published.publish(held.snapshot(), false);
+    assert_eq!(published.load().version, version);
+    held.seq = 6;
+    published.publish(held.snapshot(), false);
+    assert_eq!(published.borrow().position.seq, 6);
+    held.seq = 2;
+    published.publish(held.snapshot(), true);
+    assert_eq!(published.load().position.seq, 2);
+}

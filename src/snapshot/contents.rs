@@ -1,0 +1,109 @@
+//! What a snapshot holds, and how requests ask it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::model::application::Application;
+use crate::model::idp::IdentityProvider;
+use crate::model::ids::{AppId, AudTag, IdpId};
+use crate::model::organization::Organization;
+use crate::model::policy::Policy;
+use crate::model::upstream::Upstream;
+use crate::policy::CompiledPolicies;
+use crate::router::{Routed, Table, Target, TargetRefused};
+use crate::store::Position;
+
+use super::key_ring::KeyRing;
+
+/// All that requests need to know, as it stood at one position of the store's feed.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Differs from that of every other snapshot: what was worked out under one holds under no other.
+    pub version: u64,
+    /// The state of the store it was built from.
+    pub position: Position,
+    /// The organization.
+    pub organization: Organization,
+    /// Identity providers.
+    pub providers: HashMap<IdpId, Arc<IdentityProvider>>,
+    /// Applications, broken ones included.
+    pub applications: HashMap<AppId, Arc<ProtectedApplication>>,
+    /// The same by audience tag.
+    pub by_aud: HashMap<AudTag, Arc<ProtectedApplication>>,
+    /// The same by the addresses they cover. Requests ask [`Snapshot::application`].
+    pub routes: Table<Arc<ProtectedApplication>>,
+    /// Upstreams by the addresses they serve. Requests ask [`Snapshot::upstream`].
+    pub upstreams: Table<Arc<Upstream>>,
+    /// The keys whose signatures are good.
+    pub keys: Arc<KeyRing>,
+    /// What could not be read.
+    pub faults: Vec<ObjectFault>,
+}
+
+/// An application with its policies.
+#[derive(Debug)]
+pub struct ProtectedApplication {
+    /// The application.
+    pub app: Application,
+    /// Its policies, ready to decide; none where it is broken.
+    pub policies: CompiledPolicies,
+    /// Its policies by precedence, as they were read, to explain decisions.
+    pub policy_docs: Vec<Policy>,
+    /// Why it cannot be decided about. It lets nobody pass.
+    pub broken: Option<String>,
+}
+
+/// An object that could not be read, for the log and for `check`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectFault {
+    /// What it is.
+    pub kind: &'static str,
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// Why a request leads to no application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unroutable {
+    /// Its host is not known here: 404.
+    UnknownHost,
+    /// No application covers its path: 403.
+    NotCovered,
+    /// Its path is not taken there: 400.
+    Refused(TargetRefused),
+}
+
+impl Snapshot {
+    /// The application that a request is for.
+    ///
+    /// # Errors
+    /// [`Unroutable`] where there is none, or the application does not take such a path.
+    pub fn application(&self, target: &Target) -> Result<&Arc<ProtectedApplication>, Unroutable> {
+        let application = match self.routes.route(target) {
+            Routed::Match(application) => application,
+            Routed::HostOnly => return Err(Unroutable::NotCovered),
+            Routed::None => return Err(Unroutable::UnknownHost),
+            Routed::Ambiguous => return Err(Unroutable::Refused(TargetRefused::Ambiguous)),
+        };
+        if target.has_encoded_slash() && !application.app.allow_encoded_slash {
+            return Err(Unroutable::Refused(TargetRefused::EncodedSlash));
+        }
+        Ok(application)
+    }
+
+    /// The upstream that serves a request; `None` where no upstream is configured for it: 502 once it is permitted.
+    ///
+    /// # Errors
+    /// Where the readings of its path lead to different upstreams: 400.
+    pub fn upstream(&self, target: &Target) -> Result<Option<&Arc<Upstream>>, TargetRefused> {
+        match self.upstreams.route(target) {
+            Routed::Match(upstream) => Ok(Some(upstream)),
+            Routed::HostOnly | Routed::None => Ok(None),
+            Routed::Ambiguous => Err(TargetRefused::Ambiguous),
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Self-hosted applications (reference Access §4.6 and §7.3).
+
+use std::time::Duration;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::crypto::digest::sha256_hex;
+use crate::model::application::{Application, SameSite};
+use crate::model::destination::Destination;
+use crate::model::duration::GoDuration;
+use crate::model::ids::{AppId, AudTag, PolicyId};
+use crate::model::policy::Policy;
+
+use super::object::{Object, Problem, Problems};
+
+/// An application and the policies that are written inside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadApplication {
+    /// The application.
+    pub application: Application,
+    /// Policies written inside it instead of being referred to; their ids stand in [`Application::policies`] too.
+    pub inside: Vec<Policy>,
+}
+
+/// What changes who gets in, or how, and is not done here.
+const UNENFORCED: &[&str] = &[
+    "allow_authenticate_via_warp",
+    "cors_headers",
+    "custom_deny_url",
+    "custom_non_identity_deny_url",
+    "custom_pages",
+    "enable_binding_cookie",
+    "mfa_config",
+    "oauth_configuration",
+    "options_preflight_bypass",
+    "read_service_tokens_from_header",
+    "scim_config",
+    "service_auth_401_redirect",
+];
+
+/// Access' default.
+const DEFAULT_SESSION_HOURS: u32 = 24;
+/// Access takes up to a month.
+const MAX_SESSION: Duration = Duration::from_hours(31 * 24);
+
+/// Reads an application. Its `aud` must stand in the object: it is made once, before the first write.
+///
+/// # Errors
+/// Every problem found, those of policies inside included.
+pub fn application(id: AppId, body: &Value) -> Result<ReadApplication, Vec<Problem>> {
+    let (application, problems) = readable_part(id, body);
+    if problems.is_empty() {
+        Ok(application)
+    } else {
+        Err(problems)
+    }
+}
+
+/// As much of an application as can be read, and what is wrong with the rest.
+///
+/// What cannot be read lets nobody pass, but the addresses that can be read are still its own: they must not fall to a
+/// less specific application.
+pub(in crate::snapshot) fn readable_part(id: AppId, body: &Value) -> (ReadApplication, Vec<Problem>) {
+    let problems = Problems::default();
+    let read = Object::new(body, "", &problems).map(|object| read(id, &object));
+    let application = read.unwrap_or_else(|| ReadApplication {
+        application: unreadable(id),
+        inside: Vec::new(),
+    });
+    (application, problems.into_inner())
+}
+
+/// An application of which nothing is known. Its audience is one that no token has.
+fn unreadable(id: AppId) -> Application {
+    let aud = sha256_hex(format!("unreadable application {id}").as_bytes());
+    #[expect(clippy::expect_used, reason = "64 hexadecimal digits are an audience tag")]
+    let aud = aud.parse().expect("an audience tag");
+    Application {
+        id,
+        aud,
+        name: id.to_string(),
+        destinations: Vec::new(),
+        session_duration: GoDuration::hours(DEFAULT_SESSION_HOURS),
+        allowed_idps: Vec::new(),
+        auto_redirect_to_identity: None,
+        policies: Vec::new(),
+        http_only_cookie_attribute: true,
+        same_site_cookie_attribute: None,
+        path_cookie_attribute: false,
+        custom_deny_message: None,
+        unauthenticated_401: false,
+        websocket_origins: Vec::new(),
+        allow_encoded_slash: false,
+        case_insensitive_paths: false,
+    }
+}
+
+fn read(id: AppId, object: &Object<'_>) -> ReadApplication {
+    object.refuse_unenforced(UNENFORCED);
+    if object.text("type").is_some_and(|kind| kind != "self_hosted") {
+        object.problem("type", "this version has applications of type self_hosted only");
+    }
+    let fallback = unreadable(id);
+    let (policies, inside) = policies(id, object);
+    let flag = |key, default| object.flag(key).unwrap_or(default);
+    let application = Application {
+        id,
+        aud: object.needed::<AudTag>("aud").unwrap_or(fallback.aud),
+        name: object.needed_text("name").map_or(fallback.name, str::to_owned),
+        destinations: destinations(object),
+        session_duration: session_duration(object).unwrap_or(fallback.session_duration),
+        allowed_idps: object.list("allowed_idps"),
+        auto_redirect_to_identity: object.flag("auto_redirect_to_identity"),
+        policies,
+        http_only_cookie_attribute: flag("http_only_cookie_attribute", true),
+        same_site_cookie_attribute: same_site(object),
+        path_cookie_attribute: flag("path_cookie_attribute", false),
+        custom_deny_message: object.text("custom_deny_message").map(str::to_owned),
+        unauthenticated_401: flag("unauthenticated_401", false),
+        websocket_origins: object.list("websocket_origins"),
+        allow_encoded_slash: flag("allow_encoded_slash", false),
+        case_insensitive_paths: flag("case_insensitive_paths", false),
+    };
+    ReadApplication { application, inside }
+}
+
+/// The addresses, the primary first. `destinations`, if given, takes the place of `self_hosted_domains`, and that of
+/// `domain` alone; `domain` names the primary one and must be among them.
+fn destinations(object: &Object<'_>) -> Vec<Destination> {
+    let domain: Option<Destination> = object.parsed("domain");
+    let mut listed: Vec<Destination> = Vec::new();
+    let items = object.items("destinations");
+    let given = !items.is_empty();
+    for (pointer, item) in items {
+        listed.extend(public_destination(object, item, &pointer));
+    }
+    if !given {
+        listed = object.list("self_hosted_domains");
+    }
+    let Some(domain) = domain else {
+        if listed.is_empty() {
+            object.problem("domain", "an address is needed, such as wiki.example.com");
+        }
+        return listed;
+    };
+    if !listed.is_empty() && !listed.contains(&domain) {
+        object.problem("domain", "it must be among the destinations");
+    }
+    listed.retain(|destination| *destination != domain);
+    listed.insert(0, domain);
+    listed
+}
+
+fn public_destination(object: &Object<'_>, item: &Value, pointer: &str) -> Option<Destination> {
+    let kind = item.get("type").and_then(Value::as_str);
+    if kind.is_some_and(|kind| kind != "public") {
+        object.problem_at(
+            format!("{pointer}/type"),
+            "this version has public destinations only",
+        );
+        return None;
+    }
+    if item
+        .get("overrides")
+        .and_then(Value::as_array)
+        .is_some_and(|list| !list.is_empty())
+    {
+        object.problem_at(format!("{pointer}/overrides"), "this version does not enforce it");
+    }
+    let Some(uri) = item.get("uri").and_then(Value::as_str) else {
+        object.problem_at(format!("{pointer}/uri"), "it is missing");
+        return None;
+    };
+    match uri.parse() {
+        Ok(destination) => Some(destination),
+        Err(reason) => {
+            let reason: crate::model::destination::DestinationMalformed = reason;
+            object.problem_at(format!("{pointer}/uri"), reason.to_string());
+            None
+        }
+    }
+}
+
+fn session_duration(object: &Object<'_>) -> Option<GoDuration> {
+    let duration: GoDuration = object.parsed("session_duration")?;
+    if duration.length().is_zero() || duration.length() > MAX_SESSION {
+        object.problem("session_duration", "more than 0 and at most 744h is needed");
+        return None;
+    }
+    Some(duration)
+}
+
+fn same_site(object: &Object<'_>) -> Option<SameSite> {
+    match object.text("same_site_cookie_attribute")? {
+        "none" => return Some(SameSite::None),
+        "lax" => return Some(SameSite::Lax),
+        "strict" => return Some(SameSite::Strict),
+        _ => object.problem(
+            "same_site_cookie_attribute",
+            "one of none, lax and strict is needed",
+        ),
+    }
+    None
+}
+
+/// The policies by precedence: ids, `{id, precedence}`, or policies written inside.
+fn policies(app: AppId, object: &Object<'_>) -> (Vec<PolicyId>, Vec<Policy>) {
+    let mut links: Vec<(u64, PolicyId)> = Vec::new();
+    let mut inside = Vec::new();
+    for (position, (pointer, item)) in object.items("policies").into_iter().enumerate() {
+        let Some((precedence, id)) = link(app, object, item, &pointer, position, &mut inside) else {
+            continue;
+        };
+        if links.iter().any(|(taken, _)| *taken == precedence) {
+            object.problem_at(
+                format!("{pointer}/precedence"),
+                "policy precedences must be unique",
+            );
+        }
+        if links.iter().any(|(_, known)| *known == id) {
+            object.problem_at(pointer, "the policy stands here twice");
+        }
+        links.push((precedence, id));
+    }
+    links.sort_by_key(|(precedence, _)| *precedence);
+    (links.into_iter().map(|(_, id)| id).collect(), inside)
+}
+
+fn link(
+    app: AppId,
+    object: &Object<'_>,
+    item: &Value,
+    pointer: &str,
+    position: usize,
+    inside: &mut Vec<Policy>,
+) -> Option<(u64, PolicyId)> {
+    // Missing precedences are filled 1 to n (Terraform).
+    let filled = u64::try_from(position).unwrap_or(u64::MAX).saturating_add(1);
+    if let Value::String(text) = item {
+        let id = text
+            .parse()
+            .map_err(|_| object.problem_at(pointer, "the id of a policy is needed"));
+        return Some((filled, id.ok()?));
+    }
+    let entry = object.below(item, pointer)?;
+    let precedence = match entry.given("precedence") {
+        None => filled,
+        Some(number) => number.as_u64().or_else(|| {
+            entry.problem("precedence", "a whole number is needed");
+            None
+        })?,
+    };
+    let written: Option<PolicyId> = entry.parsed("id");
+    if entry.given("decision").is_none() {
+        if written.is_none() && entry.given("id").is_none() {
+            entry.problem("id", "the id of a policy is needed, or a policy");
+        }
+        return Some((precedence, written?));
+    }
+    // A policy without id has one that follows from its place, so that it is the same each time it is read.
+    let id =
+        written.unwrap_or_else(|| PolicyId(Uuid::new_v5(&app.0, format!("policy {position}").as_bytes())));
+    inside.push(super::policy::read(id, &entry)?);
+    Some((precedence, id))
+}

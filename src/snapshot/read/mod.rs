@@ -1,0 +1,19 @@
+//! Objects of the API, in Cloudflare's shape, read into the types of the domain.
+//!
+//! What this version does not enforce is a problem, not ignored: a policy that asks for approval must not let people in
+//! without. Keys that cannot open anything (`logo_url`, `tags`) and those that the server owns are passed over.
+
+mod application;
+mod identity_provider;
+mod object;
+mod policy;
+
+pub use application::{ReadApplication, application};
+pub use identity_provider::identity_provider;
+pub use object::Problem;
+pub use policy::policy;
+
+pub(super) use application::readable_part as readable_application;
+
+#[cfg(test)]
+mod tests;

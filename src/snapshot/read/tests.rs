@@ -1,0 +1,419 @@
+use std::collections::BTreeMap;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::config::clouds::builtin as builtin_clouds;
+use crate::model::idp::{ClientCredential, IdentityProvider, Prompt};
+use crate::model::ids::{AppId, IdpId, PolicyId};
+use crate::model::policy::Decision;
+
+use super::*;
+
+const ID: Uuid = Uuid::from_u128(7);
+const POLICY_1: &str = "00000000-0000-0000-0000-000000000001";
+const POLICY_2: &str = "00000000-0000-0000-0000-000000000002";
+
+/// Problems as lines, to compare at a glance.
+fn lines(problems: &[Problem]) -> Vec<String> {
+    problems.iter().map(ToString::to_string).collect()
+}
+
+fn with(mut body: Value, changes: &Value) -> Value {
+    for (key, value) in changes.as_object().unwrap() {
+        body[key] = value.clone();
+    }
+    body
+}
+
+fn wiki(changes: &Value) -> Value {
+    let body =
+        json!({"name": "Wiki", "type": "self_hosted", "aud": "a".repeat(64), "domain": "wiki.example.com"});
+    with(body, changes)
+}
+
+fn read_wiki(changes: &Value) -> ReadApplication {
+    application(AppId(ID), &wiki(changes)).unwrap()
+}
+
+fn wiki_problems(changes: &Value) -> Vec<String> {
+    lines(&application(AppId(ID), &wiki(changes)).unwrap_err())
+}
+
+fn destinations(read: &ReadApplication) -> Vec<String> {
+    read.application
+        .destinations
+        .iter()
+        .map(ToString::to_string)
+        .collect()
+}
+
+#[test]
+fn an_application_has_the_defaults_of_access() {
+    let read = read_wiki(&json!({})).application;
+    assert_eq!(read.session_duration.as_str(), "24h");
+    assert!(read.allowed_idps.is_empty() && read.http_only_cookie_attribute);
+    assert_eq!(read.same_site_cookie_attribute, None);
+    assert_eq!(read.auto_redirect_to_identity, None);
+    assert!(!read.path_cookie_attribute && !read.allow_encoded_slash && !read.case_insensitive_paths);
+}
+
+/// The example of the reference (Access §4.6), as the API answers it, neutral values included.
+#[test]
+fn what_access_answers_is_read() {
+    let body = json!({"id": "f174e90a-fafe-4643-bbbc-4a0ed4fc8415", "uid": "f174e90a-fafe-4643-bbbc-4a0ed4fc8415",
+        "type": "self_hosted", "name": "Wiki", "aud": "b".repeat(64), "domain": "wiki.example.com",
+        "domain_type": "public", "self_hosted_domains": ["wiki.example.com"],
+        "destinations": [{"type": "public", "uri": "wiki.example.com"}], "app_launcher_visible": true,
+        "allowed_idps": [], "tags": [], "auto_redirect_to_identity": false, "session_duration": "24h",
+        "enable_binding_cookie": false, "http_only_cookie_attribute": true, "options_preflight_bypass": false,
+        "same_site_cookie_attribute": "", "custom_pages": [], "cors_headers": {}, "custom_deny_message": null,
+        "policies": [{"id": POLICY_1, "uid": POLICY_1, "name": "staff", "decision": "allow", "precedence": 1,
+            "reusable": true, "include": [{"azureAD": {"id": POLICY_2, "identity_provider_id": POLICY_1}}],
+            "exclude": [], "require": [], "session_duration": "24h", "mfa_config": {}, "approval_required": false,
+            "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z"}],
+        "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z"});
+    let read = application(AppId(ID), &body).unwrap();
+    assert_eq!(read.application.policies, [POLICY_1.parse().unwrap()]);
+    assert_eq!(read.inside.len(), 1);
+    assert_eq!(read.inside[0].decision, Decision::Allow);
+    assert_eq!(read.application.auto_redirect_to_identity, Some(false));
+}
+
+#[test]
+fn the_addresses_come_from_destinations_else_domains_else_the_domain() {
+    for (changes, expected) in [
+        (json!({}), vec!["wiki.example.com"]),
+        (
+            json!({"self_hosted_domains": ["old.example.com", "wiki.example.com"]}),
+            vec!["wiki.example.com", "old.example.com"],
+        ),
+        (
+            json!({"destinations": [{"type": "public", "uri": "a.example.com/x"}, {"uri": "wiki.example.com"}],
+                "self_hosted_domains": ["ignored.example.com"]}),
+            vec!["wiki.example.com", "a.example.com/x"],
+        ),
+        (
+            json!({"domain": null, "destinations": [{"type": "public", "uri": "*.example.com"}]}),
+            vec!["*.example.com"],
+        ),
+    ] {
+        assert_eq!(destinations(&read_wiki(&changes)), expected, "{changes}");
+    }
+}
+
+#[test]
+fn every_problem_of_an_application_is_told_at_its_place() {
+    for (changes, problem) in [
+        (json!({"name": ""}), "/name: it is empty"),
+        (json!({"name": 7}), "/name: text is needed"),
+        (
+            json!({"type": "saas"}),
+            "/type: this version has applications of type self_hosted only",
+        ),
+        (
+            json!({"aud": "A"}),
+            "/aud: AudTag must be 64 lower-case hexadecimal digits",
+        ),
+        (json!({"aud": null}), "/aud: it is missing"),
+        (
+            json!({"domain": null}),
+            "/domain: an address is needed, such as wiki.example.com",
+        ),
+        (
+            json!({"self_hosted_domains": ["b.example.com"]}),
+            "/domain: it must be among the destinations",
+        ),
+        (
+            json!({"destinations": [{"type": "private", "cidr": "10.0.0.0/8"}]}),
+            "/destinations/0/type: this version has public destinations only",
+        ),
+        (
+            json!({"destinations": [{"type": "public"}]}),
+            "/destinations/0/uri: it is missing",
+        ),
+        (
+            json!({"destinations": [{"uri": "wiki.example.com", "overrides": [{"path_pattern": "/x"}]}]}),
+            "/destinations/0/overrides: this version does not enforce it",
+        ),
+        (
+            json!({"allowed_idps": ["x"]}),
+            "/allowed_idps/0: IdpId must be a UUID such as 7335d417-61da-459d-899c-0a01c76a2f94",
+        ),
+        (
+            json!({"session_duration": "1d"}),
+            "/session_duration: a duration such as 30m, 24h or 1h30m is needed",
+        ),
+        (
+            json!({"session_duration": "0s"}),
+            "/session_duration: more than 0 and at most 744h is needed",
+        ),
+        (
+            json!({"session_duration": "745h"}),
+            "/session_duration: more than 0 and at most 744h is needed",
+        ),
+        (
+            json!({"same_site_cookie_attribute": "Lax"}),
+            "/same_site_cookie_attribute: one of none, lax and strict is needed",
+        ),
+        (
+            json!({"http_only_cookie_attribute": "yes"}),
+            "/http_only_cookie_attribute: true or false is needed",
+        ),
+        (
+            json!({"enable_binding_cookie": true}),
+            "/enable_binding_cookie: this version does not enforce it",
+        ),
+        (
+            json!({"cors_headers": {"allow_all_origins": true}}),
+            "/cors_headers: this version does not enforce it",
+        ),
+        (json!({"policies": {}}), "/policies: a list is needed"),
+        (
+            json!({"policies": ["x"]}),
+            "/policies/0: the id of a policy is needed",
+        ),
+        (
+            json!({"policies": [{}]}),
+            "/policies/0/id: the id of a policy is needed, or a policy",
+        ),
+        (
+            json!({"policies": [{"id": POLICY_1, "precedence": 1}, {"id": POLICY_2, "precedence": 1}]}),
+            "/policies/1/precedence: policy precedences must be unique",
+        ),
+        (
+            json!({"policies": [POLICY_1, POLICY_1]}),
+            "/policies/1: the policy stands here twice",
+        ),
+        (
+            json!({"policies": [{"name": "p", "decision": "allow", "include": [{"geo": {"country_code": "DE"}}]}]}),
+            "/policies/0/include/0/geo: this version does not evaluate the selector geo",
+        ),
+    ] {
+        assert_eq!(wiki_problems(&changes), [problem], "{changes}");
+    }
+    assert_eq!(
+        lines(&application(AppId(ID), &json!([])).unwrap_err()),
+        ["/: an object is needed"]
+    );
+}
+
+#[test]
+fn policies_stand_by_precedence_and_missing_ones_are_filled() {
+    let ids = |changes: Value| -> Vec<String> {
+        let read = read_wiki(&changes);
+        read.application
+            .policies
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    };
+    assert_eq!(
+        ids(json!({"policies": [POLICY_2, POLICY_1]})),
+        [POLICY_2, POLICY_1]
+    );
+    assert_eq!(
+        ids(json!({"policies": [{"id": POLICY_1, "precedence": 9}, {"id": POLICY_2}]})),
+        [POLICY_2, POLICY_1]
+    );
+}
+
+#[test]
+fn a_policy_written_inside_keeps_the_id_that_follows_from_its_place() {
+    let changes = json!({"policies": [{"name": "p", "decision": "allow", "include": [{"everyone": {}}]}]});
+    let (one, two) = (read_wiki(&changes), read_wiki(&changes));
+    assert_eq!(one, two);
+    assert_eq!(one.application.policies, [one.inside[0].id]);
+}
+
+#[test]
+fn the_readable_part_keeps_the_addresses_of_a_broken_application() {
+    let body = json!({"destinations": [{"uri": "wiki.example.com/a"}, {"uri": "not a host"}], "name": 7});
+    let (read, problems) = readable_application(AppId(ID), &body);
+    assert_eq!(destinations(&read), ["wiki.example.com/a"]);
+    assert_eq!(problems.len(), 3, "{problems:?}");
+}
+
+fn staff(changes: &Value) -> Value {
+    let body = json!({"name": "staff", "decision": "allow", "include": [{"email_domain": {"domain": "example.com"}}]});
+    with(body, changes)
+}
+
+#[test]
+fn every_problem_of_a_policy_is_told_at_its_place() {
+    for (changes, problem) in [
+        (
+            json!({"decision": "block"}),
+            "/decision: one of allow, deny and bypass is needed",
+        ),
+        (
+            json!({"decision": "non_identity"}),
+            "/decision: this version has no service tokens",
+        ),
+        (json!({"include": []}), "/include: at least one rule is needed"),
+        (json!({"include": null}), "/include: it is missing"),
+        (
+            json!({"include": ["x"]}),
+            "/include/0: an object with one selector is needed",
+        ),
+        (
+            json!({"include": [{"everyone": {}, "email": {"email": "a@example.com"}}]}),
+            "/include/0: a rule has exactly one selector, not 2",
+        ),
+        (
+            json!({"include": [{}]}),
+            "/include/0: a rule has exactly one selector, not 0",
+        ),
+        (
+            json!({"include": [{"emails": {}}]}),
+            "/include/0/emails: there is no selector emails",
+        ),
+        (
+            json!({"require": [{"service_token": {"token_id": POLICY_1}}]}),
+            "/require/0/service_token: this version does not evaluate the selector service_token",
+        ),
+        (
+            json!({"exclude": [{"email": {"email": "a@b@example.com"}}]}),
+            "/exclude/0/email: an e-mail address such as ada@example.com is needed",
+        ),
+        (
+            json!({"include": [{"email": "a@example.com"}]}),
+            "/include/0/email: an object is needed",
+        ),
+        (
+            json!({"include": [{"azureAD": {"id": POLICY_1}}]}),
+            "/include/0/azureAD: missing field `identity_provider_id`",
+        ),
+        (
+            json!({"include": [{"ip": {"ip": "10.0.0.0/40"}}]}),
+            "/include/0/ip: an address or a range such as 198.51.100.0/24 is needed",
+        ),
+        (
+            json!({"approval_required": true}),
+            "/approval_required: this version does not enforce it",
+        ),
+        (
+            json!({"mfa_config": {"allowed_authenticators": ["totp"]}}),
+            "/mfa_config: this version does not enforce it",
+        ),
+        (
+            json!({"decision": "bypass"}),
+            "/include/0: bypass is decided without knowing who asks; use everyone or ip, or the decision allow",
+        ),
+    ] {
+        let problems = policy(PolicyId(ID), &staff(&changes)).unwrap_err();
+        assert_eq!(lines(&problems), [problem], "{changes}");
+    }
+}
+
+#[test]
+fn every_selector_that_is_evaluated_is_read() {
+    let body = staff(&json!({"include": [
+        {"everyone": {}}, {"email": {"email": "Ada@Example.com"}}, {"email_domain": {"domain": "example.com"}},
+        {"azureAD": {"id": POLICY_1, "identity_provider_id": POLICY_2}}, {"ip": {"ip": "198.51.100.7"}}]}));
+    let read = policy(PolicyId(ID), &body).unwrap();
+    assert_eq!(read.include.len(), 5);
+    assert_eq!(
+        serde_json::to_value(&read.include[1]).unwrap()["email"]["email"],
+        "ada@example.com"
+    );
+}
+
+fn entra(changes: &Value) -> Value {
+    let config = json!({"client_id": "client", "directory_id": POLICY_1});
+    json!({"name": "Entra ID", "type": "azureAD", "config": with(config, changes)})
+}
+
+fn secrets(keys: &[&str]) -> BTreeMap<String, SecretString> {
+    keys.iter()
+        .map(|key| ((*key).to_owned(), format!("{key} value").into()))
+        .collect()
+}
+
+fn read_entra(changes: &Value, keys: &[&str]) -> Result<IdentityProvider, Vec<String>> {
+    identity_provider(IdpId(ID), &entra(changes), &secrets(keys), &builtin_clouds())
+        .map_err(|problems| lines(&problems))
+}
+
+#[test]
+fn a_provider_has_the_defaults_of_access() {
+    // Read-only keys of an answer come back with a PUT and are passed over.
+    let changes = json!({"redirect_url": "https://login.example.com/cdn-cgi/access/callback", "azure_cloud": "default",
+        "conditional_access_enabled": false, "prompt": "login", "support_groups": true});
+    let provider = read_entra(&changes, &["client_secret"]).unwrap().entra;
+    assert!(provider.support_groups && provider.pkce_enabled && !provider.trust_guest_email);
+    assert_eq!(provider.prompt, Some(Prompt::Login));
+    assert_eq!(provider.cloud.key, "default");
+    let ClientCredential::Secret { current, next: None } = provider.credential else {
+        panic!("a secret was due");
+    };
+    assert_eq!(current.expose_secret(), "client_secret value");
+}
+
+#[test]
+fn a_provider_proves_itself_in_one_way() {
+    let certificate = json!({"client_certificate": {"certificate": "PEM"}});
+    let file = json!({"federated_token_file": "/run/token"});
+    assert!(matches!(
+        read_entra(&certificate, &["client_certificate_key"])
+            .unwrap()
+            .entra
+            .credential,
+        ClientCredential::Certificate { .. }
+    ));
+    assert!(matches!(
+        read_entra(&file, &[]).unwrap().entra.credential,
+        ClientCredential::FederatedTokenFile(_)
+    ));
+    let one_way = "/config/client_secret: the client proves itself by one of client_secret, client_certificate and \
+                   federated_token_file";
+    for (changes, keys, problem) in [
+        (json!({}), &[][..], "/config/client_secret: it is missing"),
+        (
+            certificate.clone(),
+            &[],
+            "/config/client_certificate/key: it is missing",
+        ),
+        (certificate, &["client_secret"], one_way),
+        (file, &["client_secret"], one_way),
+    ] {
+        assert_eq!(read_entra(&changes, keys).unwrap_err(), [problem], "{changes}");
+    }
+}
+
+#[test]
+fn every_problem_of_a_provider_is_told_at_its_place() {
+    for (changes, problem) in [
+        (json!({"client_id": null}), "/config/client_id: it is missing"),
+        (
+            json!({"directory_id": "common"}),
+            "/config/directory_id: TenantId must be a UUID such as 7335d417-61da-459d-899c-0a01c76a2f94",
+        ),
+        (
+            json!({"azure_cloud": "mars"}),
+            "/config/azure_cloud: no cloud is called mars",
+        ),
+        (
+            json!({"prompt": "consent"}),
+            "/config/prompt: one of login, select_account and none is needed",
+        ),
+        (json!({"claims": "oid"}), "/config/claims: a list is needed"),
+        (
+            json!({"conditional_access_enabled": true}),
+            "/config/conditional_access_enabled: this version does not enforce it",
+        ),
+    ] {
+        assert_eq!(
+            read_entra(&changes, &["client_secret"]).unwrap_err(),
+            [problem],
+            "{changes}"
+        );
+    }
+    let saml = json!({"name": "S", "type": "saml", "config": entra(&json!({}))["config"]});
+    let problems = identity_provider(IdpId(ID), &saml, &secrets(&["client_secret"]), &builtin_clouds());
+    assert_eq!(
+        lines(&problems.unwrap_err()),
+        ["/type: this version has providers of type azureAD only"]
+    );
+}
