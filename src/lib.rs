@@ -20,6 +20,7 @@ pub mod snapshot;
 pub mod proxy;
 pub mod session;
 
+pub mod feed;
 pub mod manage;
 
 pub mod login;

@@ -58,6 +58,14 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// How the person is called on pages: the address, else the name.
+    pub fn label(&self) -> &str {
+        let address = self.email.as_ref().map(|email| email.address.as_str());
+        address
+            .or(self.name.as_deref())
+            .unwrap_or("an account without a name")
+    }
+
     /// The address if e-mail rules may rely on it: nOAuth, `reference` Descope 2023.
     pub fn trusted_email(&self) -> Option<&EmailAddress> {
         self.email

@@ -7,6 +7,7 @@
 
 pub mod cookies;
 pub mod grace;
+pub mod identify;
 pub mod keys;
 pub mod limits;
 pub mod lookup;

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::crypto::digest::sha256_hex;
 use crate::model::ids::{AccountId, AudTag, KeyId, SessionNonce};
+use crate::snapshot::KeyRing;
 
 /// The longest token that is looked at, in bytes. Ours stay below [`MAX_WRITTEN`].
 pub const MAX_READ: usize = 4096;
@@ -159,6 +160,16 @@ pub struct Demand<'a> {
 pub trait TrustedKeys {
     /// The key whose tokens begin with this segment.
     fn key_of_header(&self, segment: &str) -> Option<(&KeyId, &DecodingKey)>;
+}
+
+impl TrustedKeys for KeyRing {
+    fn key_of_header(&self, segment: &str) -> Option<(&KeyId, &DecodingKey)> {
+        let key = self
+            .keys()
+            .iter()
+            .find(|key| header_segment(&key.kid) == segment)?;
+        Some((&key.kid, &key.decoding))
+    }
 }
 
 /// Clocks of replicas may differ by this much; tokens are valid for hours.

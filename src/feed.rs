@@ -1,0 +1,271 @@
+//! Following the store: one mechanism for hot reload, replicas, revocation and the command line.
+//!
+//! Every replica reads the rows of `changes` in their order, woken at once where the store can wake it and after a
+//! quarter of a second in any case. Endings of sessions are applied as they are read. A changed object or key asks for
+//! a new [`Snapshot`](crate::snapshot::Snapshot), which another task builds, so that an ending never waits behind it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::crypto::seal::Sealer;
+use crate::model::idp::Cloud;
+use crate::model::organization::Organization;
+use crate::model::upstream::Upstream;
+use crate::session::grace::StoreGrace;
+use crate::session::keys::{KeyError, Signer};
+use crate::session::table::{Cause, SessionTable, Whose};
+use crate::shutdown::Shutdown;
+use crate::snapshot::{Inputs, Published, Snapshot};
+use crate::store::{Change, ChangeKind, Feed as Read, Position, Store, StoreError};
+
+/// The longest time between two looks at the store.
+const POLL: Duration = Duration::from_millis(250);
+/// Between two attempts to build a snapshot after the store failed.
+const BUILD_AGAIN: Duration = Duration::from_millis(500);
+
+/// Builds snapshots from what the store holds, and publishes them. Cheap to clone.
+#[derive(Clone)]
+pub struct Builder {
+    parts: Arc<Parts>,
+}
+
+/// What a snapshot is built from besides the store.
+pub struct Parts {
+    /// Where objects and keys are.
+    pub store: Store,
+    /// Opens provider secrets and signing keys.
+    pub sealer: Sealer,
+    /// The clock.
+    pub clock: Clock,
+    /// The organization.
+    pub organization: Organization,
+    /// The clouds that providers name.
+    pub clouds: BTreeMap<String, Cloud>,
+    /// The upstreams of the file.
+    pub upstreams: Vec<Arc<Upstream>>,
+    /// Where snapshots are published.
+    pub published: Arc<Published>,
+    /// Takes up the current signing key.
+    pub signer: Signer,
+}
+
+impl Builder {
+    /// A builder from these parts.
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            parts: Arc::new(parts),
+        }
+    }
+
+    /// Builds a snapshot from one consistent read of the store and publishes it. Gives the position it stands for.
+    ///
+    /// `anew` says that the store has another past than the snapshot in force, whose position then means nothing.
+    pub async fn build(&self, anew: bool) -> Result<Position, BuildFailed> {
+        let parts = &*self.parts;
+        let (position, documents) = parts.store.all_documents().await?;
+        let keys = parts.store.signing_keys().await?;
+        parts.signer.take_up(&keys, &parts.sealer, parts.clock.now_ms())?;
+        let inputs = Inputs {
+            documents: &documents,
+            keys: &keys,
+            organization: &parts.organization,
+            clouds: &parts.clouds,
+            upstreams: &parts.upstreams,
+            position: &position,
+        };
+        let snapshot = Snapshot::build(&inputs, &parts.sealer, &parts.clock);
+        for fault in &snapshot.faults {
+            tracing::error!(
+                kind = fault.kind,
+                id = fault.id,
+                name = fault.name,
+                reason = fault.reason,
+                "An object cannot be used"
+            );
+        }
+        parts.published.publish(snapshot, anew);
+        Ok(position)
+    }
+}
+
+/// Why no snapshot could be built; the one in force stays.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildFailed {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The signing keys.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+}
+
+/// Follows the store from a position on.
+pub struct Follower {
+    /// The store.
+    pub store: Store,
+    /// The sessions of this replica.
+    pub table: SessionTable,
+    /// Builds snapshots.
+    pub builder: Builder,
+    /// Is told of each confirmation.
+    pub grace: StoreGrace,
+    /// The clock.
+    pub clock: Clock,
+}
+
+impl Follower {
+    /// Follows until the process ends. `from` is the position of the snapshot in force.
+    pub async fn follow(self, from: Position, shutdown: Shutdown) {
+        let wanted = Wanted::default();
+        let building = keep_building(&self.builder, &wanted);
+        let following = self.keep_following(from, &wanted);
+        tokio::select! {
+            () = building => {}
+            () = following => {}
+            () = shutdown.hard() => {}
+        }
+    }
+
+    async fn keep_following(&self, mut position: Position, wanted: &Wanted) {
+        let mut answers = true;
+        loop {
+            // `woken` may resolve early or for nothing; the timer is what the promise of one second rests on.
+            let woken = self.store.woken();
+            match self.step(&mut position, wanted).await {
+                Ok(()) => {
+                    self.grace.confirm(self.clock.now_ms());
+                    if !answers {
+                        tracing::info!("The store answers again");
+                    }
+                    answers = true;
+                }
+                Err(error) => {
+                    if answers {
+                        tracing::error!(%error, "The store does not answer; live sessions go on for the grace");
+                    }
+                    answers = false;
+                }
+            }
+            let _ = tokio::time::timeout(POLL, woken).await;
+        }
+    }
+
+    async fn step(&self, position: &mut Position, wanted: &Wanted) -> Result<(), StoreError> {
+        match self.store.changes_since(position).await? {
+            Read::Same => {}
+            Read::Changes(changes, reached) => {
+                self.apply(&changes, wanted);
+                for change in changes
+                    .iter()
+                    .filter(|change| change.kind == ChangeKind::IdentityChanged)
+                {
+                    self.take_over_identity(&change.subject).await?;
+                }
+                *position = reached;
+            }
+            Read::Lost => {
+                tracing::warn!(
+                    "The store has another past than this replica followed; reading everything anew"
+                );
+                *position = self.store.head().await?;
+                wanted.ask_anew();
+                self.ask_for_every_session().await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(&self, changes: &[Change], wanted: &Wanted) {
+        let mut objects = false;
+        for change in changes {
+            match change.kind {
+                ChangeKind::Objects | ChangeKind::Keys => objects = true,
+                ChangeKind::IdentityChanged => {}
+                ending => {
+                    if let Some(whose) = whose(ending, &change.subject) {
+                        self.table.end(&whose, Cause::ElsewhereEnded);
+                    } else {
+                        // A row that cannot be read must not let anybody stay in.
+                        tracing::error!(
+                            seq = change.seq,
+                            "A change names nobody; ending every session here"
+                        );
+                        self.table.end(&Whose::Everybody, Cause::ElsewhereEnded);
+                    }
+                }
+            }
+        }
+        if objects {
+            wanted.ask();
+        }
+    }
+
+    async fn take_over_identity(&self, subject: &str) -> Result<(), StoreError> {
+        let Ok(nonce) = subject.parse() else { return Ok(()) };
+        if self.table.find(&nonce).is_some()
+            && let Some(row) = self.store.session(&nonce).await?
+        {
+            self.table.replace_identity(&nonce, row.identity);
+        }
+        Ok(())
+    }
+
+    async fn ask_for_every_session(&self) -> Result<(), StoreError> {
+        for nonce in self.table.nonces() {
+            let alive = self
+                .store
+                .session(&nonce)
+                .await?
+                .is_some_and(|row| row.ended_ms.is_none());
+            if !alive {
+                self.table.end(&Whose::Session(nonce), Cause::ElsewhereEnded);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// That a snapshot is wanted. However often it is asked for while one is built, one more is built.
+#[derive(Default)]
+struct Wanted {
+    bell: Notify,
+    // The store has another past: positions must not be compared.
+    anew: AtomicBool,
+}
+
+impl Wanted {
+    fn ask(&self) {
+        self.bell.notify_one();
+    }
+
+    fn ask_anew(&self) {
+        self.anew.store(true, Ordering::Release);
+        self.bell.notify_one();
+    }
+}
+
+async fn keep_building(builder: &Builder, wanted: &Wanted) {
+    loop {
+        wanted.bell.notified().await;
+        let anew = wanted.anew.swap(false, Ordering::AcqRel);
+        while let Err(error) = builder.build(anew).await {
+            tracing::error!(%error, "The configuration could not be read from the store; the one in force stays");
+            tokio::time::sleep(BUILD_AGAIN).await;
+        }
+    }
+}
+
+fn whose(kind: ChangeKind, subject: &str) -> Option<Whose> {
+    match kind {
+        ChangeKind::SessionEnded => subject.parse().ok().map(Whose::Session),
+        ChangeKind::UserEnded => subject.parse().ok().map(Whose::User),
+        ChangeKind::ProviderEnded => subject.parse().ok().map(Whose::Provider),
+        ChangeKind::EverybodyEnded => Some(Whose::Everybody),
+        ChangeKind::Objects | ChangeKind::Keys | ChangeKind::IdentityChanged => None,
+    }
+}
