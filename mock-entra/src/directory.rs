@@ -5,6 +5,8 @@ mod app;
 pub mod demo;
 mod file;
 mod group;
+mod handle;
+mod switches;
 mod tenant;
 mod user;
 
@@ -14,13 +16,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use app::{AppRegistration, FederatedCredential, GroupClaim};
 pub use file::FileFault;
 pub use group::{Group, MemberRef};
+pub use handle::TenantHandle;
 pub use tenant::Tenant;
 pub use user::User;
 
 use crate::clock::{self, Clock};
-use crate::faults::{Endpoint, Fault, Faults};
+use crate::faults::{Fault, Faults};
 use crate::grants::Grants;
-use crate::keys::{KeyFailure, KeySet, SigningKey};
+use crate::keys::{KeyFailure, KeySet};
 use crate::recorded::Recorded;
 
 /// A cheap handle on the directory of a mock: clones share everything.
@@ -110,10 +113,7 @@ impl Directory {
             self.lock().tenants.contains_key(id),
             "there is no tenant {id} in this directory"
         );
-        TenantHandle {
-            directory: self.clone(),
-            id: id.to_owned(),
-        }
+        TenantHandle::new(self.clone(), id)
     }
 
     /// Registers a redirect address for every app of every tenant.
@@ -123,12 +123,6 @@ impl Directory {
                 app.redirect_uris.insert(uri.to_owned());
             }
         }
-        self
-    }
-
-    /// Replaces the machine's clock.
-    pub fn clock(&self, clock: Clock) -> &Self {
-        self.lock().clock = clock;
         self
     }
 }
@@ -251,96 +245,6 @@ impl Directory {
     }
 }
 
-/// # Switches
-impl Directory {
-    /// Shifts every time the mock stamps or compares, in seconds.
-    pub fn set_clock_offset(&self, seconds: i64) -> &Self {
-        self.lock().offset = seconds;
-        self
-    }
-
-    /// Lets a new key sign from now on; the ones before stay published for two more rotations.
-    ///
-    /// # Panics
-    /// If the machine cannot make an RSA key.
-    pub fn rotate_keys(&self) -> &Self {
-        self.ensure_keys()
-            .and_then(|()| SigningKey::generate())
-            .map_or_else(
-                |failure| panic!("{failure}"),
-                |fresh| {
-                    if let Some(keys) = &mut self.lock().keys {
-                        keys.rotate(fresh);
-                    }
-                },
-            );
-        self
-    }
-
-    /// Withdraws every key but the one that signs, as after a compromise.
-    pub fn forget_old_keys(&self) -> &Self {
-        if let Some(keys) = &mut self.lock().keys {
-            keys.forget_old();
-        }
-        self
-    }
-
-    /// Lets the next request go wrong that the fault fits.
-    pub fn fail_next(&self, fault: Fault) -> &Self {
-        self.lock().faults.once(fault);
-        self
-    }
-
-    /// Lets every request go wrong that the fault fits.
-    pub fn fail_always(&self, fault: Fault) -> &Self {
-        self.lock().faults.always(fault);
-        self
-    }
-
-    /// Takes all faults back.
-    pub fn clear_faults(&self) -> &Self {
-        self.lock().faults.clear();
-        self
-    }
-
-    /// Gives Graph lists pages of this many entries, whatever `$top` says.
-    pub fn graph_page_size(&self, entries: usize) -> &Self {
-        self.lock().page_size = Some(entries.max(1));
-        self
-    }
-
-    /// Lets Graph lists begin with an empty page that only links to the next, as Graph may.
-    pub fn graph_empty_first_page(&self, empty: bool) -> &Self {
-        self.lock().empty_first_page = empty;
-        self
-    }
-
-    /// The requests so far, in the order they came.
-    pub fn requests(&self) -> Vec<Recorded> {
-        self.lock().requests.clone()
-    }
-
-    /// How many requests an endpoint had.
-    pub fn count(&self, endpoint: Endpoint) -> usize {
-        self.lock()
-            .requests
-            .iter()
-            .filter(|request| request.endpoint == endpoint)
-            .count()
-    }
-
-    /// Forgets the requests so far.
-    pub fn forget_requests(&self) -> &Self {
-        self.lock().requests.clear();
-        self
-    }
-
-    /// The time in the mock, in Unix seconds.
-    pub fn now(&self) -> i64 {
-        self.lock().now()
-    }
-}
-
 impl Directory {
     /// Everything, for one short look or change; never across an await.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -414,93 +318,5 @@ impl Directory {
         }
         self.ensure_keys()?;
         self.lock().keys.clone().ok_or_else(KeyFailure::none)
-    }
-}
-
-/// One tenant of a running directory.
-#[derive(Clone)]
-pub struct TenantHandle {
-    directory: Directory,
-    id: String,
-}
-
-impl TenantHandle {
-    /// Adds a person, replacing the one with the same object id.
-    pub fn add_user(&self, user: User) -> &Self {
-        self.edit(|tenant| tenant.put_user(user))
-    }
-
-    /// Adds a group, replacing the one with the same object id.
-    pub fn add_group(&self, group: Group) -> &Self {
-        self.edit(|tenant| {
-            tenant.groups.insert(group.id.clone(), group);
-        })
-    }
-
-    /// Registers an app, replacing the one with the same client id.
-    pub fn add_app(&self, app: AppRegistration) -> &Self {
-        self.edit(|tenant| {
-            tenant.apps.insert(app.client_id.clone(), app);
-        })
-    }
-
-    /// Changes a registered app: the registration goes in, the changed one comes out.
-    ///
-    /// # Panics
-    /// If there is no such app.
-    pub fn edit_app(&self, client_id: &str, edit: impl FnOnce(AppRegistration) -> AppRegistration) -> &Self {
-        let app = self
-            .directory
-            .lock()
-            .tenants
-            .get(&self.id)
-            .and_then(|tenant| tenant.apps.get(client_id).cloned());
-        match app {
-            Some(app) => self.add_app(edit(app)),
-            None => panic!("there is no app {client_id} in tenant {}", self.id),
-        }
-    }
-
-    /// Puts a person or group into a group: [`Directory::add_member`].
-    pub fn add_member(&self, group: &str, member: MemberRef) -> &Self {
-        self.directory.add_member(group, member);
-        self
-    }
-
-    /// Takes a person or group out of a group: [`Directory::remove_member`].
-    pub fn remove_member(&self, group: &str, member: &MemberRef) -> &Self {
-        self.directory.remove_member(group, member);
-        self
-    }
-
-    /// Switches an account off: [`Directory::disable_user`].
-    pub fn disable_user(&self, oid: &str) -> &Self {
-        self.directory.disable_user(oid);
-        self
-    }
-
-    /// Switches an account on again: [`Directory::enable_user`].
-    pub fn enable_user(&self, oid: &str) -> &Self {
-        self.directory.enable_user(oid);
-        self
-    }
-
-    /// Deletes an account: [`Directory::delete_user`].
-    pub fn delete_user(&self, oid: &str) -> &Self {
-        self.directory.delete_user(oid);
-        self
-    }
-
-    /// Revokes a person's sessions: [`Directory::revoke_sessions`].
-    pub fn revoke_sessions(&self, oid: &str) -> &Self {
-        self.directory.revoke_sessions(oid);
-        self
-    }
-
-    fn edit(&self, edit: impl FnOnce(&mut Tenant)) -> &Self {
-        if let Some(tenant) = self.directory.lock().tenants.get_mut(&self.id) {
-            edit(Arc::make_mut(tenant));
-        }
-        self
     }
 }

@@ -1,6 +1,6 @@
 //! A tenant: its domains, people, groups, apps and authentication contexts.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::app::{AppRegistration, GroupClaim, key};
 use super::group::{Group, MemberRef};
@@ -139,13 +139,17 @@ impl Tenant {
 
     /// Every group this member is in, directly or through other groups, in the order of their names.
     pub(crate) fn transitive_groups(&self, member: &MemberRef) -> Vec<&Group> {
+        let mut holders: HashMap<&MemberRef, Vec<&Group>> = HashMap::new();
+        for group in self.groups.values() {
+            for known in &group.members {
+                holders.entry(known).or_default().push(group);
+            }
+        }
         let mut found: BTreeMap<(&str, &str), &Group> = BTreeMap::new();
-        let mut seen = HashSet::new();
         let mut waiting = vec![member.clone()];
         while let Some(next) = waiting.pop() {
-            for group in self.direct_groups(&next) {
-                if seen.insert(group.id.as_str()) {
-                    found.insert((group.name.as_str(), group.id.as_str()), group);
+            for &group in holders.get(&next).into_iter().flatten() {
+                if found.insert((&group.name, &group.id), group).is_none() {
                     waiting.push(MemberRef::Group(group.id.clone()));
                 }
             }

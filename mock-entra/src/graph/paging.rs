@@ -36,7 +36,8 @@ pub(super) fn page(request: &GraphRequest<'_>, of: &str, entries: Vec<Value>) ->
         let state = request.context.directory.lock();
         (state.page_size, state.empty_first_page)
     };
-    let size = forced.map_or_else(|| asked_size(request), Ok)?;
+    let asked = asked_size(request)?;
+    let size = forced.unwrap_or(asked);
     let taken = if empty_first && here.number == 1 && !entries.is_empty() {
         0
     } else {

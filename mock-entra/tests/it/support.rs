@@ -1,13 +1,9 @@
 //! A running mock with one app and the demo's people, and a client that is right in every point until told otherwise.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test stops where something is missing"
-)]
-
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mock_entra::{AppRegistration, Directory, MockEntra, demo};
 use serde_json::Value;
 
@@ -320,4 +316,25 @@ fn aadsts(text: &str) -> u32 {
     digits
         .parse()
         .unwrap_or_else(|_| panic!("no AADSTS code in {text}"))
+}
+
+/// The claims of an ID token, unverified.
+pub(crate) fn claims(tokens: &Value) -> Value {
+    let payload = tokens["id_token"].as_str().unwrap().split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+}
+
+/// A recorded shape.
+pub(crate) fn fixture(name: &str) -> Value {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name);
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// The member names of an object, sorted.
+pub(crate) fn members(object: &Value) -> Vec<String> {
+    let mut names: Vec<String> = object.as_object().unwrap().keys().cloned().collect();
+    names.sort();
+    names
 }
