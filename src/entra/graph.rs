@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::aadsts::challenge;
-use super::cloud::base;
+use super::discovery::base;
 use super::outbound::{MAX_BODY, Outbound, retry_after};
 use crate::model::identity::Group;
 

@@ -13,7 +13,6 @@ mod cached;
 mod claims;
 mod class;
 mod client_auth;
-pub mod cloud;
 mod discovery;
 mod email;
 pub mod errors;

@@ -14,8 +14,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use super::cached::Cached;
-use super::cloud::base;
-use super::discovery::{self, Directory, Metadata};
+use super::discovery::{self, Directory, Metadata, base};
 use super::email;
 use super::errors::{EntraError, TokenRejected};
 use super::graph::{Graph, GraphFailed};
