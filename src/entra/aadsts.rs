@@ -224,4 +224,5 @@ pub(super) fn challenge(text: &str) -> Option<String> {
 }
 
 #[cfg(test)]
+#[path = "aadsts_tests.rs"]
 mod tests;

@@ -269,4 +269,5 @@ fn object_id(text: &str) -> Option<crate::model::ids::ObjectId> {
 }
 
 #[cfg(test)]
+#[path = "graph_tests.rs"]
 mod tests;

@@ -253,4 +253,5 @@ impl<'a> Parts<'a> {
 }
 
 #[cfg(test)]
+#[path = "id_token_tests.rs"]
 mod tests;

@@ -333,4 +333,5 @@ fn core_prompt(prompt: Prompt) -> CoreAuthPrompt {
 }
 
 #[cfg(test)]
+#[path = "relying_party_tests.rs"]
 mod tests;

@@ -210,4 +210,5 @@ fn not_answered(error: RequestTokenError<NoTokens, BasicErrorResponse>) -> Entra
 }
 
 #[cfg(test)]
+#[path = "token_endpoint_tests.rs"]
 mod tests;

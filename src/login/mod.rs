@@ -1,1 +1,87 @@
 //! The login chain under `/cdn-cgi/access/`.
+//!
+//! ```text
+//! GET app/deep?x=1      challenge   302 to the login page with `meta`                  + CF_AppSession
+//! GET auth …/login      start       live session → hand-over; one provider → there; else chooser
+//!                       leave       302 to the provider with `state`                   + CF_Session
+//! GET auth …/callback   callback    code → identity → session row → policy             + CF_Authorization (org)
+//! GET app …/authorized  authorized  ticket → application token → the address asked for + CF_Authorization (app)
+//! ```
+//!
+//! Nothing is kept here between the steps: what a step needs travels in the sealed texts [`meta`], [`state`] and
+//! [`ticket`], each bound to the browser by the [`fingerprint`] of a cookie. Where the browser is sent is always built
+//! from parts the gateway knows ([`landing`]), never from a parameter.
+
+mod answer;
+mod authorized;
+pub mod bounce;
+mod call;
+mod callback;
+mod certs;
+pub mod challenge;
+mod failure;
+pub mod fingerprint;
+mod front_channel;
+mod get_identity;
+mod hand_over;
+pub mod identity_json;
+pub mod landing;
+mod leave;
+mod logout;
+pub mod meta;
+mod mint;
+mod protected_resource;
+pub mod query;
+mod record;
+mod refresh;
+pub mod return_path;
+mod routes;
+mod sign_in;
+mod start;
+pub mod state;
+pub mod ticket;
+pub mod visit;
+
+use std::sync::Arc;
+
+pub use routes::router;
+pub use visit::{Place, Visit};
+
+use crate::clock::Clock;
+use crate::crypto::seal::Sealer;
+use crate::entra::RelyingParty;
+use crate::session::keys::Signer;
+use crate::session::limits::FailureLimit;
+use crate::session::lookup::SessionLookup;
+use crate::session::revoke::Revoker;
+use crate::session::table::SessionTable;
+use crate::snapshot::Published;
+use crate::store::Store;
+
+/// What the login chain works with. Cheap to clone.
+#[derive(Clone)]
+pub struct Login {
+    /// The configuration in force.
+    pub published: Arc<Published>,
+    /// Users, sessions, what is spent, logs.
+    pub store: Store,
+    /// The sessions this replica knows.
+    pub sessions: SessionTable,
+    /// Finds sessions it does not know.
+    pub lookup: SessionLookup,
+    /// Ends sessions.
+    pub revoker: Revoker,
+    /// Signs tokens.
+    pub signer: Signer,
+    /// Talks to identity providers.
+    pub relying_party: RelyingParty,
+    /// Seals what travels through browsers.
+    pub sealer: Sealer,
+    /// The clock.
+    pub clock: Clock,
+    /// Counts sign-outs at the provider that named no session of ours.
+    pub unknown_sign_outs: Arc<FailureLimit>,
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,4 @@
 mod support;
 
 #[cfg(test)]
-mod entra;
-
-#[cfg(test)]
 mod store;

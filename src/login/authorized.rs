@@ -1,0 +1,102 @@
+//! The end of the hand-over: `GET app/cdn-cgi/access/authorized?nonce=…&state=<ticket>`.
+//!
+//! The one place where application tokens are minted. The ticket must be ours, fresh, unused, for this host and for the
+//! browser that asked; the session must be alive in the store, and the application's policies must let it in *now*.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::answer::{Answer, redirect, set_cookie};
+use super::call::Call;
+use super::failure::{Ended, Why};
+use super::hand_over::{Judged, judge, refuse};
+use super::landing::Landing;
+use super::mint;
+use super::ticket::{self, LIFE_SECONDS, Ticket};
+use crate::session::cookies;
+use crate::session::table::LiveSession;
+use crate::snapshot::ProtectedApplication;
+
+/// Honours a ticket.
+pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
+    let login = call.login;
+    let nonce = call.query.value("nonce").unwrap_or_default();
+    let state = call.query.value("state").unwrap_or_default();
+    let ticket = Ticket::open(nonce, state, &login.sealer, &login.clock)?;
+    if ticket.landing.host != *call.visit.target.host() {
+        return Err(Why::TicketElsewhere.into()); // an address on another host is not told either
+    }
+    let landing = &ticket.landing;
+    honour(call, &ticket, nonce)
+        .await
+        .map_err(|ended: Ended| ended.on_the_way_to(landing))
+}
+
+async fn honour(call: &Call<'_>, ticket: &Ticket, nonce: &str) -> Result<Answer, Ended> {
+    let login = call.login;
+    let landing = &ticket.landing;
+    let application = call.application_at(landing).ok_or(Why::TicketElsewhere)?;
+    let app_sessions = cookies::values(&call.parts.headers, cookies::APP_SESSION);
+    if !landing.app_session.is_of_any(app_sessions) {
+        return already_inside(call, &application, ticket)
+            .await?
+            .ok_or(Why::TicketForeignBrowser.into());
+    }
+    let until_ms = call.now_ms() + LIFE_SECONDS * 1000;
+    if !login.store.spend(&ticket::spent_key(nonce), until_ms).await? {
+        return already_inside(call, &application, ticket)
+            .await?
+            .ok_or(Why::TicketUsed.into());
+    }
+    let session = call
+        .session(ticket.session.clone())
+        .await?
+        .ok_or(Why::SessionOver)?;
+    match judge(call, &application, &session) {
+        Judged::Enters(duration) => let_in(call, &application, &session, landing, duration).await,
+        Judged::Open => Ok(redirect(&landing.address(call.auth()))),
+        Judged::OtherProvider => Err(Why::SessionOver.into()),
+        Judged::Refused(refusal) => Ok(refuse(call, &application, &session, landing, &refusal).await),
+    }
+}
+
+async fn let_in(
+    call: &Call<'_>,
+    application: &ProtectedApplication,
+    session: &LiveSession,
+    landing: &Landing,
+    duration: Duration,
+) -> Result<Answer, Ended> {
+    let login = call.login;
+    // Conditional on the user's generation: no mint outlives a revocation that another replica has committed.
+    if !login.store.may_mint(session.nonce()).await? {
+        return Err(Why::SessionOver.into());
+    }
+    let now = login.clock.now_seconds();
+    let identity = session.identity().identity.clone();
+    let app = &application.app;
+    let claims = mint::application(call.organization(), &app.aud, session, &identity, duration, now);
+    let seconds = claims.exp.saturating_sub(now);
+    let token = login.signer.sign(&claims).await.map_err(Why::from)?;
+    let mut answer = redirect(&landing.address(call.auth()));
+    set_cookie(
+        &mut answer,
+        cookies::set_application(app, call.auth(), &token, seconds),
+    );
+    set_cookie(&mut answer, landing.bounces.handed_over(call.auth(), now));
+    Ok(answer)
+}
+
+/// A ticket that cannot be honoured (gone back to, or one of many tabs whose cookie another tab replaced) does no harm
+/// where the browser already holds a token of the same session for the application: it goes where it wanted to.
+async fn already_inside(
+    call: &Call<'_>,
+    application: &Arc<ProtectedApplication>,
+    ticket: &Ticket,
+) -> Result<Option<Answer>, Why> {
+    let session = call
+        .application_session(|shown| shown.app.id == application.app.id)
+        .await?;
+    let same = session.is_some_and(|session| *session.nonce() == ticket.session);
+    Ok(same.then(|| redirect(&ticket.landing.address(call.auth()))))
+}

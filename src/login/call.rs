@@ -1,0 +1,207 @@
+//! One request of the login chain, with what every step needs.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::request::Parts;
+use serde::Deserialize;
+
+use super::answer::Answer;
+use super::failure::Why;
+use super::landing::Landing;
+use super::query::Query;
+use super::visit::Visit;
+use super::{Login, meta};
+use crate::model::idp::IdentityProvider;
+use crate::model::ids::{AudTag, SessionNonce};
+use crate::model::organization::{AuthUrl, Organization};
+use crate::pages::person::{AppLabel, Frame, Page};
+use crate::router::{Found, Target, Via};
+use crate::session::lookup::Settled;
+use crate::session::table::LiveSession;
+use crate::session::token::{self, Demand, Kind};
+use crate::session::{cookies, identify};
+use crate::snapshot::{ProtectedApplication, Snapshot};
+
+/// A request under the configuration that was in force when it came.
+pub(super) struct Call<'r> {
+    pub(super) login: &'r Login,
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) visit: &'r Visit,
+    pub(super) request_id: String,
+    pub(super) parts: &'r Parts,
+    pub(super) query: Query<'r>,
+}
+
+impl Call<'_> {
+    /// The organization.
+    pub(super) fn organization(&self) -> &Organization {
+        &self.snapshot.organization
+    }
+
+    /// Where the auth host is.
+    pub(super) fn auth(&self) -> &AuthUrl {
+        &self.snapshot.organization.auth
+    }
+
+    /// Milliseconds since 1970.
+    pub(super) fn now_ms(&self) -> i64 {
+        self.login.clock.now_ms()
+    }
+
+    /// A page as the answer.
+    pub(super) fn page(&self, page: &impl Page) -> Answer {
+        page.respond(&Frame {
+            organization: &self.organization().name,
+            request_id: &self.request_id,
+            at: self.login.clock.now(),
+            auth_origin: self.auth().origin(),
+        })
+    }
+
+    /// The application of a landing, if it still covers host and path.
+    pub(super) fn application_at(&self, landing: &Landing) -> Option<Arc<ProtectedApplication>> {
+        let uri: http::Uri = landing.address(self.auth()).parse().ok()?;
+        let host = uri.authority()?.as_str().parse().ok()?;
+        let headers = [(http::header::HOST, host)].into_iter().collect();
+        let target = Target::parse(&http::Method::GET, &uri, &headers, Via::Http1).ok()?;
+        let application = self.snapshot.application(&target).ok()?;
+        (application.app.id == landing.app).then(|| application.clone())
+    }
+
+    /// The providers an application lets people sign in with, by name.
+    pub(super) fn providers_of(&self, application: &ProtectedApplication) -> Vec<Arc<IdentityProvider>> {
+        let allowed = &application.app.allowed_idps;
+        let providers = self.snapshot.providers.values();
+        let mut providers: Vec<_> = providers
+            .filter(|provider| allowed.is_empty() || allowed.contains(&provider.id))
+            .cloned()
+            .collect();
+        providers.sort_by(|a, b| a.name.cmp(&b.name).then(a.id.cmp(&b.id)));
+        providers
+    }
+
+    /// This browser's organization session, if it has a live one. Only the auth host is shown its token.
+    pub(super) async fn organization_session(&self) -> Result<Option<Arc<LiveSession>>, Why> {
+        match identify::organization_token(&self.snapshot, &self.parts.headers, self.now_ms()) {
+            Ok(verified) => self.session(verified.nonce).await,
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The session of this key, if it is alive.
+    pub(super) async fn session(&self, nonce: SessionNonce) -> Result<Option<Arc<LiveSession>>, Why> {
+        match self.login.lookup.settle(nonce).await {
+            Settled::Alive(session) => Ok(Some(session)),
+            Settled::Gone => Ok(None),
+            Settled::Unavailable => Err(Why::SessionsUnavailable),
+        }
+    }
+
+    /// The application whose token the browser shows, with its live session. Each token must be for an application that
+    /// `counts`; tokens of two sessions are none.
+    pub(super) async fn application_session(
+        &self,
+        counts: impl Fn(&ProtectedApplication) -> bool,
+    ) -> Result<Option<Arc<LiveSession>>, Why> {
+        let header = self
+            .parts
+            .headers
+            .get_all(identify::TOKEN_HEADER)
+            .iter()
+            .take(cookies::MAX_SAME_NAME);
+        let header = header.filter_map(|value| value.to_str().ok());
+        let mut found: Option<SessionNonce> = None;
+        for token in cookies::values(&self.parts.headers, cookies::AUTHORIZATION).chain(header) {
+            let Some(nonce) = self.application_token(token, &counts) else {
+                continue;
+            };
+            if found.as_ref().is_some_and(|other| *other != nonce) {
+                return Ok(None);
+            }
+            found = Some(nonce);
+        }
+        match found {
+            Some(nonce) => self.session(nonce).await,
+            None => Ok(None),
+        }
+    }
+
+    fn application_token(
+        &self,
+        token: &str,
+        counts: impl Fn(&ProtectedApplication) -> bool,
+    ) -> Option<SessionNonce> {
+        // Read before the signature is checked, only to know which application to ask.
+        let aud = claimed_audience(token)?;
+        let application = self.snapshot.by_aud.get(&aud)?;
+        if !counts(application) {
+            return None;
+        }
+        let demand = Demand {
+            kind: Kind::App,
+            aud: &aud,
+            issuer: self.auth().origin(),
+            now: self.login.clock.now_seconds(),
+        };
+        token::verify(token, &*self.snapshot.keys, demand)
+            .ok()
+            .map(|verified| verified.nonce)
+    }
+
+    /// Whether an application covers anything on the host asked.
+    pub(super) fn is_on_this_host(&self, application: &ProtectedApplication) -> bool {
+        let host = self.visit.target.host();
+        application.app.destinations.iter().any(|destination| {
+            let path = destination.path().replace('*', "x");
+            let path = if path.is_empty() { "/" } else { &path };
+            let found = self.snapshot.routes.find(host, path);
+            matches!(found, Found::Match(covering) if covering.app.id == application.app.id)
+        })
+    }
+
+    /// The login page for a landing, with a fresh `meta`; `extra` are further parameters, as they stand in a query.
+    pub(super) fn login_address(&self, landing: &Landing, extra: &str) -> String {
+        let aud = self
+            .snapshot
+            .applications
+            .get(&landing.app)
+            .map_or("", |known| known.app.aud.as_str());
+        let meta = meta::seal(landing.clone(), &self.login.sealer, &self.login.clock);
+        login_address(self.auth(), aud, &meta, landing) + extra
+    }
+}
+
+/// The login page of an application (reference Access §1.3). Only `meta` is believed; the rest is for cloudflared.
+pub(super) fn login_address(auth: &AuthUrl, aud: &str, meta: &str, landing: &Landing) -> String {
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("kid", aud)
+        .append_pair("meta", meta)
+        .append_pair("redirect_url", landing.path.as_str())
+        .finish();
+    auth.address(&format!("/cdn-cgi/access/login/{}?{query}", landing.host))
+}
+
+/// The audience a text claims as a token, unverified.
+fn claimed_audience(token: &str) -> Option<AudTag> {
+    #[derive(Deserialize)]
+    struct Claims {
+        aud: [AudTag; 1],
+    }
+    if token.len() > token::MAX_READ {
+        return None;
+    }
+    let claims = token.split('.').nth(1)?;
+    let claims = URL_SAFE_NO_PAD.decode(claims).ok()?;
+    let Claims { aud: [aud] } = serde_json::from_slice(&claims).ok()?;
+    Some(aud)
+}
+
+/// An application as pages name it.
+pub(super) fn label<'a>(application: &'a ProtectedApplication, landing: &'a Landing) -> AppLabel<'a> {
+    AppLabel {
+        name: &application.app.name,
+        host: landing.host.as_str(),
+    }
+}

@@ -1,0 +1,174 @@
+//! The way back from the identity provider: `GET auth/cdn-cgi/access/callback`.
+//!
+//! In this order: the parameters, the seal of `state`, the browser it was made for, the provider's error, and only then
+//! the code. A login is spent before its code is redeemed, and what ended while it was under way refuses it.
+
+use std::sync::Arc;
+
+use http::Method;
+use secrecy::SecretString;
+
+use super::answer::Answer;
+use super::call::Call;
+use super::failure::{Ended, Why};
+use super::hand_over::{Judged, hand_over, judge};
+use super::leave::{Leaving, leave};
+use super::sign_in::{self, Signing};
+use super::state::{LIFE_SECONDS, LoginState, StateRefused};
+use crate::entra::errors::{Class, EntraError, read_callback_error};
+use crate::entra::{Redemption, SignedIn};
+use crate::model::idp::{IdentityProvider, Prompt};
+use crate::session::cookies;
+use crate::session::table::LiveSession;
+
+/// Answers the callback.
+pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
+    if call.parts.method != Method::GET {
+        return Err(Why::Method.into());
+    }
+    let state = open(call)?;
+    let ended = |ended: Ended| {
+        let ended = ended.at(state.provider);
+        match state.landing() {
+            Some(landing) => ended.on_the_way_to(landing),
+            None => ended,
+        }
+    };
+    come_back(call, &state).await.map_err(ended)
+}
+
+fn open(call: &Call<'_>) -> Result<LoginState, Ended> {
+    let login = call.login;
+    let text = call.query.value("state").ok_or(Why::StateMissing)?;
+    LoginState::open(text, &login.sealer, &login.clock).map_err(|refused| {
+        let late = match &refused {
+            StateRefused::Expired(state) => state.landing().cloned(),
+            StateRefused::Foreign => None,
+        };
+        match late {
+            Some(landing) => Ended::from(refused).on_the_way_to(&landing),
+            None => refused.into(),
+        }
+    })
+}
+
+async fn come_back(call: &Call<'_>, state: &LoginState) -> Result<Answer, Ended> {
+    let session = call.organization_session().await?;
+    let name = cookies::session_name(call.auth());
+    if !state
+        .browser
+        .is_of_any(cookies::values(&call.parts.headers, name))
+    {
+        return already_signed_in(call, state, session.as_ref()).ok_or(Why::ForeignBrowser.into());
+    }
+    let provider = call
+        .snapshot
+        .providers
+        .get(&state.provider)
+        .ok_or(Why::NoProvider)?;
+    if let Some(error) = call.parts.uri.query().and_then(read_callback_error) {
+        return stopped(call, state, provider, error).await;
+    }
+    let code = call.query.value("code").ok_or(Why::NoCode)?;
+    if call
+        .query
+        .value("iss")
+        .is_some_and(|issuer| issuer != issuer_of(provider))
+    {
+        return Err(Why::OtherIssuer.into()); // RFC 9207 §2.4; Entra sends none
+    }
+    // Another tab signed in while this one was at the provider: its session serves this one too.
+    if session
+        .as_ref()
+        .is_some_and(|session| state.before.as_ref() != Some(session.nonce()))
+        && let Some(answer) = already_signed_in(call, state, session.as_ref())
+    {
+        return Ok(answer);
+    }
+    // Read before the code is redeemed: whatever ends from here on refuses the session.
+    let asked = call.login.sessions.asking();
+    let head = call.login.store.head().await?;
+    let until_ms = (state.issued + LIFE_SECONDS) * 1000;
+    if !call.login.store.spend(&state.spent_key(), until_ms).await? {
+        return already_signed_in(call, state, session.as_ref()).ok_or(Why::StateUsed.into());
+    }
+    match redeem(call, state, provider, code).await {
+        Ok(signed_in) => {
+            let signing = Signing {
+                state,
+                provider,
+                signed_in,
+                asked,
+                head,
+                previous: session,
+            };
+            sign_in::finish(call, signing).await
+        }
+        Err(error) => stopped(call, state, provider, error).await,
+    }
+}
+
+async fn redeem(
+    call: &Call<'_>,
+    state: &LoginState,
+    provider: &IdentityProvider,
+    code: &str,
+) -> Result<SignedIn, EntraError> {
+    let redemption = Redemption {
+        code: SecretString::from(code),
+        redirect_uri: state.redirect_uri.clone(),
+        nonce: state.nonce.clone(),
+        pkce_verifier: state.verifier.as_deref().map(SecretString::from),
+        challenge_answered: state.second,
+    };
+    call.login.relying_party.finish(provider, &redemption).await
+}
+
+/// The second finish of a login (reloaded, gone back to, another tab) needs no code where a session is alive that the
+/// application takes. Nothing is gained by it: the session is the browser's own.
+fn already_signed_in(
+    call: &Call<'_>,
+    state: &LoginState,
+    session: Option<&Arc<LiveSession>>,
+) -> Option<Answer> {
+    let landing = state.landing()?;
+    let session = session?;
+    let application = call.application_at(landing)?;
+    match judge(call, &application, session) {
+        Judged::Enters(_) => Some(hand_over(call, session, landing.clone())),
+        Judged::Open | Judged::OtherProvider | Judged::Refused(_) => None,
+    }
+}
+
+/// The provider stopped the login. What a person can mend by signing in with their own hands is tried once.
+async fn stopped(
+    call: &Call<'_>,
+    state: &LoginState,
+    provider: &Arc<IdentityProvider>,
+    error: EntraError,
+) -> Result<Answer, Ended> {
+    let (helps, claims) = match &error {
+        EntraError::ClaimsChallenge(claims) => (true, Some(claims.clone())),
+        EntraError::Refused(answer) => (answer.interaction_may_help(), answer.claims.clone()),
+        other => (other.class() == Class::Interactive, None),
+    };
+    if !helps || state.second {
+        return Err(error.into());
+    }
+    tracing::info!(request = %call.request_id, provider = %provider.id, "One interactive login follows: {error}");
+    let silent = provider.entra.prompt == Some(Prompt::None);
+    let leaving = Leaving {
+        // Anything but `none`; the picker asks for no more than the provider needs.
+        prompt: silent.then_some(Prompt::SelectAccount),
+        claims,
+        second: true,
+        ..Leaving::new(provider, state.purpose.clone())
+    };
+    leave(call, leaving).await
+}
+
+/// `iss` of the provider (OpenID Connect Discovery; reference Entra §1.4).
+pub(super) fn issuer_of(provider: &IdentityProvider) -> String {
+    let login = provider.entra.cloud.login.as_str().trim_end_matches('/');
+    format!("{login}/{}/v2.0", provider.entra.directory_id)
+}

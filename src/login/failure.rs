@@ -1,0 +1,168 @@
+//! Why a step of the chain ends with a page instead of the next step: one page, one log line, one way to start again.
+
+use super::answer::Answer;
+use super::call::Call;
+use super::landing::Landing;
+use super::query::QueryRefused;
+use super::state::StateRefused;
+use super::ticket::TicketRefused;
+use crate::entra::errors::{Class, EntraError};
+use crate::model::ids::IdpId;
+use crate::pages::person::{BadRequest, Failure, NotFound, Unavailable};
+use crate::session::keys::KeyError;
+use crate::store::StoreError;
+
+/// The check that failed. `Display` is for the log, which names it; the person gets a page in plain words.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Why {
+    #[error("{0}")]
+    Query(#[from] QueryRefused),
+    #[error("the method is not served here")]
+    Method,
+    #[error("a sub-resource of another site asked")]
+    CrossSite,
+    #[error("state is missing")]
+    StateMissing,
+    #[error("{0}")]
+    State(#[from] StateRefused),
+    #[error("state was made for another browser, or its CF_Session cookie did not come")]
+    ForeignBrowser,
+    #[error("state was used before")]
+    StateUsed,
+    #[error("iss is not the issuer that was asked")]
+    OtherIssuer,
+    #[error("neither a code nor an error came")]
+    NoCode,
+    #[error("{0}")]
+    Entra(Box<EntraError>),
+    #[error("no such application covers the address")]
+    NoApplication,
+    #[error("no identity provider is allowed")]
+    NoProvider,
+    #[error("the person's sessions were ended during the login")]
+    EndedMeanwhile,
+    #[error("the person is deprovisioned")]
+    Deprovisioned,
+    #[error("another person signed in than whose identity was to be refreshed")]
+    OtherPerson,
+    #[error("there is no session to refresh")]
+    NoSession,
+    #[error("{0}")]
+    Ticket(#[from] TicketRefused),
+    #[error("the ticket was used before")]
+    TicketUsed,
+    #[error("the ticket is for another host or an application that no longer covers it")]
+    TicketElsewhere,
+    #[error("the ticket was made for another browser, or its CF_AppSession cookie did not come")]
+    TicketForeignBrowser,
+    #[error("the session of the ticket is over")]
+    SessionOver,
+    #[error("sessions cannot be looked up")]
+    SessionsUnavailable,
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    #[error("{0}")]
+    Key(#[from] KeyError),
+}
+
+/// A step that ended, and what is known of the login it belonged to.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) why: Box<Why>,
+    pub(super) landing: Option<Box<Landing>>,
+    pub(super) provider: Option<IdpId>,
+}
+
+impl<E: Into<Why>> From<E> for Ended {
+    fn from(why: E) -> Self {
+        Self {
+            why: Box::new(why.into()),
+            landing: None,
+            provider: None,
+        }
+    }
+}
+
+impl From<EntraError> for Why {
+    fn from(error: EntraError) -> Self {
+        Self::Entra(Box::new(error))
+    }
+}
+
+impl Ended {
+    /// With where the login wanted to go: there it can start again.
+    pub(super) fn on_the_way_to(mut self, landing: &Landing) -> Self {
+        self.landing = Some(Box::new(landing.clone()));
+        self
+    }
+
+    /// With the provider signed in at.
+    pub(super) fn at(mut self, provider: IdpId) -> Self {
+        self.provider = Some(provider);
+        self
+    }
+
+    /// The page. Sets no cookie.
+    pub(super) fn page(&self, call: &Call<'_>) -> Answer {
+        let again = self.landing.as_ref().map(|landing| landing.address(call.auth()));
+        let again = again.as_deref();
+        let another = self
+            .landing
+            .as_ref()
+            .map(|landing| call.login_address(landing, "&prompt=select_account"));
+        let another = another.as_deref();
+        match &*self.why {
+            Why::Query(refused) => call.page(&BadRequest::Malformed(&refused.to_string())),
+            Why::Method => call.page(&BadRequest::Method),
+            Why::CrossSite => call.page(&BadRequest::CrossSite),
+            Why::State(StateRefused::Expired(_)) => call.page(&Failure::login_expired(again)),
+            Why::StateUsed => call.page(&Failure::login_used(again)),
+            Why::StateMissing
+            | Why::State(StateRefused::Foreign)
+            | Why::ForeignBrowser
+            | Why::NoCode
+            | Why::NoSession
+            | Why::SessionOver => call.page(&Failure::invalid_session(again)),
+            Why::Ticket(_) | Why::TicketUsed | Why::TicketElsewhere | Why::TicketForeignBrowser => {
+                call.page(&Failure::invalid_login_session(again))
+            }
+            Why::OtherIssuer | Why::OtherPerson => call.page(&Failure::answer_not_accepted(again)),
+            Why::Entra(error) => call.page(&of_entra(error, again, another)),
+            Why::NoApplication => call.page(&NotFound::Application),
+            Why::NoProvider => call.page(&Failure::no_provider()),
+            Why::EndedMeanwhile => call.page(&Failure::ended_meanwhile(again)),
+            Why::Deprovisioned => call.page(&Failure::deprovisioned(another)),
+            Why::SessionsUnavailable | Why::Store(StoreError::Unavailable(_)) => {
+                call.page(&Unavailable::Store(again))
+            }
+            Why::Store(_) | Why::Key(_) => call.page(&Failure::internal(again)),
+        }
+    }
+}
+
+/// An answer of Microsoft's differs by its class in what the person can do; nothing of its text is shown.
+fn of_entra<'a>(error: &'a EntraError, again: Option<&'a str>, another: Option<&'a str>) -> Failure<'a> {
+    let said = error.explain();
+    let reference = match error {
+        EntraError::Refused(answer) => answer.trace_id.as_deref(),
+        _ => None,
+    };
+    let page = match error {
+        EntraError::IdToken(_) => Failure::answer_not_accepted(again),
+        EntraError::Unavailable { .. } => Failure::provider_unavailable(again),
+        _ => Failure {
+            code: "identity_provider_refused",
+            title: said.title,
+            what: said.text,
+            mend: said.advice,
+            again: again.filter(|_| said.offer_retry),
+            another_account: another.filter(|_| matches!(error.class(), Class::Denied | Class::Revoked)),
+            ..Failure::internal(None)
+        },
+    };
+    Failure {
+        status: said.status,
+        provider_reference: reference,
+        ..page
+    }
+}

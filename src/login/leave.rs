@@ -1,0 +1,135 @@
+//! The browser leaves for the identity provider.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, Method};
+use secrecy::ExposeSecret as _;
+
+use super::answer::{Answer, redirect, set_cookie};
+use super::call::{Call, label};
+use super::failure::{Ended, Why};
+use super::fingerprint::Fingerprint;
+use super::return_path::ReturnPath;
+use super::state::{LoginPurpose, LoginState};
+use crate::crypto::random;
+use crate::entra::{AuthorizationRequest, pkce};
+use crate::model::idp::{IdentityProvider, Prompt};
+use crate::pages::person::Carry;
+use crate::session::{cookies, identify};
+
+/// A login about to begin.
+pub(super) struct Leaving<'p> {
+    pub(super) provider: &'p Arc<IdentityProvider>,
+    pub(super) purpose: LoginPurpose,
+    /// Instead of the provider's own `prompt`.
+    pub(super) prompt: Option<Prompt>,
+    /// A `claims` parameter to be replayed unchanged.
+    pub(super) claims: Option<String>,
+    /// Whether this is the one interactive login that follows a failed silent one.
+    pub(super) second: bool,
+}
+
+impl<'p> Leaving<'p> {
+    /// A first login at a provider.
+    pub(super) fn new(provider: &'p Arc<IdentityProvider>, purpose: LoginPurpose) -> Self {
+        Self {
+            provider,
+            purpose,
+            prompt: None,
+            claims: None,
+            second: false,
+        }
+    }
+}
+
+/// Sends the browser to the provider.
+///
+/// A page that a person navigated to may have a fragment, which only the browser knows and which Microsoft's page would
+/// lose: there the answer is a small page that keeps it and goes on. All other clients get the redirect.
+pub(super) async fn leave(call: &Call<'_>, leaving: Leaving<'_>) -> Result<Answer, Ended> {
+    let login = call.login;
+    let auth = call.auth();
+    let provider = leaving.provider;
+    let browser = browser(call);
+    let challenge = provider.entra.pkce_enabled.then(pkce);
+    let nonce = random::alphanumeric(32);
+    let fragment_kept = navigates(&call.parts.method, &call.parts.headers);
+    let redirect_uri: url::Url = auth
+        .address("/cdn-cgi/access/callback")
+        .parse()
+        .map_err(|_| Why::NoProvider)?; // an origin with a path is always an address
+    let landing = match &leaving.purpose {
+        LoginPurpose::Open(landing) => Some(landing.clone()),
+        LoginPurpose::Refresh(_) => None,
+    };
+    let state = LoginState {
+        provider: provider.id,
+        redirect_uri: redirect_uri.clone(),
+        purpose: leaving.purpose,
+        verifier: challenge
+            .as_ref()
+            .map(|(verifier, _)| verifier.expose_secret().to_owned()),
+        nonce: nonce.clone(),
+        browser: Fingerprint::of(&browser),
+        before: identify::organization_token(&call.snapshot, &call.parts.headers, call.now_ms())
+            .ok()
+            .map(|verified| verified.nonce),
+        issued: login.clock.now_seconds(),
+        second: leaving.second,
+        fragment_kept,
+    };
+    let flow = state.flow();
+    let application = landing
+        .as_ref()
+        .and_then(|landing| call.snapshot.applications.get(&landing.app));
+    let root = application.map_or_else(ReturnPath::root, |known| ReturnPath::root_of(&known.app));
+    let sealed = state.seal(root, &login.sealer, &login.clock);
+    let request = AuthorizationRequest {
+        redirect_uri,
+        state: sealed.text,
+        nonce,
+        pkce_challenge: challenge.map(|(_, challenge)| challenge),
+        prompt: leaving.prompt,
+        login_hint: None,
+        claims_challenge: leaving.claims,
+    };
+    let next = login
+        .relying_party
+        .authorization(provider, &request)
+        .await
+        .map_err(|error| Ended::from(error).at(provider.id))?;
+    let mut answer = if fragment_kept {
+        let app = application
+            .zip(landing.as_ref())
+            .map(|(application, landing)| label(application, landing));
+        call.page(&Carry {
+            provider: &provider.name,
+            app,
+            flow: &flow,
+            next: next.as_str(),
+            path_dropped: sealed.path_dropped,
+        })
+    } else {
+        redirect(next.as_str())
+    };
+    set_cookie(&mut answer, cookies::set_session(auth, &browser));
+    Ok(answer)
+}
+
+/// The value of this browser's `CF_Session`: the one it has, so that all its tabs share one cookie, or a new one. It is
+/// no credential: it binds logins to the browser and opens nothing.
+fn browser(call: &Call<'_>) -> String {
+    let known = cookies::values(&call.parts.headers, cookies::session_name(call.auth()))
+        .find(|value| well_formed(value));
+    known.map_or_else(|| format!("n{}", random::alphanumeric(16)), str::to_owned)
+}
+
+fn well_formed(value: &str) -> bool {
+    value.len() == 17 && value.starts_with('n') && value.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+/// Whether a person opened this in a tab or window (Fetch Metadata §2).
+fn navigates(method: &Method, headers: &HeaderMap) -> bool {
+    let is = |name: &str, value: &str| headers.get(name).is_some_and(|sent| sent == value);
+    *method == Method::GET && is("sec-fetch-mode", "navigate") && is("sec-fetch-dest", "document")
+}

@@ -1,0 +1,183 @@
+//! Signing out: `GET /cdn-cgi/access/logout` on any host ends this browser's session for every application at once.
+
+use std::sync::Arc;
+
+use url::Url;
+
+use super::answer::{Answer, redirect, set_cookie};
+use super::call::Call;
+use super::failure::{Ended, Why};
+use super::return_path::ReturnPath;
+use super::visit::Place;
+use super::{bounce, record};
+use crate::model::host::Host;
+use crate::pages::person::{Back, SignedOut};
+use crate::router::Found;
+use crate::session::cookies;
+use crate::session::table::{Cause, LiveSession};
+use crate::store::Ending;
+
+/// Ends the session.
+pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
+    if call.parts.method != http::Method::GET {
+        return Err(Why::Method.into()); // HEAD changes nothing (RFC 9110 §9.2.1)
+    }
+    if !may_sign_out(&call.parts.headers) {
+        return Err(Why::CrossSite.into());
+    }
+    let session = match call.visit.place {
+        Place::AuthHost => call.organization_session().await?,
+        _ => {
+            call.application_session(|application| call.is_on_this_host(application))
+                .await?
+        }
+    };
+    if let Some(session) = &session {
+        let ending = Ending::Session(session.nonce().clone());
+        let identity = session.identity().identity.clone();
+        call.login.revoker.revoke(ending, Cause::Logout).await?;
+        record::signed_out(call, &identity).await;
+    }
+    let mut answer = signed_out(call, session.as_ref());
+    remove_cookies(call, &mut answer);
+    Ok(answer)
+}
+
+/// The page at the end of a sign-out at the provider.
+pub(super) fn logged_out(call: &Call<'_>) -> Answer {
+    call.page(&SignedOut {
+        had_session: true,
+        back: None,
+        provider_sign_out: None,
+    })
+}
+
+/// Other sites may not sign people out: only what a person opened, and pages of the same origin (abuse case 45).
+/// Browsers say which it is (Fetch Metadata §2); clients that do not are no browsers a foreign page could steer.
+fn may_sign_out(headers: &http::HeaderMap) -> bool {
+    let sent = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    match sent("sec-fetch-site") {
+        None | Some("same-origin" | "none") => true,
+        Some(_) => sent("sec-fetch-mode") == Some("navigate") && sent("sec-fetch-dest") == Some("document"),
+    }
+}
+
+fn signed_out(call: &Call<'_>, session: Option<&Arc<LiveSession>>) -> Answer {
+    let back = call
+        .query
+        .value("returnTo")
+        .and_then(|address| own_address(call, address));
+    let provider_sign_out = session.and_then(|session| provider_sign_out(call, session));
+    if let Some(address) = provider_sign_out
+        .as_ref()
+        .filter(|_| call.organization().sign_out_at_provider)
+    {
+        return redirect(address.as_str());
+    }
+    if let (Some((_, address)), Some(_)) = (&back, session) {
+        return redirect(address);
+    }
+    call.page(&SignedOut {
+        had_session: session.is_some(),
+        back: back.as_ref().map(|(host, href)| Back {
+            name: host.as_str(),
+            href,
+        }),
+        provider_sign_out: provider_sign_out.as_ref().map(Url::as_str),
+    })
+}
+
+/// Where the person signs out at the provider too.
+fn provider_sign_out(call: &Call<'_>, session: &LiveSession) -> Option<Url> {
+    let provider = call.snapshot.providers.get(&session.provider())?;
+    let after: Url = call.auth().address("/cdn-cgi/access/logged-out").parse().ok()?;
+    let identity = session.identity().identity.clone();
+    call.login
+        .relying_party
+        .end_session_url(provider, &after, identity.login_hint.as_deref())
+}
+
+/// `returnTo`, if it is on a host of one of our applications: taken apart and built anew (abuse case 60).
+fn own_address(call: &Call<'_>, address: &str) -> Option<(Host, String)> {
+    let auth = call.auth();
+    let url: Url = address.parse().ok()?;
+    let host: Host = url.host_str()?.parse().ok()?;
+    let path = url.query().map_or_else(
+        || url.path().to_owned(),
+        |query| format!("{}?{query}", url.path()),
+    );
+    let path = ReturnPath::parse(&path).ok()?;
+    let origin = auth.origin_of(&host);
+    let same_origin = origin
+        .parse::<Url>()
+        .is_ok_and(|own| own.origin() == url.origin());
+    let plain = url.username().is_empty() && url.password().is_none();
+    let known = !matches!(call.snapshot.routes.find(&host, path.path()), Found::None);
+    (same_origin && plain && known).then(|| (host, format!("{origin}{path}")))
+}
+
+fn remove_cookies(call: &Call<'_>, answer: &mut Answer) {
+    let auth = call.auth();
+    if call.visit.place == Place::AuthHost {
+        set_cookie(answer, cookies::remove_organization(auth));
+        return;
+    }
+    for application in call.snapshot.applications.values() {
+        if call.is_on_this_host(application) {
+            set_cookie(answer, cookies::remove_application(&application.app, auth));
+        }
+    }
+    set_cookie(answer, bounce::forget(auth));
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn asked(headers: &[(&'static str, &'static str)]) -> bool {
+        let headers: HeaderMap = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect();
+        may_sign_out(&headers)
+    }
+
+    #[test]
+    fn people_and_pages_of_the_same_origin_sign_out_and_other_sites_do_not() {
+        assert!(asked(&[]));
+        assert!(asked(&[
+            ("sec-fetch-site", "none"),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-dest", "document")
+        ]));
+        assert!(asked(&[
+            ("sec-fetch-site", "same-origin"),
+            ("sec-fetch-mode", "cors"),
+            ("sec-fetch-dest", "empty")
+        ]));
+        assert!(asked(&[
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-dest", "document")
+        ]));
+        for (mode, dest) in [
+            ("no-cors", "image"),
+            ("navigate", "iframe"),
+            ("cors", "empty"),
+            ("no-cors", "script"),
+        ] {
+            for site in ["cross-site", "same-site"] {
+                assert!(
+                    !asked(&[
+                        ("sec-fetch-site", site),
+                        ("sec-fetch-mode", mode),
+                        ("sec-fetch-dest", dest)
+                    ]),
+                    "{site} {mode} {dest}"
+                );
+            }
+        }
+    }
+}

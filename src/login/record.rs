@@ -1,0 +1,164 @@
+//! What is written down of a login: one log line, and one row of `access_requests`.
+
+use tracing::Level;
+
+use super::call::Call;
+use super::failure::{Ended, Why};
+use super::identity_json;
+use super::landing::Landing;
+use crate::entra::errors::EntraError;
+use crate::model::identity::Identity;
+use crate::model::ids::IdpId;
+use crate::policy::{Refusal, RequestFacts, explain};
+use crate::snapshot::ProtectedApplication;
+use crate::store::{AccessRequest, StoreError};
+
+/// A step that ended with a page. The line names the check that failed, never what was sent.
+pub(super) async fn ended(call: &Call<'_>, ended: &Ended) {
+    let request = &call.request_id;
+    let why = &ended.why;
+    let provider = ended.provider.map(|id| id.to_string()).unwrap_or_default();
+    match level(why) {
+        Level::ERROR => tracing::error!(%request, %provider, "Login ended: {why}"),
+        Level::WARN => tracing::warn!(%request, %provider, "Login ended: {why}"),
+        _ => tracing::info!(%request, %provider, "Login ended: {why}"),
+    }
+    if let Why::Entra(error) = &**why {
+        for_the_operator(call, error);
+    }
+    if let Why::Store(StoreError::Unavailable(source)) = &**why {
+        tracing::debug!(%request, "The store said: {source}");
+    }
+    if matches!(
+        &**why,
+        Why::SessionsUnavailable | Why::Store(StoreError::Unavailable(_))
+    ) {
+        return; // a store that does not answer takes no rows either
+    }
+    let row = row(call, "login", false, ended.landing.as_deref(), ended.provider);
+    write(
+        call,
+        AccessRequest {
+            reason: Some(why.to_string()),
+            ..row
+        },
+    )
+    .await;
+}
+
+fn for_the_operator(call: &Call<'_>, error: &EntraError) {
+    let said = error.explain();
+    if let EntraError::Refused(answer) = error {
+        let trace = answer.trace_id.as_deref().unwrap_or_default();
+        let correlation = answer.correlation_id.as_deref().unwrap_or_default();
+        let mend = said.operator.unwrap_or_default();
+        tracing::info!(request = %call.request_id, %trace, %correlation, "Microsoft's ids for this refusal. {mend}");
+    }
+    if said.alarm {
+        tracing::error!(
+            alarm = true,
+            "Nobody can sign in: Microsoft does not accept the client secret. Put a valid one into the configuration"
+        );
+    }
+}
+
+fn level(why: &Why) -> Level {
+    match why {
+        Why::Entra(error) => error.explain().level,
+        Why::Store(_) | Why::Key(_) | Why::SessionsUnavailable | Why::NoProvider => Level::ERROR,
+        Why::OtherIssuer | Why::ForeignBrowser | Why::OtherPerson => Level::WARN,
+        _ => Level::INFO,
+    }
+}
+
+/// The policies let somebody not in. The line explains it; it may name groups, which the page never does.
+pub(super) async fn refused(
+    call: &Call<'_>,
+    application: &ProtectedApplication,
+    landing: &Landing,
+    identity: &Identity,
+    refusal: &Refusal,
+) {
+    let facts = RequestFacts {
+        address: call.visit.client,
+    };
+    let because = explain(&application.policy_docs, identity, &facts);
+    tracing::info!(
+        request = %call.request_id, application = %application.app.name, user = %identity.user,
+        reason = ?refusal.reason, "Refused: {because:?}"
+    );
+    let row = row(call, "login", false, Some(landing), Some(identity.provider));
+    let reason = Some(format!("{:?}", refusal.reason));
+    write(
+        call,
+        AccessRequest {
+            reason,
+            ..of_person(row, identity)
+        },
+    )
+    .await;
+}
+
+/// Somebody signed in at the provider.
+pub(super) async fn signed_in(
+    call: &Call<'_>,
+    landing: Option<&Landing>,
+    identity: &Identity,
+    steps: &[String],
+) {
+    tracing::info!(
+        request = %call.request_id, provider = %identity.provider, user = %identity.user, guest = identity.guest,
+        "Signed in; e-mail: {}", steps.join("; ")
+    );
+    let row = row(call, "login", true, landing, Some(identity.provider));
+    write(call, of_person(row, identity)).await;
+}
+
+/// Somebody signed out here.
+pub(super) async fn signed_out(call: &Call<'_>, identity: &Identity) {
+    tracing::info!(request = %call.request_id, user = %identity.user, "Signed out");
+    let row = row(call, "logout", true, None, Some(identity.provider));
+    write(call, of_person(row, identity)).await;
+}
+
+fn of_person(row: AccessRequest, identity: &Identity) -> AccessRequest {
+    AccessRequest {
+        user: Some(identity.user),
+        email: Some(identity_json::address(identity).to_owned()).filter(|address| !address.is_empty()),
+        country: identity.country.clone(),
+        ..row
+    }
+}
+
+fn row(
+    call: &Call<'_>,
+    action: &str,
+    allowed: bool,
+    landing: Option<&Landing>,
+    provider: Option<IdpId>,
+) -> AccessRequest {
+    let application = landing.and_then(|landing| call.snapshot.applications.get(&landing.app));
+    AccessRequest {
+        request_id: call.request_id.clone(),
+        at_ms: call.now_ms(),
+        action: action.to_owned(),
+        allowed,
+        app: landing.map(|landing| landing.app),
+        app_domain: landing.map(|landing| landing.host.to_string()),
+        app_name: application.map(|known| known.app.name.clone()),
+        provider,
+        connection: "azureAD".to_owned(),
+        user: None,
+        email: None,
+        address: call.visit.client,
+        country: None,
+        reason: None,
+    }
+}
+
+/// A row that cannot be written is no reason to undo a login or to hide a refusal.
+async fn write(call: &Call<'_>, row: AccessRequest) {
+    if let Err(error) = call.login.store.log_access(&row).await {
+        tracing::warn!(request = %call.request_id, %error, "A login could not be written into the access log");
+    }
+}

@@ -1,0 +1,97 @@
+//! Which address of the chain is answered by whom.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Extension, Request, State};
+use http::{Method, Response};
+
+use super::answer::Answer;
+use super::call::Call;
+use super::failure::{Ended, Why};
+use super::query::Query;
+use super::visit::{Place, Visit};
+use super::{
+    Login, authorized, callback, certs, front_channel, get_identity, logout, protected_resource, record,
+    refresh, start,
+};
+use crate::pages::person::NotFound;
+
+/// Everything below `/cdn-cgi/access/` that belongs to signing in and out. Each request carries a [`Visit`].
+///
+/// Routing goes by the visit's path, which is parsed once for the whole gateway: a router that reads the raw path
+/// would take `/cdn-cgi/access//logout` for something else than the gate did.
+pub fn router(login: Login) -> Router {
+    Router::new().fallback(answer).with_state(Arc::new(login))
+}
+
+async fn answer(
+    State(login): State<Arc<Login>>,
+    Extension(visit): Extension<Visit>,
+    request: Request,
+) -> Response<Body> {
+    let (parts, _) = request.into_parts();
+    let snapshot = login.published.load();
+    let query = Query::parse(parts.uri.query());
+    let refused = query.as_ref().err().copied();
+    let call = Call {
+        login: &login,
+        snapshot,
+        visit: &visit,
+        request_id: visit.request_id.to_string(),
+        parts: &parts,
+        query: query.unwrap_or_default(),
+    };
+    let answered = match refused {
+        Some(refused) => Err(Ended::from(refused)),
+        None => route(&call).await,
+    };
+    let answer = match answered {
+        Ok(answer) => answer,
+        Err(ended) => {
+            record::ended(&call, &ended).await;
+            ended.page(&call)
+        }
+    };
+    answer.map(Body::from)
+}
+
+const PREFIX: &str = "/cdn-cgi/access/";
+
+async fn route(call: &Call<'_>) -> Result<Answer, Ended> {
+    let path = call.visit.target.path();
+    // HEAD is how cloudflared walks the chain; it must see what GET would.
+    let reading = matches!(call.parts.method, Method::GET | Method::HEAD);
+    let place = call.visit.place;
+    let Some(name) = path.strip_prefix(PREFIX) else {
+        return Ok(match path.strip_prefix(protected_resource::PATH) {
+            Some(below) if reading && place != Place::Unknown => protected_resource::answer(call, below),
+            _ => not_found(call),
+        });
+    };
+    if !reading {
+        return Err(Why::Method.into());
+    }
+    match (place, name) {
+        (Place::Unknown, _) => Ok(not_found(call)),
+        (_, "certs") => Ok(certs::answer(call)),
+        (_, "get-identity") => get_identity::answer(call).await,
+        (_, "logout") => logout::answer(call).await,
+        (Place::ApplicationHost, "authorized") => authorized::answer(call).await,
+        (Place::AuthHost, "login") => start::answer(call, "").await,
+        (Place::AuthHost, "callback") => callback::answer(call).await,
+        (Place::AuthHost, "logged-out") => Ok(logout::logged_out(call)),
+        (Place::AuthHost, "frontchannel-logout") => front_channel::answer(call).await,
+        (Place::AuthHost, "refresh-identity") => refresh::answer(call).await,
+        (Place::AuthHost, other) => match other.strip_prefix("login/") {
+            Some(address) => start::answer(call, address).await,
+            None => Ok(not_found(call)),
+        },
+        (Place::ApplicationHost, _) => Ok(not_found(call)),
+    }
+}
+
+fn not_found(call: &Call<'_>) -> Answer {
+    call.page(&NotFound::Page)
+}

@@ -1,0 +1,204 @@
+//! A person has signed in at the provider: the session, its cookie, and the way to the application.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use http::header::USER_AGENT;
+use secrecy::ExposeSecret as _;
+
+use super::answer::{Answer, redirect, set_cookie};
+use super::call::{Call, label};
+use super::failure::{Ended, Why};
+use super::hand_over::{Judged, judge, refuse, ticket_address};
+use super::landing::Landing;
+use super::state::{LoginPurpose, LoginState};
+use super::{mint, record, refresh};
+use crate::crypto::random;
+use crate::crypto::seal::Purpose;
+use crate::entra::SignedIn;
+use crate::model::identity::Identity;
+use crate::model::idp::IdentityProvider;
+use crate::model::ids::{SessionNonce, UserId};
+use crate::pages::person;
+use crate::session::cookies;
+use crate::session::table::{Asked, Cause, Found, LiveSession};
+use crate::snapshot::ProtectedApplication;
+use crate::store::{Ending, NewSession, Position, SessionInserted};
+
+/// A login whose code has been redeemed.
+pub(super) struct Signing<'c> {
+    pub(super) state: &'c LoginState,
+    pub(super) provider: &'c IdentityProvider,
+    pub(super) signed_in: SignedIn,
+    /// When the table of sessions was asked for the last ending before the code was redeemed.
+    pub(super) asked: Asked,
+    /// The newest change before the code was redeemed.
+    pub(super) head: Position,
+    /// The session this browser had until now.
+    pub(super) previous: Option<Arc<LiveSession>>,
+}
+
+/// Makes the session and answers.
+pub(super) async fn finish(call: &Call<'_>, signing: Signing<'_>) -> Result<Answer, Ended> {
+    let landing = match &signing.state.purpose {
+        LoginPurpose::Open(landing) => landing,
+        LoginPurpose::Refresh(nonce) => return refresh::finish(call, &signing, nonce).await,
+    };
+    let session = insert(call, &signing).await?;
+    end_previous(call, signing.previous.as_ref()).await?;
+    let identity = session.identity().identity.clone();
+    record::signed_in(call, Some(landing), &identity, &signing.signed_in.email_steps).await;
+    let mut answer = to_application(call, signing.state, &session, landing).await?;
+    set_cookie(&mut answer, organization_cookie(call, &session, &identity).await?);
+    Ok(answer)
+}
+
+async fn insert(call: &Call<'_>, signing: &Signing<'_>) -> Result<Arc<LiveSession>, Ended> {
+    let login = call.login;
+    let now_ms = call.now_ms();
+    let nonce: SessionNonce = random::alphanumeric(16)
+        .parse()
+        .map_err(|_| Why::SessionsUnavailable)?;
+    let signed_in = &signing.signed_in;
+    let length = call.organization().session_duration.length().as_millis();
+    let expires_ms = now_ms.saturating_add(i64::try_from(length).unwrap_or(i64::MAX));
+    let refresh_token = signed_in.refresh_token.as_ref().map(|token| {
+        let token = token.expose_secret().as_bytes();
+        login
+            .sealer
+            .seal(Purpose::RefreshToken, nonce.as_str().as_bytes(), token, now_ms)
+    });
+    let identity_of = |user: UserId| identity(call, signing, user);
+    let new = NewSession {
+        nonce: nonce.clone(),
+        provider: signing.provider.id,
+        person: signed_in.person,
+        email: signed_in.email.as_ref().map(|email| email.address.to_string()),
+        name: signed_in.name.clone(),
+        identity_of: &identity_of,
+        provider_session: signed_in.provider_session.clone(),
+        expires_ms,
+        address: call.visit.client,
+        agent: agent(&call.parts.headers),
+        refresh_token_sealed: refresh_token,
+        read_at: signing.head.seq,
+    };
+    let user = match login.store.insert_session(&new).await? {
+        SessionInserted::Yes(user) => user,
+        SessionInserted::UserEndedMeanwhile => return Err(Why::EndedMeanwhile.into()),
+        SessionInserted::Deprovisioned => return Err(Why::Deprovisioned.into()),
+    };
+    let found = Found {
+        nonce: nonce.clone(),
+        user: user.id,
+        provider: signing.provider.id,
+        expires_ms,
+        last_use_ms: now_ms,
+        identity: identity_of(user.id),
+    };
+    match login.sessions.install(signing.asked, found) {
+        Ok(session) => Ok(session),
+        // Something ended since: the store knows whether it was this one.
+        Err(_) => Ok(call.session(nonce).await?.ok_or(Why::EndedMeanwhile)?),
+    }
+}
+
+/// The identity of a user as this login found it.
+pub(super) fn identity(call: &Call<'_>, signing: &Signing<'_>, user: UserId) -> Identity {
+    let signed_in = signing.signed_in.clone();
+    Identity {
+        user,
+        person: signed_in.person,
+        provider: signing.provider.id,
+        email: signed_in.email,
+        name: signed_in.name,
+        given_name: signed_in.given_name,
+        family_name: signed_in.family_name,
+        guest: signed_in.guest,
+        groups: signed_in.groups,
+        amr: signed_in.amr,
+        contexts: signed_in.contexts,
+        claims: signed_in.claims,
+        provider_session: signed_in.provider_session,
+        login_hint: signed_in.login_hint,
+        address: call.visit.client,
+        country: None,
+        at: call.login.clock.now(),
+    }
+}
+
+/// One browser, one session: signing out must leave nothing of this browser's alive, whoever it was before.
+async fn end_previous(call: &Call<'_>, previous: Option<&Arc<LiveSession>>) -> Result<(), Why> {
+    if let Some(previous) = previous {
+        let ending = Ending::Session(previous.nonce().clone());
+        call.login.revoker.revoke(ending, Cause::Logout).await?;
+    }
+    Ok(())
+}
+
+async fn to_application(
+    call: &Call<'_>,
+    state: &LoginState,
+    session: &Arc<LiveSession>,
+    landing: &Landing,
+) -> Result<Answer, Ended> {
+    let application = call.application_at(landing).ok_or(Why::NoApplication)?;
+    match judge(call, &application, session) {
+        Judged::Enters(_) => {
+            let next = ticket_address(call, session, landing.clone());
+            Ok(onward(call, state, &application, landing, &next))
+        }
+        Judged::Open => Ok(onward(
+            call,
+            state,
+            &application,
+            landing,
+            &landing.address(call.auth()),
+        )),
+        Judged::Refused(refusal) => Ok(refuse(call, &application, session, landing, &refusal).await),
+        Judged::OtherProvider => Err(Why::NoProvider.into()),
+    }
+}
+
+/// By redirect, or by the page that gives the fragment back.
+fn onward(
+    call: &Call<'_>,
+    state: &LoginState,
+    application: &ProtectedApplication,
+    landing: &Landing,
+    next: &str,
+) -> Answer {
+    if !state.fragment_kept {
+        return redirect(next);
+    }
+    call.page(&person::Landing {
+        app: Some(label(application, landing)),
+        flow: &state.flow(),
+        next,
+    })
+}
+
+async fn organization_cookie(
+    call: &Call<'_>,
+    session: &LiveSession,
+    identity: &Identity,
+) -> Result<Option<http::HeaderValue>, Why> {
+    let now = call.login.clock.now_seconds();
+    let exp = session.expires_ms().div_euclid(1000);
+    let Some(claims) = mint::organization(call.organization(), session.nonce(), identity, now, exp) else {
+        return Ok(None);
+    };
+    let token = call.login.signer.sign(&claims).await?;
+    Ok(cookies::set_organization(
+        call.auth(),
+        &token,
+        exp.saturating_sub(now),
+    ))
+}
+
+/// What the browser calls itself, for the list of a person's sessions. Anything longer is no browser's name.
+fn agent(headers: &HeaderMap) -> Option<String> {
+    const LONGEST: usize = 256;
+    let agent = headers.get(USER_AGENT)?.to_str().ok()?;
+    Some(agent.chars().take(LONGEST).collect())
+}

@@ -1,0 +1,30 @@
+//! What the gate found out about a request before it handed it to the control plane.
+
+use std::net::IpAddr;
+
+use crate::router::Target;
+use crate::telemetry::request_id::RequestId;
+
+/// An extension of every request that reaches the control plane.
+#[derive(Debug, Clone)]
+pub struct Visit {
+    /// Host and path.
+    pub target: Target,
+    /// The client's address, as the listener and the trusted proxies tell.
+    pub client: IpAddr,
+    /// The request's id, on every page and in every log line.
+    pub request_id: RequestId,
+    /// Whose host was asked.
+    pub place: Place,
+}
+
+/// Whose host a request asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The organization's own.
+    AuthHost,
+    /// One that at least one application covers.
+    ApplicationHost,
+    /// Nobody's.
+    Unknown,
+}

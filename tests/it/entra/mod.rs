@@ -1,7 +1,0 @@
-//! Signing in at Microsoft Entra ID, against the mock tenant.
-
-mod credentials;
-mod faults;
-mod groups;
-mod login;
-mod world;
