@@ -224,5 +224,4 @@ pub(super) fn challenge(text: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-#[path = "aadsts_tests.rs"]
 mod tests;

@@ -269,5 +269,4 @@ fn object_id(text: &str) -> Option<crate::model::ids::ObjectId> {
 }
 
 #[cfg(test)]
-#[path = "graph_tests.rs"]
 mod tests;

@@ -253,5 +253,4 @@ impl<'a> Parts<'a> {
 }
 
 #[cfg(test)]
-#[path = "id_token_tests.rs"]
 mod tests;

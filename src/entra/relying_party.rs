@@ -333,5 +333,4 @@ fn core_prompt(prompt: Prompt) -> CoreAuthPrompt {
 }
 
 #[cfg(test)]
-#[path = "relying_party_tests.rs"]
 mod tests;

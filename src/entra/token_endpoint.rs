@@ -210,5 +210,4 @@ fn not_answered(error: RequestTokenError<NoTokens, BasicErrorResponse>) -> Entra
 }
 
 #[cfg(test)]
-#[path = "token_endpoint_tests.rs"]
 mod tests;

@@ -4,4 +4,7 @@
 mod support;
 
 #[cfg(test)]
+mod entra;
+
+#[cfg(test)]
 mod store;

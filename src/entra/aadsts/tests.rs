@@ -3,7 +3,7 @@ use serde_json::json;
 use super::*;
 use crate::entra::errors::{EntraError, read_callback_error};
 
-const PUBLISHED: &str = include_str!("../../tests/fixtures/entra/aadsts.json");
+const PUBLISHED: &str = include_str!("../../../tests/fixtures/entra/aadsts.json");
 const LEAK: &str = "Ask evil@attacker.example for help";
 
 /// The published table, by code.
@@ -138,7 +138,7 @@ fn recorded_token_answers_are_classified() {
 
 #[test]
 fn recorded_callback_errors_offer_what_they_should() {
-    let file = include_str!("../../tests/fixtures/entra/authorize/callback_errors.json");
+    let file = include_str!("../../../tests/fixtures/entra/authorize/callback_errors.json");
     let file: Value = serde_json::from_str(file).unwrap();
     for case in file["cases"].as_array().unwrap() {
         let mut query = form_urlencoded::Serializer::new(String::new());

@@ -72,7 +72,7 @@ async fn all_pages_are_read_each_with_the_same_headers() {
 #[tokio::test]
 async fn no_group_at_all_is_known() {
     let (status, body) = fixture(include_str!(
-        "../../tests/fixtures/entra/graph/transitiveMemberOf_empty.json"
+        "../../../tests/fixtures/entra/graph/transitiveMemberOf_empty.json"
     ));
     assert_eq!(
         read(&stub(status, vec![], &body).await).await.unwrap(),
@@ -82,8 +82,8 @@ async fn no_group_at_all_is_known() {
 
 #[tokio::test]
 async fn roles_are_no_groups_and_missing_names_no_fault() {
-    let mixed = include_str!("../../tests/fixtures/entra/graph/transitiveMemberOf_mixed_no_cast.json");
-    let limited = include_str!("../../tests/fixtures/entra/graph/transitiveMemberOf_limited_info.json");
+    let mixed = include_str!("../../../tests/fixtures/entra/graph/transitiveMemberOf_mixed_no_cast.json");
+    let limited = include_str!("../../../tests/fixtures/entra/graph/transitiveMemberOf_limited_info.json");
     for (text, name) in [(mixed, Some("Engineering")), (limited, None)] {
         let (status, body) = fixture(text);
         let groups = read(&stub(status, vec![], &body).await).await.unwrap();
@@ -115,7 +115,7 @@ async fn the_token_is_not_sent_to_another_host() {
 #[tokio::test]
 async fn a_list_that_breaks_off_is_unknown_and_keeps_what_came() {
     let denied = fixture(include_str!(
-        "../../tests/fixtures/entra/graph/error_403_authorization_denied.json"
+        "../../../tests/fixtures/entra/graph/error_403_authorization_denied.json"
     ));
     for (status, body) in [
         denied,
@@ -152,7 +152,7 @@ async fn throttling_is_waited_out_where_the_wait_is_short() {
 
 #[tokio::test]
 async fn a_login_does_not_wait_longer_than_ten_seconds() {
-    let (status, body) = fixture(include_str!("../../tests/fixtures/entra/graph/error_503.json"));
+    let (status, body) = fixture(include_str!("../../../tests/fixtures/entra/graph/error_503.json"));
     let stub = stub(status, vec![("retry-after", "30".to_owned())], &body).await;
     unknown(read(&stub).await);
     assert_eq!(stub.asked(PATH), 1);
@@ -168,11 +168,11 @@ async fn the_number_of_repetitions_is_bounded() {
 #[tokio::test]
 async fn an_unsupported_query_falls_back_to_ids() {
     let (status, body) = fixture(include_str!(
-        "../../tests/fixtures/entra/graph/error_400_unsupported_query.json"
+        "../../../tests/fixtures/entra/graph/error_400_unsupported_query.json"
     ));
     let stub = stub(status, vec![], &body).await;
     let (status, ids) = fixture(include_str!(
-        "../../tests/fixtures/entra/graph/getMemberGroups.json"
+        "../../../tests/fixtures/entra/graph/getMemberGroups.json"
     ));
     stub.answer("/v1.0/me/getMemberGroups", status, &ids);
     let groups = read(&stub).await.unwrap();
@@ -183,7 +183,7 @@ async fn an_unsupported_query_falls_back_to_ids() {
 
 #[tokio::test]
 async fn a_claims_challenge_is_decoded_whatever_stands_before_it() {
-    let file = include_str!("../../tests/fixtures/entra/graph/error_401_cae_claims_challenge.json");
+    let file = include_str!("../../../tests/fixtures/entra/graph/error_401_cae_claims_challenge.json");
     let file: Value = serde_json::from_str(file).unwrap();
     let challenge = file["headers"]["WWW-Authenticate"].as_str().unwrap();
     let pop = format!(r#"PoP realm="", claims="e30=", {challenge}"#);

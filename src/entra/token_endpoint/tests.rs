@@ -8,9 +8,9 @@ use crate::entra::testing::{Stub, settings};
 use crate::model::idp::ClientCredential;
 
 const PATH: &str = "/token";
-const SUCCESS: &str = include_str!("../../tests/fixtures/entra/token/success_code.json");
+const SUCCESS: &str = include_str!("../../../tests/fixtures/entra/token/success_code.json");
 const EXPIRED_SECRET: &str =
-    include_str!("../../tests/fixtures/entra/token/error_7000222_secret_expired.json");
+    include_str!("../../../tests/fixtures/entra/token/error_7000222_secret_expired.json");
 
 fn recorded(file: &str) -> (u16, Vec<(&'static str, String)>, String) {
     let file: Value = serde_json::from_str(file).unwrap();
@@ -82,7 +82,7 @@ async fn the_next_secret_takes_over_where_the_present_one_is_refused() {
 
 #[tokio::test]
 async fn another_refusal_is_final() {
-    let disabled = include_str!("../../tests/fixtures/entra/token/error_50057_user_disabled.json");
+    let disabled = include_str!("../../../tests/fixtures/entra/token/error_50057_user_disabled.json");
     let stub = stub(recorded(disabled)).await;
     let refused = redeem(&stub, Some("the-next")).await.unwrap_err();
     assert_eq!(refused.class(), Class::Revoked);
@@ -100,7 +100,7 @@ async fn both_secrets_refused_is_an_alarm() {
 #[tokio::test]
 async fn html_empty_and_cut_answers_are_transient() {
     let html = recorded(include_str!(
-        "../../tests/fixtures/entra/token/error_500_html.json"
+        "../../../tests/fixtures/entra/token/error_500_html.json"
     ));
     let page = |status: u16, kind: &str, body: &str| {
         (status, vec![("content-type", kind.to_owned())], body.to_owned())
@@ -124,7 +124,7 @@ async fn html_empty_and_cut_answers_are_transient() {
 #[tokio::test]
 async fn the_wait_that_microsoft_asks_for_is_passed_on() {
     let (status, mut headers, body) = recorded(include_str!(
-        "../../tests/fixtures/entra/token/error_429_throttled.json"
+        "../../../tests/fixtures/entra/token/error_429_throttled.json"
     ));
     headers.push(("retry-after", "17".to_owned()));
     let EntraError::Refused(answer) = redeem(&stub((status, headers, body)).await, None)

@@ -17,9 +17,9 @@ const ISSUER: &str = "https://login.microsoftonline.com/72a1c0de-4b5d-4e6f-8a90-
 const NONCE: &str = "n-0S6_WzA2Mj";
 const ALICE: &str = "alice@corp.example";
 
-const TENANT_KEYS: &str = include_str!("../../tests/fixtures/entra/jwks/public_tenant_v2.json");
-const COMMON_KEYS: &str = include_str!("../../tests/fixtures/entra/jwks/public_common_v2.json");
-const APP_KEYS: &str = include_str!("../../tests/fixtures/entra/jwks/public_tenant_v2_appid.json");
+const TENANT_KEYS: &str = include_str!("../../../tests/fixtures/entra/jwks/public_tenant_v2.json");
+const COMMON_KEYS: &str = include_str!("../../../tests/fixtures/entra/jwks/public_common_v2.json");
+const APP_KEYS: &str = include_str!("../../../tests/fixtures/entra/jwks/public_tenant_v2_appid.json");
 
 enum Verdict {
     /// Accepted, with this address; `true` where rules may rely on it.

@@ -11,7 +11,7 @@ const TENANT: &str = "/72a1c0de-4b5d-4e6f-8a90-1b2c3d4e5f60";
 /// The directory of the fixtures, on a stub.
 async fn world() -> (Stub, RelyingParty, IdentityProvider) {
     let stub = Stub::start(HashMap::new()).await;
-    let metadata = include_str!("../../tests/fixtures/entra/discovery/public_tenant_v2.json");
+    let metadata = include_str!("../../../tests/fixtures/entra/discovery/public_tenant_v2.json");
     let metadata = metadata.replace("https://login.microsoftonline.com", &stub.at(""));
     stub.answer(
         &format!("{TENANT}/v2.0/.well-known/openid-configuration"),
@@ -51,7 +51,7 @@ fn query(address: &Url) -> HashMap<String, String> {
 async fn the_authorization_address_says_what_microsoft_documents() {
     let (stub, relying_party, mut provider) = world().await;
     provider.entra.cloud.graph = "https://graph.microsoft.com".parse().unwrap();
-    let file = include_str!("../../tests/fixtures/entra/authorize/requests.json");
+    let file = include_str!("../../../tests/fixtures/entra/authorize/requests.json");
     let file: Value = serde_json::from_str(file).unwrap();
     for case in file["requests"].as_array().unwrap() {
         let expected: Url = case["url"].as_str().unwrap().parse().unwrap();
@@ -140,7 +140,7 @@ async fn signing_out_needs_no_metadata() {
 #[tokio::test]
 async fn an_unknown_directory_is_the_operators_matter() {
     let (stub, relying_party, provider) = world().await;
-    let file = include_str!("../../tests/fixtures/entra/discovery/tenant_not_found_400.json");
+    let file = include_str!("../../../tests/fixtures/entra/discovery/tenant_not_found_400.json");
     let file: Value = serde_json::from_str(file).unwrap();
     let path = format!("{TENANT}/v2.0/.well-known/openid-configuration");
     stub.answer(&path, 400, &file["body"].to_string());

@@ -1,0 +1,7 @@
+//! Signing in at Microsoft Entra ID, against the mock tenant.
+
+mod credentials;
+mod faults;
+mod groups;
+mod login;
+mod world;
