@@ -28,6 +28,12 @@ pub struct Surroundings<'a> {
     pub read: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
 }
 
+/// The process's environment, from which a configuration takes what it names and nothing else.
+pub fn environment(name: &str) -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "this is where the environment enters")]
+    std::env::var(name).ok()
+}
+
 const KEYS: Keys = Keys {
     known: &[
         "organization",

@@ -36,7 +36,7 @@ use secrecy::SecretSlice;
 use self::declared::Declarations;
 use self::faults::Fault;
 use self::listen::Listen;
-pub use self::load::{Surroundings, load, load_text};
+pub use self::load::{Surroundings, environment, load, load_text};
 use self::log::LogConfig;
 use self::organization::OrganizationConfig;
 use self::store::StoreConfig;

@@ -7,6 +7,7 @@ use super::declared::{Declaration, DeclaredId, DeclaredKind, ObjectKey};
 use super::names::Names;
 use super::providers::Provider;
 use super::tree::{Keys, Node, Table};
+use crate::model::address::AddressRange;
 use crate::model::email::{EmailAddress, EmailDomain};
 use crate::model::ids::ObjectId;
 
@@ -37,7 +38,6 @@ const DECISIONS: &[(&str, bool)] = &[("allow", true), ("deny", true), ("bypass",
 /// What Access knows as selectors and this version does not evaluate.
 const OTHER_SELECTORS: &[&str] = &[
     "email_list",
-    "ip",
     "ip_list",
     "geo",
     "group",
@@ -209,10 +209,10 @@ impl Rules<'_> {
             );
             return None;
         };
-        if *selector != "everyone" && !self.identity_allowed && SELECTORS.contains(selector) {
+        if !self.identity_allowed && IDENTITY_SELECTORS.contains(selector) {
             inner.fault(
                 "a bypass policy knows nobody: there is no sign-in",
-                "write { everyone = {} }, or decision = \"allow\"",
+                "write { everyone = {} } or { ip = … }, or decision = \"allow\"",
             );
             return None;
         }
@@ -221,6 +221,7 @@ impl Rules<'_> {
             "email" => email(inner),
             "email_domain" => email_domain(inner),
             "azureAD" => self.group(inner, pointer),
+            "ip" => address(inner),
             other => {
                 unknown(inner, other);
                 None
@@ -268,7 +269,9 @@ impl Rules<'_> {
 }
 
 /// The selectors that this version evaluates.
-const SELECTORS: &[&str] = &["everyone", "email", "email_domain", "azureAD"];
+const SELECTORS: &[&str] = &["everyone", "email", "email_domain", "azureAD", "ip"];
+/// Those of them that ask who somebody is.
+const IDENTITY_SELECTORS: &[&str] = &["email", "email_domain", "azureAD"];
 
 fn everyone(node: &Node<'_>) -> Option<Value> {
     node.table(&Keys {
@@ -303,6 +306,17 @@ fn email_domain(node: &Node<'_>) -> Option<Value> {
         return None;
     }
     Some(json!({ "domain": text }))
+}
+
+fn address(node: &Node<'_>) -> Option<Value> {
+    const ADDRESS: Keys = Keys {
+        known: &["ip"],
+        refused: &[],
+    };
+    let mend = "write { ip = { ip = \"198.51.100.0/24\" } }";
+    let node = node.table(&ADDRESS)?.need("ip", mend)?;
+    node.parsed::<AddressRange>(mend)?;
+    Some(json!({ "ip": node.text()? }))
 }
 
 fn unknown(node: &Node<'_>, selector: &str) {

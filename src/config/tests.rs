@@ -245,17 +245,17 @@ fn addresses_belong_to_one_application_and_never_to_the_auth_host() {
     );
 }
 
-/// Each line: what is added to a small configuration, and what is said about it.
+/// Each: what is added to a small configuration, and what is said about it.
+fn assert_told<const N: usize>(cases: [(String, &str); N]) {
+    for (more, expected) in cases {
+        let taken = |config: Config| panic!("{more} is taken, with {:?}", config.warnings);
+        assert_eq!(told(load_small(&more).map(taken)), [expected], "{more}");
+    }
+}
+
 #[test]
-fn every_kind_of_mistake_is_told() {
-    let provider = |config: &str| {
-        format!(
-            "[[identity_providers]]\nname = \"E\"\ntype = \"azureAD\"\nconfig = {{ client_id = \"3f2b6a90-7c1d-4e58-9a0b-c1d2e3f40516\", directory_id = \"72a1c0de-4b5d-4e6f-8a90-1b2c3d4e5f60\", {config} }}\n"
-        )
-    };
-    let policy = |rest: &str| format!("[[policies]]\nname = \"p\"\n{rest}\n");
-    let application = |rest: &str| format!("[[applications]]\nname = \"a\"\npolicies = []\n{rest}\n");
-    let cases = [
+fn mistakes_in_sections_are_told() {
+    assert_told([
         (
             "[[api_tokens]]\nname = \"x\"".to_owned(),
             "api_tokens: the API is not in this version",
@@ -284,6 +284,17 @@ fn every_kind_of_mistake_is_told() {
             "[[upstreams]]\nhostname = \"*.localhost\"\nservice = \"http://b\"".to_owned(),
             "upstreams[1]: another upstream serves *.localhost already",
         ),
+    ]);
+}
+
+#[test]
+fn mistakes_in_identity_providers_are_told() {
+    let provider = |config: &str| {
+        format!(
+            "[[identity_providers]]\nname = \"E\"\ntype = \"azureAD\"\nconfig = {{ client_id = \"3f2b6a90-7c1d-4e58-9a0b-c1d2e3f40516\", directory_id = \"72a1c0de-4b5d-4e6f-8a90-1b2c3d4e5f60\", {config} }}\n"
+        )
+    };
+    assert_told([
         (
             provider("client_secret = { env = \"NOT_SET\" }"),
             "identity_providers[0].config.client_secret.env: the environment variable NOT_SET is not set",
@@ -320,6 +331,13 @@ fn every_kind_of_mistake_is_told() {
             format!("{PROVIDER}{PROVIDER}"),
             "identity_providers[1].name: another identity provider is called \"Entra ID\"",
         ),
+    ]);
+}
+
+#[test]
+fn mistakes_in_policies_are_told() {
+    let policy = |rest: &str| format!("[[policies]]\nname = \"p\"\n{rest}\n");
+    assert_told([
         (
             policy("include = [{ everyone = {} }]"),
             "policies[0].decision: missing",
@@ -350,6 +368,13 @@ fn every_kind_of_mistake_is_told() {
             policy("decision = \"allow\"\ninclude = [{ email_domian = { domain = \"b.example\" } }]"),
             "policies[0].include[0].email_domian: there is no selector email_domian",
         ),
+    ]);
+}
+
+#[test]
+fn mistakes_in_applications_are_told() {
+    let application = |rest: &str| format!("[[applications]]\nname = \"a\"\npolicies = []\n{rest}\n");
+    assert_told([
         (
             application("domain = \"https://wiki.localhost\""),
             "applications[0].domain: leave out the scheme and the port: applications have those of `auth_url`",
@@ -382,12 +407,7 @@ fn every_kind_of_mistake_is_told() {
             application("domain = \"a.localhost\"\nid = \"1\""),
             "applications[0].id: \"1\" is no UUID",
         ),
-    ];
-    for (more, expected) in cases {
-        let told =
-            told(load_small(&more).map(|config| panic!("{more} is taken, with {:?}", config.warnings)));
-        assert_eq!(told, [expected], "{more}");
-    }
+    ]);
 }
 
 #[test]

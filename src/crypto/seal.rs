@@ -4,10 +4,12 @@
 //! login state can never be read as a hand-over ticket, nor one row's secret as another's.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
-use aws_lc_rs::hkdf;
+use aws_lc_rs::{hkdf, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret as _, SecretSlice};
+
+use super::digest::Sha256;
 
 /// What something is sealed for. Each purpose has a key of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -150,6 +152,26 @@ impl Sealer {
         self.open(purpose, associated, &bytes, now_ms)
     }
 
+    /// A digest that only who has the master key can make: equal for equal texts, and telling nothing about them, so
+    /// that it may lie beside what is sealed. `label` separates uses.
+    pub fn fingerprint(&self, label: &str, text: &[u8]) -> Sha256 {
+        // HMAC hashes longer keys itself; the label and the organization stand before the text, lengths first.
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.master.expose_secret());
+        let mut context = hmac::Context::with_key(&key);
+        for part in [
+            b"vestibule fingerprint v1".as_slice(),
+            label.as_bytes(),
+            self.organization.as_bytes(),
+            text,
+        ] {
+            context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            context.update(part);
+        }
+        let mut digest = [0; 32];
+        digest.copy_from_slice(context.sign().as_ref());
+        digest
+    }
+
     fn key(&self, purpose: Purpose, day: u32) -> Result<RandomizedNonceKey, NotSealedHere> {
         let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"vestibule sealing v1");
         let info = [purpose.label().as_bytes(), &day.to_be_bytes()];
@@ -249,6 +271,22 @@ mod tests {
                 .open(Purpose::Meta, b"", &sealed, NOW + 2 * DAY_MS)
                 .is_err()
         );
+    }
+
+    #[test]
+    fn fingerprints_hang_on_key_label_organization_and_text() {
+        let own = sealer().fingerprint("a", b"text");
+        assert_eq!(own, sealer().fingerprint("a", b"text"));
+        let other_key = Sealer::new(vec![8; 32].into(), "0123456789abcdef0123456789abcdef");
+        let other_organization = Sealer::new(vec![7; 32].into(), "ffffffffffffffffffffffffffffffff");
+        for other in [
+            sealer().fingerprint("b", b"text"),
+            sealer().fingerprint("a", b"texts"),
+            other_key.fingerprint("a", b"text"),
+            other_organization.fingerprint("a", b"text"),
+        ] {
+            assert_ne!(own, other);
+        }
     }
 
     #[test]

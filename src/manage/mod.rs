@@ -1,1 +1,110 @@
-//! The only writers of objects: validate, write, audit, publish.
+//! The only writers of objects: validate, write, audit.
+//!
+//! A write reads the objects it rests on in its own transaction, so that what was validated is what is there when it
+//! commits; replicas hear of it through the feed. Input that cannot stand is a [`ManageError::Refused`] with every
+//! problem in it, and nothing has been written.
+
+mod applied;
+mod organization;
+mod plan;
+mod reconcile;
+mod validate;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::crypto::seal::Sealer;
+use crate::model::idp::Cloud;
+use crate::model::ids::AccountId;
+use crate::model::organization::Organization;
+use crate::snapshot::read::Problem;
+use crate::store::{Kind, Store, StoreError};
+
+pub use organization::{organization, stored_account};
+pub use reconcile::{Outcome, Reconciled, Superseded};
+
+/// Writes objects. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Manage {
+    store: Store,
+    sealer: Sealer,
+    clock: Clock,
+    organization: Arc<Organization>,
+    clouds: Arc<BTreeMap<String, Cloud>>,
+}
+
+impl Manage {
+    /// A writer to this store, for this organization.
+    pub fn new(
+        store: Store,
+        sealer: Sealer,
+        clock: Clock,
+        organization: Arc<Organization>,
+        clouds: Arc<BTreeMap<String, Cloud>>,
+    ) -> Self {
+        Self {
+            store,
+            sealer,
+            clock,
+            organization,
+            clouds,
+        }
+    }
+
+    /// The account that ids of declared objects follow from.
+    pub fn account(&self) -> &AccountId {
+        &self.organization.account_id
+    }
+}
+
+/// Why nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum ManageError {
+    /// The objects cannot stand as they are.
+    #[error("{}", lines(.0))]
+    Refused(Vec<RefusedObject>),
+    /// The store belongs to another account than the configuration says. Ids and sealed secrets hang on it.
+    #[error("the store belongs to account {stored}, the configuration says {written}")]
+    ForeignAccount {
+        /// The account in the store.
+        stored: AccountId,
+        /// The account in the configuration.
+        written: AccountId,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// An object that cannot stand as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedObject {
+    /// What it is.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+    /// What is wrong with it; never empty.
+    pub problems: Vec<Problem>,
+}
+
+impl fmt::Display for RefusedObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "\n" };
+            write!(
+                f,
+                "{separator}{} \"{}\": {problem}",
+                self.kind.as_str(),
+                self.name
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn lines(refused: &[RefusedObject]) -> String {
+    let lines: Vec<String> = refused.iter().map(ToString::to_string).collect();
+    lines.join("\n")
+}

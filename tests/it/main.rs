@@ -7,4 +7,7 @@ mod support;
 mod entra;
 
 #[cfg(test)]
+mod manage;
+
+#[cfg(test)]
 mod store;

@@ -5,6 +5,6 @@ mod documents;
 mod keys;
 mod logs;
 mod open;
-mod people;
+pub(crate) mod people;
 mod sessions;
 mod unavailable;

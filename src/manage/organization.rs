@@ -1,0 +1,100 @@
+//! The organization's own object: the account, made once, and what of it the file says.
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::ManageError;
+use crate::config::organization::OrganizationConfig;
+use crate::crypto::random;
+use crate::model::ids::AccountId;
+use crate::model::organization::Organization;
+use crate::store::{Actor, ActorKind, Document, Kind, ObjectWrite, Store, StoreError};
+
+/// There is one organization, so its id says nothing.
+const ID: Uuid = Uuid::nil();
+const ACCOUNT: &str = "account_id";
+
+/// The organization as the file describes it, with the account that the store has, or now gets, for life.
+///
+/// # Errors
+/// [`ManageError::ForeignAccount`] where file and store name different accounts.
+pub async fn organization(store: &Store, written: &OrganizationConfig) -> Result<Organization, ManageError> {
+    let actor = Actor {
+        kind: ActorKind::System,
+        name: "start".to_owned(),
+    };
+    let mut write = store.write(actor).await?;
+    let document = read(&mut write).await?;
+    let account_id = match (account(&document), &written.account_id) {
+        (Some(stored), Some(written)) if stored != *written => {
+            return Err(ManageError::ForeignAccount {
+                stored,
+                written: written.clone(),
+            });
+        }
+        (Some(stored), _) => stored,
+        (None, Some(written)) => written.clone(),
+        (None, None) => generated()?,
+    };
+    let mut described = document.clone();
+    described.name.clone_from(&written.name);
+    for (key, value) in [
+        (ACCOUNT, account_id.as_str()),
+        ("name", &written.name),
+        ("auth_domain", written.auth.host().as_str()),
+        ("session_duration", written.session_duration.as_str()),
+    ] {
+        set(&mut described, key, value.into());
+    }
+    if described.body != document.body {
+        write.put(&described).await?;
+        write.commit().await?;
+    }
+    Ok(Organization {
+        name: written.name.clone(),
+        auth: written.auth.clone(),
+        account_id,
+        session_duration: written.session_duration.clone(),
+        sign_out_at_provider: written.sign_out_at_provider,
+    })
+}
+
+/// The account of a store that has one.
+pub async fn stored_account(store: &Store) -> Result<Option<AccountId>, StoreError> {
+    let document = store.document(Kind::Organization, ID).await?;
+    Ok(document.as_ref().and_then(account))
+}
+
+/// The object in the store, or an empty one.
+pub(super) async fn read(write: &mut ObjectWrite) -> Result<Document, StoreError> {
+    let stored = write.document(Kind::Organization, ID).await?;
+    Ok(stored.unwrap_or_else(|| Document {
+        kind: Kind::Organization,
+        id: ID,
+        name: String::new(),
+        body: Value::Object(Map::new()),
+        secrets: None,
+        declared: true,
+        version: 0,
+        created_ms: 0,
+        updated_ms: 0,
+    }))
+}
+
+/// Sets a key of the object.
+pub(super) fn set(document: &mut Document, key: &str, value: Value) {
+    if let Value::Object(body) = &mut document.body {
+        body.insert(key.to_owned(), value);
+    }
+}
+
+fn account(document: &Document) -> Option<AccountId> {
+    document.body.get(ACCOUNT)?.as_str()?.parse().ok()
+}
+
+fn generated() -> Result<AccountId, ManageError> {
+    let parsed = random::hex_digits::<16>().parse();
+    parsed.map_err(|malformed: crate::model::ids::IdMalformed| {
+        ManageError::Store(StoreError::Unavailable(malformed.into()))
+    })
+}

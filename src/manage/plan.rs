@@ -1,0 +1,95 @@
+//! What declared objects become in the store: what is new, what changes, what goes.
+
+use std::collections::{BTreeMap, HashMap};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::Manage;
+use crate::config::declared::{Declared, DeclaredKind};
+use crate::crypto::random;
+use crate::snapshot::secrets;
+use crate::store::{Document, Kind};
+
+/// The objects of the store, by kind and id.
+pub(super) type Stored = HashMap<(Kind, Uuid), Document>;
+
+/// An object as it is to be.
+#[derive(Debug)]
+pub(super) struct Planned {
+    pub(super) document: Document,
+    pub(super) secrets: BTreeMap<String, SecretString>,
+    /// How it is now; `None` where it is new.
+    pub(super) before: Option<Document>,
+    /// Whether anything of it changes.
+    pub(super) changes: bool,
+}
+
+pub(super) fn kind(declared: DeclaredKind) -> Kind {
+    match declared {
+        DeclaredKind::IdentityProvider => Kind::IdentityProvider,
+        DeclaredKind::Policy => Kind::Policy,
+        DeclaredKind::Application => Kind::Application,
+    }
+}
+
+impl Manage {
+    /// How one declared object is to stand in the store.
+    pub(super) fn plan(&self, declared: &Declared, stored: &Stored) -> Planned {
+        let kind = kind(declared.kind);
+        let before = stored.get(&(kind, declared.id)).cloned();
+        let mut body = declared.body.clone();
+        if kind == Kind::Application {
+            keep_aud(&mut body, before.as_ref());
+        }
+        let changes = before.as_ref().is_none_or(|before| {
+            !before.declared
+                || before.name != declared.name
+                || before.body != body
+                || !self.same_secrets(before, &declared.secrets)
+        });
+        let now_ms = self.clock.now_ms();
+        let document = Document {
+            kind,
+            id: declared.id,
+            name: declared.name.clone(),
+            body,
+            secrets: secrets::seal(kind, declared.id, &declared.secrets, &self.sealer, now_ms),
+            declared: true,
+            version: 0,
+            created_ms: 0,
+            updated_ms: 0,
+        };
+        Planned {
+            document,
+            secrets: declared.secrets.clone(),
+            before,
+            changes,
+        }
+    }
+
+    /// Whether the store holds these secrets. Ones that cannot be opened are not these: they are sealed anew.
+    fn same_secrets(&self, stored: &Document, wanted: &BTreeMap<String, SecretString>) -> bool {
+        let Ok(held) = secrets::open(stored, &self.sealer, self.clock.now_ms()) else {
+            return false;
+        };
+        held.len() == wanted.len()
+            && held.iter().all(|(key, secret)| {
+                wanted
+                    .get(key)
+                    .is_some_and(|wanted| wanted.expose_secret() == secret.expose_secret())
+            })
+    }
+}
+
+/// An application keeps its audience tag for life; a new one gets its own. One that is declared wins.
+fn keep_aud(body: &mut Value, before: Option<&Document>) {
+    let Value::Object(body) = body else { return };
+    if body.contains_key("aud") {
+        return;
+    }
+    let kept = before.and_then(|before| before.body.get("aud")).cloned();
+    let aud = kept.unwrap_or_else(|| random::hex_digits::<32>().into());
+    body.insert("aud".to_owned(), aud);
+}

@@ -1,0 +1,172 @@
+//! Making the store's objects as the file declares them.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::applied::{Applied, Standing};
+use super::plan::{Planned, Stored, kind};
+use super::{Manage, ManageError};
+use crate::config::clouds;
+use crate::config::declared::Declared;
+use crate::model::ids::IdpId;
+use crate::session::table::Cause;
+use crate::store::{Actor, AuditEntry, Document, Ending, Kind, ObjectWrite, StoreError};
+
+/// What became of declarations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The store's objects are as declared.
+    Reconciled(Reconciled),
+    /// A newer file has been applied since; nothing was changed.
+    Superseded(Superseded),
+}
+
+/// How many objects had to be changed to be as declared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reconciled {
+    /// Objects that are new.
+    pub created: usize,
+    /// Objects that changed.
+    pub updated: usize,
+    /// Objects that are no longer declared, and gone.
+    pub deleted: usize,
+}
+
+/// A newer file has been applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Superseded {
+    /// When, in milliseconds since 1970.
+    pub at_ms: i64,
+}
+
+impl Manage {
+    /// Makes declared objects as declared, and deletes those that were declared and are no longer. Sessions of a
+    /// provider that goes, or becomes another directory's, end with it. Done again, it changes nothing.
+    ///
+    /// Declarations that a newer file has superseded are left alone, unless they are to be applied `again`.
+    ///
+    /// # Errors
+    /// [`ManageError::Refused`] where some object cannot stand; then nothing was written.
+    pub async fn reconcile(
+        &self,
+        declared: &[Declared],
+        actor: Actor,
+        again: bool,
+    ) -> Result<Outcome, ManageError> {
+        let fingerprint = self.fingerprint(declared);
+        let mut write = self.store.write(actor).await?;
+        let applied = Applied::read(&mut write).await?;
+        let standing = applied.standing(&fingerprint);
+        if let (Standing::Superseded(at_ms), false) = (standing, again) {
+            return Ok(Outcome::Superseded(Superseded { at_ms }));
+        }
+        let stored = stored(&mut write).await?;
+        let planned: Vec<Planned> = declared
+            .iter()
+            .map(|declared| self.plan(declared, &stored))
+            .collect();
+        let ids: HashSet<(Kind, Uuid)> = declared
+            .iter()
+            .map(|declared| (kind(declared.kind), declared.id))
+            .collect();
+        let undeclared = stored.iter().filter(|(id, _)| !ids.contains(*id));
+        let (gone, staying): (Vec<&Document>, Vec<&Document>) = undeclared
+            .map(|(_, document)| document)
+            .partition(|document| document.declared);
+        self.validate(&planned, staying.into_iter())?;
+
+        let reconciled = apply(&mut write, &planned, &gone).await?;
+        if reconciled == Reconciled::default() && standing == Standing::Newest {
+            // Nothing to do: the write is dropped, and no replica is woken for it.
+            return Ok(Outcome::Reconciled(reconciled));
+        }
+        write
+            .put(&applied.with_newest(&fingerprint, self.clock.now_ms()))
+            .await?;
+        write.commit().await?;
+        Ok(Outcome::Reconciled(reconciled))
+    }
+}
+
+async fn stored(write: &mut ObjectWrite) -> Result<Stored, StoreError> {
+    let mut stored = Stored::new();
+    for kind in [Kind::IdentityProvider, Kind::Policy, Kind::Application] {
+        for document in write.documents(kind).await? {
+            stored.insert((kind, document.id), document);
+        }
+    }
+    Ok(stored)
+}
+
+async fn apply(
+    write: &mut ObjectWrite,
+    planned: &[Planned],
+    gone: &[&Document],
+) -> Result<Reconciled, StoreError> {
+    let mut reconciled = Reconciled::default();
+    for planned in planned.iter().filter(|planned| planned.changes) {
+        let document = &planned.document;
+        write.put(document).await?;
+        let action = match &planned.before {
+            Some(_) => "update",
+            None => "create",
+        };
+        write
+            .audit(&AuditEntry {
+                action,
+                kind: document.kind,
+                id: document.id,
+                before: planned.before.as_ref().map(|before| before.body.clone()),
+                after: Some(document.body.clone()),
+            })
+            .await?;
+        match &planned.before {
+            Some(before) => {
+                reconciled.updated += 1;
+                if document.kind == Kind::IdentityProvider && other_directory(&before.body, &document.body) {
+                    end_sessions_of(write, document).await?;
+                }
+            }
+            None => reconciled.created += 1,
+        }
+    }
+    for document in gone {
+        write.delete(document.kind, document.id).await?;
+        write
+            .audit(&AuditEntry {
+                action: "delete",
+                kind: document.kind,
+                id: document.id,
+                before: Some(document.body.clone()),
+                after: None,
+            })
+            .await?;
+        reconciled.deleted += 1;
+        if document.kind == Kind::IdentityProvider {
+            end_sessions_of(write, document).await?;
+        }
+    }
+    Ok(reconciled)
+}
+
+/// Whether a provider now vouches for other people: whoever signed in before did so somewhere else.
+fn other_directory(before: &Value, after: &Value) -> bool {
+    let place = |body: &Value, key: &str| body.pointer(key).and_then(Value::as_str).map(str::to_owned);
+    let cloud =
+        |body: &Value| place(body, "/config/azure_cloud").unwrap_or_else(|| clouds::DEFAULT.to_owned());
+    let registration = |body: &Value| {
+        (
+            place(body, "/config/directory_id"),
+            place(body, "/config/client_id"),
+        )
+    };
+    registration(before) != registration(after) || cloud(before) != cloud(after)
+}
+
+async fn end_sessions_of(write: &mut ObjectWrite, provider: &Document) -> Result<(), StoreError> {
+    let ending = Ending::Provider(IdpId(provider.id));
+    write.end_sessions(&ending, Cause::ProviderChanged.word()).await?;
+    Ok(())
+}

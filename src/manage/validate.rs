@@ -1,0 +1,193 @@
+//! Whether objects can stand: each by itself, and all of them together.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use secrecy::SecretString;
+use uuid::Uuid;
+
+use super::plan::Planned;
+use super::{Manage, ManageError, RefusedObject};
+use crate::model::application::Application;
+use crate::model::destination::Destination;
+use crate::model::idp::Cloud;
+use crate::model::ids::{AppId, AudTag, IdpId, PolicyId};
+use crate::model::policy::{Policy, Selector};
+use crate::snapshot::read::{self, Problem};
+use crate::store::{Document, Kind};
+
+/// What other objects refer to or clash with.
+#[derive(Default)]
+struct Neighbours {
+    providers: HashSet<Uuid>,
+    policies: HashSet<Uuid>,
+    /// Whose an address is, by the application's name.
+    addresses: HashMap<Destination, String>,
+    audiences: HashMap<AudTag, String>,
+}
+
+impl Manage {
+    /// Holds what is planned against itself and against the objects that stay beside it.
+    pub(super) fn validate<'d>(
+        &self,
+        planned: &[Planned],
+        staying: impl Iterator<Item = &'d Document>,
+    ) -> Result<(), ManageError> {
+        let mut neighbours = Neighbours::default();
+        for document in staying {
+            neighbours.enter(document);
+        }
+        for planned in planned {
+            neighbours.enter_reference(planned.document.kind, planned.document.id);
+        }
+        let mut refused = Vec::new();
+        for planned in planned {
+            let problems = self.problems(planned, &mut neighbours);
+            if !problems.is_empty() {
+                refused.push(RefusedObject {
+                    kind: planned.document.kind,
+                    name: planned.document.name.clone(),
+                    problems,
+                });
+            }
+        }
+        if refused.is_empty() {
+            Ok(())
+        } else {
+            Err(ManageError::Refused(refused))
+        }
+    }
+
+    fn problems(&self, planned: &Planned, neighbours: &mut Neighbours) -> Vec<Problem> {
+        let document = &planned.document;
+        match document.kind {
+            Kind::IdentityProvider => provider_problems(document, &planned.secrets, &self.clouds),
+            Kind::Policy => match read::policy(PolicyId(document.id), &document.body) {
+                Ok(policy) => neighbours.unknown_providers(&policy, ""),
+                Err(problems) => problems,
+            },
+            Kind::Application => match read::application(AppId(document.id), &document.body) {
+                Ok(read) => {
+                    let mut problems = self.application_problems(&read.application, neighbours);
+                    let missing = read.application.policies.iter().filter(|policy| {
+                        let inside = read.inside.iter().any(|inside| inside.id == **policy);
+                        !inside && !neighbours.policies.contains(&policy.0)
+                    });
+                    problems.extend(
+                        missing.map(|policy| problem("/policies", format!("no policy has the id {policy}"))),
+                    );
+                    for policy in &read.inside {
+                        problems.extend(neighbours.unknown_providers(policy, "/policies"));
+                    }
+                    problems
+                }
+                Err(problems) => problems,
+            },
+            Kind::Organization => Vec::new(),
+        }
+    }
+
+    fn application_problems(&self, application: &Application, neighbours: &mut Neighbours) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for destination in &application.destinations {
+            if destination.host() == self.organization.auth.host().as_str() {
+                problems.push(problem(
+                    "/destinations",
+                    format!("{destination} is on the auth host, which serves no application"),
+                ));
+            }
+            let taken = neighbours
+                .addresses
+                .insert(destination.clone(), application.name.clone());
+            if let Some(other) = taken {
+                problems.push(problem(
+                    "/destinations",
+                    format!("{destination} belongs to the application \"{other}\""),
+                ));
+            }
+        }
+        let taken = neighbours
+            .audiences
+            .insert(application.aud.clone(), application.name.clone());
+        if let Some(other) = taken {
+            problems.push(problem(
+                "/aud",
+                format!("it is that of the application \"{other}\""),
+            ));
+        }
+        let unknown = application
+            .allowed_idps
+            .iter()
+            .filter(|provider| !neighbours.providers.contains(&provider.0));
+        problems.extend(unknown.map(|provider| no_provider("/allowed_idps", *provider)));
+        problems
+    }
+}
+
+impl Neighbours {
+    /// An object that stays as it is. One that cannot be read denies everyone already and claims nothing here.
+    fn enter(&mut self, document: &Document) {
+        self.enter_reference(document.kind, document.id);
+        if document.kind == Kind::Application
+            && let Ok(read) = read::application(AppId(document.id), &document.body)
+        {
+            let application = read.application;
+            for destination in application.destinations {
+                self.addresses.insert(destination, application.name.clone());
+            }
+            self.audiences.insert(application.aud, application.name);
+        }
+    }
+
+    fn enter_reference(&mut self, kind: Kind, id: Uuid) {
+        match kind {
+            Kind::IdentityProvider => self.providers.insert(id),
+            Kind::Policy => self.policies.insert(id),
+            Kind::Application | Kind::Organization => false,
+        };
+    }
+
+    fn unknown_providers(&self, policy: &Policy, place: &str) -> Vec<Problem> {
+        let lists = [
+            ("include", &policy.include),
+            ("require", &policy.require),
+            ("exclude", &policy.exclude),
+        ];
+        let mut problems = Vec::new();
+        for (list, rules) in lists {
+            for (index, rule) in rules.iter().enumerate() {
+                if let Selector::AzureAd {
+                    identity_provider_id, ..
+                } = rule
+                    && !self.providers.contains(&identity_provider_id.0)
+                {
+                    problems.push(no_provider(
+                        &format!("{place}/{list}/{index}/azureAD/identity_provider_id"),
+                        *identity_provider_id,
+                    ));
+                }
+            }
+        }
+        problems
+    }
+}
+
+fn provider_problems(
+    document: &Document,
+    secrets: &BTreeMap<String, SecretString>,
+    clouds: &BTreeMap<String, Cloud>,
+) -> Vec<Problem> {
+    read::identity_provider(IdpId(document.id), &document.body, secrets, clouds)
+        .err()
+        .unwrap_or_default()
+}
+
+fn no_provider(pointer: &str, id: IdpId) -> Problem {
+    problem(pointer, format!("no identity provider has the id {id}"))
+}
+
+fn problem(pointer: &str, reason: String) -> Problem {
+    Problem {
+        pointer: pointer.to_owned(),
+        reason,
+    }
+}

@@ -1,0 +1,3 @@
+//! Declared objects in the store: as the file says, and never twice.
+
+mod reconcile;
