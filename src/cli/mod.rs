@@ -1,1 +1,121 @@
-//! The commands.
+//! The commands: arguments in, text and an exit code out. One file a command.
+
+mod apply;
+mod check;
+mod keys;
+mod opened;
+
+use std::ffi::OsString;
+use std::future::Future;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A self-hosted login gateway for Microsoft Entra ID, wire-compatible with Cloudflare Access
+#[derive(Debug, Parser)]
+#[command(name = "vestibule", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Name every mistake in a configuration file, or say what it means
+    Check {
+        /// The configuration file
+        file: PathBuf,
+    },
+    /// Make the objects of the store as the file declares them, even where a newer file was applied since
+    Apply(ConfigFile),
+    /// List, rotate and revoke the keys that sign tokens
+    Keys {
+        #[command(subcommand)]
+        command: keys::KeysCommand,
+    },
+}
+
+/// Where the configuration is.
+#[derive(Debug, Args)]
+struct ConfigFile {
+    /// The configuration file
+    #[arg(
+        long = "config",
+        value_name = "FILE",
+        default_value = "/etc/vestibule/vestibule.toml"
+    )]
+    config: PathBuf,
+}
+
+/// How a command ended (sysexits.h).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    Fine,
+    /// Arguments or configuration cannot be used: `EX_USAGE`.
+    Unusable,
+    /// The store or another service did not answer: `EX_UNAVAILABLE`.
+    Unavailable,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Fine => 0,
+            Exit::Unusable => 64,
+            Exit::Unavailable => 69,
+        })
+    }
+}
+
+/// Where a command writes: results and complaints.
+struct Terminal<'t> {
+    out: &'t mut dyn Write,
+    err: &'t mut dyn Write,
+}
+
+/// Runs the command that the arguments ask for; the first of them is the program's name.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let mut terminal = Terminal {
+        out: &mut io::stdout(),
+        err: &mut io::stderr(),
+    };
+    // What cannot be written has no reader left: `vestibule check FILE | head` is no failure.
+    run_at(arguments, &mut terminal).unwrap_or(Exit::Fine).into()
+}
+
+fn run_at(arguments: impl IntoIterator<Item = OsString>, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
+    match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments.command.run(terminal),
+        Err(refused) if refused.use_stderr() => {
+            write!(terminal.err, "{refused}")?;
+            Ok(Exit::Unusable)
+        }
+        Err(help) => {
+            write!(terminal.out, "{help}")?;
+            Ok(Exit::Fine)
+        }
+    }
+}
+
+impl Command {
+    fn run(self, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
+        match self {
+            Self::Check { file } => block_on(check::run(&file, terminal))?,
+            Self::Apply(file) => block_on(apply::run(&file.config, terminal))?,
+            Self::Keys { command } => block_on(keys::run(command, terminal))?,
+        }
+    }
+}
+
+/// Commands wait for the store and for nothing else: one thread does.
+fn block_on<F: Future>(command: F) -> io::Result<F::Output> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    Ok(runtime.block_on(command))
+}
+
+#[cfg(test)]
+mod tests;

@@ -39,6 +39,14 @@ const POSTGRES_SESSION: &str = "SET default_transaction_isolation = 'read commit
      SET lock_timeout = '5s'; \
      SET idle_in_transaction_session_timeout = '30s'";
 
+/// Whether there can be no store yet: a database in memory, or a file that does not exist.
+pub(super) fn is_absent(url: &SecretString) -> bool {
+    match sqlite_path(url.expose_secret()) {
+        Some(path) => path == ":memory:" || !Path::new(path).exists(),
+        None => false,
+    }
+}
+
 pub(super) async fn connect(url: &SecretString) -> Result<Pools, StoreError> {
     sqlx::any::install_default_drivers();
     let url = url.expose_secret();

@@ -100,6 +100,31 @@ impl Store {
         })
     }
 
+    /// Connects to a store that is there and has this release's schema; `None` where it has not. Makes nothing and
+    /// migrates nothing: for commands that only look.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn open_existing(url: &SecretString, clock: Clock) -> Result<Option<Self>, StoreError> {
+        if connect::is_absent(url) {
+            return Ok(None);
+        }
+        let pools = connect::connect(url).await?;
+        if !migrations::is_present(&pools).await? {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            inner: Arc::new(Inner {
+                backend: pools.backend,
+                writers: pools.writers,
+                readers: pools.readers,
+                clock,
+                // Who only looks waits for nobody.
+                wake: wake::Wake::in_process(),
+            }),
+        }))
+    }
+
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), StoreError> {
         const PING: &str = "SELECT seq FROM change_head WHERE one = 1";

@@ -29,6 +29,8 @@ const KNOWN: i64 = 1;
 
 const HISTORY: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (\
      number BIGINT PRIMARY KEY, readable_by BIGINT NOT NULL, checksum TEXT NOT NULL, applied_ms BIGINT NOT NULL)";
+const SQLITE_HAS_HISTORY: &str = "SELECT 1 FROM sqlite_master WHERE name = 'schema_migrations'";
+const POSTGRES_HAS_HISTORY: &str = "SELECT 1 FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = 'schema_migrations'";
 const APPLIED: &str = "SELECT number, readable_by, checksum FROM schema_migrations ORDER BY number";
 const RECORD: &str =
     "INSERT INTO schema_migrations (number, readable_by, checksum, applied_ms) VALUES ($1, $2, $3, $4)";
@@ -59,6 +61,19 @@ pub(super) async fn migrate(pools: &Pools, now_ms: i64) -> Result<(), StoreError
     }
     tx.commit().await?;
     Ok(())
+}
+
+/// Whether the database has the newest schema of this release. Changes nothing.
+pub(super) async fn is_present(pools: &Pools) -> Result<bool, StoreError> {
+    let history = match pools.backend {
+        Backend::Sqlite => SQLITE_HAS_HISTORY,
+        Backend::Postgres => POSTGRES_HAS_HISTORY,
+    };
+    let mut tx = pools.readers.begin().await?;
+    if sqlx::query(history).fetch_optional(&mut *tx).await?.is_none() {
+        return Ok(false);
+    }
+    Ok(present(&mut tx).await? >= KNOWN)
 }
 
 /// The number of the schema in the database; 0 for an empty one.

@@ -1,0 +1,48 @@
+//! `vestibule apply`: what starting the gateway does with declared objects, and going back to an older file on purpose.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::opened::{Opened, complain, open};
+use super::{Exit, Terminal};
+use crate::manage::{Manage, Outcome};
+use crate::store::{Actor, ActorKind};
+
+pub(super) async fn run(file: &Path, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
+    let Opened {
+        config,
+        store,
+        organization,
+        sealer,
+        clock,
+    } = match open(file, terminal).await? {
+        Ok(opened) => opened,
+        Err(exit) => return Ok(exit),
+    };
+    let declared = config.declarations.resolve(&organization.account_id);
+    let actor = Actor {
+        kind: ActorKind::CommandLine,
+        name: file.display().to_string(),
+    };
+    let manage = Manage::new(
+        store.clone(),
+        sealer,
+        clock,
+        Arc::new(organization),
+        Arc::new(config.clouds),
+    );
+    let outcome = manage.reconcile(&declared, actor, true).await;
+    store.close().await;
+    match outcome {
+        Ok(Outcome::Reconciled(done)) => writeln!(
+            terminal.out,
+            "{} created, {} updated, {} deleted",
+            done.created, done.updated, done.deleted
+        )?,
+        // Asked to apply it again, `reconcile` takes no file for superseded.
+        Ok(Outcome::Superseded(_)) => {}
+        Err(error) => return complain(&error, terminal),
+    }
+    Ok(Exit::Fine)
+}

@@ -1,0 +1,71 @@
+//! What most commands begin with: the configuration read and the store open.
+
+use std::io;
+use std::path::Path;
+
+use super::{Exit, Terminal};
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::crypto::seal::Sealer;
+use crate::manage::{self, ManageError};
+use crate::model::organization::Organization;
+use crate::store::Store;
+
+/// A configuration with its store.
+pub(super) struct Opened {
+    pub(super) config: Config,
+    pub(super) store: Store,
+    pub(super) organization: Organization,
+    pub(super) sealer: Sealer,
+    pub(super) clock: Clock,
+}
+
+/// Reads a configuration; where it has faults, tells each in a line.
+pub(super) fn read(file: &Path, terminal: &mut Terminal<'_>) -> io::Result<Result<Config, Exit>> {
+    match config::load(file, &config::environment) {
+        Ok(config) => Ok(Ok(config)),
+        Err(faults) => {
+            writeln!(terminal.err, "{faults}")?;
+            Ok(Err(Exit::Unusable))
+        }
+    }
+}
+
+/// Reads a configuration and opens its store.
+pub(super) async fn open(file: &Path, terminal: &mut Terminal<'_>) -> io::Result<Result<Opened, Exit>> {
+    let config = match read(file, terminal)? {
+        Ok(config) => config,
+        Err(exit) => return Ok(Err(exit)),
+    };
+    let clock = Clock::system();
+    let opened = async {
+        let store = Store::open(&config.store.url, clock.clone()).await?;
+        let organization = manage::organization(&store, &config.organization).await?;
+        Ok::<_, ManageError>((store, organization))
+    };
+    match opened.await {
+        Ok((store, organization)) => Ok(Ok(Opened {
+            sealer: Sealer::new(config.master_key.clone(), organization.account_id.as_str()),
+            config,
+            store,
+            organization,
+            clock,
+        })),
+        Err(error) => complain(&error, terminal).map(Err),
+    }
+}
+
+/// Tells why something failed, causes included, and how the command ends for it.
+pub(super) fn complain(error: &ManageError, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
+    write!(terminal.err, "vestibule: {error}")?;
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        write!(terminal.err, ": {error}")?;
+        cause = error.source();
+    }
+    writeln!(terminal.err)?;
+    Ok(match error {
+        ManageError::Refused(_) | ManageError::ForeignAccount { .. } => Exit::Unusable,
+        ManageError::Store(_) => Exit::Unavailable,
+    })
+}

@@ -1,0 +1,131 @@
+//! Commands as they are typed.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use super::{Exit, Terminal, run_at};
+
+/// Exit, standard output and standard error of a command.
+fn type_in(arguments: &[&str]) -> (Exit, String, String) {
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let mut terminal = Terminal {
+        out: &mut out,
+        err: &mut err,
+    };
+    let arguments = std::iter::once("vestibule").chain(arguments.iter().copied());
+    let exit = run_at(arguments.map(OsString::from), &mut terminal).unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (exit, text(out), text(err))
+}
+
+/// A configuration in a directory, with its store beside it.
+fn written(directory: &Path, more: &str) -> String {
+    let path = directory.join("vestibule.toml");
+    std::fs::write(
+        directory.join("key"),
+        "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n",
+    )
+    .unwrap();
+    std::fs::write(directory.join("secret"), "client secret\n").unwrap();
+    let text = format!(
+        r#"
+[organization]
+name = "Example"
+auth_url = "http://login.localhost:8080"
+[listen]
+http = "127.0.0.1:8080"
+[store]
+url = "sqlite://{}/vestibule.db"
+[secrets]
+master_key = {{ file = "key" }}
+[[upstreams]]
+hostname = "wiki.localhost"
+service = "http://127.0.0.1:3000"
+[[identity_providers]]
+name = "Entra ID"
+type = "azureAD"
+config = {{ client_id = "3f2b6a90-7c1d-4e58-9a0b-c1d2e3f40516", client_secret = {{ file = "secret" }}, directory_id = "72a1c0de-4b5d-4e6f-8a90-1b2c3d4e5f60" }}
+[[applications]]
+name = "Wiki"
+domain = "wiki.localhost"
+policies = [{{ name = "staff", decision = "allow", include = [{{ email_domain = {{ domain = "example.com" }} }}] }}]
+{more}
+"#,
+        directory.display()
+    );
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn check_tells_faults_in_lines_and_exits_64() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = written(directory.path(), "colour = 1\n");
+    let (exit, out, err) = type_in(&["check", &file]);
+    assert_eq!((exit, out.as_str()), (Exit::Unusable, ""));
+    let line = format!("{file}:22: applications[0].colour: unknown key; known here: ");
+    assert!(err.starts_with(&line) && err.lines().count() == 1, "{err}");
+}
+
+#[test]
+fn check_makes_no_store_and_shows_audiences_once_there_is_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = written(directory.path(), "");
+    let (exit, out, err) = type_in(&["check", &file]);
+    assert_eq!((exit, err.as_str()), (Exit::Fine, ""));
+    assert!(out.starts_with(&format!("{file} is fine\n")), "{out}");
+    assert!(
+        out.contains("redirect address  http://login.localhost:8080/cdn-cgi/access/callback"),
+        "{out}"
+    );
+    assert!(
+        out.contains("  Wiki  wiki.localhost  aud given at first start"),
+        "{out}"
+    );
+    assert!(!directory.path().join("vestibule.db").exists());
+
+    let (exit, out, _) = type_in(&["apply", "--config", &file]);
+    assert_eq!(
+        (exit, out.as_str()),
+        (Exit::Fine, "3 created, 0 updated, 0 deleted\n")
+    );
+    let (_, out, err) = type_in(&["check", &file]);
+    assert_eq!(err, "");
+    let aud = out.split("aud ").nth(1).unwrap().lines().next().unwrap();
+    assert_eq!(aud.len(), 64, "{out}");
+}
+
+#[test]
+fn keys_are_listed_rotated_and_revoked() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = written(directory.path(), "");
+    let list = || type_in(&["keys", "list", "--config", &file]).1;
+    assert_eq!(list(), "no keys yet: they are made at the first start\n");
+
+    let (exit, _, err) = type_in(&["keys", "rotate", "--config", &file]);
+    assert_eq!((exit, err.as_str()), (Exit::Fine, ""));
+    let states = |listed: &str| {
+        let words = listed
+            .lines()
+            .map(|line| line.split_whitespace().nth(1).unwrap_or_default().to_owned());
+        words.collect::<Vec<_>>()
+    };
+    let listed = list();
+    assert_eq!(states(&listed), ["previous,", "current,", "next,"], "{listed}");
+
+    let current = listed.lines().nth(1).unwrap().split_whitespace().next().unwrap();
+    let (exit, out, _) = type_in(&["keys", "revoke", current, "--config", &file]);
+    assert_eq!(exit, Exit::Fine, "{out}");
+    assert!(states(&list()).contains(&"revoked".to_owned()), "{}", list());
+    let (exit, _, err) = type_in(&["keys", "revoke", current, "--config", &file]);
+    assert_eq!(exit, Exit::Unusable, "{err}");
+}
+
+#[test]
+fn wrong_arguments_exit_64_and_help_does_not() {
+    assert_eq!(type_in(&["chek"]).0, Exit::Unusable);
+    assert_eq!(type_in(&["keys", "revoke", "short"]).0, Exit::Unusable);
+    let (exit, out, _) = type_in(&["--help"]);
+    assert!(exit == Exit::Fine && out.contains("check"), "{out}");
+    assert_eq!(type_in(&["check", "/nonexistent.toml"]).0, Exit::Unusable);
+}
