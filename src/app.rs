@@ -1,1 +1,336 @@
-//! The only wiring place: every shared component is built here, once.
+//! The only wiring place: every shared component is built here, once, from the configuration.
+//!
+//! The runtime that [`start`] is called on becomes the *control plane*: logins, the store, Microsoft. The *data plane*
+//! is one thread a core, started last, when everything that requests need is in memory.
+
+mod housekeeping;
+mod internal;
+mod reload;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use arc_swap::ArcSwap;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::config::listen::Listen;
+use crate::crypto::seal::Sealer;
+use crate::entra::RelyingParty;
+use crate::entra::outbound::Outbound;
+use crate::feed::{Builder, Follower, Parts, Wanted};
+use crate::gate::control::ControlPlane;
+use crate::gate::{Gate, Shared};
+use crate::listener::tls::Certificates;
+use crate::listener::{self, Cores, Gatekeeper, Sockets};
+use crate::login::{self, Login};
+use crate::manage::{self, Manage, Outcome};
+use crate::model::idp::Cloud;
+use crate::model::organization::Organization;
+use crate::model::upstream::Upstream;
+use crate::session::grace::StoreGrace;
+use crate::session::keys::{self, Signer};
+use crate::session::limits::FailureLimit;
+use crate::session::lookup::SessionLookup;
+use crate::session::revoke::Revoker;
+use crate::session::table::SessionTable;
+use crate::shutdown::Shutdown;
+use crate::snapshot::Published;
+use crate::store::{Actor, ActorKind, Store};
+use crate::telemetry::metrics::Metrics;
+
+/// A gateway that is serving.
+#[derive(Debug)]
+pub struct Running {
+    /// Where plain HTTP is served.
+    pub http: Option<SocketAddr>,
+    /// Where TLS is served.
+    pub https: Option<SocketAddr>,
+    /// Where health and metrics are served.
+    pub internal: Option<SocketAddr>,
+    /// The store.
+    pub store: Store,
+    /// The sessions this replica knows.
+    pub sessions: SessionTable,
+    /// Ends sessions.
+    pub revoker: Revoker,
+    /// Writes objects.
+    pub manage: Manage,
+    /// The configuration in force.
+    pub published: Arc<Published>,
+    /// Seals secrets.
+    pub sealer: Sealer,
+    /// The clock.
+    pub clock: Clock,
+    shutdown: Shutdown,
+    cores: Cores,
+}
+
+impl Running {
+    /// Stops: no new connections; open requests have `patience` to end, then they are cut.
+    pub async fn stop(self, patience: Duration) {
+        self.shutdown.finish(patience).await;
+        let joined = tokio::task::spawn_blocking(move || self.cores.join()).await;
+        if let Err(error) = joined {
+            tracing::error!(%error, "The cores could not be waited for");
+        }
+        self.store.close().await;
+    }
+
+    /// Asked to stop by somebody else: see [`Shutdown`].
+    pub fn shutdown(&self) -> &Shutdown {
+        &self.shutdown
+    }
+}
+
+/// Starts a gateway. `file` is watched for changes, where there is one.
+///
+/// # Errors
+/// What keeps a gateway from starting, in words for the operator: the store, the master key, an address in use, a
+/// declared object that cannot stand.
+pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyhow::Result<Running> {
+    let shutdown = Shutdown::new();
+    let metrics = Arc::new(Metrics::new());
+    let foundation = Foundation::lay(&config, &clock).await?;
+    let upstreams = config.upstreams.into_iter().map(Arc::new).collect();
+    let memory = Memory::fill(&foundation, upstreams, &clock, &shutdown).await?;
+    let grace = StoreGrace::new(config.store.grace, clock.now_ms());
+
+    // The control plane: the login chain, the feed, what recurs.
+    let login = login_chain(&foundation, &memory, &clock)?;
+    let control = ControlPlane::start(login::router(login), &shutdown);
+    let Foundation {
+        store,
+        sealer,
+        manage,
+        ..
+    } = foundation;
+    let Memory {
+        builder,
+        upstreams,
+        published,
+        sessions,
+        revoker,
+        lookup,
+        ..
+    } = memory;
+    let position = published.load().position.clone();
+    let wanted = Arc::new(Wanted::default());
+    let follower = Follower {
+        store: store.clone(),
+        table: sessions.clone(),
+        builder,
+        published: Arc::clone(&published),
+        wanted: Arc::clone(&wanted),
+        grace: grace.clone(),
+        clock: clock.clone(),
+    };
+    tokio::spawn(follower.follow(position, shutdown.clone()));
+    let chores = housekeeping::Chores {
+        store: store.clone(),
+        sessions: sessions.clone(),
+        sealer: sealer.clone(),
+        clock: clock.clone(),
+        grace: grace.clone(),
+        metrics: Arc::clone(&metrics),
+        published: Arc::clone(&published),
+    };
+    tokio::spawn(chores.keep_doing(shutdown.clone()));
+    if let Some(file) = file {
+        let reload = reload::Reload {
+            file,
+            manage: manage.clone(),
+            upstreams,
+            wanted,
+            clock: clock.clone(),
+            metrics: Arc::clone(&metrics),
+        };
+        tokio::spawn(reload.keep_watching(shutdown.clone()));
+    }
+
+    // The data plane, last: from here on requests are answered.
+    let internal = internal::start(config.listen.internal, &metrics, &grace, &clock, &shutdown).await?;
+    let sockets = bind(&config.listen, &shutdown)?;
+    let (http, https) = (
+        sockets.http.as_ref().map(listener::Bound::address),
+        sockets.https.as_ref().map(|(bound, _)| bound.address()),
+    );
+    let shared = Shared {
+        published: Arc::clone(&published),
+        sessions: sessions.clone(),
+        lookup,
+        grace,
+        failures: Arc::new(FailureLimit::default()),
+        control,
+        sealer: sealer.clone(),
+        clock: clock.clone(),
+        metrics,
+        shutdown: shutdown.clone(),
+    };
+    let trusted: Arc<[ipnet::IpNet]> = config.listen.trusted_proxies.into();
+    let threads = listener::start(sockets, &shutdown, move || {
+        Gatekeeper::new(Gate::new(shared.clone()), Arc::clone(&trusted))
+    })
+    .context("the cores cannot be started")?;
+    Ok(Running {
+        http,
+        https,
+        internal,
+        store,
+        sessions,
+        revoker,
+        manage,
+        published,
+        sealer,
+        clock,
+        shutdown,
+        cores: threads,
+    })
+}
+
+/// What must stand before anybody can be let in: the store, the keys in it, and the objects that the file declares.
+struct Foundation {
+    store: Store,
+    organization: Arc<Organization>,
+    sealer: Sealer,
+    clouds: Arc<BTreeMap<String, Cloud>>,
+    manage: Manage,
+}
+
+impl Foundation {
+    async fn lay(config: &Config, clock: &Clock) -> anyhow::Result<Self> {
+        let store = Store::open(&config.store.url, clock.clone())
+            .await
+            .context("the store cannot be opened")?;
+        let organization = Arc::new(manage::organization(&store, &config.organization).await?);
+        let sealer = Sealer::new(config.master_key.clone(), organization.account_id.as_str());
+        let clouds = Arc::new(config.clouds.clone());
+        keys::ensure(&store, &sealer, clock)
+            .await
+            .context("the signing keys cannot be made")?;
+        let (org, all) = (Arc::clone(&organization), Arc::clone(&clouds));
+        let manage = Manage::new(store.clone(), sealer.clone(), clock.clone(), org, all);
+        declare(&manage, &config.declarations).await?;
+        Ok(Self {
+            store,
+            organization,
+            sealer,
+            clouds,
+            manage,
+        })
+    }
+}
+
+/// What requests need, in memory.
+struct Memory {
+    signer: Signer,
+    builder: Builder,
+    upstreams: Arc<ArcSwap<Vec<Arc<Upstream>>>>,
+    published: Arc<Published>,
+    sessions: SessionTable,
+    revoker: Revoker,
+    lookup: SessionLookup,
+}
+
+impl Memory {
+    async fn fill(
+        foundation: &Foundation,
+        upstreams: Vec<Arc<Upstream>>,
+        clock: &Clock,
+        shutdown: &Shutdown,
+    ) -> anyhow::Result<Self> {
+        let store = &foundation.store;
+        let signer = Signer::new();
+        let upstreams = Arc::new(ArcSwap::from_pointee(upstreams));
+        let builder = Builder::new(Parts {
+            store: store.clone(),
+            sealer: foundation.sealer.clone(),
+            clock: clock.clone(),
+            organization: Arc::clone(&foundation.organization),
+            clouds: Arc::clone(&foundation.clouds),
+            upstreams: Arc::clone(&upstreams),
+            signer: signer.clone(),
+        });
+        let first = builder
+            .build()
+            .await
+            .context("the first snapshot cannot be built")?;
+        let sessions = SessionTable::new();
+        Ok(Self {
+            signer,
+            builder,
+            upstreams,
+            published: Arc::new(Published::new(first)),
+            revoker: Revoker::new(sessions.clone(), store.clone(), shutdown.clone()),
+            lookup: SessionLookup::start(sessions.clone(), store.clone(), clock.clone(), shutdown),
+            sessions,
+        })
+    }
+}
+
+fn login_chain(foundation: &Foundation, memory: &Memory, clock: &Clock) -> anyhow::Result<Login> {
+    let outbound = Outbound::new().context("the outbound client cannot be made")?;
+    Ok(Login {
+        published: Arc::clone(&memory.published),
+        store: foundation.store.clone(),
+        sessions: memory.sessions.clone(),
+        lookup: memory.lookup.clone(),
+        revoker: memory.revoker.clone(),
+        signer: memory.signer.clone(),
+        relying_party: RelyingParty::new(outbound, clock.clone()),
+        sealer: foundation.sealer.clone(),
+        clock: clock.clone(),
+        unknown_sign_outs: Arc::new(FailureLimit::default()),
+    })
+}
+
+/// Makes the objects of the store as the file declares them.
+async fn declare(
+    manage: &Manage,
+    declarations: &crate::config::declared::Declarations,
+) -> anyhow::Result<()> {
+    let declared = declarations.resolve(manage.account());
+    let actor = Actor {
+        kind: ActorKind::File,
+        name: "configuration file".to_owned(),
+    };
+    match manage.reconcile(&declared, actor, false).await? {
+        Outcome::Reconciled(done) => {
+            tracing::info!(
+                created = done.created,
+                updated = done.updated,
+                deleted = done.deleted,
+                "Objects are as declared"
+            );
+        }
+        Outcome::Superseded(newer) => tracing::warn!(
+            newer.at_ms,
+            "A newer file has been applied by another gateway; this one's declarations are left alone (`vestibule apply` insists)"
+        ),
+    }
+    Ok(())
+}
+
+fn bind(listen: &Listen, shutdown: &Shutdown) -> anyhow::Result<Sockets> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let bind =
+        |address| listener::bind(address, cores).with_context(|| format!("{address} cannot be listened on"));
+    let https = match &listen.https {
+        None => None,
+        Some(https) => {
+            let certificates =
+                Certificates::read(https.certificates.clone()).context("the certificates cannot be used")?;
+            let certificates = Arc::new(certificates);
+            tokio::spawn(Arc::clone(&certificates).keep_fresh(shutdown.clone()));
+            Some((bind(https.address)?, certificates))
+        }
+    };
+    Ok(Sockets {
+        http: listen.http.map(bind).transpose()?,
+        https,
+    })
+}

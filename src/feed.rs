@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
@@ -20,7 +21,7 @@ use crate::session::grace::StoreGrace;
 use crate::session::keys::{KeyError, Signer};
 use crate::session::table::{Cause, SessionTable, Whose};
 use crate::shutdown::Shutdown;
-use crate::snapshot::{Inputs, Published, Snapshot};
+use crate::snapshot::{Inputs, ObjectFault, Published, Snapshot};
 use crate::store::{Change, ChangeKind, Feed as Read, Position, Store, StoreError};
 
 /// The longest time between two looks at the store.
@@ -28,7 +29,7 @@ const POLL: Duration = Duration::from_millis(250);
 /// Between two attempts to build a snapshot after the store failed.
 const BUILD_AGAIN: Duration = Duration::from_millis(500);
 
-/// Builds snapshots from what the store holds, and publishes them. Cheap to clone.
+/// Builds snapshots from what the store holds. Cheap to clone.
 #[derive(Clone)]
 pub struct Builder {
     parts: Arc<Parts>,
@@ -43,13 +44,11 @@ pub struct Parts {
     /// The clock.
     pub clock: Clock,
     /// The organization.
-    pub organization: Organization,
+    pub organization: Arc<Organization>,
     /// The clouds that providers name.
-    pub clouds: BTreeMap<String, Cloud>,
-    /// The upstreams of the file.
-    pub upstreams: Vec<Arc<Upstream>>,
-    /// Where snapshots are published.
-    pub published: Arc<Published>,
+    pub clouds: Arc<BTreeMap<String, Cloud>>,
+    /// The upstreams of the file, which may be read anew.
+    pub upstreams: Arc<ArcSwap<Vec<Arc<Upstream>>>>,
     /// Takes up the current signing key.
     pub signer: Signer,
 }
@@ -62,10 +61,8 @@ impl Builder {
         }
     }
 
-    /// Builds a snapshot from one consistent read of the store and publishes it. Gives the position it stands for.
-    ///
-    /// `anew` says that the store has another past than the snapshot in force, whose position then means nothing.
-    pub async fn build(&self, anew: bool) -> Result<Position, BuildFailed> {
+    /// Builds a snapshot from one consistent read of the store, and takes up the signing key.
+    pub async fn build(&self) -> Result<Snapshot, BuildFailed> {
         let parts = &*self.parts;
         let (position, documents) = parts.store.all_documents().await?;
         let keys = parts.store.signing_keys().await?;
@@ -75,21 +72,26 @@ impl Builder {
             keys: &keys,
             organization: &parts.organization,
             clouds: &parts.clouds,
-            upstreams: &parts.upstreams,
+            upstreams: &parts.upstreams.load(),
             position: &position,
         };
         let snapshot = Snapshot::build(&inputs, &parts.sealer, &parts.clock);
-        for fault in &snapshot.faults {
+        for ObjectFault {
+            kind,
+            id,
+            name,
+            reason,
+        } in &snapshot.faults
+        {
             tracing::error!(
-                kind = fault.kind,
-                id = fault.id,
-                name = fault.name,
-                reason = fault.reason,
-                "An object cannot be used"
+                kind,
+                id,
+                name,
+                reason,
+                "An object cannot be used; it lets nobody pass"
             );
         }
-        parts.published.publish(snapshot, anew);
-        Ok(position)
+        Ok(snapshot)
     }
 }
 
@@ -112,6 +114,10 @@ pub struct Follower {
     pub table: SessionTable,
     /// Builds snapshots.
     pub builder: Builder,
+    /// Where snapshots are published.
+    pub published: Arc<Published>,
+    /// Asked for a snapshot by others too: a file read anew changes what no row of the store tells.
+    pub wanted: Arc<Wanted>,
     /// Is told of each confirmation.
     pub grace: StoreGrace,
     /// The clock.
@@ -121,9 +127,8 @@ pub struct Follower {
 impl Follower {
     /// Follows until the process ends. `from` is the position of the snapshot in force.
     pub async fn follow(self, from: Position, shutdown: Shutdown) {
-        let wanted = Wanted::default();
-        let building = keep_building(&self.builder, &wanted);
-        let following = self.keep_following(from, &wanted);
+        let building = keep_building(&self.builder, &self.published, &self.wanted);
+        let following = self.keep_following(from, &self.wanted);
         tokio::select! {
             () = building => {}
             () = following => {}
@@ -231,15 +236,16 @@ impl Follower {
 }
 
 /// That a snapshot is wanted. However often it is asked for while one is built, one more is built.
-#[derive(Default)]
-struct Wanted {
+#[derive(Debug, Default)]
+pub struct Wanted {
     bell: Notify,
     // The store has another past: positions must not be compared.
     anew: AtomicBool,
 }
 
 impl Wanted {
-    fn ask(&self) {
+    /// Asks for a snapshot.
+    pub fn ask(&self) {
         self.bell.notify_one();
     }
 
@@ -249,14 +255,20 @@ impl Wanted {
     }
 }
 
-async fn keep_building(builder: &Builder, wanted: &Wanted) {
+async fn keep_building(builder: &Builder, published: &Published, wanted: &Wanted) {
     loop {
         wanted.bell.notified().await;
         let anew = wanted.anew.swap(false, Ordering::AcqRel);
-        while let Err(error) = builder.build(anew).await {
-            tracing::error!(%error, "The configuration could not be read from the store; the one in force stays");
-            tokio::time::sleep(BUILD_AGAIN).await;
-        }
+        let snapshot = loop {
+            match builder.build().await {
+                Ok(snapshot) => break snapshot,
+                Err(error) => {
+                    tracing::error!(%error, "No snapshot could be built from the store; the one in force stays");
+                    tokio::time::sleep(BUILD_AGAIN).await;
+                }
+            }
+        };
+        published.publish(snapshot, anew);
     }
 }
 

@@ -1,1 +1,388 @@
-//! The way of a request: target, route, identify, decide, forward.
+//! The way of a request: target → route → identify → decide → forward.
+//!
+//! [`Gate::pass`] is the whole of it, from top to bottom. Everything before the forwarding works from memory, on the
+//! core that took the connection; what needs the store or Microsoft crosses to the [control plane](control).
+
+pub mod control;
+mod refuse;
+mod watch;
+
+use std::cell::Cell;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+
+use self::control::ControlPlane;
+use self::refuse::{Asked, Report};
+use self::watch::Inputs;
+use crate::clock::Clock;
+use crate::crypto::seal::Sealer;
+use crate::login::{Place, Visit};
+use crate::model::ids::SessionNonce;
+use crate::pages::person::{BadRequest, Unavailable};
+use crate::policy::{Nature, RequestFacts, Verdict};
+use crate::proxy::open_streams::KillSwitch;
+use crate::proxy::request_headers::{Client, Identity};
+use crate::proxy::{Body, Core, Exchange, Fault, forward};
+use crate::router::{Target, Via};
+use crate::session::grace::StoreGrace;
+use crate::session::identify::{Credential, Identified, Identifier};
+use crate::session::limits::FailureLimit;
+use crate::session::lookup::{SessionLookup, Settled};
+use crate::session::table::SessionTable;
+use crate::shutdown::Shutdown;
+use crate::snapshot::{ProtectedApplication, Published, Snapshot, Unroutable};
+use crate::telemetry::metrics::{CoreMetrics, Decided, Finished, Metrics};
+use crate::telemetry::request_id::{RequestId, RequestIds};
+
+/// The longest body of a request to the gateway's own addresses, in bytes: forms, nothing more.
+const LONGEST_OWN_BODY: usize = 64 * 1024;
+
+/// Sessions that one request's tokens may make the gate look up. More cookies than that are nobody's browser.
+const LOOK_UPS: usize = 2;
+
+/// What all cores share. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    /// The configuration in force.
+    pub published: Arc<Published>,
+    /// The sessions this replica knows.
+    pub sessions: SessionTable,
+    /// Finds those it does not know.
+    pub lookup: SessionLookup,
+    /// How long sessions go on without the store.
+    pub grace: StoreGrace,
+    /// Limits forged tokens.
+    pub failures: Arc<FailureLimit>,
+    /// Answers the gateway's own addresses.
+    pub control: ControlPlane,
+    /// Seals what travels through browsers.
+    pub sealer: Sealer,
+    /// The clock.
+    pub clock: Clock,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// Stops everything.
+    pub shutdown: Shutdown,
+}
+
+/// What the listener found out about a request before its head was looked at.
+#[derive(Debug)]
+pub struct Arrival {
+    /// The client, or the last address a trusted proxy vouched for.
+    pub address: IpAddr,
+    /// A trusted proxy vouched for something that is no address: rules about addresses cannot be answered.
+    pub address_unreadable: bool,
+    /// Whether the peer is a trusted proxy.
+    pub through_trusted_proxy: bool,
+    /// Whether the client speaks https, to us or to the trusted proxy.
+    pub https: bool,
+    /// The protocol.
+    pub via: Via,
+    /// Ends the client's connection.
+    pub kill: KillSwitch,
+}
+
+/// The gate of one core.
+#[derive(Debug)]
+pub struct Gate {
+    shared: Shared,
+    identifier: Identifier,
+    core: Rc<Core<Inputs>>,
+    ids: RequestIds,
+    metrics: CoreMetrics,
+}
+
+/// Nothing is answered: the connection closes, or the stream is reset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoAnswer;
+
+impl Gate {
+    /// The gate of this core. Must be called on the core, within its `LocalSet`.
+    pub fn new(shared: Shared) -> Self {
+        Self {
+            identifier: Identifier::new(shared.sessions.clone(), Arc::clone(&shared.failures)),
+            core: Core::start(shared.clock.clone(), shared.shutdown.clone()),
+            ids: RequestIds::new(),
+            metrics: shared.metrics.core(),
+            shared,
+        }
+    }
+
+    /// Answers a request, and counts it.
+    ///
+    /// # Errors
+    /// [`NoAnswer`] where the session that asked ended while its request waited.
+    pub async fn answer(
+        &self,
+        request: Request<Incoming>,
+        arrival: Arrival,
+    ) -> Result<Response<Body>, NoAnswer> {
+        let began = Instant::now();
+        let _in_flight = self.metrics.arrived();
+        let (method, version) = (request.method().clone(), request.version());
+        let (application, answer) = self.pass(request, arrival, began).await;
+        self.metrics.streams_open(self.core.open_streams());
+        let response = answer?;
+        self.metrics.finished(&Finished {
+            application: application
+                .as_deref()
+                .map(|application| application.app.name.as_str()),
+            code: response.status(),
+            method: &method,
+            version,
+            duration: began.elapsed(),
+        });
+        Ok(response)
+    }
+
+    /// The way of a request, from top to bottom.
+    async fn pass(&self, request: Request<Incoming>, arrival: Arrival, began: Instant) -> Passed {
+        let request_id = self.ids.next();
+        let snapshot = self.shared.published.load();
+        let asked = Asked::new(&self.shared, &snapshot, &request, &arrival, request_id);
+
+        // Target: the one parse of host and path.
+        let parsed = Target::parse(request.method(), request.uri(), request.headers(), arrival.via);
+        let target = match parsed {
+            Ok(target) => target,
+            Err(refused) => return (None, Ok(asked.malformed(refused))),
+        };
+        let on_auth_host = *target.host() == *snapshot.organization.auth.host();
+        if target.is_reserved() || on_auth_host {
+            return (
+                None,
+                Ok(self.cross(request, target, &snapshot, &arrival, request_id).await),
+            );
+        }
+
+        // Route: the application that covers it.
+        let application = match snapshot.application(&target) {
+            Ok(application) => Arc::clone(application),
+            Err(Unroutable::UnknownHost) => return (None, Ok(asked.unknown_host(&target))),
+            Err(Unroutable::NotCovered) => return (None, Ok(asked.not_covered(&target))),
+            Err(Unroutable::Refused(refused)) => return (None, Ok(asked.malformed(refused))),
+        };
+        let visitor = Visitor {
+            request,
+            target,
+            arrival,
+            request_id,
+            began,
+        };
+        let answer = self.enter(visitor, &snapshot, &application).await;
+        (Some(application), answer)
+    }
+
+    /// The second half of the way: a request for an application, in front of its door.
+    async fn enter(
+        &self,
+        visitor: Visitor,
+        snapshot: &Snapshot,
+        application: &Arc<ProtectedApplication>,
+    ) -> Result<Response<Body>, NoAnswer> {
+        let Visitor {
+            request,
+            target,
+            arrival,
+            request_id,
+            began,
+        } = visitor;
+        let asked =
+            Asked::new(&self.shared, snapshot, &request, &arrival, request_id).of(application, &target);
+
+        // Identify: who is asking.
+        let identified = self
+            .identify(snapshot, application, request.headers(), arrival.address)
+            .await;
+        let credential = match identified {
+            Ok(credential) => credential,
+            Err(unidentified) => return Ok(asked.unidentified(unidentified)),
+        };
+
+        // Decide: by the policies, whatever the identity.
+        let facts = RequestFacts {
+            address: (!arrival.address_unreadable).then_some(arrival.address),
+        };
+        let memo = credential
+            .as_ref()
+            .map(|credential| credential.memo(snapshot, application));
+        let outcomes = memo.as_ref().and_then(|memo| memo.outcomes.as_ref());
+        let verdict = application.policies.decide(outcomes, &facts);
+        self.count(application, &verdict, began);
+        let permit = match verdict {
+            Verdict::Permit(permit) => permit,
+            Verdict::SignIn => return Ok(asked.sign_in()),
+            Verdict::Refuse(refusal) => {
+                return Ok(asked.refused(&refusal, credential.as_deref()));
+            }
+        };
+        let credential = credential.filter(|_| permit.nature() == Nature::Identity);
+        let now_ms = self.shared.clock.now_ms();
+        if let Some(credential) = &credential {
+            if self.shared.grace.is_over(now_ms) {
+                return Ok(asked.store_gone());
+            }
+            credential.session.used(now_ms);
+        }
+        if let Some(origin) = refuse::foreign_origin(request.headers(), &target, application, snapshot) {
+            return Ok(asked.foreign_origin(&origin));
+        }
+
+        // Forward: what was permitted, and nothing else.
+        let upstream = match snapshot.upstream(&target) {
+            Ok(Some(upstream)) => Arc::clone(upstream),
+            Ok(None) => return Ok(asked.no_upstream()),
+            Err(refused) => return Ok(asked.malformed(refused)),
+        };
+        let identity = memo
+            .filter(|_| credential.is_some())
+            .map_or_else(Identity::default, |memo| Identity {
+                assertion: credential.as_ref().map(|credential| credential.assertion.clone()),
+                email: memo.email.clone(),
+                cookie: true,
+            });
+        let report = asked.for_fault();
+        let exchange = Exchange {
+            path: target.forward().clone(),
+            upstream,
+            client: Client {
+                address: arrival.address,
+                https: arrival.https,
+                through_trusted_proxy: arrival.through_trusted_proxy,
+                request_id: request_id.header(),
+            },
+            identity,
+            watch: Inputs {
+                published: Arc::clone(&self.shared.published),
+                grace: self.shared.grace.clone(),
+                application: application.app.id,
+                decided: Cell::new(Inputs::versions(snapshot, credential.as_deref())),
+                target,
+                credential,
+                facts,
+            },
+            connection: arrival.kill,
+            request,
+        };
+        match forward(&self.core, &permit, exchange).await {
+            Ok(response) => Ok(response),
+            Err(Fault::Cut(_)) => Err(NoAnswer),
+            Err(fault) => Ok(report.fault(&fault, snapshot, application, &self.shared)),
+        }
+    }
+
+    /// The live session behind the request's tokens, if there is one.
+    async fn identify(
+        &self,
+        snapshot: &Snapshot,
+        application: &ProtectedApplication,
+        headers: &HeaderMap,
+        address: IpAddr,
+    ) -> Result<Option<Rc<Credential>>, Unidentified> {
+        let mut gone: Vec<SessionNonce> = Vec::new();
+        loop {
+            let now_ms = self.shared.clock.now_ms();
+            match self
+                .identifier
+                .identify(snapshot, application, headers, address, &gone, now_ms)
+            {
+                Identified::Nobody => return Ok(None),
+                Identified::Session(credential) => return Ok(Some(credential)),
+                Identified::TooManyFailures => return Err(Unidentified::TooManyFailures),
+                Identified::Unsettled(_) if gone.len() >= LOOK_UPS => return Ok(None),
+                Identified::Unsettled(nonce) => match self.shared.lookup.settle(nonce.clone()).await {
+                    // What was found is in the table now; an ending since then is seen there.
+                    Settled::Alive(session) if session.over(now_ms).is_none() => {}
+                    Settled::Alive(_) | Settled::Gone => gone.push(nonce),
+                    Settled::Unavailable => return Err(Unidentified::StoreUnavailable),
+                },
+            }
+        }
+    }
+
+    /// Takes a request for one of the gateway's own addresses to the control plane.
+    async fn cross(
+        &self,
+        request: Request<Incoming>,
+        target: Target,
+        snapshot: &Snapshot,
+        arrival: &Arrival,
+        request_id: RequestId,
+    ) -> Response<Body> {
+        let place = match target.host() {
+            host if *host == *snapshot.organization.auth.host() => Place::AuthHost,
+            _ if refuse::knows_host(snapshot, target.host()) => Place::ApplicationHost,
+            _ => Place::Unknown,
+        };
+        let report = Report::new(&request, arrival, request_id);
+        let (mut head, body) = request.into_parts();
+        let body = match Limited::new(body, LONGEST_OWN_BODY).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(_) => return report.page(&BadRequest::TooLong, snapshot, &self.shared),
+        };
+        head.extensions.clear();
+        head.extensions.insert(Visit {
+            target,
+            client: arrival.address,
+            client_unreadable: arrival.address_unreadable,
+            request_id,
+            place,
+        });
+        match self.shared.control.answer(Request::from_parts(head, body)).await {
+            Ok(response) => response.map(own_body),
+            Err(_) => report.page(&Unavailable::Busy, snapshot, &self.shared),
+        }
+    }
+
+    fn count(&self, application: &ProtectedApplication, verdict: &Verdict, began: Instant) {
+        let (decision, reason) = match verdict {
+            Verdict::Permit(permit) if permit.nature() == Nature::Bypass => ("bypass", "policy"),
+            Verdict::Permit(_) => ("allow", "policy"),
+            Verdict::SignIn => ("sign_in", "nobody"),
+            Verdict::Refuse(refusal) => ("deny", refuse::word(refusal.reason)),
+        };
+        let decided = Decided {
+            application: Some(&application.app.name),
+            decision,
+            reason,
+        };
+        self.metrics.decided(&decided, began.elapsed());
+    }
+}
+
+/// A request whose application is known.
+struct Visitor {
+    request: Request<Incoming>,
+    target: Target,
+    arrival: Arrival,
+    request_id: RequestId,
+    began: Instant,
+}
+
+type Passed = (
+    Option<Arc<ProtectedApplication>>,
+    Result<Response<Body>, NoAnswer>,
+);
+
+/// Why it cannot be said who is asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unidentified {
+    TooManyFailures,
+    StoreUnavailable,
+}
+
+/// Bytes of our own as the body of an answer.
+fn own_body(bytes: Bytes) -> Body {
+    if bytes.is_empty() {
+        Body::Empty
+    } else {
+        Body::Full(bytes)
+    }
+}

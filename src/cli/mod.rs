@@ -4,6 +4,7 @@ mod apply;
 mod check;
 mod keys;
 mod opened;
+mod serve;
 
 use std::ffi::OsString;
 use std::future::Future;
@@ -23,6 +24,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the gateway
+    Serve(ConfigFile),
     /// Name every mistake in a configuration file, or say what it means
     Check {
         /// The configuration file
@@ -102,6 +105,7 @@ fn run_at(arguments: impl IntoIterator<Item = OsString>, terminal: &mut Terminal
 impl Command {
     fn run(self, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
         match self {
+            Self::Serve(file) => serve::run(&file.config, terminal),
             Self::Check { file } => block_on(check::run(&file, terminal))?,
             Self::Apply(file) => block_on(apply::run(&file.config, terminal))?,
             Self::Keys { command } => block_on(keys::run(command, terminal))?,

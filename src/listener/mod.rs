@@ -11,6 +11,7 @@ mod accept;
 pub mod client_ip;
 mod connection;
 mod framing;
+mod gatekeeper;
 mod gauge;
 mod socket;
 pub mod tls;
@@ -26,6 +27,7 @@ use hyper::body::Incoming;
 use tokio::task::LocalSet;
 
 pub use connection::{Abort, Connection, Protocol};
+pub use gatekeeper::Gatekeeper;
 pub use socket::{Bound, bind};
 
 use crate::proxy::Body;

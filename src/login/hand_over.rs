@@ -10,7 +10,7 @@ use super::record;
 use super::ticket::Ticket;
 use crate::model::identity::{Groups, Identity};
 use crate::pages::person::{Because, Refused};
-use crate::policy::{Nature, Refusal, RequestFacts, Verdict};
+use crate::policy::{Nature, Refusal, Verdict};
 use crate::session::table::LiveSession;
 use crate::snapshot::ProtectedApplication;
 
@@ -36,9 +36,7 @@ pub(super) fn judge(call: &Call<'_>, application: &ProtectedApplication, session
         return Judged::OtherProvider;
     }
     let outcomes = application.policies.outcomes(&session.identity().identity);
-    let facts = RequestFacts {
-        address: call.visit.client,
-    };
+    let facts = call.visit.facts();
     match application.policies.decide(Some(&outcomes), &facts) {
         Verdict::Permit(permit) if permit.nature() == Nature::Bypass => Judged::Open,
         Verdict::Permit(permit) => {

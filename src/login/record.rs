@@ -9,7 +9,7 @@ use super::landing::Landing;
 use crate::entra::errors::EntraError;
 use crate::model::identity::Identity;
 use crate::model::ids::IdpId;
-use crate::policy::{Refusal, RequestFacts, explain};
+use crate::policy::{Refusal, explain};
 use crate::snapshot::ProtectedApplication;
 use crate::store::{AccessRequest, StoreError};
 
@@ -79,9 +79,7 @@ pub(super) async fn refused(
     identity: &Identity,
     refusal: &Refusal,
 ) {
-    let facts = RequestFacts {
-        address: call.visit.client,
-    };
+    let facts = call.visit.facts();
     let because = explain(&application.policy_docs, identity, &facts);
     tracing::info!(
         request = %call.request_id, application = %application.app.name, user = %identity.user,

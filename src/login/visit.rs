@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::policy::RequestFacts;
 use crate::router::Target;
 use crate::telemetry::request_id::RequestId;
 
@@ -12,10 +13,21 @@ pub struct Visit {
     pub target: Target,
     /// The client's address, as the listener and the trusted proxies tell.
     pub client: IpAddr,
+    /// A trusted proxy vouched for something that is no address; `client` is then the proxy's.
+    pub client_unreadable: bool,
     /// The request's id, on every page and in every log line.
     pub request_id: RequestId,
     /// Whose host was asked.
     pub place: Place,
+}
+
+impl Visit {
+    /// What policies may ask about the request.
+    pub fn facts(&self) -> RequestFacts {
+        RequestFacts {
+            address: (!self.client_unreadable).then_some(self.client),
+        }
+    }
 }
 
 /// Whose host a request asks.

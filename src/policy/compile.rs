@@ -171,7 +171,11 @@ impl AnyOf {
     }
 
     fn ask_request(&self, facts: &RequestFacts) -> Answer {
-        self.addresses.contains(facts.address).into()
+        match facts.address {
+            _ if self.addresses.is_empty() => Answer::No,
+            Some(address) => self.addresses.contains(address).into(),
+            None => Answer::Unknown,
+        }
     }
 }
 
@@ -212,9 +216,11 @@ impl AllOf {
     }
 
     fn ask_request(&self, facts: &RequestFacts) -> Answer {
-        self.addresses
-            .is_none_or(|common| common.contains(facts.address))
-            .into()
+        match (self.addresses, facts.address) {
+            (None, _) => Answer::Yes,
+            (Some(common), Some(address)) => common.contains(address).into(),
+            (Some(_), None) => Answer::Unknown,
+        }
     }
 }
 

@@ -10,15 +10,18 @@ use super::answer::Answer;
 /// What rules may ask about a request, as the listener saw it.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestFacts {
-    /// Where it comes from.
-    pub address: IpAddr,
+    /// Where it comes from; `None` where a trusted proxy vouched for something that is no address, and then rules about
+    /// addresses are unknown.
+    pub address: Option<IpAddr>,
 }
 
 /// What a rule says. Without an identity, rules about the person are unknown.
 pub(super) fn ask(selector: &Selector, identity: Option<&Identity>, facts: &RequestFacts) -> Answer {
     match selector {
         Selector::Everyone {} => Answer::Yes,
-        Selector::Ip { ip } => ip.contains(facts.address).into(),
+        Selector::Ip { ip } => facts
+            .address
+            .map_or(Answer::Unknown, |address| ip.contains(address).into()),
         Selector::Email { email } => match identity.and_then(Identity::trusted_email) {
             Some(own) => (own == email).into(),
             None => Answer::Unknown,
@@ -51,6 +54,7 @@ pub(super) fn uncertainty(selector: &Selector, identity: &Identity) -> String {
             Groups::Unknown { reason, .. } => format!("the list of groups is incomplete: {reason}"),
             Groups::Known { .. } => String::new(),
         },
-        Selector::Everyone {} | Selector::Ip { .. } => String::new(),
+        Selector::Ip { .. } => "the client's address is not known".to_owned(),
+        Selector::Everyone {} => String::new(),
     }
 }

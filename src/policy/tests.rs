@@ -16,7 +16,7 @@ const OTHER: IdpId = IdpId(Uuid::from_u128(2));
 
 fn facts(address: &str) -> RequestFacts {
     RequestFacts {
-        address: address.parse().unwrap(),
+        address: Some(address.parse().unwrap()),
     }
 }
 
@@ -46,7 +46,7 @@ fn ada() -> Identity {
         claims: Map::new(),
         provider_session: None,
         login_hint: None,
-        address: IpAddr::from([198, 51, 100, 7]),
+        address: Some(IpAddr::from([198, 51, 100, 7])),
         country: None,
         at: Timestamp::UNIX_EPOCH,
     }

@@ -20,6 +20,8 @@ pub struct VerificationKey {
     pub kid: KeyId,
     /// Where it stands in its life.
     pub state: KeyState,
+    /// When it is no longer trusted, milliseconds since 1970; `None` while that is not decided.
+    pub retires_ms: Option<i64>,
     /// The key, ready to verify.
     pub decoding: DecodingKey,
     /// The key as `certs` publishes it.
@@ -42,6 +44,7 @@ impl KeyRing {
                 Some(decoding) => keys.push(VerificationKey {
                     kid: row.kid.clone(),
                     state: row.state,
+                    retires_ms: row.retires_ms,
                     decoding,
                     jwk: row.public_jwk.clone(),
                     certificate: row.certificate.clone(),

@@ -1,0 +1,96 @@
+//! What recurs: rotating keys, writing down uses, forgetting what is over, measuring.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::crypto::seal::Sealer;
+use crate::session::grace::StoreGrace;
+use crate::session::keys;
+use crate::session::table::SessionTable;
+use crate::shutdown::Shutdown;
+use crate::snapshot::Published;
+use crate::store::{Store, StoreError};
+use crate::telemetry::metrics::Metrics;
+
+/// Between two measurements.
+const MEASURE: Duration = Duration::from_secs(1);
+/// Between two rounds of the chores that touch the store.
+const ROUND: Duration = Duration::from_mins(1);
+/// How long sessions and changes are kept after their end, for the operator to look at: 30 days.
+const KEPT_MS: i64 = 30 * 86_400_000;
+/// Uses written down twice do no harm; none may be missed between two rounds.
+const OVERLAP_MS: i64 = 15_000;
+
+/// What the chores work on.
+pub(super) struct Chores {
+    pub(super) store: Store,
+    pub(super) sessions: SessionTable,
+    pub(super) sealer: Sealer,
+    pub(super) clock: Clock,
+    pub(super) grace: StoreGrace,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) published: Arc<Published>,
+}
+
+impl Chores {
+    /// Does them until the process ends.
+    pub(super) async fn keep_doing(self, shutdown: Shutdown) {
+        let measuring = async {
+            loop {
+                self.measure();
+                tokio::time::sleep(MEASURE).await;
+            }
+        };
+        let rounds = async {
+            let mut since_ms = self.clock.now_ms();
+            loop {
+                tokio::time::sleep(ROUND).await;
+                let began_ms = self.clock.now_ms();
+                match self.round(since_ms - OVERLAP_MS).await {
+                    Ok(()) => since_ms = began_ms,
+                    Err(error) => {
+                        tracing::warn!(%error, "Housekeeping failed; it is tried again in a minute");
+                    }
+                }
+            }
+        };
+        tokio::select! {
+            () = measuring => {}
+            () = rounds => {}
+            () = shutdown.hard() => {}
+        }
+    }
+
+    fn measure(&self) {
+        let now_ms = self.clock.now_ms();
+        let lag = u64::try_from(self.grace.lag_ms(now_ms)).unwrap_or(0);
+        self.metrics.feed_confirmed_ago(Duration::from_millis(lag));
+        self.metrics.store_is(self.grace.store_answers(now_ms));
+        self.metrics
+            .sessions_live("organization", self.sessions.count(now_ms));
+    }
+
+    async fn round(&self, since_ms: i64) -> Result<(), StoreError> {
+        let now_ms = self.clock.now_ms();
+        self.store
+            .touch_sessions(&self.sessions.used_since(since_ms))
+            .await?;
+        self.sessions.forget_over(now_ms);
+        self.store.forget_expired(now_ms - KEPT_MS).await?;
+        match keys::rotate_if_due(&self.store, &self.sealer, &self.clock).await {
+            Ok(true) => tracing::info!("The signing key was rotated"),
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "The signing key could not be rotated"),
+        }
+        let snapshot = self.published.borrow();
+        let ends = snapshot.keys.keys().iter().filter_map(|key| {
+            let end = key
+                .retires_ms
+                .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())?;
+            Some((key.kid.as_str(), end))
+        });
+        self.metrics.signing_keys_end(ends);
+        Ok(())
+    }
+}

@@ -1,0 +1,104 @@
+//! `vestibule serve`: the gateway, until it is told to stop.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{Exit, Terminal, opened};
+use crate::app::{self, Running};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::config::log::LogFormat;
+use crate::telemetry::logging::{self, LineFormat};
+
+/// Threads of the control plane. Its work is waiting; what computes (signatures) has threads of its own.
+const CONTROL_THREADS: usize = 2;
+
+/// How long open requests may take to end after the first signal; the second ends them at once.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(super) fn run(file: &Path, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
+    let config = match opened::read(file, terminal)? {
+        Ok(config) => config,
+        Err(exit) => return Ok(exit),
+    };
+    let format = match config.log.format {
+        LogFormat::Text => LineFormat::Text,
+        LogFormat::Json => LineFormat::Json,
+    };
+    let flush = match logging::start(config.log.level, None, format) {
+        Ok(flush) => flush,
+        Err(refused) => {
+            writeln!(terminal.err, "vestibule: {refused}")?;
+            return Ok(Exit::Unusable);
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(CONTROL_THREADS)
+        .thread_name("control")
+        .enable_all()
+        .build()?;
+    let exit = runtime.block_on(serve(config, file, terminal));
+    drop(flush);
+    exit
+}
+
+async fn serve(config: Config, file: &Path, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let mut stop = Stop::listen()?;
+    let running = match app::start(config, Some(file.to_owned()), Clock::system()).await {
+        Ok(running) => running,
+        Err(error) => {
+            writeln!(terminal.err, "vestibule: {error:#}")?;
+            return Ok(Exit::Unavailable);
+        }
+    };
+    announce(&running);
+    stop.asked_for().await;
+    tracing::info!("Stopping; open requests have {} seconds", PATIENCE.as_secs());
+    tokio::select! {
+        () = running.stop(PATIENCE) => {}
+        () = stop.asked_for() => tracing::warn!("Stopping at once"),
+    }
+    Ok(Exit::Fine)
+}
+
+fn announce(running: &Running) {
+    let served = [
+        ("http", running.http),
+        ("https", running.https),
+        ("internal", running.internal),
+    ];
+    for (what, address) in served
+        .into_iter()
+        .filter_map(|(what, address)| Some((what, address?)))
+    {
+        tracing::info!(%address, "Serving {what}");
+    }
+}
+
+/// The signals that ask a process to stop.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn asked_for(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The way to the control plane: requests of the gateway's own addresses leave their core here, and answers come back.
+//!
+//! The way is bounded. Where the control plane cannot keep up, the answer is 503 at once, and no proxied byte waits.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body as AxumBody;
+use bytes::Bytes;
+use http::{Request, Response};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tower::ServiceExt as _;
+
+use crate::shutdown::Shutdown;
+
+/// Requests that may wait for the control plane.
+const WAITING: usize = 512;
+/// Requests that the control plane works on at once. Most of their time is waiting for Microsoft or the store.
+const AT_ONCE: usize = 512;
+/// The longest answer of the control plane, in bytes: pages and keys are far smaller.
+const LONGEST_ANSWER: usize = 4 * 1024 * 1024;
+
+/// The control plane as the cores see it. Cheap to clone; usable on any runtime.
+#[derive(Debug, Clone)]
+pub struct ControlPlane {
+    queue: mpsc::Sender<Crossing>,
+}
+
+#[derive(Debug)]
+struct Crossing {
+    request: Request<Bytes>,
+    reply: oneshot::Sender<Response<Bytes>>,
+}
+
+/// The control plane has more to do than it can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the control plane is busy")]
+pub struct Busy;
+
+impl ControlPlane {
+    /// Starts answering with this router on the present (control) runtime.
+    pub fn start(router: Router, shutdown: &Shutdown) -> Self {
+        let (queue, crossings) = mpsc::channel(WAITING);
+        let stop = shutdown.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = serve(router, crossings) => {}
+                () = stop.hard() => {}
+            }
+        });
+        Self { queue }
+    }
+
+    /// Has a request answered.
+    ///
+    /// # Errors
+    /// [`Busy`] where too many wait already, or the answer failed.
+    pub async fn answer(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Busy> {
+        let (reply, answer) = oneshot::channel();
+        self.queue
+            .try_send(Crossing { request, reply })
+            .map_err(|_| Busy)?;
+        answer.await.map_err(|_| Busy)
+    }
+}
+
+async fn serve(router: Router, mut crossings: mpsc::Receiver<Crossing>) {
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    while let Some(crossing) = crossings.recv().await {
+        // The semaphore is never closed; without a place nothing is taken from the queue, which then fills and refuses.
+        let Ok(place) = places.clone().acquire_owned().await else {
+            return;
+        };
+        let router = router.clone();
+        tokio::spawn(async move {
+            let request = crossing.request.map(AxumBody::from);
+            // A router cannot fail; an answer that cannot be read in full is dropped, which reads as busy.
+            let Ok(response) = router.oneshot(request).await;
+            let (head, body) = response.into_parts();
+            if let Ok(body) = axum::body::to_bytes(body, LONGEST_ANSWER).await {
+                let _ = crossing.reply.send(Response::from_parts(head, body)); // the client may have gone
+            }
+            drop(place);
+        });
+    }
+}

@@ -1,0 +1,365 @@
+//! The gate's own answers: what a request gets that is not forwarded. Never one byte of an upstream, never cached.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use http::header::{ORIGIN, UPGRADE};
+use http::{HeaderMap, Method, Request, Response};
+use hyper::body::Incoming;
+
+use super::{Arrival, Shared, Unidentified, own_body};
+use crate::login::challenge::Unadmitted;
+use crate::model::host::Host;
+use crate::pages::person::{
+    Accept, BadRequest, Because, Frame, NotFound, Page, TooMany, Unavailable, UpstreamFault,
+};
+use crate::policy::{PolicyExplanation, Refusal, RefusalReason, RequestFacts, explain as explain_policies};
+use crate::proxy::fault::Source;
+use crate::proxy::{Body, Fault};
+use crate::router::{Found, Target, TargetRefused};
+use crate::session::identify::Credential;
+use crate::snapshot::{ProtectedApplication, Snapshot};
+use crate::telemetry::access_log::{self, RefusedRequest};
+use crate::telemetry::request_id::RequestId;
+
+/// Seconds after which an address that failed too often may try again.
+const RETRY_AFTER: u32 = 10;
+
+/// A request that may have to be refused: what its answer depends on.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'r> {
+    shared: &'r Shared,
+    snapshot: &'r Snapshot,
+    method: &'r Method,
+    headers: &'r HeaderMap,
+    address: IpAddr,
+    request_id: RequestId,
+}
+
+impl<'r> Asked<'r> {
+    pub(super) fn new(
+        shared: &'r Shared,
+        snapshot: &'r Snapshot,
+        request: &'r Request<Incoming>,
+        arrival: &Arrival,
+        request_id: RequestId,
+    ) -> Self {
+        Self {
+            shared,
+            snapshot,
+            method: request.method(),
+            headers: request.headers(),
+            address: arrival.address,
+            request_id,
+        }
+    }
+
+    /// The same for the application that covers it.
+    pub(super) fn of(self, application: &'r ProtectedApplication, target: &'r Target) -> AskedOf<'r> {
+        AskedOf {
+            asked: self,
+            application,
+            target,
+        }
+    }
+
+    /// The target has no reading that everybody would share, or the method is never served.
+    pub(super) fn malformed(&self, refused: TargetRefused) -> Response<Body> {
+        let reason = refused.to_string();
+        tracing::debug!(request.id = %self.request_id, client.address = %self.address, reason, "Malformed request");
+        match refused {
+            TargetRefused::Method => self.page(&BadRequest::Method),
+            _ => self.page(&BadRequest::Malformed(&reason)),
+        }
+    }
+
+    /// No application has this host.
+    pub(super) fn unknown_host(&self, target: &Target) -> Response<Body> {
+        self.page(&NotFound::Host(target.host().as_str()))
+    }
+
+    /// The host has applications, none of which covers the path.
+    pub(super) fn not_covered(&self, target: &Target) -> Response<Body> {
+        self.page(&NotFound::Path(target.host().as_str()))
+    }
+
+    fn page(&self, page: &impl Page) -> Response<Body> {
+        let page = self.report().page(page, self.snapshot, self.shared);
+        if *self.method == Method::HEAD {
+            page.map(|_| Body::Empty)
+        } else {
+            page
+        }
+    }
+
+    fn report(&self) -> Report {
+        Report {
+            accept: Accept::of(self.headers),
+            request_id: self.request_id,
+            address: self.address,
+        }
+    }
+}
+
+/// A request for a known application that may have to be refused.
+#[derive(Clone, Copy)]
+pub(super) struct AskedOf<'r> {
+    asked: Asked<'r>,
+    application: &'r ProtectedApplication,
+    target: &'r Target,
+}
+
+impl AskedOf<'_> {
+    /// It cannot be said who asks.
+    pub(super) fn unidentified(&self, why: Unidentified) -> Response<Body> {
+        match why {
+            Unidentified::TooManyFailures => {
+                self.log("too_many_failures", None);
+                self.asked.page(&TooMany {
+                    retry_after: RETRY_AFTER,
+                })
+            }
+            Unidentified::StoreUnavailable => self.store_gone(),
+        }
+    }
+
+    /// Nobody is signed in, and signing in could help.
+    pub(super) fn sign_in(&self) -> Response<Body> {
+        let id = self.asked.request_id.to_string();
+        self.unadmitted(&id)
+            .challenge(&self.asked.shared.sealer, &self.asked.shared.clock)
+            .map(own_body)
+    }
+
+    /// The policies refuse.
+    pub(super) fn refused(&self, refusal: &Refusal, credential: Option<&Credential>) -> Response<Body> {
+        self.log_refusal(refusal, credential);
+        let id = self.asked.request_id.to_string();
+        let unadmitted = self.unadmitted(&id);
+        let shared = self.asked.shared;
+        let Some(credential) = credential else {
+            return unadmitted
+                .forbid(None, self.because(refusal, true), &shared.clock)
+                .map(own_body);
+        };
+        let identity = credential.session.identity();
+        let complete = identity.identity.groups.complete();
+        let who = identity.identity.label();
+        let because = self.because(refusal, complete);
+        unadmitted
+            .refuse(who, because, &shared.sealer, &shared.clock)
+            .map(own_body)
+    }
+
+    /// The session may be good, but the store that would know has been away for too long.
+    pub(super) fn store_gone(&self) -> Response<Body> {
+        self.log("store_unavailable", None);
+        self.asked.page(&Unavailable::Store(None))
+    }
+
+    /// Another site's script asks for a WebSocket in the person's name.
+    pub(super) fn foreign_origin(&self, origin: &str) -> Response<Body> {
+        tracing::info!(request.id = %self.asked.request_id, origin, "WebSocket of a foreign origin refused");
+        self.log("foreign_origin", None);
+        self.asked.page(&BadRequest::CrossSite)
+    }
+
+    /// Permitted, but no upstream is configured for it.
+    pub(super) fn no_upstream(&self) -> Response<Body> {
+        let name = &self.application.app.name;
+        tracing::error!(request.id = %self.asked.request_id, application = name, "No upstream is configured");
+        self.asked.shared.metrics.upstream_failed(name, "not_configured");
+        self.asked.page(&UpstreamFault::NotConfigured(name))
+    }
+
+    /// See [`Asked::malformed`].
+    pub(super) fn malformed(&self, refused: TargetRefused) -> Response<Body> {
+        self.asked.malformed(refused)
+    }
+
+    /// What is needed to report a fault once the request itself is gone.
+    pub(super) fn for_fault(&self) -> Report {
+        self.asked.report()
+    }
+
+    fn unadmitted<'a>(&'a self, request_id: &'a str) -> Unadmitted<'a> {
+        Unadmitted {
+            snapshot: self.asked.snapshot,
+            application: self.application,
+            method: self.asked.method,
+            target: self.target,
+            headers: self.asked.headers,
+            request_id,
+        }
+    }
+
+    fn because(&self, refusal: &Refusal, groups_complete: bool) -> Because {
+        match refusal.reason {
+            _ if self.application.broken.is_some() => Because::Broken,
+            RefusalReason::Denied => Because::Blocked,
+            RefusalReason::NoPolicyMatched if groups_complete => Because::NoRule,
+            RefusalReason::NotRuledOut | RefusalReason::NoPolicyMatched => Because::GroupsUnknown,
+        }
+    }
+
+    fn log_refusal(&self, refusal: &Refusal, credential: Option<&Credential>) {
+        let facts = RequestFacts {
+            address: Some(self.asked.address),
+        };
+        let explanation = credential.map(|credential| {
+            let identity = credential.session.identity();
+            Explained(explain_policies(
+                &self.application.policy_docs,
+                &identity.identity,
+                &facts,
+            ))
+        });
+        access_log::refused(&RefusedRequest {
+            policy: refusal.policy.as_ref().map(|policy| policy.name.as_str()),
+            user: credential.map(|credential| credential.session.user()),
+            explanation: explanation
+                .as_ref()
+                .map(|explained| explained as &dyn std::fmt::Display),
+            ..self.line(word(refusal.reason))
+        });
+    }
+
+    fn log(&self, reason: &'static str, credential: Option<&Credential>) {
+        access_log::refused(&RefusedRequest {
+            user: credential.map(|credential| credential.session.user()),
+            ..self.line(reason)
+        });
+    }
+
+    fn line(&self, reason: &'static str) -> RefusedRequest<'_> {
+        RefusedRequest {
+            request_id: self.asked.request_id,
+            address: self.asked.address,
+            host: self.target.host().as_str(),
+            path: self.target.path(),
+            application: Some(&self.application.app.name),
+            policy: None,
+            user: None,
+            reason,
+            explanation: None,
+        }
+    }
+}
+
+/// What outlives the request, for its fault.
+#[derive(Clone, Copy)]
+pub(super) struct Report {
+    accept: Accept,
+    request_id: RequestId,
+    address: IpAddr,
+}
+
+impl Report {
+    pub(super) fn new(request: &Request<Incoming>, arrival: &Arrival, request_id: RequestId) -> Self {
+        Self {
+            accept: Accept::of(request.headers()),
+            request_id,
+            address: arrival.address,
+        }
+    }
+
+    /// The upstream, the client or we ourselves failed after the permit.
+    pub(super) fn fault(
+        &self,
+        fault: &Fault,
+        snapshot: &Snapshot,
+        application: &ProtectedApplication,
+        shared: &Shared,
+    ) -> Response<Body> {
+        let name = application.app.name.as_str();
+        let id = self.request_id;
+        let (page, reason) = match fault.source() {
+            Source::Downstream => {
+                tracing::debug!(request.id = %id, client.address = %self.address, %fault, "The client's request failed");
+                let reason = fault.to_string();
+                return self.page(&BadRequest::Malformed(&reason), snapshot, shared);
+            }
+            Source::Upstream => {
+                tracing::warn!(request.id = %id, application = name, %fault, "The upstream failed");
+                match fault {
+                    Fault::Connect(_) => (UpstreamFault::Unreachable(name), "unreachable"),
+                    Fault::ConnectTimeout(_) | Fault::ResponseTimeout => {
+                        (UpstreamFault::TimedOut(name), "timed_out")
+                    }
+                    _ => (UpstreamFault::BadAnswer(name), "bad_answer"),
+                }
+            }
+            Source::Internal => {
+                tracing::error!(request.id = %id, application = name, %fault, "The upstream cannot be used");
+                (UpstreamFault::NotConfigured(name), "unusable")
+            }
+        };
+        shared.metrics.upstream_failed(name, reason);
+        self.page(&page, snapshot, shared)
+    }
+
+    /// A page as the answer.
+    pub(super) fn page(
+        &self,
+        page: &(impl Page + ?Sized),
+        snapshot: &Snapshot,
+        shared: &Shared,
+    ) -> Response<Body> {
+        let id = self.request_id.to_string();
+        let frame = Frame {
+            organization: &snapshot.organization.name,
+            request_id: &id,
+            at: shared.clock.now(),
+            auth_origin: snapshot.organization.auth.origin(),
+        };
+        page.respond_as(self.accept, &frame).map(own_body)
+    }
+}
+
+/// How every policy came out, for the log.
+struct Explained(Vec<PolicyExplanation>);
+
+impl fmt::Display for Explained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, policy) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { " · " };
+            write!(f, "{separator}{policy}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The word that log lines and metrics use.
+pub(super) fn word(reason: RefusalReason) -> &'static str {
+    match reason {
+        RefusalReason::Denied => "denied",
+        RefusalReason::NotRuledOut => "not_ruled_out",
+        RefusalReason::NoPolicyMatched => "no_policy_matched",
+    }
+}
+
+/// Whether any application covers a path of this host.
+pub(super) fn knows_host(snapshot: &Snapshot, host: &Host) -> bool {
+    !matches!(snapshot.routes.find(host, "/"), Found::None)
+}
+
+/// The origin of a WebSocket that another site's script asks for, unless the application allows it.
+///
+/// Browsers send cookies with such a request and ask nobody first (RFC 6455 §10.2).
+pub(super) fn foreign_origin(
+    headers: &HeaderMap,
+    target: &Target,
+    application: &ProtectedApplication,
+    snapshot: &Snapshot,
+) -> Option<String> {
+    if !headers.contains_key(UPGRADE) {
+        return None;
+    }
+    let origin = headers.get(ORIGIN)?;
+    let own = snapshot.organization.auth.origin_of(target.host());
+    let allowed = |allowed: &String| origin.as_bytes().eq_ignore_ascii_case(allowed.as_bytes());
+    if allowed(&own) || application.app.websocket_origins.iter().any(allowed) {
+        return None;
+    }
+    Some(String::from_utf8_lossy(origin.as_bytes()).into_owned())
+}

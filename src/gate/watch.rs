@@ -1,0 +1,104 @@
+//! What an open stream depends on, asked again while it lasts (design §4.5).
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::model::ids::AppId;
+use crate::policy::{Nature, RequestFacts, Verdict};
+use crate::proxy::open_streams::{CutCause, Standing, Watch};
+use crate::router::Target;
+use crate::session::grace::StoreGrace;
+use crate::session::identify::Credential;
+use crate::snapshot::{Published, Snapshot};
+
+/// The inputs of one permit, kept for as long as what it permitted is under way.
+#[derive(Debug)]
+pub(super) struct Inputs {
+    /// The configuration in force, whichever that is by then.
+    pub(super) published: Arc<Published>,
+    /// How long sessions go on without the store.
+    pub(super) grace: StoreGrace,
+    /// The application that was asked for.
+    pub(super) application: AppId,
+    /// What was asked for.
+    pub(super) target: Target,
+    /// Who asked; `None` where the permit was for anybody.
+    pub(super) credential: Option<Rc<Credential>>,
+    /// The facts of the request.
+    pub(super) facts: RequestFacts,
+    /// Snapshot and identity that the present decision was made under.
+    pub(super) decided: Cell<(u64, u64)>,
+}
+
+/// The store has been away for longer than the grace.
+const STORE_GONE: CutCause = CutCause("store_gone");
+const TOKEN_EXPIRED: CutCause = CutCause("token_expired");
+const APPLICATION_GONE: CutCause = CutCause("application_gone");
+const KEY_OR_PROVIDER_WITHDRAWN: CutCause = CutCause("key_or_provider_withdrawn");
+const NO_LONGER_PERMITTED: CutCause = CutCause("no_longer_permitted");
+
+impl Watch for Inputs {
+    fn check(&self, now_ms: i64) -> Standing {
+        match self.standing(now_ms) {
+            Ok(()) => Standing::Stands,
+            Err(cause) => Standing::Cut(cause),
+        }
+    }
+}
+
+impl Inputs {
+    /// The version pair of a decision made now.
+    pub(super) fn versions(snapshot: &Snapshot, credential: Option<&Credential>) -> (u64, u64) {
+        (
+            snapshot.version,
+            credential.map_or(0, |credential| credential.session.identity().version),
+        )
+    }
+
+    fn standing(&self, now_ms: i64) -> Result<(), CutCause> {
+        if let Some(credential) = &self.credential {
+            if self.grace.is_over(now_ms) {
+                return Err(STORE_GONE);
+            }
+            if let Some(cause) = credential.session.over(now_ms) {
+                return Err(CutCause(cause.word()));
+            }
+            if credential.over(now_ms) {
+                return Err(TOKEN_EXPIRED);
+            }
+        }
+        let snapshot = self.published.borrow();
+        let versions = Self::versions(&snapshot, self.credential.as_deref());
+        if versions == self.decided.get() {
+            return Ok(());
+        }
+        self.decide_again(&snapshot)?;
+        self.decided.set(versions);
+        Ok(())
+    }
+
+    /// Asks what a new request with the same inputs would be answered.
+    fn decide_again(&self, snapshot: &Snapshot) -> Result<(), CutCause> {
+        let application = snapshot.application(&self.target).map_err(|_| APPLICATION_GONE)?;
+        if application.app.id != self.application {
+            return Err(APPLICATION_GONE);
+        }
+        let memo = self.credential.as_ref().map(|credential| {
+            let fits = credential.verified.aud == application.app.aud;
+            fits.then(|| credential.memo(snapshot, application))
+        });
+        let outcomes = match &memo {
+            None => None,
+            Some(Some(memo)) => Some(memo.outcomes.as_ref().ok_or(KEY_OR_PROVIDER_WITHDRAWN)?),
+            Some(None) => return Err(APPLICATION_GONE),
+        };
+        match application.policies.decide(outcomes, &self.facts) {
+            // A stream that carries an identity may go on where everybody may, and not the other way round.
+            Verdict::Permit(permit) if permit.nature() == Nature::Bypass || self.credential.is_some() => {
+                Ok(())
+            }
+            _ => Err(NO_LONGER_PERMITTED),
+        }
+    }
+}
