@@ -46,7 +46,7 @@ fn ada() -> Identity {
         claims: Map::new(),
         provider_session: None,
         login_hint: None,
-        address: Some(IpAddr::from([198, 51, 100, 7])),
+        address: IpAddr::from([198, 51, 100, 7]),
         country: None,
         at: Timestamp::UNIX_EPOCH,
     }
@@ -438,7 +438,7 @@ fn naive_rule(rule: &Selector, identity: Option<&Identity>, facts: &RequestFacts
     let address = |identity: &Identity| identity.email.clone().filter(|email| email.trusted);
     match rule {
         Selector::Everyone {} => Some(true),
-        Selector::Ip { ip } => Some(ip.contains(facts.address)),
+        Selector::Ip { ip } => facts.address.map(|address| ip.contains(address)),
         Selector::Email { email } => Some(address(identity?)?.address == *email),
         Selector::EmailDomain { domain } => Some(address(identity?)?.address.domain() == domain.as_str()),
         Selector::AzureAd {

@@ -175,6 +175,7 @@ impl House {
             let visit = Visit {
                 target,
                 client,
+                client_unreadable: false,
                 request_id: self.request_ids.next(),
                 place,
             };

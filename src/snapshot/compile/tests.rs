@@ -140,7 +140,7 @@ fn target(address: &str) -> Target {
 fn anybody_passes(snapshot: &Snapshot, address: &str) -> bool {
     let application = snapshot.application(&target(address)).unwrap();
     let facts = RequestFacts {
-        address: [198, 51, 100, 7].into(),
+        address: Some([198, 51, 100, 7].into()),
     };
     matches!(application.policies.decide(None, &facts), Verdict::Permit(_))
 }
