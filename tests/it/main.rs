@@ -6,6 +6,7 @@ mod support;
 #[cfg(test)]
 mod entra;
 
+mod proxy;
 #[cfg(test)]
 mod manage;
 
