@@ -7,7 +7,7 @@ use super::destination::Destination;
 use super::host::Host;
 
 /// Where requests for some addresses are sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Upstream {
     /// The addresses: `hostname` and `path` of the ingress rule.
     pub covers: Destination,
@@ -18,7 +18,7 @@ pub struct Upstream {
 }
 
 /// A service that answers requests.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Service {
     /// `http://host:port`
     Http {
@@ -39,7 +39,7 @@ pub enum Service {
 }
 
 /// cloudflared's `origin_request` keys that are enforced here.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct OriginRequest {
     /// How long connecting (and the TLS handshake) may take.
     pub connect_timeout: Duration,

@@ -17,6 +17,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use hashbrown::HashMap;
 use slab::Slab;
 
 use crate::clock::Clock;
@@ -118,6 +119,7 @@ impl<W: Watch> OpenStreams<W> {
         self.slots.now.set(coarse);
         let mut woken: Vec<Waker> = Vec::new();
         let mut killed: Vec<KillSwitch> = Vec::new();
+        let mut causes: HashMap<CutCause, usize> = HashMap::new();
         {
             let mut open = self.slots.open.borrow_mut();
             let mut watches = self.watches.borrow_mut();
@@ -132,7 +134,10 @@ impl<W: Watch> OpenStreams<W> {
                     continue;
                 }
                 let stop = match watch.check(now_ms) {
-                    Standing::Cut(cause) => Some(Stop::Cut(cause)),
+                    Standing::Cut(cause) => {
+                        *causes.entry(cause).or_default() += 1;
+                        Some(Stop::Cut(cause))
+                    }
                     Standing::Stands => slot.awaited.overdue(coarse),
                 };
                 if stop.is_some() {
@@ -144,6 +149,10 @@ impl<W: Watch> OpenStreams<W> {
         // Outside of the borrows: a waker may run anything.
         woken.into_iter().for_each(Waker::wake);
         killed.iter().for_each(KillSwitch::kill);
+        // Once a sweep, not once a stream: everybody's end at the same time.
+        for (cause, streams) in causes {
+            tracing::info!(%cause, streams, "Open streams were cut");
+        }
     }
 
     /// Sweeps until the process ends. One task a core.

@@ -11,6 +11,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::SendRequest;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::body::RequestBody;
@@ -30,15 +31,47 @@ pub(super) struct Pool {
 
 #[derive(Debug)]
 struct Idle {
-    sender: SendRequest<RequestBody>,
+    link: Link,
     since: Instant,
+}
+
+/// A connection: where requests go in, and the task that drives it. Dropping it closes the connection at once; the end
+/// of the sender alone would let a request's body finish first.
+#[derive(Debug)]
+pub(super) struct Link {
+    sender: SendRequest<RequestBody>,
+    _task: AbortOnDrop,
+}
+
+/// A task that ends with its owner.
+#[derive(Debug)]
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Link {
+    /// `task` polls the connection of which `sender` is the near end.
+    pub(super) fn new(sender: SendRequest<RequestBody>, task: AbortHandle) -> Self {
+        Self {
+            sender,
+            _task: AbortOnDrop(task),
+        }
+    }
+
+    fn is_free(&self) -> bool {
+        self.sender.is_ready() && !self.sender.is_closed()
+    }
 }
 
 impl Pool {
     /// The connection used last that is still open.
     pub(super) fn take(self: &Rc<Self>) -> Option<Lease> {
         let mut idle = self.idle.borrow_mut();
-        while let Some(Idle { sender, since }) = idle.pop() {
+        while let Some(Idle { link, since }) = idle.pop() {
             let waited = since.elapsed();
             if waited > IDLE_TIMEOUT {
                 // All below have waited longer.
@@ -46,9 +79,9 @@ impl Pool {
                 return None;
             }
             // Whatever came in meanwhile, an end or bytes that nobody asked for, has closed it.
-            if sender.is_ready() && !sender.is_closed() {
+            if link.is_free() {
                 return Some(Lease {
-                    sender,
+                    link,
                     pool: Rc::clone(self),
                     waited: Some(waited),
                 });
@@ -58,9 +91,9 @@ impl Pool {
     }
 
     /// A lease of a connection just made.
-    pub(super) fn lease(self: &Rc<Self>, sender: SendRequest<RequestBody>) -> Lease {
+    pub(super) fn lease(self: &Rc<Self>, link: Link) -> Lease {
         Lease {
-            sender,
+            link,
             pool: Rc::clone(self),
             waited: None,
         }
@@ -69,24 +102,24 @@ impl Pool {
     /// Closes what has waited too long.
     pub(super) fn prune(&self) {
         let mut idle = self.idle.borrow_mut();
-        idle.retain(|idle| idle.since.elapsed() <= IDLE_TIMEOUT && !idle.sender.is_closed());
+        idle.retain(|idle| idle.since.elapsed() <= IDLE_TIMEOUT && !idle.link.sender.is_closed());
     }
 
-    fn put(&self, sender: SendRequest<RequestBody>) {
+    fn put(&self, link: Link) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() < IDLE_CAP {
             idle.push(Idle {
-                sender,
+                link,
                 since: Instant::now(),
             });
         }
     }
 }
 
-/// A connection in use. Dropping it closes the connection; only [`Lease::give_back`] keeps it.
+/// A connection in use. Dropping it closes the connection, whatever is on its way; only [`Lease::give_back`] keeps it.
 #[derive(Debug)]
 pub(super) struct Lease {
-    sender: SendRequest<RequestBody>,
+    link: Link,
     pool: Rc<Pool>,
     waited: Option<Duration>,
 }
@@ -102,14 +135,14 @@ impl Lease {
         &mut self,
         request: Request<RequestBody>,
     ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>> + use<> {
-        self.sender.try_send_request(request)
+        self.link.sender.try_send_request(request)
     }
 
     /// Keeps the connection for the next request, if the exchange is over in both directions. One whose request is
     /// not sent whole yet is closed: what follows could be taken for a part of it (RUSTSEC-2025-0037).
     pub(super) fn give_back(self) {
-        if self.sender.is_ready() && !self.sender.is_closed() {
-            self.pool.put(self.sender);
+        if self.link.is_free() {
+            self.pool.put(self.link);
         }
     }
 }

@@ -10,6 +10,7 @@ use http::{Request, Response, StatusCode, Version};
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt as _;
 
 use super::body::Body;
 use super::fault::Fault;
@@ -118,10 +119,26 @@ async fn tunnel(client: OnUpgrade, upstream: OnUpgrade, lease: Lease) {
         Err(error) => return tracing::debug!(%error, "A tunnel did not open"),
     };
     drop(lease);
-    let (mut client, mut upstream) = (TokioIo::new(client), TokioIo::new(upstream));
-    // Either end may break off at any time; dropping both closes both.
-    let ended = tokio::io::copy_bidirectional(&mut client, &mut upstream).await;
-    tracing::debug!(?ended, "A tunnel ended");
+    let (mut from_client, mut to_client) = tokio::io::split(TokioIo::new(client));
+    let (mut from_upstream, mut to_upstream) = tokio::io::split(TokioIo::new(upstream));
+    let up = async {
+        // A client that has said all (`docker attach`) may still listen.
+        let copied = tokio::io::copy(&mut from_client, &mut to_upstream).await;
+        let shut = copied.and(to_upstream.shutdown().await);
+        if shut.is_ok() {
+            std::future::pending::<()>().await;
+        }
+    };
+    let down = async {
+        // Either end may break off at any time; that is how tunnels end.
+        let _ = tokio::io::copy(&mut from_upstream, &mut to_client).await;
+        let _ = to_client.shutdown().await;
+    };
+    // Leaving drops all four halves, which closes both connections.
+    tokio::select! {
+        () = up => {}
+        () = down => {}
+    }
 }
 
 async fn stopped(held: &mut Held) -> super::open_streams::Stop {

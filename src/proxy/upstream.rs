@@ -1,13 +1,14 @@
 //! Upstreams made ready: what is needed to connect, and the connections one core has.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use hashbrown::HashMap;
 use http::header::HeaderValue;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -24,7 +25,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::body::RequestBody;
 use super::fault::Fault;
-use super::pool::{Lease, Pool};
+use super::pool::{Lease, Link, Pool};
 use crate::model::upstream::{Service, Upstream};
 
 /// The response's head may be this long: applications set many cookies, but no megabytes of them.
@@ -33,15 +34,24 @@ const RESPONSE_HEAD_CAP: usize = 64 * 1024;
 /// The upstreams of one core. They follow the snapshot: what no snapshot holds any more is forgotten.
 #[derive(Debug, Default)]
 pub(super) struct Origins {
-    // By address: comparing upstreams for each request would cost more than the rest of the lookup. The `Arc` inside
-    // keeps an address from being used again.
-    known: RefCell<HashMap<*const Upstream, Rc<Origin>>>,
+    // Found by address for each request, since hashing all of an upstream would cost more than the rest.
+    by_address: RefCell<HashMap<*const Upstream, Known>>,
+    // A new snapshot may hold an equal upstream elsewhere: its connections serve on.
+    by_value: RefCell<HashMap<Upstream, Rc<Origin>>>,
+}
+
+/// An upstream of the snapshot; as long as it is held here, its address is no other's.
+#[derive(Debug)]
+struct Known {
+    upstream: Arc<Upstream>,
+    origin: Rc<Origin>,
 }
 
 /// One upstream, ready to connect.
 #[derive(Debug)]
 pub(super) struct Origin {
-    upstream: Arc<Upstream>,
+    service: Service,
+    connect_timeout: Duration,
     tls: Option<Tls>,
     host_header: Option<HeaderValue>,
     pool: Rc<Pool>,
@@ -63,33 +73,40 @@ impl std::fmt::Debug for Tls {
 impl Origins {
     /// The upstream with its connections.
     pub(super) fn find(&self, upstream: &Arc<Upstream>) -> Result<Rc<Origin>, Fault> {
-        let key = Arc::as_ptr(upstream);
-        if let Some(origin) = self.known.borrow().get(&key) {
-            return Ok(Rc::clone(origin));
+        let address = Arc::as_ptr(upstream);
+        if let Some(known) = self.by_address.borrow().get(&address) {
+            return Ok(Rc::clone(&known.origin));
         }
-        let mut known = self.known.borrow_mut();
-        known.retain(|_, origin| Arc::strong_count(&origin.upstream) > 1);
-        // A new snapshot may hold an equal upstream elsewhere: its connections serve on.
-        let pool = known.values().find(|origin| origin.upstream == *upstream);
-        let pool = pool.map(|origin| Rc::clone(&origin.pool)).unwrap_or_default();
-        let origin = Rc::new(Origin::new(Arc::clone(upstream), pool)?);
-        known.insert(key, Rc::clone(&origin));
+        let mut by_value = self.by_value.borrow_mut();
+        let origin = if let Some(origin) = by_value.get(&**upstream) {
+            Rc::clone(origin)
+        } else {
+            let origin = Rc::new(Origin::new(upstream)?);
+            by_value.insert(Upstream::clone(upstream), Rc::clone(&origin));
+            origin
+        };
+        let known = Known {
+            upstream: Arc::clone(upstream),
+            origin: Rc::clone(&origin),
+        };
+        self.by_address.borrow_mut().insert(address, known);
         Ok(origin)
     }
 
-    /// Closes connections that have waited too long.
+    /// Closes connections that have waited too long, and forgets upstreams that nobody can ask for any more.
     pub(super) fn prune(&self) {
-        self.known
-            .borrow()
-            .values()
-            .for_each(|origin| origin.pool.prune());
+        let mut by_address = self.by_address.borrow_mut();
+        by_address.retain(|_, known| Arc::strong_count(&known.upstream) > 1);
+        let mut by_value = self.by_value.borrow_mut();
+        by_value.retain(|_, origin| Rc::strong_count(origin) > 1);
+        by_value.values().for_each(|origin| origin.pool.prune());
     }
 }
 
 impl Origin {
-    fn new(upstream: Arc<Upstream>, pool: Rc<Pool>) -> Result<Self, Fault> {
+    fn new(upstream: &Upstream) -> Result<Self, Fault> {
         let tls = match &upstream.service {
-            Service::Https { host, .. } => Some(Tls::new(&upstream, host.as_str())?),
+            Service::Https { host, .. } => Some(Tls::new(upstream, host.as_str())?),
             Service::Http { .. } | Service::Unix(_) => None,
         };
         let host_header = match &upstream.origin_request.http_host_header {
@@ -99,10 +116,11 @@ impl Origin {
             None => None,
         };
         Ok(Self {
-            upstream,
+            service: upstream.service.clone(),
+            connect_timeout: upstream.origin_request.connect_timeout,
             tls,
             host_header,
-            pool,
+            pool: Rc::default(),
         })
     }
 
@@ -118,7 +136,7 @@ impl Origin {
 
     /// A new connection.
     pub(super) async fn connect(&self) -> Result<Lease, Fault> {
-        let patience = self.upstream.origin_request.connect_timeout;
+        let patience = self.connect_timeout;
         let io = tokio::time::timeout(patience, self.open())
             .await
             .map_err(|_| Fault::ConnectTimeout(patience))?
@@ -128,17 +146,17 @@ impl Origin {
             .handshake::<_, RequestBody>(TokioIo::new(io))
             .await
             .map_err(Fault::Broken)?;
-        tokio::task::spawn_local(async move {
+        let task = tokio::task::spawn_local(async move {
             // Whoever waits for a response or a body is told; an idle connection's end concerns nobody.
             if let Err(error) = connection.with_upgrades().await {
                 tracing::debug!(%error, "An upstream connection ended");
             }
         });
-        Ok(self.pool.lease(sender))
+        Ok(self.pool.lease(Link::new(sender, task.abort_handle())))
     }
 
     async fn open(&self) -> io::Result<Wire> {
-        let (host, port) = match &self.upstream.service {
+        let (host, port) = match &self.service {
             Service::Unix(path) => return Ok(Wire::Unix(UnixStream::connect(path).await?)),
             Service::Http { host, port } | Service::Https { host, port } => (bare(host.as_str()), *port),
         };

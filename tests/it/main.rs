@@ -6,7 +6,9 @@ mod support;
 #[cfg(test)]
 mod entra;
 
+#[cfg(test)]
 mod proxy;
+
 #[cfg(test)]
 mod manage;
 
