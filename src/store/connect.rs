@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
-use sqlx::AnyPool;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::{AnyConnection, AnyPool, Connection as _};
 
 use super::{Backend, StoreError};
 
@@ -19,6 +19,8 @@ pub(super) struct Pools {
 
 /// How long a call waits for a connection, connecting included.
 const ACQUIRE: Duration = Duration::from_secs(5);
+/// How long a connection may take to answer when it comes back from a call.
+const RELEASE: Duration = Duration::from_secs(2);
 /// Logins, feed and administration together use few connections at a time; a PostgreSQL server takes 100 by default,
 /// which leaves room for several gateways.
 const POSTGRES_CONNECTIONS: u32 = 10;
@@ -65,6 +67,7 @@ pub(super) async fn connect(url: &SecretString) -> Result<Pools, StoreError> {
 async fn postgres(url: &str) -> Result<Pools, StoreError> {
     let pool = options(POSTGRES_SESSION)
         .max_connections(POSTGRES_CONNECTIONS)
+        .after_release(|connection, _| Box::pin(still_answers(connection)))
         .connect_with(url.parse()?)
         .await?;
     Ok(Pools {
@@ -72,6 +75,15 @@ async fn postgres(url: &str) -> Result<Pools, StoreError> {
         writers: pool.clone(),
         readers: pool,
     })
+}
+
+/// A connection that was given up in the middle of a call goes back to the pool only if it answers. Without a limit the
+/// pool would wait for it as long as TCP does, a quarter of an hour in a cut network, and run out of connections.
+async fn still_answers(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+    match tokio::time::timeout(RELEASE, connection.ping()).await {
+        Ok(answer) => answer.map(|()| true),
+        Err(elapsed) => Err(sqlx::Error::Io(elapsed.into())),
+    }
 }
 
 async fn sqlite_file(url: &str, path: &str) -> Result<Pools, StoreError> {

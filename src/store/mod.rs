@@ -10,7 +10,7 @@
 //! `change_head`. Its row lock is held until the commit, so numbers become visible in commit order on both databases:
 //! a reader that has seen number *n* can never be surprised by a smaller one, however slow some transaction is.
 //! An object write takes the number with its first statement, which serialises its validation too; an ending takes
-//! it with its last, so that a slow object write never holds up the marking of sessions; a login takes none.
+//! it after all else, so that it holds up others for a moment only; a login takes none.
 
 mod audit;
 mod changes;

@@ -238,7 +238,8 @@ impl Store {
     }
 
     /// Deletes sessions that expired before this time, changes older than it, and what could be used once and has
-    /// expired by now. A gateway that has not followed for so long reads everything anew.
+    /// expired by now. A gateway that has not followed for so long reads everything anew; a login that took so long
+    /// would miss what ended meanwhile, so `before_ms` lies days back.
     pub async fn forget_expired(&self, before_ms: i64) -> Result<(), StoreError> {
         for (sql, before) in [
             (FORGET_SESSIONS, before_ms),

@@ -73,6 +73,8 @@ pub struct AuditEntry {
 
 /// A write of objects. It took its change number with its first statement, so no other is under way: what it reads
 /// is what it writes upon. Dropped without [`ObjectWrite::commit`], it has not happened.
+///
+/// On SQLite it holds the one connection that writes: whoever has it must not call the [`Store`] before it is done.
 #[derive(Debug)]
 pub struct ObjectWrite {
     store: Store,

@@ -1,8 +1,13 @@
 //! The database gone, and back again: no restart in between.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use vestibule::store::StoreError;
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use vestibule::clock::Clock;
+use vestibule::store::{Store, StoreError};
 
 use super::documents::{application, file, put};
 use super::people::Person;
@@ -54,6 +59,65 @@ on_postgres! {
             }
         }
         assert!(woken);
+    }
+
+    /// No reset, no refusal, simply silence on every connection: the worst a network does.
+    async fn a_network_gone_silent_costs_seconds_and_no_connection(database) {
+        let relay = Relay::to(&database.url()).await;
+        let store = Store::open(&relay.url, Clock::system()).await.unwrap();
+        let mut held = store.write(file()).await.unwrap();
+        let mut waiting = tokio::task::JoinSet::new();
+        for _ in 0..9 {
+            let store = store.clone();
+            waiting.spawn(async move { store.write(file()).await.is_err() });
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        relay.silence();
+        let wiki = application("Wiki");
+        let (cut, waiting) = tokio::join!(held.put(&wiki), waiting.join_all());
+        assert!(matches!(cut, Err(StoreError::Unavailable(_))) && waiting.into_iter().all(|failed| failed));
+        drop(held);
+        store.ping().await.unwrap();
+    }
+}
+
+/// A network between gateway and database.
+struct Relay {
+    url: SecretString,
+    silent: watch::Sender<()>,
+}
+
+impl Relay {
+    async fn to(database: &SecretString) -> Self {
+        let mut url: url::Url = database.expose_secret().parse().unwrap();
+        let server = (url.host_str().unwrap().to_owned(), url.port().unwrap_or(5432));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        url.set_ip_host(Ipv4Addr::LOCALHOST.into()).unwrap();
+        url.set_port(Some(listener.local_addr().unwrap().port())).unwrap();
+        let (silent, silenced) = watch::channel(());
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let (server, mut silenced) = (server.clone(), silenced.clone());
+                silenced.mark_unchanged();
+                tokio::spawn(async move {
+                    let mut server = TcpStream::connect(server).await.unwrap();
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
+                        // Open on both sides, and nothing passes any more.
+                        _ = silenced.changed() => tokio::time::sleep(Duration::from_secs(60)).await,
+                    }
+                });
+            }
+        });
+        Self {
+            url: String::from(url).into(),
+            silent,
+        }
+    }
+
+    /// Every connection so far goes silent; new ones work.
+    fn silence(&self) {
+        self.silent.send(()).unwrap();
     }
 }
 
