@@ -6,20 +6,12 @@
 //! newer than what the login had read. An ending that comes later finds the session and ends it. Nothing falls
 //! between, because both lock the same thing first: the user's row, or, for endings that concern users not even
 //! known yet, an advisory lock which logins share. (SQLite has one writer, which is lock enough.)
-//!
-//! # Against object writes
-//! An ending locks users and sessions first and takes its number last; an object write that ends sessions took its
-//! number first. So that they cannot wait for each other, a mere ending waits for a lock only briefly, then lets go
-//! of everything and begins again.
-
-use std::time::Duration;
 
 use sqlx::{Any, Transaction};
 
 use super::changes::ChangeKind;
 use super::row::{Cells, storable};
-use super::{Backend, Position, Store, StoreError, bounded};
-use crate::crypto::random;
+use super::{Backend, Position, Store, StoreError};
 use crate::model::ids::{IdpId, SessionNonce, UserId};
 
 /// Whose sessions end.
@@ -45,11 +37,6 @@ pub enum Ending {
 /// Held by every login until its session stands. Any number, as long as every release takes the same.
 pub(super) const POSTGRES_LOGINS_SHARE: &str = "SELECT pg_advisory_xact_lock_shared(7402118366)";
 const POSTGRES_LOGINS_WAIT: &str = "SELECT pg_advisory_xact_lock(7402118366)";
-/// Well below `deadlock_timeout` (1 s by default), after which PostgreSQL would end one of both, perhaps the other.
-const POSTGRES_SHORT_WAIT: &str = "SET LOCAL lock_timeout = '200ms'";
-/// How often an ending begins again: together with the waits, about as long as any call may take.
-const ATTEMPTS: u32 = 40;
-
 const END_ONE: &str = "UPDATE sessions SET ended_ms = $1, ended_cause = $2 \
      WHERE nonce = $3 AND ended_ms IS NULL RETURNING nonce";
 const END_OF_USER: &str = "UPDATE sessions SET ended_ms = $1, ended_cause = $2 \
@@ -69,26 +56,11 @@ const PROVIDER_ENDED: &str = "SELECT seq FROM changes WHERE seq > $1 \
 impl Store {
     /// Ends sessions and says so in the feed. Answers the sessions that were live; asking again is harmless.
     pub async fn end_sessions(&self, ending: &Ending, cause: &str) -> Result<Vec<SessionNonce>, StoreError> {
-        bounded(async {
-            let mut attempt = 1;
-            loop {
-                match self.end_once(ending, cause).await {
-                    Err(error) if error.contended() && attempt < ATTEMPTS => attempt += 1,
-                    result => return result,
-                }
-                // Two that began at once should not begin again at once.
-                let [jitter] = random::bytes::<1>();
-                tokio::time::sleep(Duration::from_millis(u64::from(jitter) / 8)).await;
-            }
-        })
-        .await
+        self.patiently(|| self.end_once(ending, cause)).await
     }
 
     async fn end_once(&self, ending: &Ending, cause: &str) -> Result<Vec<SessionNonce>, StoreError> {
-        let mut tx = self.begin().await?;
-        if self.inner.backend == Backend::Postgres {
-            sqlx::query(POSTGRES_SHORT_WAIT).execute(&mut *tx).await?;
-        }
+        let mut tx = self.begin_brief().await?;
         let (ended, last) = self.end_within(&mut tx, ending, cause).await?;
         if last.is_some() {
             self.commit_changes(tx).await?;

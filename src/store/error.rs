@@ -55,7 +55,7 @@ impl StoreError {
 }
 
 /// Everything the database says besides an answer means that it cannot work now: lost connections, timeouts, a full
-/// disk, a server in recovery. Rows that cannot be read never come this way; see [`super::row`].
+/// disk, a server in recovery. Rows that cannot be read never come this way; see `row`.
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         Self::Unavailable(error.into())

@@ -2,7 +2,7 @@
 
 use super::changes::ChangeKind;
 use super::row::maybe_storable;
-use super::{Store, StoreError, bounded};
+use super::{Store, StoreError};
 use crate::model::identity::Identity;
 use crate::model::ids::SessionNonce;
 
@@ -19,25 +19,31 @@ impl Store {
         identity: &Identity,
     ) -> Result<bool, StoreError> {
         let json = serde_json::to_string(identity).map_err(|error| StoreError::Unavailable(error.into()))?;
-        bounded(async {
-            let mut tx = self.begin().await?;
-            let replaced = sqlx::query(REPLACE)
-                .bind(json.as_str())
-                .bind(maybe_storable(identity.provider_session.as_deref()))
-                .bind(nonce.as_str())
-                .bind(identity.user.to_string())
-                .bind(self.now_ms())
-                .execute(&mut *tx)
-                .await?
-                .rows_affected();
-            if replaced == 0 {
-                return Ok(false);
-            }
-            self.append_next(&mut tx, ChangeKind::IdentityChanged, nonce.as_str())
-                .await?;
-            self.commit_changes(tx).await?;
-            Ok(true)
-        })
-        .await
+        self.patiently(|| self.replace_once(nonce, identity, &json)).await
+    }
+
+    async fn replace_once(
+        &self,
+        nonce: &SessionNonce,
+        identity: &Identity,
+        json: &str,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.begin_brief().await?;
+        let replaced = sqlx::query(REPLACE)
+            .bind(json)
+            .bind(maybe_storable(identity.provider_session.as_deref()))
+            .bind(nonce.as_str())
+            .bind(identity.user.to_string())
+            .bind(self.now_ms())
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+        if replaced == 0 {
+            return Ok(false);
+        }
+        self.append_next(&mut tx, ChangeKind::IdentityChanged, nonce.as_str())
+            .await?;
+        self.commit_changes(tx).await?;
+        Ok(true)
     }
 }

@@ -22,6 +22,7 @@ mod identities;
 mod keys;
 mod logs;
 mod migrations;
+mod patience;
 mod row;
 mod sessions;
 mod spent;
@@ -31,13 +32,13 @@ mod write;
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use secrecy::SecretString;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyPool, Transaction};
 
 use crate::clock::Clock;
+use patience::bounded;
 
 pub use audit::AuditRow;
 pub use changes::{Change, ChangeKind, Feed, Position};
@@ -71,10 +72,6 @@ enum Backend {
     Sqlite,
     Postgres,
 }
-
-/// How long one call may take before it counts as unanswered. Longer than the server's own limits (see
-/// `connect`), so that it fires only where the database cannot even say no: a cut network, a frozen host.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Store {
     /// Connects and brings the schema up to date. `url` is `sqlite:///path`, `sqlite::memory:` or `postgres://…`.
@@ -183,13 +180,5 @@ impl Store {
             Backend::Sqlite => self.inner.readers.begin().await?,
             Backend::Postgres => self.inner.readers.begin_with(ONE_STATE).await?,
         })
-    }
-}
-
-/// Gives up on a database that does not answer.
-async fn bounded<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    match tokio::time::timeout(PATIENCE, work).await {
-        Ok(result) => result,
-        Err(elapsed) => Err(StoreError::Unavailable(elapsed.into())),
     }
 }

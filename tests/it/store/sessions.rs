@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use vestibule::clock::Clock;
-use vestibule::store::{Ending, SessionInserted};
+use vestibule::model::identity::Identity;
+use vestibule::store::{ChangeKind, Ending, Feed, SessionInserted};
 
 use super::documents::file;
 use super::people::{ADDRESS, NEVER_MS, Person};
@@ -101,6 +102,26 @@ on_both! {
         let row = store.session(&nonce).await.unwrap().unwrap();
         assert_eq!(row.ended_cause.as_deref(), Some("logout"));
         assert!(row.ended_ms.is_some() && !store.may_mint(&nonce).await.unwrap());
+    }
+
+    async fn another_identity_of_the_same_user_is_told_and_counted(database) {
+        let store = database.store().await;
+        let person = Person::new();
+        let (nonce, user) = person.sign_in(&store).await;
+        let head = store.head().await.unwrap();
+        let fresh = Identity { amr: vec!["mfa".to_owned()], ..person.identity(user.id) };
+        assert!(store.replace_identity(&nonce, &fresh).await.unwrap());
+        let row = store.session(&nonce).await.unwrap().unwrap();
+        assert_eq!((row.identity, row.identity_version), (fresh.clone(), 2));
+        let Feed::Changes(changes, _) = store.changes_since(&head).await.unwrap() else {
+            panic!("no change");
+        };
+        assert_eq!((changes[0].kind, changes[0].subject.as_str()), (ChangeKind::IdentityChanged, nonce.as_str()));
+
+        let foreign = Person::new().sign_in(&store).await.1;
+        assert!(!store.replace_identity(&nonce, &person.identity(foreign.id)).await.unwrap());
+        store.end_sessions(&Ending::Session(nonce.clone()), "logout").await.unwrap();
+        assert!(!store.replace_identity(&nonce, &fresh).await.unwrap());
     }
 
     async fn a_session_at_the_provider_ends_those_that_came_from_it(database) {
