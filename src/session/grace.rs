@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn the_grace_ends_when_it_is_over_and_begins_anew_with_the_store() {
-        let grace = StoreGrace::new(Duration::from_secs(900), 0);
+        let grace = StoreGrace::new(Duration::from_mins(15), 0);
         assert!(grace.store_answers(1_000) && !grace.is_over(1_000));
         assert!(!grace.store_answers(2_000) && !grace.is_over(900_000));
         assert!(grace.is_over(900_001));
