@@ -18,6 +18,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("snapshot", 4),
     ("session", 5),
     ("proxy", 5),
+    ("feed", 6),
     ("manage", 6),
     ("pages", 7),
     ("login", 8),
@@ -32,7 +33,7 @@ const NARROWER: &[(&str, &[&str])] = &[
     ("policy", &["model"]),
     ("router", &["model"]),
     ("entra", &["model", "config", "crypto", "clock"]),
-    ("pages", &["model", "telemetry"]),
+    ("pages", &["model", "crypto"]),
 ];
 
 #[test]

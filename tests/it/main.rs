@@ -14,3 +14,6 @@ mod manage;
 
 #[cfg(test)]
 mod store;
+
+#[cfg(test)]
+mod house;
