@@ -81,7 +81,13 @@ async fn let_in(
     let mut answer = redirect(&landing.address(call.auth()));
     set_cookie(
         &mut answer,
-        cookies::set_application(app, call.auth(), &token, seconds),
+        cookies::set_application(
+            &call.with_cookie_path(app),
+            call.auth(),
+            &token,
+            login.clock.now(),
+            seconds,
+        ),
     );
     set_cookie(&mut answer, landing.bounces.handed_over(call.auth(), now));
     Ok(answer)

@@ -1,5 +1,6 @@
 //! One request of the login chain, with what every step needs.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -13,6 +14,8 @@ use super::landing::Landing;
 use super::query::Query;
 use super::visit::Visit;
 use super::{Login, meta};
+use crate::model::application::Application;
+use crate::model::destination::Destination;
 use crate::model::idp::IdentityProvider;
 use crate::model::ids::{AudTag, SessionNonce};
 use crate::model::organization::{AuthUrl, Organization};
@@ -148,6 +151,27 @@ impl Call<'_> {
         token::verify(token, &*self.snapshot.keys, demand)
             .ok()
             .map(|verified| verified.nonce)
+    }
+
+    /// An application as its cookie goes by. Those that share a host keep their tokens under their own paths: under `/`
+    /// each would overwrite the other's.
+    pub(super) fn with_cookie_path<'a>(&self, application: &'a Application) -> Cow<'a, Application> {
+        let shares_a_host = |other: &Application| {
+            let hosts = |of: &Destination| application.destinations.iter().any(|own| own.host() == of.host());
+            other.id != application.id && other.destinations.iter().any(hosts)
+        };
+        if !self
+            .snapshot
+            .applications
+            .values()
+            .any(|other| shares_a_host(&other.app))
+        {
+            return Cow::Borrowed(application);
+        }
+        Cow::Owned(Application {
+            path_cookie_attribute: true,
+            ..application.clone()
+        })
     }
 
     /// Whether an application covers anything on the host asked.

@@ -162,6 +162,7 @@ async fn stopped(
         prompt: silent.then_some(Prompt::SelectAccount),
         claims,
         second: true,
+        flow: state.flow.clone(),
         ..Leaving::new(provider, state.purpose.clone())
     };
     leave(call, leaving).await

@@ -27,6 +27,8 @@ pub(super) struct Leaving<'p> {
     pub(super) claims: Option<String>,
     /// Whether this is the one interactive login that follows a failed silent one.
     pub(super) second: bool,
+    /// The name under which the browser keeps the fragment already.
+    pub(super) flow: Option<String>,
 }
 
 impl<'p> Leaving<'p> {
@@ -38,6 +40,7 @@ impl<'p> Leaving<'p> {
             prompt: None,
             claims: None,
             second: false,
+            flow: None,
         }
     }
 }
@@ -53,7 +56,10 @@ pub(super) async fn leave(call: &Call<'_>, leaving: Leaving<'_>) -> Result<Answe
     let browser = browser(call);
     let challenge = provider.entra.pkce_enabled.then(pkce);
     let nonce = random::alphanumeric(32);
-    let fragment_kept = navigates(&call.parts.method, &call.parts.headers);
+    let keeps_fragment = leaving.flow.is_none() && navigates(&call.parts.method, &call.parts.headers);
+    let flow = leaving
+        .flow
+        .or_else(|| keeps_fragment.then(|| random::alphanumeric(16)));
     let redirect_uri: url::Url = auth
         .address("/cdn-cgi/access/callback")
         .parse()
@@ -76,9 +82,8 @@ pub(super) async fn leave(call: &Call<'_>, leaving: Leaving<'_>) -> Result<Answe
             .map(|verified| verified.nonce),
         issued: login.clock.now_seconds(),
         second: leaving.second,
-        fragment_kept,
+        flow: flow.clone(),
     };
-    let flow = state.flow();
     let application = landing
         .as_ref()
         .and_then(|landing| call.snapshot.applications.get(&landing.app));
@@ -98,14 +103,14 @@ pub(super) async fn leave(call: &Call<'_>, leaving: Leaving<'_>) -> Result<Answe
         .authorization(provider, &request)
         .await
         .map_err(|error| Ended::from(error).at(provider.id))?;
-    let mut answer = if fragment_kept {
+    let mut answer = if keeps_fragment {
         let app = application
             .zip(landing.as_ref())
             .map(|(application, landing)| label(application, landing));
         call.page(&Carry {
             provider: &provider.name,
             app,
-            flow: &flow,
+            flow: flow.as_deref().unwrap_or_default(),
             next: next.as_str(),
             path_dropped: sealed.path_dropped,
         })

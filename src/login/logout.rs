@@ -124,7 +124,8 @@ fn remove_cookies(call: &Call<'_>, answer: &mut Answer) {
     }
     for application in call.snapshot.applications.values() {
         if call.is_on_this_host(application) {
-            set_cookie(answer, cookies::remove_application(&application.app, auth));
+            let app = call.with_cookie_path(&application.app);
+            set_cookie(answer, cookies::remove_application(&app, auth));
         }
     }
     set_cookie(answer, bounce::forget(auth));

@@ -7,7 +7,7 @@ use super::failure::{Ended, Why};
 use super::identity_json;
 use super::landing::Landing;
 use crate::entra::errors::EntraError;
-use crate::model::identity::Identity;
+use crate::model::identity::{Groups, Identity};
 use crate::model::ids::IdpId;
 use crate::policy::{Refusal, explain};
 use crate::snapshot::ProtectedApplication;
@@ -34,6 +34,9 @@ pub(super) async fn ended(call: &Call<'_>, ended: &Ended) {
         Why::SessionsUnavailable | Why::Store(StoreError::Unavailable(_))
     ) {
         return; // a store that does not answer takes no rows either
+    }
+    if ended.landing.is_none() && ended.provider.is_none() {
+        return; // nothing of it was sealed here: whoever sends such requests could fill the table at will
     }
     let row = row(call, "login", false, ended.landing.as_deref(), ended.provider);
     write(
@@ -108,6 +111,9 @@ pub(super) async fn signed_in(
         request = %call.request_id, provider = %identity.provider, user = %identity.user, guest = identity.guest,
         "Signed in; e-mail: {}", steps.join("; ")
     );
+    if let Groups::Unknown { reason, .. } = &identity.groups {
+        tracing::warn!(request = %call.request_id, user = %identity.user, "Groups are not known: {reason}");
+    }
     let row = row(call, "login", true, landing, Some(identity.provider));
     write(call, of_person(row, identity)).await;
 }

@@ -10,7 +10,7 @@ use crate::router::Target;
 /// Path and query on an application's host, as they stand in a request line.
 ///
 /// Behind an origin it can name no other host: it begins with exactly one slash and holds nothing that a browser
-/// repairs into something else (backslash, tab, line break, `#`).
+/// repairs into something else (tab, line break, `#`, a backslash outside the query).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ReturnPath(Box<str>);
@@ -52,8 +52,10 @@ impl ReturnPath {
 
     /// Reads a path with its query.
     pub fn parse(text: &str) -> Result<Self, NotAReturnPath> {
-        let plain = |b: u8| b.is_ascii_graphic() && !br#"\#"<>"#.contains(&b);
-        if text.len() > MAX_LENGTH || !text.bytes().all(plain) {
+        let plain = |b: u8| b.is_ascii_graphic() && !br#"#"<>"#.contains(&b);
+        let (path, _) = text.split_once('?').unwrap_or((text, ""));
+        // In a query browsers leave a backslash as it is (URL Standard, query state).
+        if text.len() > MAX_LENGTH || !text.bytes().all(plain) || path.contains('\\') {
             return Err(NotAReturnPath);
         }
         let below_root = text.strip_prefix('/').ok_or(NotAReturnPath)?;
@@ -108,6 +110,7 @@ mod tests {
             "/a%20b/%E2%82%AC?q=a+b&c=%2F",
             "/a//b",
             "/?next=//evil.example",
+            r"/open?file=C:\notes",
             "/@me;v=1",
         ] {
             assert_eq!(ReturnPath::parse(text).unwrap().as_str(), text);

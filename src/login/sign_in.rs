@@ -168,12 +168,12 @@ fn onward(
     landing: &Landing,
     next: &str,
 ) -> Answer {
-    if !state.fragment_kept {
+    let Some(flow) = &state.flow else {
         return redirect(next);
-    }
+    };
     call.page(&person::Landing {
         app: Some(label(application, landing)),
-        flow: &state.flow(),
+        flow,
         next,
     })
 }

@@ -10,7 +10,7 @@ use super::fingerprint::Fingerprint;
 use super::landing::Landing;
 use super::return_path::ReturnPath;
 use crate::clock::Clock;
-use crate::crypto::digest::{Sha256, sha256, sha256_hex};
+use crate::crypto::digest::{Sha256, sha256};
 use crate::crypto::seal::{NotSealedHere, Purpose, Sealer};
 use crate::model::ids::{IdpId, SessionNonce};
 
@@ -50,9 +50,9 @@ pub struct LoginState {
     /// Whether this is the one interactive login that follows a failed silent one.
     #[serde(rename = "2")]
     pub second: bool,
-    /// Whether the browser keeps the fragment of the address for the way back.
+    /// The name under which the browser keeps the fragment of the address for the way back, where it does.
     #[serde(rename = "f")]
-    pub fragment_kept: bool,
+    pub flow: Option<String>,
 }
 
 /// A sealed state.
@@ -103,14 +103,6 @@ impl LoginState {
             text: self.sealed(sealer, clock),
             path_dropped: true,
         }
-    }
-
-    /// The name under which the browser keeps the fragment of the address.
-    pub fn flow(&self) -> String {
-        sha256_hex(format!("flow\n{}", self.nonce).as_bytes())
-            .chars()
-            .take(16)
-            .collect()
     }
 
     fn sealed(&self, sealer: &Sealer, clock: &Clock) -> String {
@@ -171,7 +163,7 @@ mod tests {
             before: Some("6ei69kawdKzMIAPF".parse().unwrap()),
             issued: Clock::system().now_seconds(),
             second: false,
-            fragment_kept: true,
+            flow: Some("0123456789abcdef".to_owned()),
         }
     }
 

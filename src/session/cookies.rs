@@ -4,6 +4,7 @@ use cookie::{Cookie, SameSite as CookieSameSite};
 use http::HeaderMap;
 use http::HeaderValue;
 use http::header::COOKIE;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::model::application::{Application, SameSite};
 use crate::model::organization::AuthUrl;
@@ -60,14 +61,19 @@ pub fn values<'h>(headers: &'h HeaderMap, name: &'h str) -> impl Iterator<Item =
         .take(MAX_SAME_NAME)
 }
 
-/// `Set-Cookie` for an application token, with the attributes the application asks for.
+/// `Set-Cookie` for an application token, with the attributes the application asks for. Lives from `now` for `seconds`.
 pub fn set_application(
     application: &Application,
     auth: &AuthUrl,
     token: &str,
+    now: Timestamp,
     seconds: i64,
 ) -> Option<HeaderValue> {
-    header(&application_cookie(application, auth, token.to_owned(), seconds))
+    let set = header(&application_cookie(application, auth, token.to_owned(), seconds))?;
+    // cloudflared takes no cookie without an `Expires` in the future; browsers go by `Max-Age`, whatever their clock.
+    let ends = now.checked_add(SignedDuration::from_secs(seconds)).ok()?;
+    let ends = ends.strftime("%a, %d %b %Y %H:%M:%S GMT");
+    HeaderValue::from_str(&format!("{}; Expires={ends}", set.to_str().ok()?)).ok()
 }
 
 /// `Set-Cookie` that removes an application token; attributes as when it was set, or browsers keep it.
@@ -155,7 +161,7 @@ fn host_only(name: &'static str, value: String, seconds: i64, auth: &AuthUrl) ->
 
 fn base(name: &'static str, value: String, seconds: i64, auth: &AuthUrl) -> Cookie<'static> {
     let mut cookie = Cookie::new(name, value);
-    // cloudflared wants `Expires`; `Max-Age` does not depend on the browser's clock. Both are written.
+    // Not by `Expires`: a browser whose clock is wrong would drop the cookie at once.
     cookie.set_max_age(cookie::time::Duration::seconds(seconds));
     if auth.is_https() {
         cookie.set_secure(true);

@@ -801,6 +801,38 @@ async fn only_get_is_answered_where_something_happens() {
 }
 
 #[tokio::test]
+async fn applications_that_share_a_host_keep_their_tokens_apart() {
+    let house = House::start_with(|plan| {
+        plan.applications.push((
+            application(9, "Docs", "wiki.example.com/docs"),
+            vec![policy(9, Selector::Everyone {})],
+        ));
+    })
+    .await;
+    let mut browser = house.browser();
+    let mut paths = Vec::new();
+    for address in [format!("{WIKI}/docs/a"), format!("{WIKI}/b")] {
+        let callback = browser.get(&url(&address)).await.location();
+        let mut next = browser.get(&callback).await.location();
+        if browser.is_microsofts(&next) {
+            let callback = browser.at_microsoft(&next).await;
+            next = browser.get(&callback).await.location();
+        }
+        let honoured = browser.get(&next).await;
+        assert_eq!(honoured.location().as_str(), address);
+        let set = honoured.cookies_set()[0].to_owned();
+        assert!(set.starts_with("CF_Authorization=ey"), "{set}");
+        paths.extend(
+            set.split("; ")
+                .filter(|part| part.starts_with("Path="))
+                .map(str::to_owned),
+        );
+        assert!(set.contains("; Expires="), "cloudflared wants it: {set}");
+    }
+    assert_eq!(paths, ["Path=/docs", "Path=/"]);
+}
+
+#[tokio::test]
 async fn an_open_policy_needs_no_token() {
     let house = House::start_with(|plan| {
         plan.applications[0].1[0].decision = Decision::Bypass;

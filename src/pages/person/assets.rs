@@ -1,4 +1,4 @@
-//! The style and the two small scripts, with the hashes by which the Content-Security-Policy knows them.
+//! The style and the three small scripts, with the hashes by which the Content-Security-Policy knows them.
 //!
 //! They stand inline, so that a page works on any application's host and asks nothing of any other.
 
@@ -18,11 +18,16 @@ pub(super) const CARRY: &str = include_str!("../../../templates/static/carry.js"
 /// Gives the fragment back, then goes on.
 pub(super) const LANDING: &str = include_str!("../../../templates/static/landing.js");
 
+/// Hands the fragment on to the page that keeps it.
+pub(super) const CHOOSER: &str = include_str!("../../../templates/static/chooser.js");
+
 /// Which script a page carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Script {
     /// None, like nearly all pages.
     None,
+    /// The one of the choice between identity providers.
+    Chooser,
     /// The one of the page that leaves for the identity provider.
     Carry,
     /// The one of the page that comes back.
@@ -41,12 +46,14 @@ pub enum Ancestors<'a> {
 /// The Content-Security-Policy of a page.
 pub(super) fn content_security_policy(script: Script, ancestors: Ancestors<'_>) -> String {
     static STYLE_SOURCE: LazyLock<String> = LazyLock::new(|| source(STYLE));
+    static CHOOSER_SOURCE: LazyLock<String> = LazyLock::new(|| source(CHOOSER));
     static CARRY_SOURCE: LazyLock<String> = LazyLock::new(|| source(CARRY));
     static LANDING_SOURCE: LazyLock<String> = LazyLock::new(|| source(LANDING));
 
     let style = STYLE_SOURCE.as_str();
     let script = match script {
         Script::None => "'none'",
+        Script::Chooser => CHOOSER_SOURCE.as_str(),
         Script::Carry => CARRY_SOURCE.as_str(),
         Script::Landing => LANDING_SOURCE.as_str(),
     };

@@ -4,6 +4,7 @@ use askama::Template;
 use http::StatusCode;
 
 use super::action::Href;
+use super::assets::{self, Script};
 use super::frame::{AppLabel, Frame, Shell};
 use super::respond::Page;
 use super::sentence::Sentence;
@@ -61,6 +62,10 @@ impl Page for Chooser<'_> {
         self.title().plain()
     }
 
+    fn script(&self) -> Script {
+        Script::Chooser
+    }
+
     fn html(&self, frame: &Frame<'_>) -> askama::Result<String> {
         let view = View {
             shell: Shell::new(frame),
@@ -68,6 +73,7 @@ impl Page for Chooser<'_> {
             paragraphs: self.paragraphs(),
             choices: self.choices,
             last_used: words::CHOOSER_LAST_USED,
+            script: assets::CHOOSER,
         };
         view.render()
     }
@@ -81,6 +87,7 @@ struct View<'a> {
     paragraphs: Vec<Sentence<'a>>,
     choices: &'a [Choice<'a>],
     last_used: &'static str,
+    script: &'static str,
 }
 
 impl<'a> Choice<'a> {
