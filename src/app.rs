@@ -101,7 +101,7 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
     let grace = StoreGrace::new(config.store.grace, clock.now_ms());
 
     // The control plane: the login chain, the feed, what recurs.
-    let login = login_chain(&foundation, &memory, &clock)?;
+    let login = login_chain(&foundation, &memory, Arc::clone(&metrics), &clock)?;
     let control = ControlPlane::start(login::router(login), &shutdown);
     let Foundation {
         store,
@@ -272,7 +272,12 @@ impl Memory {
     }
 }
 
-fn login_chain(foundation: &Foundation, memory: &Memory, clock: &Clock) -> anyhow::Result<Login> {
+fn login_chain(
+    foundation: &Foundation,
+    memory: &Memory,
+    metrics: Arc<Metrics>,
+    clock: &Clock,
+) -> anyhow::Result<Login> {
     let outbound = Outbound::new().context("the outbound client cannot be made")?;
     Ok(Login {
         published: Arc::clone(&memory.published),
@@ -284,6 +289,7 @@ fn login_chain(foundation: &Foundation, memory: &Memory, clock: &Clock) -> anyho
         relying_party: RelyingParty::new(outbound, clock.clone()),
         sealer: foundation.sealer.clone(),
         clock: clock.clone(),
+        metrics,
         unknown_sign_outs: Arc::new(FailureLimit::default()),
     })
 }

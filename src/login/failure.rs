@@ -65,6 +65,49 @@ pub(super) enum Why {
     Key(#[from] KeyError),
 }
 
+impl Why {
+    /// The check that failed, as a word for metrics.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Query(_) | Self::Method | Self::NoCode | Self::StateMissing => "malformed",
+            Self::CrossSite => "cross_site",
+            Self::State(StateRefused::Foreign) => "state_foreign",
+            Self::State(StateRefused::Expired(_)) => "state_expired",
+            Self::ForeignBrowser => "other_browser",
+            Self::StateUsed => "state_used",
+            Self::OtherIssuer | Self::OtherPerson => "identity_mismatch",
+            Self::Entra(error) => match error.class() {
+                Class::Config => "provider_config",
+                Class::Denied => "provider_denied",
+                Class::Interactive => "provider_interactive",
+                Class::Restart => "provider_restart",
+                Class::Transient => "provider_transient",
+                Class::Revoked => "provider_revoked",
+                Class::Consent => "provider_consent",
+                Class::UserAction => "provider_user_action",
+            },
+            Self::NoApplication => "no_application",
+            Self::NoProvider => "no_provider",
+            Self::EndedMeanwhile | Self::SessionOver | Self::NoSession => "session_over",
+            Self::Deprovisioned => "deprovisioned",
+            Self::Ticket(_) | Self::TicketUsed | Self::TicketElsewhere | Self::TicketForeignBrowser => {
+                "ticket"
+            }
+            Self::SessionsUnavailable | Self::Store(_) => "store",
+            Self::Key(_) => "signing_key",
+        }
+    }
+
+    /// Whether it says no to somebody, rather than that something did not work.
+    pub(super) fn refuses(&self) -> bool {
+        match self {
+            Self::Entra(error) => matches!(error.class(), Class::Denied | Class::Revoked),
+            Self::Deprovisioned | Self::CrossSite => true,
+            _ => false,
+        }
+    }
+}
+
 /// A step that ended, and what is known of the login it belonged to.
 #[derive(Debug)]
 pub(super) struct Ended {

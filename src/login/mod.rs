@@ -57,6 +57,7 @@ use crate::session::revoke::Revoker;
 use crate::session::table::SessionTable;
 use crate::snapshot::Published;
 use crate::store::Store;
+use crate::telemetry::metrics::Metrics;
 
 /// What the login chain works with. Cheap to clone.
 #[derive(Clone)]
@@ -79,6 +80,8 @@ pub struct Login {
     pub sealer: Sealer,
     /// The clock.
     pub clock: Clock,
+    /// Counts logins by how they end.
+    pub metrics: Arc<Metrics>,
     /// Counts sign-outs at the provider that named no session of ours.
     pub unknown_sign_outs: Arc<FailureLimit>,
 }

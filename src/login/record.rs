@@ -23,6 +23,8 @@ pub(super) async fn ended(call: &Call<'_>, ended: &Ended) {
         Level::WARN => tracing::warn!(%request, %provider, "Login ended: {why}"),
         _ => tracing::info!(%request, %provider, "Login ended: {why}"),
     }
+    let result = if why.refuses() { "refused" } else { "failed" };
+    call.login.metrics.login_ended(&provider, result, why.word());
     if let Why::Entra(error) = &**why {
         for_the_operator(call, error);
     }
@@ -88,6 +90,8 @@ pub(super) async fn refused(
         request = %call.request_id, application = %application.app.name, user = %identity.user,
         reason = ?refusal.reason, "Refused: {because:?}"
     );
+    let provider = identity.provider.to_string();
+    call.login.metrics.login_ended(&provider, "refused", "policy");
     let row = row(call, "login", false, Some(landing), Some(identity.provider));
     let reason = Some(format!("{:?}", refusal.reason));
     write(
@@ -114,6 +118,8 @@ pub(super) async fn signed_in(
     if let Groups::Unknown { reason, .. } = &identity.groups {
         tracing::warn!(request = %call.request_id, user = %identity.user, "Groups are not known: {reason}");
     }
+    let provider = identity.provider.to_string();
+    call.login.metrics.login_ended(&provider, "success", "signed_in");
     let row = row(call, "login", true, landing, Some(identity.provider));
     write(call, of_person(row, identity)).await;
 }

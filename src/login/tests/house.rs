@@ -34,6 +34,7 @@ use crate::session::table::SessionTable;
 use crate::shutdown::Shutdown;
 use crate::snapshot::{Inputs, ProtectedApplication, Published, Snapshot};
 use crate::store::{SigningKeyRow, Store};
+use crate::telemetry::metrics::Metrics;
 use crate::telemetry::request_id::RequestIds;
 
 pub(super) const AUTH: &str = "https://login.example.com";
@@ -138,6 +139,7 @@ impl House {
             relying_party: RelyingParty::new(Outbound::new().unwrap(), clock.clone()),
             sealer,
             clock: clock.clone(),
+            metrics: Arc::new(Metrics::new()),
             unknown_sign_outs: Arc::new(FailureLimit::default()),
         };
         Self {
