@@ -1,23 +1,31 @@
-//! Heads that state the length of their body twice.
+//! Heads that can be read in two ways: their body's length is stated twice, or their target has a fragment.
 //!
 //! hyper reads `Transfer-Encoding` beside `Content-Length` as RFC 9112 §6.3 allows, by the former, and closes
 //! afterwards, so nothing can be smuggled past it. It hides the contradiction from us though, and an honest client
 //! has no reason for it: such requests get 400. The bytes of a head are therefore looked at as they come in. A head
 //! that came with the bytes of an earlier request (pipelined) is not seen here; hyper's reading holds for it.
+//!
+//! A fragment belongs into no target (RFC 9112 §3.2). The `http` crate cuts it off in silence, so that it too is only
+//! to be seen here; where it is not seen, decision and forwarded bytes both lack it.
 
 use http::header::{self, HeaderMap};
 
-/// Looks at bytes of a head. True if its length is stated twice.
+/// Looks at bytes of a head.
 #[derive(Debug, Default)]
 pub(super) struct Lengths {
+    request_line_over: bool,
     transfer_encoding: bool,
     content_length: bool,
     over: bool,
 }
 
 impl Lengths {
-    /// Reads on. A field's name split between two reads is missed.
+    /// Reads on. True if the length is stated twice or the target has a fragment. A field's name split between two
+    /// reads is missed.
     pub(super) fn read(&mut self, bytes: &[u8]) -> bool {
+        if !self.request_line_over && self.has_fragment(bytes) {
+            return true;
+        }
         let mut rest = bytes;
         while let Some(at) = memchr::memchr(b'\n', rest) {
             rest = rest.get(at + 1..).unwrap_or_default();
@@ -42,6 +50,16 @@ impl Lengths {
             }
         }
         false
+    }
+
+    fn has_fragment(&mut self, bytes: &[u8]) -> bool {
+        // Empty lines may stand before a request (RFC 9112 §2.2).
+        let begin = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n'));
+        let bytes = begin.and_then(|begin| bytes.get(begin..)).unwrap_or_default();
+        let end = memchr::memchr(b'\n', bytes);
+        self.request_line_over = end.is_some();
+        let line = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
+        memchr::memchr(b'#', line).is_some()
     }
 }
 
@@ -86,6 +104,17 @@ mod tests {
         ] {
             assert!(!Lengths::default().read(head.as_bytes()), "{head}");
         }
+    }
+
+    #[test]
+    fn a_fragment_is_seen_in_the_request_line_and_nowhere_else() {
+        for head in ["GET /a#b HTTP/1.1\r\n", "\r\n\r\nGET /?x#b HTTP/1.1\r\n"] {
+            assert!(Lengths::default().read(head.as_bytes()), "{head}");
+        }
+        let mut lengths = Lengths::default();
+        assert!(!lengths.read(b"GET /a") && lengths.read(b"#b HTTP/1.1\r\n"));
+        let mut lengths = Lengths::default();
+        assert!(!lengths.read(b"GET /a HTTP/1.1\r\nA: #\r\n") && !lengths.read(b"B: #\r\n"));
     }
 
     #[test]

@@ -5,8 +5,8 @@
 //! differing `Content-Length`, `Transfer-Encoding` that does not end in `chunked` or comes with HTTP/1.0, and on HTTP/2
 //! connection-specific headers, malformed and repeated pseudo-headers. What survives hyper is refused here.
 //!
-//! A fragment never reaches this point: the `http` crate cuts it off while parsing, so that decision and forwarded
-//! bytes both lack it.
+//! A fragment never reaches this point: the listener refuses it, and the `http` crate cuts off what the listener could
+//! not see (HTTP/2, pipelined requests), so that decision and forwarded bytes both lack it.
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
