@@ -4,13 +4,25 @@
 mod support;
 
 #[cfg(test)]
+mod abuse;
+
+#[cfg(test)]
+mod browser;
+
+#[cfg(test)]
 mod entra;
+
+#[cfg(test)]
+mod login;
+
+#[cfg(test)]
+mod manage;
 
 #[cfg(test)]
 mod proxy;
 
 #[cfg(test)]
-mod manage;
+mod revocation;
 
 #[cfg(test)]
 mod store;

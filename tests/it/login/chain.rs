@@ -1,0 +1,193 @@
+//! The chain itself: there, back, and out again.
+
+use jiff::SignedDuration;
+
+use crate::support::database::on_both;
+use crate::support::tenant::{ADAM, ALICE, MALLORY};
+use crate::support::world::World;
+
+on_both! {
+    async fn a_deep_link_with_its_query_is_where_a_login_ends(database) {
+        let world = World::builder().on(&database).start().await;
+        let mut alice = world.person(ALICE);
+        let arrival = alice.open(&world.host("wiki"), "/deep/link?x=1&y=%2F").await;
+        assert_eq!(arrival.status(), 200, "{}", arrival.text());
+        assert!(arrival.asked_entra());
+        assert_eq!(arrival.url, alice.address(&world.host("wiki"), "/deep/link?x=1&y=%2F"));
+        let seen = world.origin.last();
+        assert_eq!(seen.target(), "/deep/link?x=1&y=%2F");
+        assert_eq!(seen.header("cf-access-authenticated-user-email"), Some(ALICE));
+        assert_eq!(seen.header("cf-access-jwt-assertion"), alice.cookie(&world.host("wiki"), "CF_Authorization").as_deref());
+    }
+
+    async fn the_second_application_asks_nobody(database) {
+        let world = World::builder().on(&database).start().await;
+        let mut alice = world.signed_in(ALICE, &["wiki"]).await;
+        let arrival = alice.open(&world.host("other"), "/").await;
+        assert_eq!(arrival.status(), 200);
+        assert!(!arrival.asked_entra(), "{:?}", arrival.way);
+    }
+
+    async fn a_restart_in_the_middle_of_a_login_loses_nothing(database) {
+        let mut world = World::builder().on(&database).start().await;
+        let mut alice = world.person(ALICE);
+        let callback = alice.up_to_callback(&world.host("wiki"), "/deep").await;
+        world.restart().await;
+        let arrival = alice.follow(callback).await;
+        assert_eq!(arrival.status(), 200, "{}", arrival.text());
+        assert_eq!(world.origin.last().target(), "/deep");
+        // And nobody who is in has to sign in again.
+        world.restart().await;
+        assert_eq!(alice.fetch(&world.host("wiki"), "/x", &[]).await.status, 200);
+    }
+
+    async fn a_copied_cookie_is_worth_nothing_after_the_logout(database) {
+        let world = World::builder().on(&database).start().await;
+        let mut alice = world.signed_in(ALICE, &["wiki", "other"]).await;
+        let mut thief = alice.clone();
+        thief.upn = None;
+        let reply = alice.fetch(&world.host("wiki"), "/cdn-cgi/access/logout", &[]).await;
+        assert_eq!(reply.status, 200);
+        let removed = reply.all("set-cookie").find(|cookie| cookie.starts_with("CF_Authorization=;")).unwrap();
+        assert!(removed.contains("Path=/") && removed.contains("Expires=Thu, 01 Jan 1970"), "{removed}");
+        for host in ["wiki", "other"] {
+            assert_eq!(thief.fetch(&world.host(host), "/x", &[]).await.status, 302, "{host}");
+        }
+        // The organization session has ended too: the copied cookie of the auth host leads to Entra.
+        let login = thief.follow_while(thief.address(&world.host("other"), "/x"), |url| url.host_str() != Some("127.0.0.1")).await;
+        assert!(login.url.path().ends_with("/authorize"), "{:?}", login.way);
+    }
+}
+
+#[tokio::test]
+async fn on_tls_every_cookie_is_bound_to_its_host() {
+    let world = World::builder().tls().start().await;
+    let mut alice = world.person(ALICE);
+    let mut url = alice.address(&world.host("wiki"), "/x");
+    let mut cookies = Vec::new();
+    loop {
+        let reply = alice.get(&url).await;
+        let ours = url.host_str() != Some("127.0.0.1");
+        let set = reply.all("set-cookie").filter(|_| ours);
+        cookies.extend(set.map(|cookie| (url.host_str().unwrap().to_owned(), cookie.to_owned())));
+        let Some(next) = reply.header("location") else {
+            break;
+        };
+        url = url.join(next).unwrap();
+    }
+    for (host, cookie) in &cookies {
+        assert!(cookie.contains("; Secure"), "{host}: {cookie}");
+        assert!(cookie.contains("; HttpOnly"), "{host}: {cookie}");
+        assert!(!cookie.contains("Domain="), "{host}: {cookie}");
+        if *host == world.host("login") {
+            assert!(cookie.starts_with("__Host-"), "{cookie}");
+        }
+    }
+    assert!(
+        alice
+            .cookie(&world.host("login"), "__Host-CF_Authorization")
+            .is_some()
+    );
+    assert!(alice.cookie(&world.host("wiki"), "CF_Authorization").is_some());
+}
+
+#[tokio::test]
+async fn somebody_whom_no_policy_lets_in_is_told_so() {
+    let world = World::builder()
+        .wiki("custom_deny_message = \"Ask the librarian.\"")
+        .start()
+        .await;
+    let mut mallory = world.person(MALLORY);
+    let arrival = mallory.open(&world.host("wiki"), "/x").await;
+    assert_eq!(arrival.status(), 403);
+    let page = arrival.text();
+    assert!(
+        page.contains(MALLORY) && page.contains("Ask the librarian."),
+        "{page}"
+    );
+    assert_eq!(world.origin.hits(), 0);
+    assert_eq!(mallory.cookie(&world.host("wiki"), "CF_Authorization"), None);
+}
+
+#[tokio::test]
+async fn an_expired_application_token_is_renewed_without_a_page() {
+    let world = World::builder().wiki("session_duration = \"30m\"").start().await;
+    let mut alice = world.signed_in(ALICE, &["wiki"]).await;
+    world.pass(SignedDuration::from_mins(31));
+    assert_eq!(alice.fetch(&world.host("wiki"), "/x", &[]).await.status, 302);
+    let arrival = alice.open(&world.host("wiki"), "/x").await;
+    assert_eq!(arrival.status(), 200);
+    assert!(!arrival.asked_entra(), "{:?}", arrival.way);
+}
+
+#[tokio::test]
+async fn a_rule_for_administrators_holds_below_its_path_only() {
+    let world = World::start().await;
+    let mut alice = world.signed_in(ALICE, &["wiki"]).await;
+    assert_eq!(alice.open(&world.host("wiki"), "/admin/x").await.status(), 403);
+    assert_eq!(
+        alice.open(&world.host("wiki"), "/administration").await.status(),
+        200
+    );
+    let mut adam = world.signed_in(ADAM, &["wiki"]).await;
+    assert_eq!(adam.open(&world.host("wiki"), "/admin/x").await.status(), 200);
+    assert_eq!(adam.open(&world.host("wiki"), "/x").await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_page_elsewhere_cannot_sign_anybody_out() {
+    let world = World::start().await;
+    let mut alice = world.signed_in(ALICE, &["wiki"]).await;
+    let wiki = world.host("wiki");
+    let image = [
+        ("Sec-Fetch-Site", "cross-site"),
+        ("Sec-Fetch-Dest", "image"),
+        ("Sec-Fetch-Mode", "no-cors"),
+    ];
+    let frame = [
+        ("Sec-Fetch-Site", "cross-site"),
+        ("Sec-Fetch-Dest", "iframe"),
+        ("Sec-Fetch-Mode", "navigate"),
+    ];
+    for request in [image, frame] {
+        assert_eq!(
+            alice
+                .fetch(&wiki, "/cdn-cgi/access/logout", &request)
+                .await
+                .status,
+            403
+        );
+        assert_eq!(alice.fetch(&wiki, "/x", &[]).await.status, 200);
+    }
+    let away = "/cdn-cgi/access/logout?returnTo=https%3A%2F%2Fevil.com%2F";
+    let reply = alice.fetch(&wiki, away, &[]).await;
+    assert_eq!(reply.header("location"), None);
+    assert!(!reply.text().contains("evil.com"), "{}", reply.text());
+}
+
+#[tokio::test]
+async fn the_hand_over_leaves_nothing_in_referrers() {
+    let world = World::start().await;
+    let mut alice = world.person(ALICE);
+    let start = alice.address(&world.host("wiki"), "/x");
+    let arrival = alice
+        .follow_while(start, |url| !url.path().ends_with("/authorized"))
+        .await;
+    let reply = alice.get(&arrival.url).await;
+    assert_eq!(reply.status, 302);
+    assert_eq!(reply.header("referrer-policy"), Some("no-referrer"));
+    assert_eq!(
+        reply.header("location"),
+        Some(alice.address(&world.host("wiki"), "/x").as_str())
+    );
+    // Copied into another browser it is worth nothing.
+    let stolen = world.anonymous().get(&arrival.url).await;
+    assert_eq!(stolen.status, 400);
+    assert_eq!(
+        stolen
+            .all("set-cookie")
+            .filter(|cookie| cookie.starts_with("CF_Authorization"))
+            .count(),
+        0
+    );
+}

@@ -1,0 +1,6 @@
+//! Logins through the whole gateway, as a browser goes through them.
+
+mod chain;
+mod checks;
+mod entra;
+mod leaks;

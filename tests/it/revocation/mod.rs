@@ -1,0 +1,5 @@
+//! Ending sessions: at once, everywhere, with everything that is open.
+
+mod replicas;
+mod store_gone;
+mod streams;
