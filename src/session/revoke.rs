@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::table::{Cause, SessionTable, Whose};
+use super::table::{Cause, Owed, SessionTable, Whose};
 use crate::shutdown::Shutdown;
 use crate::store::{Ending, Store, StoreError};
 
@@ -34,6 +34,7 @@ impl Revoker {
     /// [`StoreError`] where the store could not be told *yet*: this replica has ended them all the same, others
     /// follow as soon as the store is back. The caller answers 503 so that nobody believes it is done.
     pub async fn revoke(&self, ending: Ending, cause: Cause) -> Result<usize, StoreError> {
+        let owed = self.table.owe();
         let mut ended = whose(&ending).map_or(0, |whose| self.table.end(&whose, cause));
         match self.store.end_sessions(&ending, cause.word()).await {
             Ok(nonces) => {
@@ -45,17 +46,18 @@ impl Revoker {
             }
             Err(error) => {
                 tracing::error!(cause = cause.word(), %error, "Sessions ended here, but the store could not be told; trying again");
-                self.try_again(ending, cause);
+                self.try_again(ending, cause, owed);
                 Err(error)
             }
         }
     }
 
-    fn try_again(&self, ending: Ending, cause: Cause) {
+    fn try_again(&self, ending: Ending, cause: Cause, owed: Owed) {
         const FIRST: Duration = Duration::from_millis(250);
         const LONGEST: Duration = Duration::from_secs(15);
         let revoker = self.clone();
         self.shutdown.tasks().spawn(async move {
+            let _owed = owed;
             let mut wait = FIRST;
             loop {
                 tokio::select! {

@@ -4,7 +4,7 @@
 //! provider. A session that is not here may still be alive in the store; one that ended here is ended for good.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
@@ -189,6 +189,19 @@ struct Inner {
     sessions: Mutex<HashMap<SessionNonce, Arc<LiveSession>>>,
     endings: AtomicU64,
     identity_versions: AtomicU64,
+    // Endings that the store has not been told of yet.
+    owed: AtomicUsize,
+}
+
+/// An ending that the store has not been told of yet. While there is one, ended sessions are remembered: forgotten, they
+/// would be asked for again, and the store would call them alive.
+#[derive(Debug)]
+pub struct Owed(Arc<Inner>);
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        self.0.owed.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 impl SessionTable {
@@ -252,6 +265,12 @@ impl SessionTable {
         }
     }
 
+    /// To be called *before* sessions end that the store does not know to have ended, and kept until it does.
+    pub fn owe(&self) -> Owed {
+        self.inner.owed.fetch_add(1, Ordering::AcqRel);
+        Owed(Arc::clone(&self.inner))
+    }
+
     /// Puts another identity under a live session: the next request is decided by it.
     pub fn replace_identity(&self, nonce: &SessionNonce, identity: Identity) {
         if let Some(session) = self.find(nonce) {
@@ -259,10 +278,16 @@ impl SessionTable {
         }
     }
 
-    /// Forgets what is over. A token of a forgotten session asks the store again and learns that it ended.
+    /// Forgets what is over. A token of a forgotten session asks the store again and learns that it ended, so what the
+    /// store may not know yet is kept.
     pub fn forget_over(&self, now_ms: i64) {
-        self.sessions()
-            .retain(|_, session| session.over(now_ms).is_none());
+        let mut sessions = self.sessions();
+        let all_told = self.inner.owed.load(Ordering::Acquire) == 0;
+        sessions.retain(|_, session| match session.over(now_ms) {
+            None => true,
+            Some(Cause::Expired) => false,
+            Some(_) => !all_told,
+        });
     }
 
     /// The live sessions used since `since_ms`, for the store to note.
@@ -404,6 +429,22 @@ mod tests {
         assert_eq!(two.over(NOW), Some(Cause::ProviderChanged));
         table.forget_over(NOW);
         assert!(table.find(one.nonce()).is_none());
+    }
+
+    #[test]
+    fn what_the_store_has_not_been_told_of_is_not_forgotten() {
+        let table = SessionTable::new();
+        table
+            .install(table.asking(), found("aaaaaaaaaaaaaaaa", 1))
+            .unwrap();
+        let owed = table.owe();
+        let nonce: SessionNonce = "aaaaaaaaaaaaaaaa".parse().unwrap();
+        table.end(&Whose::Session(nonce.clone()), Cause::Logout);
+        table.forget_over(NOW);
+        assert!(table.find(&nonce).is_some());
+        drop(owed);
+        table.forget_over(NOW);
+        assert!(table.find(&nonce).is_none());
     }
 
     #[test]
