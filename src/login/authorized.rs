@@ -84,6 +84,7 @@ async fn let_in(
         cookies::set_application(
             &call.with_cookie_path(app),
             call.auth(),
+            (&landing.host, landing.path.path()),
             &token,
             login.clock.now(),
             seconds,

@@ -12,11 +12,10 @@
 use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 
+pub use crate::model::cookie_names::BOUNCE as COOKIE;
 use crate::model::organization::AuthUrl;
 use crate::session::cookies;
-
-/// Name of the cookie that holds the count.
-pub const COOKIE: &str = "CF_Bounce";
+use crate::session::identify::Credential;
 
 /// Bounces are counted within this many seconds.
 const WINDOW_SECONDS: i64 = 30;
@@ -75,6 +74,14 @@ impl Bounces {
     fn recent(self, now_seconds: i64) -> bool {
         (0..=WINDOW_SECONDS).contains(&now_seconds.saturating_sub(self.since))
     }
+}
+
+/// `Set-Cookie` that ends the count of a browser that has arrived: it shows a token that this core sees for the first
+/// time, as after a hand-over. Without it the next application of the same host would go on counting.
+pub fn arrived(credential: Option<&Credential>, headers: &HeaderMap, auth: &AuthUrl) -> Option<HeaderValue> {
+    let first = credential.is_some_and(Credential::first_seen);
+    let counted = || cookies::values(headers, COOKIE).next().is_some();
+    (first && counted()).then(|| forget(auth)).flatten()
 }
 
 /// `Set-Cookie` that begins the count anew: on the stop page, so that trying again is possible, and at logout.

@@ -156,8 +156,13 @@ impl Call<'_> {
     /// An application as its cookie goes by. Those that share a host keep their tokens under their own paths: under `/`
     /// each would overwrite the other's.
     pub(super) fn with_cookie_path<'a>(&self, application: &'a Application) -> Cow<'a, Application> {
+        let meet = |one: &Destination, other: &Destination| {
+            let is_of =
+                |host: &str, pattern: &Destination| host.parse().is_ok_and(|host| pattern.covers_host(&host));
+            one.host() == other.host() || is_of(one.host(), other) || is_of(other.host(), one)
+        };
         let shares_a_host = |other: &Application| {
-            let hosts = |of: &Destination| application.destinations.iter().any(|own| own.host() == of.host());
+            let hosts = |of: &Destination| application.destinations.iter().any(|own| meet(own, of));
             other.id != application.id && other.destinations.iter().any(hosts)
         };
         if !self

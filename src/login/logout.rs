@@ -32,6 +32,9 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
                 .await?
         }
     };
+    if session.is_none() && keeps_cookies_below_a_path(call) {
+        return Ok(on_the_auth_host(call));
+    }
     if let Some(session) = &session {
         let ending = Ending::Session(session.nonce().clone());
         let identity = session.identity().identity.clone();
@@ -41,6 +44,33 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
     let mut answer = signed_out(call, session.as_ref());
     remove_cookies(call, &mut answer);
     Ok(answer)
+}
+
+/// Whether this host's applications may have a cookie that no browser sends here.
+fn keeps_cookies_below_a_path(call: &Call<'_>) -> bool {
+    let mut applications = call.snapshot.applications.values();
+    call.visit.place == Place::ApplicationHost
+        && applications.any(|known| {
+            call.is_on_this_host(known) && call.with_cookie_path(&known.app).path_cookie_attribute
+        })
+}
+
+/// There the browser has the session's own cookie.
+fn on_the_auth_host(call: &Call<'_>) -> Answer {
+    let mut address = call.auth().address("/cdn-cgi/access/logout");
+    if let Some((_, back)) = call
+        .query
+        .value("returnTo")
+        .and_then(|address| own_address(call, address))
+    {
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("returnTo", &back)
+            .finish();
+        address = format!("{address}?{query}");
+    }
+    let mut answer = redirect(&address);
+    remove_cookies(call, &mut answer);
+    answer
 }
 
 /// The page at the end of a sign-out at the provider.
@@ -125,7 +155,10 @@ fn remove_cookies(call: &Call<'_>, answer: &mut Answer) {
     for application in call.snapshot.applications.values() {
         if call.is_on_this_host(application) {
             let app = call.with_cookie_path(&application.app);
-            set_cookie(answer, cookies::remove_application(&app, auth));
+            let host = call.visit.target.host();
+            for cookie in cookies::remove_application(&app, auth, host) {
+                set_cookie(answer, Some(cookie));
+            }
         }
     }
     set_cookie(answer, bounce::forget(auth));

@@ -29,7 +29,7 @@ pub struct Application {
     pub http_only_cookie_attribute: bool,
     /// Cookie attribute `SameSite`; unset means `None` over https.
     pub same_site_cookie_attribute: Option<SameSite>,
-    /// Whether the cookie's `Path` is the application's path.
+    /// Whether the cookie's `Path` is the application's path. It is so in any case where applications share a host.
     pub path_cookie_attribute: bool,
     /// Text shown to a person who is refused.
     pub custom_deny_message: Option<String>,

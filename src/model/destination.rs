@@ -42,6 +42,17 @@ impl Destination {
         &self.path
     }
 
+    /// Whether a host is one of the pattern's.
+    pub fn covers_host(&self, host: &super::host::Host) -> bool {
+        let Some((before, after)) = self.host.split_once('*') else {
+            return *self.host == *host.as_str();
+        };
+        // A `*` stands for characters of the first label.
+        let middle = host.as_str().strip_prefix(before);
+        let middle = middle.and_then(|rest| rest.strip_suffix(after));
+        middle.is_some_and(|middle| !middle.contains('.'))
+    }
+
     /// Whether the host pattern names one host only.
     pub fn is_exact_host(&self) -> bool {
         !self.host.contains('*')

@@ -4,6 +4,7 @@
 
 pub mod address;
 pub mod application;
+pub mod cookie_names;
 pub mod destination;
 pub mod duration;
 pub mod email;

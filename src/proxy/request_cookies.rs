@@ -3,19 +3,10 @@
 use http::HeaderMap;
 use http::header::{COOKIE, Entry, HeaderValue};
 
-/// The application token's cookie (Access: `CF_Authorization`). It goes on at most once, and only the verified one.
-const TOKEN: &[u8] = b"CF_Authorization";
+use crate::model::cookie_names::{AUTHORIZATION, is_ours};
 
-/// Cookies of ours that no upstream sees.
-const NEVER: [&[u8]; 3] = [b"CF_AppSession", b"CF_Session", b"CF_Binding"];
-
-/// Our names on the auth host.
-const HOST_PREFIX: &[u8] = b"__Host-CF_";
-
-/// Whether a cookie of this name is ours; names are compared byte for byte, as browsers do.
-pub(super) fn is_ours(name: &[u8]) -> bool {
-    name == TOKEN || NEVER.contains(&name) || name.starts_with(HOST_PREFIX)
-}
+/// The application token's cookie. It goes on at most once, and only the verified one.
+const TOKEN: &[u8] = AUTHORIZATION.as_bytes();
 
 /// Takes our cookies out of all `Cookie` lines, but for one `CF_Authorization` whose value is `token`.
 pub(super) fn strip(headers: &mut HeaderMap, token: Option<&[u8]>) {
@@ -129,6 +120,7 @@ mod tests {
         let line =
             "CF_AppSession=1; CF_Session=2; CF_Binding=3; __Host-CF_Authorization=4; __Host-CF_Session=5";
         assert!(sent_on(&[line], None).is_empty());
+        assert!(sent_on(&["CF_Bounce=2.1767226200"], None).is_empty());
         assert!(sent_on(&["CF_Session", " CF_Session =1;CF_Binding\t=2"], None).is_empty());
     }
 

@@ -5,8 +5,8 @@
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-use super::request_cookies;
 use super::request_headers::{announce_allowed_trailers, is_hop_by_hop, named_by_connection};
+use crate::model::cookie_names;
 use crate::model::header_names::{self, Standing};
 
 /// Makes the upstream's header fields the ones that the client receives.
@@ -54,7 +54,7 @@ fn settle_framing(headers: &mut HeaderMap) -> Result<(), &'static str> {
 
 /// An application cannot set, change or expire the cookies by which we know people.
 fn drop_our_cookies(headers: &mut HeaderMap) {
-    let is_ours = |line: &HeaderValue| request_cookies::is_ours(cookie_name(line.as_bytes()));
+    let is_ours = |line: &HeaderValue| cookie_names::is_ours(cookie_name(line.as_bytes()));
     if !headers.get_all(header::SET_COOKIE).iter().any(is_ours) {
         return;
     }

@@ -7,20 +7,9 @@ use http::header::COOKIE;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::application::{Application, SameSite};
+pub use crate::model::cookie_names::{APP_SESSION, AUTHORIZATION, HOST_AUTHORIZATION, HOST_SESSION, SESSION};
+use crate::model::host::Host;
 use crate::model::organization::AuthUrl;
-
-/// Holds the application token on application hosts and, on loopback http, the organization token on the auth host.
-pub const AUTHORIZATION: &str = "CF_Authorization";
-/// Holds the organization token on the auth host. The prefix keeps sibling hosts from planting one (RFC 6265bis §4.1.3.2).
-pub const HOST_AUTHORIZATION: &str = "__Host-CF_Authorization";
-/// Binds the login to the browser on the auth host, over loopback http.
-pub const SESSION: &str = "CF_Session";
-/// Binds the login to the browser on the auth host.
-pub const HOST_SESSION: &str = "__Host-CF_Session";
-/// Binds the hand-over to the browser on the application's host.
-pub const APP_SESSION: &str = "CF_AppSession";
-/// Binds the application token to the browser (optional setting of an application).
-pub const BINDING: &str = "CF_Binding";
 
 /// How many cookies of one name are looked at; more are an attack or a mistake, and the rest is ignored.
 pub const MAX_SAME_NAME: usize = 8;
@@ -61,36 +50,41 @@ pub fn values<'h>(headers: &'h HeaderMap, name: &'h str) -> impl Iterator<Item =
         .take(MAX_SAME_NAME)
 }
 
-/// `Set-Cookie` for an application token, with the attributes the application asks for. Lives from `now` for `seconds`.
+/// `Set-Cookie` for an application token, with the attributes the application asks for. `host` and `path` are those that
+/// the token was asked for at. Lives from `now` for `seconds`.
 pub fn set_application(
     application: &Application,
     auth: &AuthUrl,
+    (host, path): (&Host, &str),
     token: &str,
     now: Timestamp,
     seconds: i64,
 ) -> Option<HeaderValue> {
-    let set = header(&application_cookie(application, auth, token.to_owned(), seconds))?;
+    let own = own_paths(application, host).filter(|own| covers(own, path));
+    let own = own.max_by_key(String::len).unwrap_or_else(|| "/".to_owned());
+    let cookie = application_cookie(application, auth, own, token.to_owned(), seconds);
     // cloudflared takes no cookie without an `Expires` in the future; browsers go by `Max-Age`, whatever their clock.
     let ends = now.checked_add(SignedDuration::from_secs(seconds)).ok()?;
     let ends = ends.strftime("%a, %d %b %Y %H:%M:%S GMT");
-    HeaderValue::from_str(&format!("{}; Expires={ends}", set.to_str().ok()?)).ok()
+    HeaderValue::from_str(&format!("{}; Expires={ends}", header(&cookie)?.to_str().ok()?)).ok()
 }
 
-/// `Set-Cookie` that removes an application token; attributes as when it was set, or browsers keep it.
-pub fn remove_application(application: &Application, auth: &AuthUrl) -> Option<HeaderValue> {
-    header(&application_cookie(application, auth, String::new(), 0))
+/// `Set-Cookie`s that remove an application token from a host; attributes as when it was set, or browsers keep it.
+pub fn remove_application(application: &Application, auth: &AuthUrl, host: &Host) -> Vec<HeaderValue> {
+    let mut paths: Vec<String> = own_paths(application, host).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    let gone = |path| header(&application_cookie(application, auth, path, String::new(), 0));
+    paths.into_iter().filter_map(gone).collect()
 }
 
 fn application_cookie(
     application: &Application,
     auth: &AuthUrl,
+    path: String,
     value: String,
     seconds: i64,
 ) -> Cookie<'static> {
-    let path = match application.destinations.first() {
-        Some(destination) if application.path_cookie_attribute => fixed_path(destination.path()),
-        _ => "/".to_owned(),
-    };
     let mut cookie = base(AUTHORIZATION, value, seconds, auth);
     cookie.set_path(path);
     cookie.set_http_only(application.http_only_cookie_attribute);
@@ -101,6 +95,27 @@ fn application_cookie(
         _ => CookieSameSite::Lax,
     });
     cookie
+}
+
+/// The paths that an application's cookies have on a host.
+fn own_paths<'a>(application: &'a Application, host: &'a Host) -> impl Iterator<Item = String> + use<'a> {
+    let here = application
+        .destinations
+        .iter()
+        .filter(|destination| destination.covers_host(host));
+    here.map(|destination| {
+        if application.path_cookie_attribute {
+            fixed_path(destination.path())
+        } else {
+            "/".to_owned()
+        }
+    })
+}
+
+/// Whether a browser sends a cookie of this path to an address (RFC 6265 §5.1.4).
+fn covers(own: &str, path: &str) -> bool {
+    let rest = path.strip_prefix(own);
+    rest.is_some_and(|rest| own.ends_with('/') || rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The part of a path pattern that holds for all it covers: up to the segment with a wildcard.
@@ -173,6 +188,7 @@ fn header(cookie: &Cookie<'static>) -> Option<HeaderValue> {
     let mut text = cookie.to_string();
     let seconds = cookie.max_age().map_or(0, cookie::time::Duration::whole_seconds);
     if seconds <= 0 {
+        // Some clients that are no browsers know only this way of removing.
         text.push_str("; Expires=Thu, 01 Jan 1970 00:00:01 GMT");
     }
     HeaderValue::from_str(&text).ok()
@@ -218,6 +234,74 @@ mod tests {
         assert_eq!(
             set.to_str().unwrap(),
             "__Host-CF_Authorization=t; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=60"
+        );
+    }
+
+    fn application(changes: impl FnOnce(&mut Application)) -> Application {
+        let mut application = Application {
+            id: crate::model::ids::AppId(uuid::Uuid::nil()),
+            aud: "0".repeat(64).parse().unwrap(),
+            name: "Wiki".to_owned(),
+            destinations: vec![
+                "docs.example.com/a/*".parse().unwrap(),
+                "*.example.com".parse().unwrap(),
+            ],
+            session_duration: "24h".parse().unwrap(),
+            allowed_idps: Vec::new(),
+            auto_redirect_to_identity: None,
+            policies: Vec::new(),
+            http_only_cookie_attribute: true,
+            same_site_cookie_attribute: None,
+            path_cookie_attribute: true,
+            custom_deny_message: None,
+            unauthenticated_401: false,
+            websocket_origins: Vec::new(),
+            allow_encoded_slash: false,
+            case_insensitive_paths: false,
+        };
+        changes(&mut application);
+        application
+    }
+
+    fn path_of(application: &Application, host: &str, path: &str) -> String {
+        let auth = AuthUrl::try_from("https://login.example.com".parse::<url::Url>().unwrap()).unwrap();
+        let set = set_application(
+            application,
+            &auth,
+            (&host.parse().unwrap(), path),
+            "t",
+            jiff::Timestamp::UNIX_EPOCH,
+            60,
+        )
+        .unwrap();
+        let set = set.to_str().unwrap().to_owned();
+        let path = set.split("; ").find_map(|part| part.strip_prefix("Path="));
+        path.unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_cookie_has_the_path_of_the_address_that_it_was_asked_for_at() {
+        let application = application(|_| {});
+        assert_eq!(path_of(&application, "docs.example.com", "/a/b"), "/a");
+        assert_eq!(path_of(&application, "docs.example.com", "/ab"), "/");
+        assert_eq!(path_of(&application, "wiki.example.com", "/a/b"), "/");
+    }
+
+    #[test]
+    fn without_the_attribute_a_cookie_is_for_the_whole_host() {
+        let application = application(|application| application.path_cookie_attribute = false);
+        assert_eq!(path_of(&application, "docs.example.com", "/a/b"), "/");
+    }
+
+    #[test]
+    fn signing_out_removes_the_cookie_of_every_path() {
+        let auth = AuthUrl::try_from("https://login.example.com".parse::<url::Url>().unwrap()).unwrap();
+        let removed = remove_application(&application(|_| {}), &auth, &"docs.example.com".parse().unwrap());
+        assert_eq!(removed.len(), 2);
+        assert!(
+            removed
+                .iter()
+                .all(|line| line.to_str().unwrap().contains("Max-Age=0"))
         );
     }
 }

@@ -4,7 +4,7 @@
 //! request*: its kind and audience against the routed application, its key against the keys trusted now, its session
 //! against the session's flag. A hit spares the signature, nothing else.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -50,6 +50,7 @@ pub struct Credential {
     /// The token as the value of a header: the assertion, made once.
     pub assertion: HeaderValue,
     memo: RefCell<Option<Rc<Memo>>>,
+    seen: Cell<bool>,
 }
 
 /// What was worked out for a token under one snapshot and one version of the identity.
@@ -65,7 +66,12 @@ pub struct Memo {
 }
 
 impl Credential {
-    /// Why the credential is over, or `None` while it stands. Two comparisons and one atomic read.
+    /// Whether this is the first time that it is asked, on this core.
+    pub fn first_seen(&self) -> bool {
+        !self.seen.replace(true)
+    }
+
+    /// Whether the credential is over. Two comparisons and one atomic read.
     pub fn over(&self, now_ms: i64) -> bool {
         self.verified.exp.saturating_mul(1000) <= now_ms || self.session.over(now_ms).is_some()
     }
@@ -220,6 +226,7 @@ impl Identifier {
             session,
             assertion,
             memo: RefCell::new(None),
+            seen: Cell::new(false),
         });
         self.cache.borrow_mut().insert(digest, credential.clone());
         Ok(credential)

@@ -186,7 +186,7 @@ struct CommonClaims {
     identity_nonce: SessionNonce,
 }
 
-/// Accepts a token of ours, or says why not. `admit` is asked before the one costly step, the signature.
+/// Accepts a token of ours, or says why not. The one costly step, the signature, comes last.
 ///
 /// # Errors
 /// [`TokenRefused`] with the first check that failed, in the order of cost.
