@@ -11,10 +11,11 @@ use std::cell::Cell;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::header::{CONTENT_LENGTH, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 
@@ -23,8 +24,8 @@ use self::refuse::{Asked, Report};
 use self::watch::Inputs;
 use crate::clock::Clock;
 use crate::crypto::seal::Sealer;
-use crate::login::{Place, Visit};
-use crate::model::ids::SessionNonce;
+use crate::login::{Place, Visit, bounce};
+use crate::model::ids::{SessionNonce, UserId};
 use crate::pages::person::{BadRequest, Unavailable};
 use crate::policy::{Nature, RequestFacts, Verdict};
 use crate::proxy::open_streams::KillSwitch;
@@ -38,11 +39,15 @@ use crate::session::lookup::{SessionLookup, Settled};
 use crate::session::table::SessionTable;
 use crate::shutdown::Shutdown;
 use crate::snapshot::{ProtectedApplication, Published, Snapshot, Unroutable};
+use crate::telemetry::access_log::{self, Answered};
 use crate::telemetry::metrics::{CoreMetrics, Decided, Finished, Metrics};
 use crate::telemetry::request_id::{RequestId, RequestIds};
 
 /// The longest body of a request to the gateway's own addresses, in bytes: forms, nothing more.
 const LONGEST_OWN_BODY: usize = 64 * 1024;
+
+/// How long such a body may take to come: they are short.
+const OWN_BODY_TIME: Duration = Duration::from_secs(10);
 
 /// Sessions that one request's tokens may make the gate look up. More cookies than that are nobody's browser.
 const LOOK_UPS: usize = 2;
@@ -89,6 +94,15 @@ pub struct Arrival {
     pub kill: KillSwitch,
 }
 
+impl Arrival {
+    /// What policies may ask about the request.
+    fn facts(&self) -> RequestFacts {
+        RequestFacts {
+            address: (!self.address_unreadable).then_some(self.address),
+        }
+    }
+}
+
 /// The gate of one core.
 #[derive(Debug)]
 pub struct Gate {
@@ -115,7 +129,7 @@ impl Gate {
         }
     }
 
-    /// Answers a request, and counts it.
+    /// Answers a request, counts it, and tells what became of it.
     ///
     /// # Errors
     /// [`NoAnswer`] where the session that asked ended while its request waited.
@@ -127,23 +141,48 @@ impl Gate {
         let began = Instant::now();
         let _in_flight = self.metrics.arrived();
         let (method, version) = (request.method().clone(), request.version());
-        let (application, answer) = self.pass(request, arrival, began).await;
+        let mut noted = Noted::default();
+        let answer = self.pass(request, arrival, began, &mut noted).await;
         self.metrics.streams_open(self.core.open_streams());
         let response = answer?;
+        let application = noted.application.as_deref();
+        let application = application.map(|application| application.app.name.as_str());
+        let (code, duration) = (response.status(), began.elapsed());
         self.metrics.finished(&Finished {
-            application: application
-                .as_deref()
-                .map(|application| application.app.name.as_str()),
-            code: response.status(),
+            application,
+            code,
             method: &method,
             version,
-            duration: began.elapsed(),
+            duration,
         });
-        Ok(response)
+        if let Some(line) = &noted.line {
+            access_log::answered(&Answered {
+                request_id: line.request_id,
+                address: line.address,
+                method: &method,
+                host: line.target.host().as_str(),
+                path: line.target.path(),
+                application,
+                user: noted.user,
+                status: code,
+                duration,
+            });
+        }
+        Ok(if method == Method::HEAD {
+            without_content(response)
+        } else {
+            response
+        })
     }
 
     /// The way of a request, from top to bottom.
-    async fn pass(&self, request: Request<Incoming>, arrival: Arrival, began: Instant) -> Passed {
+    async fn pass(
+        &self,
+        request: Request<Incoming>,
+        arrival: Arrival,
+        began: Instant,
+        noted: &mut Noted,
+    ) -> Result<Response<Body>, NoAnswer> {
         let request_id = self.ids.next();
         let snapshot = self.shared.published.load();
         let asked = Asked::new(&self.shared, &snapshot, &request, &arrival, request_id);
@@ -152,23 +191,28 @@ impl Gate {
         let parsed = Target::parse(request.method(), request.uri(), request.headers(), arrival.via);
         let target = match parsed {
             Ok(target) => target,
-            Err(refused) => return (None, Ok(asked.malformed(refused))),
+            Err(refused) => return Ok(asked.malformed(refused)),
         };
+        if access_log::tells_answers() {
+            noted.line = Some(Line {
+                request_id,
+                address: arrival.address,
+                target: target.clone(),
+            });
+        }
         let on_auth_host = *target.host() == *snapshot.organization.auth.host();
         if target.is_reserved() || on_auth_host {
-            return (
-                None,
-                Ok(self.cross(request, target, &snapshot, &arrival, request_id).await),
-            );
+            return Ok(self.cross(request, target, &snapshot, &arrival, request_id).await);
         }
 
         // Route: the application that covers it.
         let application = match snapshot.application(&target) {
             Ok(application) => Arc::clone(application),
-            Err(Unroutable::UnknownHost) => return (None, Ok(asked.unknown_host(&target))),
-            Err(Unroutable::NotCovered) => return (None, Ok(asked.not_covered(&target))),
-            Err(Unroutable::Refused(refused)) => return (None, Ok(asked.malformed(refused))),
+            Err(Unroutable::UnknownHost) => return Ok(asked.unknown_host(&target)),
+            Err(Unroutable::NotCovered) => return Ok(asked.not_covered(&target)),
+            Err(Unroutable::Refused(refused)) => return Ok(asked.malformed(refused)),
         };
+        noted.application = Some(Arc::clone(&application));
         let visitor = Visitor {
             request,
             target,
@@ -176,8 +220,8 @@ impl Gate {
             request_id,
             began,
         };
-        let answer = self.enter(visitor, &snapshot, &application).await;
-        (Some(application), answer)
+        self.enter(visitor, &snapshot, &application, &mut noted.user)
+            .await
     }
 
     /// The second half of the way: a request for an application, in front of its door.
@@ -186,6 +230,7 @@ impl Gate {
         visitor: Visitor,
         snapshot: &Snapshot,
         application: &Arc<ProtectedApplication>,
+        user: &mut Option<UserId>,
     ) -> Result<Response<Body>, NoAnswer> {
         let Visitor {
             request,
@@ -207,9 +252,7 @@ impl Gate {
         };
 
         // Decide: by the policies, whatever the identity.
-        let facts = RequestFacts {
-            address: (!arrival.address_unreadable).then_some(arrival.address),
-        };
+        let facts = arrival.facts();
         let memo = credential
             .as_ref()
             .map(|credential| credential.memo(snapshot, application));
@@ -230,6 +273,7 @@ impl Gate {
                 return Ok(asked.store_gone());
             }
             credential.session.used(now_ms);
+            *user = Some(credential.session.user());
         }
         if let Some(origin) = refuse::foreign_origin(request.headers(), &target, application, snapshot) {
             return Ok(asked.foreign_origin(&origin));
@@ -249,6 +293,11 @@ impl Gate {
                 cookie: true,
             });
         let report = asked.for_fault();
+        let arrived = bounce::arrived(
+            credential.as_deref(),
+            request.headers(),
+            &snapshot.organization.auth,
+        );
         let exchange = Exchange {
             path: target.forward().clone(),
             upstream,
@@ -272,7 +321,12 @@ impl Gate {
             request,
         };
         match forward(&self.core, &permit, exchange).await {
-            Ok(response) => Ok(response),
+            Ok(mut response) => {
+                if let Some(forget) = arrived {
+                    response.headers_mut().append(SET_COOKIE, forget);
+                }
+                Ok(response)
+            }
             Err(Fault::Cut(_)) => Err(NoAnswer),
             Err(fault) => Ok(report.fault(&fault, snapshot, application, &self.shared)),
         }
@@ -323,9 +377,11 @@ impl Gate {
         };
         let report = Report::new(&request, arrival, request_id);
         let (mut head, body) = request.into_parts();
-        let body = match Limited::new(body, LONGEST_OWN_BODY).collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(_) => return report.page(&BadRequest::TooLong, snapshot, &self.shared),
+        let body = Limited::new(body, LONGEST_OWN_BODY).collect();
+        let body = match tokio::time::timeout(OWN_BODY_TIME, body).await {
+            Ok(Ok(body)) => body.to_bytes(),
+            Ok(Err(_)) => return report.page(&BadRequest::TooLong, snapshot, &self.shared),
+            Err(_) => return report.page(&BadRequest::TooSlow, snapshot, &self.shared),
         };
         head.extensions.clear();
         head.extensions.insert(Visit {
@@ -346,7 +402,7 @@ impl Gate {
             Verdict::Permit(permit) if permit.nature() == Nature::Bypass => ("bypass", "policy"),
             Verdict::Permit(_) => ("allow", "policy"),
             Verdict::SignIn => ("sign_in", "nobody"),
-            Verdict::Refuse(refusal) => ("deny", refuse::word(refusal.reason)),
+            Verdict::Refuse(refusal) => ("deny", refusal.reason.word()),
         };
         let decided = Decided {
             application: Some(&application.app.name),
@@ -366,10 +422,20 @@ struct Visitor {
     began: Instant,
 }
 
-type Passed = (
-    Option<Arc<ProtectedApplication>>,
-    Result<Response<Body>, NoAnswer>,
-);
+/// What is found out on the way, for the counters and the log.
+#[derive(Default)]
+struct Noted {
+    application: Option<Arc<ProtectedApplication>>,
+    user: Option<UserId>,
+    /// Kept only where answers are told.
+    line: Option<Line>,
+}
+
+struct Line {
+    request_id: RequestId,
+    address: IpAddr,
+    target: Target,
+}
 
 /// Why it cannot be said who is asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -378,11 +444,34 @@ enum Unidentified {
     StoreUnavailable,
 }
 
+/// The answer to HEAD: what GET would be answered, without the content (RFC 9110 §9.3.2). hyper sees to it on HTTP/1.1
+/// only.
+fn without_content(mut response: Response<Body>) -> Response<Body> {
+    if let Body::Full(bytes) = response.body() {
+        let length = HeaderValue::from(bytes.len());
+        response.headers_mut().entry(CONTENT_LENGTH).or_insert(length);
+        *response.body_mut() = Body::Empty;
+    }
+    response
+}
+
 /// Bytes of our own as the body of an answer.
 fn own_body(bytes: Bytes) -> Body {
     if bytes.is_empty() {
         Body::Empty
     } else {
         Body::Full(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_to_head_has_the_length_of_the_content_and_not_the_content() {
+        let answer = without_content(Response::new(Body::Full(Bytes::from_static(b"a page"))));
+        assert_eq!(answer.headers()[CONTENT_LENGTH], "6");
+        assert!(matches!(answer.body(), Body::Empty));
     }
 }

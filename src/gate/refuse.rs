@@ -1,6 +1,5 @@
 //! The gate's own answers: what a request gets that is not forwarded. Never one byte of an upstream, never cached.
 
-use std::fmt;
 use std::net::IpAddr;
 
 use http::header::{ORIGIN, UPGRADE};
@@ -8,12 +7,10 @@ use http::{HeaderMap, Method, Request, Response};
 use hyper::body::Incoming;
 
 use super::{Arrival, Shared, Unidentified, own_body};
-use crate::login::challenge::Unadmitted;
+use crate::login::challenge::{Unadmitted, because};
 use crate::model::host::Host;
-use crate::pages::person::{
-    Accept, BadRequest, Because, Frame, NotFound, Page, TooMany, Unavailable, UpstreamFault,
-};
-use crate::policy::{PolicyExplanation, Refusal, RefusalReason, RequestFacts, explain as explain_policies};
+use crate::pages::person::{Accept, BadRequest, Frame, NotFound, Page, TooMany, Unavailable, UpstreamFault};
+use crate::policy::{Refusal, RequestFacts, explain};
 use crate::proxy::fault::Source;
 use crate::proxy::{Body, Fault};
 use crate::router::{Found, Target, TargetRefused};
@@ -33,6 +30,7 @@ pub(super) struct Asked<'r> {
     method: &'r Method,
     headers: &'r HeaderMap,
     address: IpAddr,
+    facts: RequestFacts,
     request_id: RequestId,
 }
 
@@ -50,6 +48,7 @@ impl<'r> Asked<'r> {
             method: request.method(),
             headers: request.headers(),
             address: arrival.address,
+            facts: arrival.facts(),
             request_id,
         }
     }
@@ -84,12 +83,7 @@ impl<'r> Asked<'r> {
     }
 
     fn page(&self, page: &impl Page) -> Response<Body> {
-        let page = self.report().page(page, self.snapshot, self.shared);
-        if *self.method == Method::HEAD {
-            page.map(|_| Body::Empty)
-        } else {
-            page
-        }
+        self.report().page(page, self.snapshot, self.shared)
     }
 
     fn report(&self) -> Report {
@@ -137,18 +131,13 @@ impl AskedOf<'_> {
         let id = self.asked.request_id.to_string();
         let unadmitted = self.unadmitted(&id);
         let shared = self.asked.shared;
-        let Some(credential) = credential else {
-            return unadmitted
-                .forbid(None, self.because(refusal, true), &shared.clock)
-                .map(own_body);
+        let identity = credential.map(|credential| credential.session.identity().identity.clone());
+        let because = because(self.application, identity.as_deref(), refusal);
+        let answer = match &identity {
+            Some(identity) => unadmitted.refuse(identity.label(), because, &shared.sealer, &shared.clock),
+            None => unadmitted.forbid(because, &shared.clock),
         };
-        let identity = credential.session.identity();
-        let complete = identity.identity.groups.complete();
-        let who = identity.identity.label();
-        let because = self.because(refusal, complete);
-        unadmitted
-            .refuse(who, because, &shared.sealer, &shared.clock)
-            .map(own_body)
+        answer.map(own_body)
     }
 
     /// The session may be good, but the store that would know has been away for too long.
@@ -193,26 +182,14 @@ impl AskedOf<'_> {
         }
     }
 
-    fn because(&self, refusal: &Refusal, groups_complete: bool) -> Because {
-        match refusal.reason {
-            _ if self.application.broken.is_some() => Because::Broken,
-            RefusalReason::Denied => Because::Blocked,
-            RefusalReason::NoPolicyMatched if groups_complete => Because::NoRule,
-            RefusalReason::NotRuledOut | RefusalReason::NoPolicyMatched => Because::GroupsUnknown,
-        }
-    }
-
     fn log_refusal(&self, refusal: &Refusal, credential: Option<&Credential>) {
-        let facts = RequestFacts {
-            address: Some(self.asked.address),
-        };
         let explanation = credential.map(|credential| {
             let identity = credential.session.identity();
-            Explained(explain_policies(
+            explain(
                 &self.application.policy_docs,
                 &identity.identity,
-                &facts,
-            ))
+                &self.asked.facts,
+            )
         });
         access_log::refused(&RefusedRequest {
             policy: refusal.policy.as_ref().map(|policy| policy.name.as_str()),
@@ -220,7 +197,7 @@ impl AskedOf<'_> {
             explanation: explanation
                 .as_ref()
                 .map(|explained| explained as &dyn std::fmt::Display),
-            ..self.line(word(refusal.reason))
+            ..self.line(refusal.reason.word())
         });
     }
 
@@ -277,7 +254,11 @@ impl Report {
             Source::Downstream => {
                 tracing::debug!(request.id = %id, client.address = %self.address, %fault, "The client's request failed");
                 let reason = fault.to_string();
-                return self.page(&BadRequest::Malformed(&reason), snapshot, shared);
+                let page = match fault {
+                    Fault::RequestTimeout => BadRequest::TooSlow,
+                    _ => BadRequest::Malformed(&reason),
+                };
+                return self.page(&page, snapshot, shared);
             }
             Source::Upstream => {
                 tracing::warn!(request.id = %id, application = name, %fault, "The upstream failed");
@@ -313,28 +294,6 @@ impl Report {
             auth_origin: snapshot.organization.auth.origin(),
         };
         page.respond_as(self.accept, &frame).map(own_body)
-    }
-}
-
-/// How every policy came out, for the log.
-struct Explained(Vec<PolicyExplanation>);
-
-impl fmt::Display for Explained {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, policy) in self.0.iter().enumerate() {
-            let separator = if index == 0 { "" } else { " · " };
-            write!(f, "{separator}{policy}")?;
-        }
-        Ok(())
-    }
-}
-
-/// The word that log lines and metrics use.
-pub(super) fn word(reason: RefusalReason) -> &'static str {
-    match reason {
-        RefusalReason::Denied => "denied",
-        RefusalReason::NotRuledOut => "not_ruled_out",
-        RefusalReason::NoPolicyMatched => "no_policy_matched",
     }
 }
 

@@ -155,7 +155,7 @@ async fn stopped(
     if !helps || state.second {
         return Err(error.into());
     }
-    tracing::info!(request = %call.request_id, provider = %provider.id, "One interactive login follows: {error}");
+    tracing::info!(request.id = %call.request_id, provider.id = %provider.id, "One interactive login follows: {error}");
     let silent = provider.entra.prompt == Some(Prompt::None);
     let leaving = Leaving {
         // Anything but `none`; the picker asks for no more than the provider needs.

@@ -19,8 +19,10 @@ use super::{meta, protected_resource};
 use crate::clock::Clock;
 use crate::crypto::random;
 use crate::crypto::seal::Sealer;
+use crate::model::identity::{Groups, Identity};
 use crate::model::organization::AuthUrl;
 use crate::pages::person::{Accept, Because, Frame, Page as _, Refused, SignIn, Stop};
+use crate::policy::{Refusal, RefusalReason};
 use crate::router::Target;
 use crate::session::cookies;
 use crate::snapshot::{ProtectedApplication, Snapshot};
@@ -52,7 +54,7 @@ impl Unadmitted<'_> {
     pub fn challenge(&self, sealer: &Sealer, clock: &Clock) -> Response<Bytes> {
         if self.is_preflight() {
             // A preflight carries no cookies and follows no redirect (Fetch §4.8).
-            return self.forbid(None, Because::NoRule, clock);
+            return self.forbid(Because::NoRule, clock);
         }
         let auth = &self.snapshot.organization.auth;
         let app_session = self.app_session();
@@ -87,15 +89,15 @@ impl Unadmitted<'_> {
         answer
     }
 
-    /// Refuses (403). `who` names the person, where one has signed in.
-    pub fn forbid(&self, who: Option<&str>, because: Because, clock: &Clock) -> Response<Bytes> {
+    /// Refuses (403) where nobody has signed in.
+    pub fn forbid(&self, because: Because, clock: &Clock) -> Response<Bytes> {
         let app = &self.application.app;
         let page = Refused {
             app: crate::pages::person::AppLabel {
                 name: &app.name,
                 host: self.target.host().as_str(),
             },
-            who,
+            who: None,
             because,
             note: app.custom_deny_message.as_deref(),
             another_account: None,
@@ -209,6 +211,22 @@ enum Asking {
     Redirect,
     Page,
     Json,
+}
+
+/// Why somebody is refused, as far as the person may know.
+pub fn because(
+    application: &ProtectedApplication,
+    identity: Option<&Identity>,
+    refusal: &Refusal,
+) -> Because {
+    let groups_unknown = identity.is_some_and(|known| matches!(known.groups, Groups::Unknown { .. }));
+    match refusal.reason {
+        _ if application.broken.is_some() => Because::Broken,
+        RefusalReason::Denied => Because::Blocked,
+        _ if groups_unknown => Because::GroupsUnknown,
+        RefusalReason::NotRuledOut => Because::Blocked,
+        RefusalReason::NoPolicyMatched => Because::NoRule,
+    }
 }
 
 /// Sets `cf-access-aud` and `cf-access-domain`, by which clients that are no browsers know the application.

@@ -35,7 +35,7 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
         if ended == 0 {
             limit.failed(call.visit.client, call.now_ms());
         }
-        tracing::info!(request = %call.request_id, sessions = ended, "Signed out at the identity provider");
+        tracing::info!(request.id = %call.request_id, sessions = ended, "Signed out at the identity provider");
     }
     let origins: BTreeSet<String> = call
         .snapshot

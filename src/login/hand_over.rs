@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::answer::{Answer, redirect};
 use super::call::{Call, label};
+use super::challenge::because;
 use super::landing::Landing;
 use super::record;
 use super::ticket::Ticket;
-use crate::model::identity::{Groups, Identity};
-use crate::pages::person::{Because, Refused};
+use crate::pages::person::Refused;
 use crate::policy::{Nature, Refusal, Verdict};
 use crate::session::table::LiveSession;
 use crate::snapshot::ProtectedApplication;
@@ -80,19 +80,8 @@ pub(super) async fn refuse(
     call.page(&Refused {
         app: label(application, landing),
         who: Some(identity.label()),
-        because: because(application, &identity, refusal),
+        because: because(application, Some(&identity), refusal),
         note: application.app.custom_deny_message.as_deref(),
         another_account: Some(&another),
     })
-}
-
-fn because(application: &ProtectedApplication, identity: &Identity, refusal: &Refusal) -> Because {
-    if application.broken.is_some() {
-        return Because::Broken;
-    }
-    match (&identity.groups, &refusal.policy) {
-        (Groups::Unknown { .. }, _) => Because::GroupsUnknown,
-        (_, Some(_)) => Because::Blocked,
-        (_, None) => Because::NoRule,
-    }
 }

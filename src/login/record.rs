@@ -19,9 +19,9 @@ pub(super) async fn ended(call: &Call<'_>, ended: &Ended) {
     let why = &ended.why;
     let provider = ended.provider.map(|id| id.to_string()).unwrap_or_default();
     match level(why) {
-        Level::ERROR => tracing::error!(%request, %provider, "Login ended: {why}"),
-        Level::WARN => tracing::warn!(%request, %provider, "Login ended: {why}"),
-        _ => tracing::info!(%request, %provider, "Login ended: {why}"),
+        Level::ERROR => tracing::error!(request.id = %request, provider.id = %provider, "Login ended: {why}"),
+        Level::WARN => tracing::warn!(request.id = %request, provider.id = %provider, "Login ended: {why}"),
+        _ => tracing::info!(request.id = %request, provider.id = %provider, "Login ended: {why}"),
     }
     let result = if why.refuses() { "refused" } else { "failed" };
     call.login.metrics.login_ended(&provider, result, why.word());
@@ -29,7 +29,7 @@ pub(super) async fn ended(call: &Call<'_>, ended: &Ended) {
         for_the_operator(call, error);
     }
     if let Why::Store(StoreError::Unavailable(source)) = &**why {
-        tracing::debug!(%request, "The store said: {source}");
+        tracing::debug!(request.id = %request, "The store said: {source}");
     }
     if matches!(
         &**why,
@@ -57,7 +57,7 @@ fn for_the_operator(call: &Call<'_>, error: &EntraError) {
         let trace = answer.trace_id.as_deref().unwrap_or_default();
         let correlation = answer.correlation_id.as_deref().unwrap_or_default();
         let mend = said.operator.unwrap_or_default();
-        tracing::info!(request = %call.request_id, %trace, %correlation, "Microsoft's ids for this refusal. {mend}");
+        tracing::info!(request.id = %call.request_id, %trace, %correlation, "Microsoft's ids for this refusal. {mend}");
     }
     if said.alarm {
         tracing::error!(
@@ -87,13 +87,13 @@ pub(super) async fn refused(
     let facts = call.visit.facts();
     let because = explain(&application.policy_docs, identity, &facts);
     tracing::info!(
-        request = %call.request_id, application = %application.app.name, user = %identity.user,
-        reason = ?refusal.reason, "Refused: {because:?}"
+        request.id = %call.request_id, application = %application.app.name, user.id = %identity.user,
+        reason = refusal.reason.word(), explanation = %because, "Refused"
     );
     let provider = identity.provider.to_string();
     call.login.metrics.login_ended(&provider, "refused", "policy");
     let row = row(call, "login", false, Some(landing), Some(identity.provider));
-    let reason = Some(format!("{:?}", refusal.reason));
+    let reason = Some(refusal.reason.word().to_owned());
     write(
         call,
         AccessRequest {
@@ -112,11 +112,11 @@ pub(super) async fn signed_in(
     steps: &[String],
 ) {
     tracing::info!(
-        request = %call.request_id, provider = %identity.provider, user = %identity.user, guest = identity.guest,
+        request.id = %call.request_id, provider.id = %identity.provider, user.id = %identity.user, guest = identity.guest,
         "Signed in; e-mail: {}", steps.join("; ")
     );
     if let Groups::Unknown { reason, .. } = &identity.groups {
-        tracing::warn!(request = %call.request_id, user = %identity.user, "Groups are not known: {reason}");
+        tracing::warn!(request.id = %call.request_id, user.id = %identity.user, "Groups are not known: {reason}");
     }
     let provider = identity.provider.to_string();
     call.login.metrics.login_ended(&provider, "success", "signed_in");
@@ -126,7 +126,7 @@ pub(super) async fn signed_in(
 
 /// Somebody signed out here.
 pub(super) async fn signed_out(call: &Call<'_>, identity: &Identity) {
-    tracing::info!(request = %call.request_id, user = %identity.user, "Signed out");
+    tracing::info!(request.id = %call.request_id, user.id = %identity.user, "Signed out");
     let row = row(call, "logout", true, None, Some(identity.provider));
     write(call, of_person(row, identity)).await;
 }
@@ -169,6 +169,6 @@ fn row(
 /// A row that cannot be written is no reason to undo a login or to hide a refusal.
 async fn write(call: &Call<'_>, row: AccessRequest) {
     if let Err(error) = call.login.store.log_access(&row).await {
-        tracing::warn!(request = %call.request_id, %error, "A login could not be written into the access log");
+        tracing::warn!(request.id = %call.request_id, %error, "A login could not be written into the access log");
     }
 }

@@ -147,7 +147,7 @@ fn start_anew(call: &Call<'_>, address: &str, why: &str) -> Answer {
         cookies::organization_name(call.auth()),
         bounce::COOKIE,
     ];
-    tracing::info!(request = %call.request_id, "Login starts anew: {why}");
+    tracing::info!(request.id = %call.request_id, "Login starts anew: {why}");
     let keeps_cookies = names
         .iter()
         .any(|name| cookies::values(headers, name).next().is_some());

@@ -24,6 +24,10 @@ pub struct PolicyExplanation {
     pub rules: Vec<RuleExplanation>,
 }
 
+/// How every policy came out, in one line of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation(pub Vec<PolicyExplanation>);
+
 /// What one rule says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleExplanation {
@@ -49,11 +53,13 @@ pub enum RuleList {
 }
 
 /// Asks every rule of every policy, in order. Much slower than a decision, and says the same.
-pub fn explain(policies: &[Policy], identity: &Identity, facts: &RequestFacts) -> Vec<PolicyExplanation> {
-    policies
-        .iter()
-        .map(|policy| explain_policy(policy, identity, facts))
-        .collect()
+pub fn explain(policies: &[Policy], identity: &Identity, facts: &RequestFacts) -> Explanation {
+    let policies = policies.iter();
+    Explanation(
+        policies
+            .map(|policy| explain_policy(policy, identity, facts))
+            .collect(),
+    )
 }
 
 fn explain_policy(policy: &Policy, identity: &Identity, facts: &RequestFacts) -> PolicyExplanation {
@@ -105,6 +111,16 @@ fn explain_policy(policy: &Policy, identity: &Identity, facts: &RequestFacts) ->
             matches
         },
         rules,
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, policy) in self.0.iter().enumerate() {
+            let separator = if position == 0 { "" } else { " · " };
+            write!(f, "{separator}{policy}")?;
+        }
+        Ok(())
     }
 }
 

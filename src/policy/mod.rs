@@ -21,7 +21,7 @@ mod verdict;
 pub use answer::Answer;
 pub use compile::{CompiledPolicies, compile};
 pub use evaluate::Outcomes;
-pub use explain::{PolicyExplanation, RuleExplanation, RuleList, explain};
+pub use explain::{Explanation, PolicyExplanation, RuleExplanation, RuleList, explain};
 pub use selector::RequestFacts;
 pub use verdict::{Nature, Permit, Refusal, RefusalReason, RefusingPolicy, Verdict};
 

@@ -352,6 +352,7 @@ fn an_explanation_names_the_rule_and_why_it_is_unknown() {
     let mut staff = policy("staff", Decision::Allow, &[group(1), ip("198.51.100.0/24")]);
     staff.require = vec![domain("example.com")];
     let lines: Vec<String> = explain(&[staff], &person, &facts("203.0.113.1"))
+        .0
         .iter()
         .map(ToString::to_string)
         .collect();
@@ -524,7 +525,7 @@ proptest! {
     fn an_explanation_agrees_with_the_decision(
         policies in any_policies(), identity in any_identity(), facts in any_address(),
     ) {
-        for (policy, explained) in policies.iter().zip(explain(&policies, &identity, &facts)) {
+        for (policy, explained) in policies.iter().zip(explain(&policies, &identity, &facts).0) {
             let alone = decide(std::slice::from_ref(policy), Some(&identity), &facts);
             let expected = match explained.matches {
                 Answer::Yes if policy.decision == Decision::Deny => format!("denied by {}", policy.name),

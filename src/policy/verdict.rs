@@ -113,6 +113,17 @@ pub enum RefusalReason {
     NoPolicyMatched,
 }
 
+impl RefusalReason {
+    /// The word that logs and metrics use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Denied => "denied",
+            Self::NotRuledOut => "not_ruled_out",
+            Self::NoPolicyMatched => "no_policy_matched",
+        }
+    }
+}
+
 impl Refusal {
     pub(super) fn no_policy_matched() -> Self {
         Self {

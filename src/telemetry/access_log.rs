@@ -1,4 +1,4 @@
-//! The lines that tell what became of requests: one at `debug` for every finished request, one at `info` for every
+//! The lines that tell what became of requests: one at `debug` for every answer, one at `info` for every
 //! refusal.
 //!
 //! Both carry fields, not prose, under the targets `vestibule::access` and `vestibule::decision`. Neither holds a query
@@ -14,7 +14,7 @@ use tracing::Level;
 use super::request_id::RequestId;
 use crate::model::ids::UserId;
 
-/// Target of the line of each finished request.
+/// Target of the line of each answer.
 pub const ACCESS: &str = "vestibule::access";
 
 /// Target of the line of each refusal.
@@ -35,14 +35,12 @@ pub struct Answered<'a> {
     pub path: &'a str,
     /// The application's name, where one covers the request.
     pub application: Option<&'a str>,
-    /// Who asked.
+    /// Who asked, where the request was let in for it.
     pub user: Option<UserId>,
     /// The status of the answer.
     pub status: StatusCode,
-    /// From the first byte of the request to the end of the answer.
+    /// From the request's head to the answer's. The bodies may still be on their way.
     pub duration: Duration,
-    /// Bytes of the answer's body.
-    pub sent: u64,
 }
 
 /// A request that was refused.
@@ -73,7 +71,7 @@ pub fn tells_answers() -> bool {
     tracing::enabled!(target: ACCESS, Level::DEBUG)
 }
 
-/// Writes the line of a finished request.
+/// Writes the line of an answer.
 pub fn answered(request: &Answered<'_>) {
     tracing::debug!(
         target: ACCESS,
@@ -86,8 +84,7 @@ pub fn answered(request: &Answered<'_>) {
         http.status = request.status.as_u16(),
         application = request.application,
         user.id = request.user.map(tracing::field::display),
-        duration_us = u64::try_from(request.duration.as_micros()).unwrap_or(u64::MAX),
-        sent = request.sent
+        duration_us = u64::try_from(request.duration.as_micros()).unwrap_or(u64::MAX)
         },
         "Answered"
     );
@@ -144,7 +141,6 @@ mod tests {
                 user: None,
                 status: StatusCode::FORBIDDEN,
                 duration: Duration::from_millis(2),
-                sent: 4096,
             });
         }
     }

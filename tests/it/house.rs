@@ -79,7 +79,12 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
 
 fn module_of(file: &Path) -> String {
     let first = file.strip_prefix("src").unwrap().components().next().unwrap();
-    first.as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned()
+    first
+        .as_os_str()
+        .to_str()
+        .unwrap()
+        .trim_end_matches(".rs")
+        .to_owned()
 }
 
 /// The modules named behind `crate::` in a file, its tests left out: tests may build on anything.
@@ -89,12 +94,17 @@ fn used_modules(file: &Path) -> BTreeSet<String> {
     }
     let text = std::fs::read_to_string(file).unwrap();
     let product = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
-    let code = product.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let code = product
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
     let mut used = BTreeSet::new();
     for line in code {
         for rest in line.split("crate::").skip(1) {
             let names = rest.strip_prefix('{').map_or(rest, |group| group);
-            let name: String = names.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            let name: String = names
+                .chars()
+                .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+                .collect();
             if !name.is_empty() {
                 used.insert(name);
             }

@@ -19,6 +19,8 @@ pub enum BadRequest<'a> {
     CrossSite,
     /// A body longer than is read (413).
     TooLong,
+    /// A body that took too long to come (408).
+    TooSlow,
 }
 
 impl BadRequest<'_> {
@@ -31,6 +33,7 @@ impl BadRequest<'_> {
             Self::Method => (words::METHOD_TITLE, Sentence::new(words::METHOD)),
             Self::CrossSite => (words::CROSS_SITE_TITLE, Sentence::new(words::CROSS_SITE)),
             Self::TooLong => (words::TOO_LONG_TITLE, Sentence::new(words::TOO_LONG)),
+            Self::TooSlow => (words::TOO_SLOW_TITLE, Sentence::new(words::TOO_SLOW)),
         };
         Message {
             badge: Some(Badge::Problem),
@@ -49,6 +52,7 @@ impl Page for BadRequest<'_> {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::CrossSite => StatusCode::FORBIDDEN,
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
         }
     }
 
@@ -58,6 +62,7 @@ impl Page for BadRequest<'_> {
             Self::Method => "method_not_allowed",
             Self::CrossSite => "cross_site_request",
             Self::TooLong => "content_too_large",
+            Self::TooSlow => "request_timeout",
         }
     }
 

@@ -154,6 +154,7 @@ fn every_page(mut look: impl FnMut(&str, &dyn Page, Response<Bytes>)) {
         ("method", Box::new(BadRequest::Method)),
         ("cross-site", Box::new(BadRequest::CrossSite)),
         ("too long", Box::new(BadRequest::TooLong)),
+        ("too slow", Box::new(BadRequest::TooSlow)),
         ("too many", Box::new(TooMany { retry_after: 30 })),
         ("store", Box::new(Unavailable::Store(again))),
         ("busy", Box::new(Unavailable::Busy)),

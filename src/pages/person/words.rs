@@ -146,6 +146,8 @@ pub(super) const CROSS_SITE: &str =
     "Only you can ask for this, by opening the address yourself. Nothing was changed.";
 pub(super) const TOO_LONG_TITLE: &str = "This request is too long";
 pub(super) const TOO_LONG: &str = "The request holds more than is read here.";
+pub(super) const TOO_SLOW_TITLE: &str = "This request took too long";
+pub(super) const TOO_SLOW: &str = "The rest of the request did not come in time.";
 pub(super) const TOO_MANY_TITLE: &str = "Too many attempts";
 pub(super) const TOO_MANY: &str =
     "Too many requests from your network failed. Wait a minute before you try again.";

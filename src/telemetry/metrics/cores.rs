@@ -22,7 +22,7 @@ const GATE_BOUNDS: &[f64] = &[
     0.000_01, 0.000_02, 0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 1.0,
 ];
 
-/// A whole request (the bounds of OpenTelemetry's `http.server.request.duration`).
+/// A request up to its answer (the bounds of OpenTelemetry's `http.server.request.duration`).
 const REQUEST_BOUNDS: &[f64] = &[
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
 ];
@@ -49,7 +49,7 @@ pub struct Finished<'a> {
     pub method: &'a Method,
     /// The version of HTTP.
     pub version: Version,
-    /// From the first byte of the request to the last of the answer.
+    /// From the request's head to the answer's. The bodies may still be on their way.
     pub duration: Duration,
 }
 
@@ -175,7 +175,7 @@ impl Collector for Cores {
         histogram::encode(
             &mut encoder,
             "http_request_duration_seconds",
-            "Time from request to end of answer",
+            "Time from the head of a request to the head of its answer",
             REQUEST_BOUNDS,
             cores.iter().map(|core| &core.request),
         )
