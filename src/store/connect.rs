@@ -27,12 +27,13 @@ const POSTGRES_CONNECTIONS: u32 = 10;
 /// Readers of SQLite run beside the one writer (WAL). More of them would only wait for the same disk.
 const SQLITE_READERS: u32 = 4;
 
-/// WAL lets readers and the writer work side by side. NORMAL keeps the database whole through a loss of power, at the
-/// price of the last commits before it (<https://www.sqlite.org/pragma.html#pragma_synchronous>). The timeout comes
-/// first: the change to WAL itself may have to wait.
+/// WAL lets readers and the writer work side by side. FULL writes each commit through to the disk
+/// (<https://www.sqlite.org/pragma.html#pragma_synchronous>): a session that was ended stays ended through a loss of
+/// power. Commits are logins, endings and object writes, never requests. The timeout comes first: the change to WAL
+/// itself may have to wait.
 const SQLITE_SESSION: &str = "PRAGMA busy_timeout = 5000; \
      PRAGMA journal_mode = WAL; \
-     PRAGMA synchronous = NORMAL; \
+     PRAGMA synchronous = FULL; \
      PRAGMA foreign_keys = ON";
 /// The order of changes rests on READ COMMITTED, whatever the server's default is. The limits are the server's own,
 /// shorter than ours, so that a stuck statement is ended there too.
