@@ -143,7 +143,7 @@ fn person(groups: u128) -> Identity {
         claims: serde_json::Map::new(),
         provider_session: None,
         login_hint: None,
-        address: IpAddr::from([198, 51, 100, 7]),
+        address: Some(IpAddr::from([198, 51, 100, 7])),
         country: None,
         at: Timestamp::UNIX_EPOCH,
     }
@@ -200,7 +200,7 @@ fn known_person(policies: &[Policy]) -> Operation {
     let policies = compile(policies);
     let outcomes = policies.outcomes(&person(10));
     let facts = RequestFacts {
-        address: IpAddr::from([198, 51, 100, 7]),
+        address: Some(IpAddr::from([198, 51, 100, 7])),
     };
     Box::new(move || {
         black_box(policies.decide(black_box(Some(&outcomes)), &facts));
@@ -215,7 +215,7 @@ fn by_address(size: u128) -> Operation {
     };
     let policies = compile(&[policy(Decision::Bypass, (0..size).map(range).collect())]);
     let facts = RequestFacts {
-        address: IpAddr::from([10, 0, 0, 7]),
+        address: Some(IpAddr::from([10, 0, 0, 7])),
     };
     Box::new(move || {
         black_box(policies.decide(None, black_box(&facts)));
