@@ -33,6 +33,15 @@ on_both! {
         );
     }
 
+    async fn who_only_looks_finds_a_store_or_none_and_makes_none(database) {
+        let url = database.url();
+        let look = || Store::open_existing(&url, Clock::system());
+        assert!(look().await.unwrap().is_none());
+        assert!(look().await.unwrap().is_none(), "looking made nothing");
+        let head = database.store().await.head().await.unwrap();
+        assert_eq!(look().await.unwrap().unwrap().head().await.unwrap(), head);
+    }
+
     async fn a_schema_of_a_much_newer_release_is_refused_by_name(database) {
         database.store().await.close().await;
         database.run("INSERT INTO schema_migrations (number, readable_by, checksum, applied_ms) VALUES (9, 8, '', 0)").await;
