@@ -94,7 +94,7 @@ pub(super) fn read<'t>(
     node: &Node<'t>,
     scope: &Scope<'_>,
     names: &mut Names,
-    policy_names: &Names,
+    policy_names: &mut Names,
 ) -> Option<Application<'t>> {
     let table = node.table(&KEYS)?;
     let name = table
@@ -275,7 +275,7 @@ struct Policies {
     inside: Vec<Declaration>,
 }
 
-fn policies(table: &Table<'_>, application: &str, scope: &Scope<'_>, shared: &Names) -> Option<Policies> {
+fn policies(table: &Table<'_>, application: &str, scope: &Scope<'_>, shared: &mut Names) -> Option<Policies> {
     let node = table.node("policies");
     let entries = match &node {
         Some(node) => node.array()?,
@@ -300,6 +300,7 @@ fn policies(table: &Table<'_>, application: &str, scope: &Scope<'_>, shared: &Na
         let key = if entry.is_table() {
             policies::read_inside(entry, application, scope, &mut names).map(|policy| {
                 let key = policy.key.clone();
+                shared.enter_nameless(entry, &key);
                 policies.inside.push(policy);
                 key
             })

@@ -226,7 +226,7 @@ fn declarations(
     let read: Vec<_> = root
         .list("applications")
         .iter()
-        .map(|node| applications::read(node, &scope, &mut application_names, &policy_names))
+        .map(|node| applications::read(node, &scope, &mut application_names, &mut policy_names))
         .collect();
     whole(read.iter().all(Option::is_some));
     let applications: Vec<_> = read.into_iter().flatten().collect();

@@ -53,6 +53,20 @@ impl Names {
         Some(key)
     }
 
+    /// Takes note of an object that no name leads to, such as a policy inside an application. A written id that is
+    /// taken is a fault.
+    pub(super) fn enter_nameless(&mut self, node: &Node<'_>, key: &ObjectKey) {
+        let written = matches!(key.id, DeclaredId::Written(_));
+        if written && self.entries.iter().any(|(_, taken)| taken == key) {
+            node.fault(
+                format!("another {} has this id", self.word),
+                "give each its own id",
+            );
+        }
+        // No name is empty.
+        self.entries.push((String::new(), key.clone()));
+    }
+
     /// The object that a text means: by name, or by an id, which may also be of an object that only the store has.
     pub(super) fn find(&self, node: &Node<'_>) -> Option<ObjectKey> {
         let text = node.text()?;
@@ -68,10 +82,14 @@ impl Names {
                 id: DeclaredId::Written(id.0),
             });
         }
-        let names = self.entries.iter().map(|(name, _)| name.as_str());
+        let names = self
+            .entries
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .filter(|name| !name.is_empty());
         let mend = match closest(text, names.clone()) {
             Some(name) => format!("did you mean \"{name}\"?"),
-            None if self.entries.is_empty() => format!("declare it, or write the {}'s id", self.word),
+            None if names.clone().next().is_none() => format!("declare it, or write the {}'s id", self.word),
             None => format!("declared are: {}", names.collect::<Vec<_>>().join(", ")),
         };
         node.fault(format!("no {} is called \"{text}\"", self.word), mend);

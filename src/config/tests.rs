@@ -222,6 +222,19 @@ fn references_must_name_one_object() {
 }
 
 #[test]
+fn an_id_is_of_one_policy_wherever_it_stands() {
+    let application = |name: &str| {
+        format!(
+            "[[applications]]\nname = \"{name}\"\ndomain = \"{name}.localhost\"\npolicies = [{{ id = \"7335d417-61da-459d-899c-0a01c76a2f94\", name = \"all\", decision = \"bypass\", include = [{{ everyone = {{}} }}] }}]\n"
+        )
+    };
+    assert_eq!(
+        told(load_small(&(application("one") + &application("two")))),
+        ["applications[1].policies[0]: another policy has this id"]
+    );
+}
+
+#[test]
 fn addresses_belong_to_one_application_and_never_to_the_auth_host() {
     let application = |name: &str, domain: &str| {
         format!(
