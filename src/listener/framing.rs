@@ -23,6 +23,10 @@ impl Lengths {
     /// Reads on. True if the length is stated twice or the target has a fragment. A field's name split between two
     /// reads is missed.
     pub(super) fn read(&mut self, bytes: &[u8]) -> bool {
+        if self.over {
+            // On a connection that is kept the next head begins here.
+            *self = Self::default();
+        }
         if !self.request_line_over && self.has_fragment(bytes) {
             return true;
         }
@@ -122,6 +126,14 @@ mod tests {
         let mut lengths = Lengths::default();
         assert!(!lengths.read(b"POST / HTTP/1.1\r\nContent-Length: 6\r\nA: "));
         assert!(lengths.read(b"b\r\nTransfer-Encoding: chunked\r\n\r\n"));
+    }
+
+    #[test]
+    fn each_head_of_a_kept_connection_is_read_anew() {
+        let mut heads = Lengths::default();
+        assert!(!heads.read(b"GET / HTTP/1.1\r\nContent-Length: 0\r\n\r\n"));
+        assert!(!heads.read(b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"));
+        assert!(heads.read(b"GET /#/ HTTP/1.1\r\n\r\n"));
     }
 
     #[test]

@@ -43,6 +43,42 @@ async fn contradictory_framing_is_refused_and_the_connection_closed() {
 }
 
 #[tokio::test]
+async fn the_second_request_of_a_kept_connection_is_looked_at_as_closely() {
+    let upstream = Upstream::echo().await;
+    let gateway = Gateway::before(&upstream);
+    for second in [
+        "POST /second HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "GET /second#/public HTTP/1.1\r\nHost: a\r\n\r\n",
+    ] {
+        let mut client = gateway.client().await;
+        client.send("GET /first HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        assert!(client.until("/first").await.starts_with("HTTP/1.1 200 "));
+        client.send(second).await;
+        let rest = client.rest().await;
+        assert!(
+            rest.contains("HTTP/1.1 400 ") && !rest.contains("/second"),
+            "{rest}"
+        );
+    }
+}
+
+/// Abuse case 7.
+#[tokio::test]
+async fn a_fragment_in_the_request_line_is_refused() {
+    let upstream = Upstream::echo().await;
+    let gateway = Gateway::before(&upstream);
+    for target in ["/admin#/public", "/public#/../admin", "/a?b#c"] {
+        let mut client = gateway.client().await;
+        client
+            .send(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"))
+            .await;
+        let answer = client.rest().await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{target}: {answer}");
+    }
+    assert_eq!(upstream.connections(), 0);
+}
+
+#[tokio::test]
 async fn malformed_chunks_reach_no_upstream_as_a_whole_request() {
     let upstream = Upstream::scripted(|mut wire| async move {
         let received = wire.rest().await;
