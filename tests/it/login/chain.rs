@@ -60,6 +60,40 @@ on_both! {
 }
 
 #[tokio::test]
+async fn every_address_survives_a_login_byte_for_byte() {
+    let world = World::start().await;
+    let wiki = world.host("wiki");
+    for path in [
+        "/caf%C3%A9?x=%20&y=a+b",
+        "/100%25?q=%2525",
+        "/a%20b/c.d/e~f/(g)",
+        "/x?redirect=https://evil.com//x&y=\\",
+        "/?=&&a",
+        "/@user/:id,1",
+        "/%5Bx%5D?a[]=1&a[]=2",
+    ] {
+        let mut alice = world.person(ALICE);
+        assert_eq!(alice.open(&wiki, path).await.status(), 200, "{path}");
+        let asked = alice.address(&wiki, path);
+        let target = &asked[url::Position::BeforePath..url::Position::AfterQuery];
+        assert_eq!(world.origin.last().target(), target);
+    }
+}
+
+#[tokio::test]
+async fn an_address_too_long_for_the_way_ends_at_the_applications_root() {
+    let world = World::start().await;
+    let mut alice = world.person(ALICE);
+    let arrival = alice
+        .open(&world.host("wiki"), &format!("/{}", "a".repeat(3_000)))
+        .await;
+    assert_eq!(arrival.status(), 200, "{}", arrival.text());
+    assert_eq!(arrival.url, alice.address(&world.host("wiki"), "/"));
+    let longest = arrival.way.iter().map(|url| url.as_str().len()).max().unwrap();
+    assert!(longest < 8_000, "an address of {longest} bytes on the way");
+}
+
+#[tokio::test]
 async fn on_tls_every_cookie_is_bound_to_its_host() {
     let world = World::builder().tls().start().await;
     let mut alice = world.person(ALICE);

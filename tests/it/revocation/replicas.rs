@@ -32,6 +32,20 @@ on_postgres! {
         is_out(&mut elsewhere, &world.host("other")).await;
     }
 
+    async fn a_stream_at_one_gateway_ends_with_a_logout_at_the_other(database) {
+        let world = World::builder().gateways(2).on(&database).start().await;
+        let mut alice = world.signed_in(ALICE, &["wiki"]).await;
+        let mut elsewhere = alice.clone();
+        elsewhere.via = world.dial_of(1);
+        let mut events = elsewhere.begin("GET", &world.host("wiki"), "/events", &[]).await;
+        assert_eq!(events.head().await.unwrap().status, 200);
+        assert!(!events.some().await.is_empty());
+        assert_eq!(alice.fetch(&world.host("wiki"), "/cdn-cgi/access/logout", &[]).await.status, 200);
+        let took = events.end().await;
+        println!("the stream at the other gateway ended after {took:?}");
+        assert!(took < PROMISE, "{took:?}");
+    }
+
     async fn a_login_in_flight_does_not_outlive_a_revocation_at_the_other_gateway(database) {
         let world = World::builder().gateways(2).on(&database).start().await;
         let first = world.signed_in(ALICE, &["wiki"]).await;

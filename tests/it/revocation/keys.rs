@@ -1,0 +1,101 @@
+//! Signing keys: what a rotation and what a withdrawal means for people who are signed in.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use vestibule::session::keys;
+
+use crate::support::person::Person;
+use crate::support::tenant::ALICE;
+use crate::support::world::World;
+
+/// The ids of the keys under `certs`.
+async fn published(world: &World) -> Vec<String> {
+    let certs = world
+        .anonymous()
+        .fetch(&world.host("login"), "/cdn-cgi/access/certs", &[])
+        .await;
+    let certs: Value = serde_json::from_slice(&certs.body).unwrap();
+    let keys = certs["keys"].as_array().unwrap().iter();
+    keys.map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Waits until the gateway shows other keys than these, and gives them.
+async fn published_after(world: &World, before: &[String]) -> Vec<String> {
+    let began = Instant::now();
+    loop {
+        let now = published(world).await;
+        if now != before {
+            return now;
+        }
+        assert!(began.elapsed() < Duration::from_secs(3), "still {before:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The key that signed a person's token for *Wiki*.
+fn signed_with(world: &World, person: &Person) -> String {
+    let token = person.cookie(&world.host("wiki"), "CF_Authorization").unwrap();
+    let header = jsonwebtoken::decode_header(token.as_bytes()).unwrap();
+    header.kid.unwrap()
+}
+
+#[tokio::test]
+async fn a_rotation_disturbs_nobody() {
+    let world = World::start().await;
+    let before = published(&world).await;
+    let mut alice = world.signed_in(ALICE, &["wiki"]).await;
+    let running = world.running();
+    assert!(
+        keys::rotate(&running.store, &running.sealer, &running.clock)
+            .await
+            .unwrap()
+    );
+    let after = published_after(&world, &before).await;
+    assert_eq!(
+        after.len(),
+        3,
+        "the next, the current and the previous one: {after:?}"
+    );
+    assert!(before.iter().all(|kid| after.contains(kid)));
+    // The token of before is good, and the key that waited signs from now on.
+    assert_eq!(alice.fetch(&world.host("wiki"), "/x", &[]).await.status, 200);
+    let old = signed_with(&world, &alice);
+    let again = world.signed_in(ALICE, &["wiki"]).await;
+    let new = signed_with(&world, &again);
+    assert_ne!(old, new);
+    assert!(before.contains(&new), "{new} did not stand in certs beforehand");
+}
+
+#[tokio::test]
+async fn after_a_withdrawal_everybody_signs_in_once_more_with_another_key() {
+    let world = World::start().await;
+    let before = published(&world).await;
+    let mut alice = world.signed_in(ALICE, &["wiki"]).await;
+    let stolen = signed_with(&world, &alice);
+    let running = world.running();
+    let kid = stolen.parse().unwrap();
+    assert!(
+        keys::revoke(&running.store, &running.sealer, &running.clock, &kid)
+            .await
+            .unwrap()
+    );
+    let began = Instant::now();
+    while published(&world).await.contains(&stolen) {
+        assert!(
+            began.elapsed() < Duration::from_secs(3),
+            "a withdrawn key is still published"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(alice.fetch(&world.host("wiki"), "/x", &[]).await.status, 302);
+    let arrival = alice.open(&world.host("wiki"), "/x").await;
+    assert_eq!(arrival.status(), 200, "{}", arrival.text());
+    assert!(
+        arrival.asked_entra(),
+        "the organization token was signed with the stolen key too"
+    );
+    assert_ne!(signed_with(&world, &alice), stolen);
+    assert_eq!(published(&world).await.len(), 2);
+    assert!(before.contains(&stolen));
+}
