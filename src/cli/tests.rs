@@ -68,6 +68,16 @@ fn check_tells_faults_in_lines_and_exits_64() {
 }
 
 #[test]
+fn check_tells_twelve_faults_in_twelve_lines() {
+    let file = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/fixtures/config/twelve_faults.toml"
+    );
+    let (exit, _, err) = type_in(&["check", file]);
+    assert_eq!((exit, err.lines().count()), (Exit::Unusable, 12), "{err}");
+}
+
+#[test]
 fn check_makes_no_store_and_shows_audiences_once_there_is_one() {
     let directory = tempfile::tempdir().unwrap();
     let file = written(directory.path(), "");
