@@ -143,7 +143,7 @@ fn person(groups: u128) -> Identity {
         claims: serde_json::Map::new(),
         provider_session: None,
         login_hint: None,
-        address: Some(IpAddr::from([198, 51, 100, 7])),
+        address: IpAddr::from([198, 51, 100, 7]),
         country: None,
         at: Timestamp::UNIX_EPOCH,
     }

@@ -1,5 +1,8 @@
 //! Why a step of the chain ends with a page instead of the next step: one page, one log line, one way to start again.
 
+use http::HeaderValue;
+use http::header::REFRESH;
+
 use super::answer::Answer;
 use super::call::Call;
 use super::landing::Landing;
@@ -9,6 +12,7 @@ use super::ticket::TicketRefused;
 use crate::entra::errors::{Class, EntraError};
 use crate::model::ids::IdpId;
 use crate::pages::person::{BadRequest, Failure, NotFound, Unavailable};
+use crate::session::cookies;
 use crate::session::keys::KeyError;
 use crate::store::StoreError;
 
@@ -159,10 +163,10 @@ impl Ended {
             Why::Method => call.page(&BadRequest::Method),
             Why::CrossSite => call.page(&BadRequest::CrossSite),
             Why::State(StateRefused::Expired(_)) => call.page(&Failure::login_expired(again)),
+            Why::ForeignBrowser => foreign_browser(call, again),
             Why::StateUsed => call.page(&Failure::login_used(again)),
             Why::StateMissing
             | Why::State(StateRefused::Foreign)
-            | Why::ForeignBrowser
             | Why::NoCode
             | Why::NoSession
             | Why::SessionOver => call.page(&Failure::invalid_session(again)),
@@ -181,6 +185,25 @@ impl Ended {
             Why::Store(_) | Why::Key(_) => call.page(&Failure::internal(again)),
         }
     }
+}
+
+/// Seconds after which a tab that was overtaken starts again: time to read a sentence.
+const REFRESH_SECONDS: u8 = 3;
+
+/// Not the browser that started this login, as far as its cookie tells. Where it has a cookie of ours, it may as well be
+/// one whose tabs all began at once, each without a cookie yet: that tab starts again by itself. Nobody gains by it: what
+/// it opens is the application's own address, as any link could.
+fn foreign_browser(call: &Call<'_>, again: Option<&str>) -> Answer {
+    let name = cookies::session_name(call.auth());
+    let keeps_cookies = cookies::values(&call.parts.headers, name).next().is_some();
+    let Some(again) = again.filter(|_| keeps_cookies) else {
+        return call.page(&Failure::invalid_session(again));
+    };
+    let mut answer = call.page(&Failure::overtaken(again));
+    if let Ok(refresh) = HeaderValue::from_str(&format!("{REFRESH_SECONDS}; url={again}")) {
+        answer.headers_mut().insert(REFRESH, refresh);
+    }
+    answer
 }
 
 /// An answer of Microsoft's differs by its class in what the person can do; nothing of its text is shown.

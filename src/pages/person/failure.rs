@@ -55,6 +55,15 @@ impl<'a> Failure<'a> {
         }
     }
 
+    /// The login came back to a browser that has started another since: many tabs opened at once.
+    pub fn overtaken(again: &'a str) -> Self {
+        Self {
+            what: words::OVERTAKEN,
+            mend: words::OVERTAKEN_MEND,
+            ..Self::invalid_session(Some(again))
+        }
+    }
+
     /// The login took longer than it may.
     pub fn login_expired(again: Option<&'a str>) -> Self {
         Self {

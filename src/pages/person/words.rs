@@ -81,6 +81,10 @@ pub(super) const INVALID_SESSION: &str =
     "This login was not started in this browser, or its cookie is missing.";
 pub(super) const INVALID_SESSION_MEND: &str =
     "Please try logging in again. If that does not help, allow cookies for this site.";
+pub(super) const OVERTAKEN: &str =
+    "This login was not started in this browser, or another tab has started one since.";
+pub(super) const OVERTAKEN_MEND: &str =
+    "It starts again by itself in a moment. If it does not, please try logging in again.";
 pub(super) const LOGIN_EXPIRED_TITLE: &str = "The login took too long";
 pub(super) const LOGIN_EXPIRED: &str = "A login has to be finished within ten minutes; this one is older.";
 pub(super) const LOGIN_USED_TITLE: &str = "This login was already used";
