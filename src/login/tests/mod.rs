@@ -317,6 +317,20 @@ async fn a_login_that_is_not_this_browsers_own_sets_nothing_and_asks_for_no_toke
     assert_eq!(house.entra.count(Endpoint::Token), 0);
 }
 
+/// Abuse case 62: tabs that all began without a cookie replace each other's.
+#[tokio::test]
+async fn a_tab_that_another_one_overtook_starts_again_by_itself() {
+    let house = House::start().await;
+    let first = house.browser().up_to_callback(&format!("{WIKI}/first")).await;
+    let mut browser = house.browser();
+    browser.up_to_callback(&format!("{WIKI}/second")).await;
+    let page = browser.get(&first).await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    assert!(page.cookies_set().is_empty());
+    assert_eq!(page.headers["refresh"], format!("3; url={WIKI}/first"));
+    assert_eq!(house.entra.count(Endpoint::Token), 0);
+}
+
 /// Abuse case 53: every wrong ID token ends without a session.
 #[tokio::test]
 async fn a_wrong_id_token_makes_no_session() {
