@@ -3,7 +3,7 @@
 //! The table answers two questions: which session does this nonce name, and which sessions end with this person or
 //! provider. A session that is not here may still be alive in the store; one that ended here is ended for good.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -153,15 +153,15 @@ pub struct Found {
     pub identity: Identity,
 }
 
-/// Proof of *when* the store was asked: a session read before an ending must not be installed after it.
+/// Proof of *when* the store was asked: a session read before it ended must not be installed after that.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked {
-    endings: u64,
+    events: u64,
 }
 
-/// The store was asked before something ended: it must be asked again.
+/// What the store said of the session may be out of date: it must be asked again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a session ended meanwhile")]
+#[error("the session ended or changed meanwhile")]
 pub struct EndedMeanwhile;
 
 /// What ends.
@@ -177,6 +177,21 @@ pub enum Whose {
     Everybody,
 }
 
+impl Whose {
+    fn includes(&self, nonce: &SessionNonce, user: UserId, provider: IdpId) -> bool {
+        match self {
+            Self::Session(session) => session == nonce,
+            Self::User(ended) => *ended == user,
+            Self::Provider(ended) => *ended == provider,
+            Self::Everybody => true,
+        }
+    }
+}
+
+/// What happened to sessions of late: enough for whatever is being read from the store meanwhile. Of an answer that is
+/// older than all of it, it cannot be said any more whether something happened to its session.
+const EVENTS_KEPT: usize = 4096;
+
 /// The table. Cheap to clone; all clones are one table.
 #[derive(Debug, Clone, Default)]
 pub struct SessionTable {
@@ -186,8 +201,7 @@ pub struct SessionTable {
 #[derive(Debug, Default)]
 struct Inner {
     // Asked on login, on the first request of a token on a core and on endings: never on the fast path.
-    sessions: Mutex<HashMap<SessionNonce, Arc<LiveSession>>>,
-    endings: AtomicU64,
+    known: Mutex<Known>,
     identity_versions: AtomicU64,
     // Endings that the store has not been told of yet.
     owed: AtomicUsize,
@@ -204,6 +218,47 @@ impl Drop for Owed {
     }
 }
 
+#[derive(Debug, Default)]
+struct Known {
+    sessions: HashMap<SessionNonce, Arc<LiveSession>>,
+    /// Endings and changed identities, the newest last.
+    events: VecDeque<Whose>,
+    /// How many there have been in all.
+    counted: u64,
+}
+
+impl Known {
+    fn note(&mut self, whose: Whose) {
+        if self.events.len() >= EVENTS_KEPT {
+            self.events.pop_front();
+        }
+        self.events.push_back(whose);
+        self.counted += 1;
+    }
+
+    /// Whether what the store said, when asked then, still holds for a session.
+    fn holds(&self, asked: Asked, found: &Found) -> bool {
+        let since = usize::try_from(self.counted.saturating_sub(asked.events)).unwrap_or(usize::MAX);
+        let concerns = |whose: &Whose| whose.includes(&found.nonce, found.user, found.provider);
+        since <= self.events.len() && !self.events.iter().rev().take(since).any(concerns)
+    }
+
+    fn end(&mut self, whose: &Whose, cause: Cause) -> usize {
+        self.note(whose.clone());
+        if let Whose::Session(nonce) = whose {
+            return self
+                .sessions
+                .get(nonce)
+                .map_or(0, |session| usize::from(session.end(cause)));
+        }
+        self.sessions
+            .values()
+            .filter(|session| whose.includes(&session.nonce, session.user, session.provider))
+            .map(|session| usize::from(session.end(cause)))
+            .sum()
+    }
+}
+
 impl SessionTable {
     /// An empty table.
     pub fn new() -> Self {
@@ -212,28 +267,29 @@ impl SessionTable {
 
     /// The session of this nonce, if this replica knows it; ended ones included until they are forgotten.
     pub fn find(&self, nonce: &SessionNonce) -> Option<Arc<LiveSession>> {
-        self.sessions().get(nonce).cloned()
+        self.known().sessions.get(nonce).cloned()
     }
 
     /// To be called *before* the store is asked for a session.
     pub fn asking(&self) -> Asked {
         Asked {
-            endings: self.inner.endings.load(Ordering::Acquire),
+            events: self.known().counted,
         }
     }
 
     /// Takes in a live session that the store gave after `asked`.
     ///
     /// # Errors
-    /// [`EndedMeanwhile`] where anything ended since: the answer may be stale and the store must be asked again.
+    /// [`EndedMeanwhile`] where it ended or changed since, or may have: the store must be asked again. What happens to
+    /// other sessions meanwhile, however much, is no hindrance.
     pub fn install(&self, asked: Asked, found: Found) -> Result<Arc<LiveSession>, EndedMeanwhile> {
-        let mut sessions = self.sessions();
-        // Read under the lock that endings hold while they count: no ending can slip between.
-        if self.inner.endings.load(Ordering::Acquire) != asked.endings {
+        // One lock for the check and the insertion: no ending can slip between.
+        let mut known = self.known();
+        if !known.holds(asked, &found) {
             return Err(EndedMeanwhile);
         }
-        if let Some(known) = sessions.get(&found.nonce) {
-            return Ok(known.clone());
+        if let Some(session) = known.sessions.get(&found.nonce) {
+            return Ok(session.clone());
         }
         let session = Arc::new(LiveSession {
             nonce: found.nonce.clone(),
@@ -244,25 +300,13 @@ impl SessionTable {
             last_use_ms: AtomicI64::new(found.last_use_ms),
             identity: ArcSwap::from_pointee(self.version(found.identity)),
         });
-        sessions.insert(found.nonce, session.clone());
+        known.sessions.insert(found.nonce, session.clone());
         Ok(session)
     }
 
     /// Ends sessions in memory and gives how many were alive.
     pub fn end(&self, whose: &Whose, cause: Cause) -> usize {
-        let sessions = self.sessions();
-        self.inner.endings.fetch_add(1, Ordering::AcqRel);
-        let ended = |session: &Arc<LiveSession>| usize::from(session.end(cause));
-        match whose {
-            Whose::Session(nonce) => sessions.get(nonce).map_or(0, ended),
-            Whose::User(user) => sessions.values().filter(|s| s.user == *user).map(ended).sum(),
-            Whose::Provider(provider) => sessions
-                .values()
-                .filter(|s| s.provider == *provider)
-                .map(ended)
-                .sum(),
-            Whose::Everybody => sessions.values().map(ended).sum(),
-        }
+        self.known().end(whose, cause)
     }
 
     /// To be called *before* sessions end that the store does not know to have ended, and kept until it does.
@@ -271,9 +315,16 @@ impl SessionTable {
         Owed(Arc::clone(&self.inner))
     }
 
+    /// The store holds another identity for this session from now on; what was read before is out of date.
+    pub fn identity_changed(&self, nonce: &SessionNonce) {
+        self.known().note(Whose::Session(nonce.clone()));
+    }
+
     /// Puts another identity under a live session: the next request is decided by it.
     pub fn replace_identity(&self, nonce: &SessionNonce, identity: Identity) {
-        if let Some(session) = self.find(nonce) {
+        let mut known = self.known();
+        known.note(Whose::Session(nonce.clone()));
+        if let Some(session) = known.sessions.get(nonce) {
             session.identity.store(Arc::new(self.version(identity)));
         }
     }
@@ -281,9 +332,9 @@ impl SessionTable {
     /// Forgets what is over. A token of a forgotten session asks the store again and learns that it ended, so what the
     /// store may not know yet is kept.
     pub fn forget_over(&self, now_ms: i64) {
-        let mut sessions = self.sessions();
+        let mut known = self.known();
         let all_told = self.inner.owed.load(Ordering::Acquire) == 0;
-        sessions.retain(|_, session| match session.over(now_ms) {
+        known.sessions.retain(|_, session| match session.over(now_ms) {
             None => true,
             Some(Cause::Expired) => false,
             Some(_) => !all_told,
@@ -296,20 +347,18 @@ impl SessionTable {
             let at = session.last_use_ms();
             (at >= since_ms).then(|| (session.nonce.clone(), at))
         };
-        self.sessions().values().filter_map(used).collect()
+        self.known().sessions.values().filter_map(used).collect()
     }
 
     /// Every session known, for asking the store about each after the feed was lost.
     pub fn nonces(&self) -> HashSet<SessionNonce> {
-        self.sessions().keys().cloned().collect()
+        self.known().sessions.keys().cloned().collect()
     }
 
     /// How many live sessions this replica knows.
     pub fn count(&self, now_ms: i64) -> usize {
-        self.sessions()
-            .values()
-            .filter(|session| session.over(now_ms).is_none())
-            .count()
+        let live = |session: &&Arc<LiveSession>| session.over(now_ms).is_none();
+        self.known().sessions.values().filter(live).count()
     }
 
     fn version(&self, identity: Identity) -> VersionedIdentity {
@@ -320,9 +369,9 @@ impl SessionTable {
         }
     }
 
-    fn sessions(&self) -> MutexGuard<'_, HashMap<SessionNonce, Arc<LiveSession>>> {
-        // Nothing that holds the lock can leave the map half-written, so a poisoned one is whole.
-        self.inner.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // Nothing that holds the lock can leave it half-written, so a poisoned one is whole.
+        self.inner.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -412,6 +461,41 @@ mod tests {
                 .install(table.asking(), found("aaaaaaaaaaaaaaaa", 1))
                 .is_ok()
         );
+    }
+
+    #[test]
+    fn endings_of_others_do_not_hinder_an_installation() {
+        let table = SessionTable::new();
+        let asked = table.asking();
+        for user in 2..1000 {
+            table.end(&Whose::User(UserId(uuid::Uuid::from_u128(user))), Cause::Logout);
+        }
+        assert!(table.install(asked, found("aaaaaaaaaaaaaaaa", 1)).is_ok());
+    }
+
+    #[test]
+    fn an_answer_older_than_all_that_is_remembered_is_not_installed() {
+        let table = SessionTable::new();
+        let asked = table.asking();
+        table.end(
+            &Whose::Session("aaaaaaaaaaaaaaaa".parse().unwrap()),
+            Cause::Logout,
+        );
+        for _ in 0..EVENTS_KEPT {
+            table.end(
+                &Whose::Session("bbbbbbbbbbbbbbbb".parse().unwrap()),
+                Cause::Logout,
+            );
+        }
+        assert!(table.install(asked, found("aaaaaaaaaaaaaaaa", 1)).is_err());
+    }
+
+    #[test]
+    fn an_identity_read_before_it_changed_is_not_installed() {
+        let table = SessionTable::new();
+        let asked = table.asking();
+        table.identity_changed(&"aaaaaaaaaaaaaaaa".parse().unwrap());
+        assert!(table.install(asked, found("aaaaaaaaaaaaaaaa", 1)).is_err());
     }
 
     #[test]
