@@ -133,6 +133,7 @@ fn is_forbidden_trailer(name: &HeaderName) -> bool {
     is_hop_by_hop(name)
         || header_names::standing(name.as_str()) != Standing::Foreign
         || is_forwarding(name.as_str())
+        || imitates_forwarding(name.as_str())
         || matches!(
             name.as_str(),
             "host"
@@ -165,6 +166,7 @@ fn strip(headers: &mut HeaderMap, trusted: bool) {
             || *name == header::EXPECT
             || header_names::standing(name.as_str()) != Standing::Foreign
             || (!trusted && is_forwarding(name.as_str()))
+            || imitates_forwarding(name.as_str())
     });
     doomed.extend(unwanted.cloned());
     for name in doomed {
@@ -201,6 +203,20 @@ fn is_forwarding(name: &str) -> bool {
                 | "cf-visitor"
                 | "cf-worker"
         )
+}
+
+/// Whether an upstream that maps punctuation (CGI, WSGI, PHP read `-` as `_`) would take a name for one that says where
+/// a request came from. No proxy writes them so, not even a trusted one (CVE-2026-39858 and its class).
+fn imitates_forwarding(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if name.bytes().all(plain) {
+        return false;
+    }
+    let folded: String = name
+        .bytes()
+        .map(|byte| if plain(byte) { char::from(byte) } else { '-' })
+        .collect();
+    is_forwarding(&folded) || folded == REQUEST_ID.as_str()
 }
 
 fn asks_for_trailers(headers: &HeaderMap) -> bool {
@@ -332,6 +348,30 @@ mod tests {
                 assert_eq!(only(&headers, name), ours);
             }
         }
+    }
+
+    /// Abuse case 22, for the names that say where a request came from.
+    #[test]
+    fn no_spelling_of_a_forwarding_header_gets_past() {
+        for name in [
+            "x_forwarded_for",
+            "x-forwarded_for",
+            "x.forwarded.proto",
+            "x_real_ip",
+            "cf_connecting_ip",
+            "x_request_id",
+        ] {
+            for trusted in [true, false] {
+                let headers = sent_on(&[(name, "10.0.0.1")], trusted, Identity::default());
+                assert!(!headers.contains_key(name), "{name}");
+            }
+            let mut trailers = map(&[(name, "10.0.0.1")]);
+            strip_trailers(&mut trailers);
+            assert!(trailers.is_empty(), "{name}");
+        }
+        let own = [("x_tenant", "7"), ("session_id", "8")];
+        let headers = sent_on(&own, false, Identity::default());
+        assert!(own.iter().all(|(name, _)| headers.contains_key(*name)));
     }
 
     #[test]

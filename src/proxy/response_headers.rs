@@ -66,9 +66,13 @@ fn drop_our_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// The name of a `Set-Cookie` line as browsers read it (RFC 6265 §5.2).
+/// The name under which a browser sends the cookie of a `Set-Cookie` line back. One without a name (`=a=b`) comes back
+/// as its value alone (RFC 6265bis §5.8.3), which reads as a cookie `a`.
 fn cookie_name(line: &[u8]) -> &[u8] {
     let pair = line.split(|&byte| byte == b';').next().unwrap_or_default();
+    let nameless = |byte: &u8| *byte == b'=' || byte.is_ascii_whitespace();
+    let start = pair.iter().take_while(|byte| nameless(byte)).count();
+    let pair = pair.get(start..).unwrap_or_default();
     match pair.iter().position(|&byte| byte == b'=') {
         Some(at) => pair.get(..at).unwrap_or_default().trim_ascii(),
         None => b"",
@@ -134,6 +138,8 @@ mod tests {
             ("set-cookie", "CF_Authorization=x; Path=/"),
             ("set-cookie", "a=1"),
             ("set-cookie", " CF_Session =; Max-Age=0"),
+            ("set-cookie", "=CF_Authorization=x; Path=/"),
+            ("set-cookie", " = CF_Authorization=x"),
             ("set-cookie", "CF_AppSession=x"),
             ("set-cookie", "CF_Binding=x"),
             ("set-cookie", "__Host-CF_Session=x"),
