@@ -61,12 +61,28 @@ impl Builder {
         }
     }
 
-    /// Builds a snapshot from one consistent read of the store, and takes up the signing key.
+    /// Builds the first snapshot from one consistent read of the store, and takes up the signing key.
     pub async fn build(&self) -> Result<Snapshot, BuildFailed> {
+        let (snapshot, signer) = self.read().await?;
+        signer?;
+        Ok(snapshot)
+    }
+
+    /// Builds a further snapshot. What is decided and trusted must not wait for a key to sign with: a key that was
+    /// withdrawn stops being trusted although nothing has taken its place yet.
+    async fn build_anew(&self) -> Result<Snapshot, StoreError> {
+        let (snapshot, signer) = self.read().await?;
+        if let Err(error) = signer {
+            tracing::error!(%error, "Nobody can sign in until there is a signing key");
+        }
+        Ok(snapshot)
+    }
+
+    async fn read(&self) -> Result<(Snapshot, Result<(), KeyError>), StoreError> {
         let parts = &*self.parts;
         let (position, documents) = parts.store.all_documents().await?;
         let keys = parts.store.signing_keys().await?;
-        parts.signer.take_up(&keys, &parts.sealer, parts.clock.now_ms())?;
+        let signer = parts.signer.take_up(&keys, &parts.sealer, parts.clock.now_ms());
         let inputs = Inputs {
             documents: &documents,
             keys: &keys,
@@ -91,7 +107,7 @@ impl Builder {
                 "An object cannot be used; it lets nobody pass"
             );
         }
-        Ok(snapshot)
+        Ok((snapshot, signer))
     }
 }
 
@@ -212,6 +228,8 @@ impl Follower {
 
     async fn take_over_identity(&self, subject: &str) -> Result<(), StoreError> {
         let Ok(nonce) = subject.parse() else { return Ok(()) };
+        // Whoever reads the session at this moment may have the old identity in hands.
+        self.table.identity_changed(&nonce);
         if self.table.find(&nonce).is_some()
             && let Some(row) = self.store.session(&nonce).await?
         {
@@ -260,7 +278,7 @@ async fn keep_building(builder: &Builder, published: &Published, wanted: &Wanted
         wanted.bell.notified().await;
         let anew = wanted.anew.swap(false, Ordering::AcqRel);
         let snapshot = loop {
-            match builder.build().await {
+            match builder.build_anew().await {
                 Ok(snapshot) => break snapshot,
                 Err(error) => {
                     tracing::error!(%error, "No snapshot could be built from the store; the one in force stays");

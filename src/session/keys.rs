@@ -161,18 +161,19 @@ impl Signer {
         }
     }
 
-    /// Takes up the current key among the stored ones.
+    /// Takes up the current key among the stored ones, and puts down the one before it in any case.
     ///
     /// # Errors
     /// [`KeyError::None`] without a current key, [`KeyError::Sealed`] under another master key.
     pub fn take_up(&self, rows: &[SigningKeyRow], sealer: &Sealer, now_ms: i64) -> Result<(), KeyError> {
-        let row = rows
-            .iter()
-            .find(|row| row.state == KeyState::Current)
-            .ok_or(KeyError::None)?;
-        if self.current.load().as_ref().is_some_and(|key| key.kid == row.kid) {
+        let row = rows.iter().find(|row| row.state == KeyState::Current);
+        if let (Some(key), Some(row)) = (self.current.load().as_ref(), row)
+            && key.kid == row.kid
+        {
             return Ok(());
         }
+        self.current.store(None);
+        let row = row.ok_or(KeyError::None)?;
         let private = sealer
             .open(
                 Purpose::SigningKey,
@@ -230,6 +231,8 @@ pub async fn ensure(store: &Store, sealer: &Sealer, clock: &Clock) -> Result<(),
 pub async fn rotate_if_due(store: &Store, sealer: &Sealer, clock: &Clock) -> Result<bool, KeyError> {
     let now = clock.now_ms();
     store.forget_signing_keys(now).await?;
+    // Whoever withdrew a key may not have got round to putting another in its place.
+    ensure(store, sealer, clock).await?;
     let rows = store.signing_keys().await?;
     let due = rows
         .iter()
