@@ -285,6 +285,9 @@ impl Gate {
             Ok(None) => return Ok(asked.no_upstream()),
             Err(refused) => return Ok(asked.malformed(refused)),
         };
+        // As they were decided by: the identity may have another version by now, and then the sweep decides again.
+        let identity_version = memo.as_ref().filter(|_| credential.is_some());
+        let identity_version = identity_version.map_or(0, |memo| memo.identity_version());
         let identity = memo
             .filter(|_| credential.is_some())
             .map_or_else(Identity::default, |memo| Identity {
@@ -312,7 +315,7 @@ impl Gate {
                 published: Arc::clone(&self.shared.published),
                 grace: self.shared.grace.clone(),
                 application: application.app.id,
-                decided: Cell::new(Inputs::versions(snapshot, credential.as_deref())),
+                decided: Cell::new((snapshot.version, identity_version)),
                 target,
                 credential,
                 facts,

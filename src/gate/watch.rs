@@ -49,7 +49,7 @@ impl Watch for Inputs {
 
 impl Inputs {
     /// The version pair of a decision made now.
-    pub(super) fn versions(snapshot: &Snapshot, credential: Option<&Credential>) -> (u64, u64) {
+    fn versions(snapshot: &Snapshot, credential: Option<&Credential>) -> (u64, u64) {
         (
             snapshot.version,
             credential.map_or(0, |credential| credential.session.identity().version),

@@ -65,6 +65,13 @@ pub struct Memo {
     pub email: Option<HeaderValue>,
 }
 
+impl Memo {
+    /// The version of the identity that the outcomes are of.
+    pub fn identity_version(&self) -> u64 {
+        self.identity
+    }
+}
+
 impl Credential {
     /// Whether this is the first time that it is asked, on this core.
     pub fn first_seen(&self) -> bool {
