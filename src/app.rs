@@ -291,6 +291,7 @@ fn login_chain(
         clock: clock.clone(),
         metrics,
         unknown_sign_outs: Arc::new(FailureLimit::default()),
+        failed_steps: Arc::new(FailureLimit::default()),
     })
 }
 

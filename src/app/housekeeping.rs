@@ -19,6 +19,8 @@ const MEASURE: Duration = Duration::from_secs(1);
 const ROUND: Duration = Duration::from_mins(1);
 /// How long sessions and changes are kept after their end, for the operator to look at: 30 days.
 const KEPT_MS: i64 = 30 * 86_400_000;
+/// How long the log of logins is kept: six months, as Access keeps it.
+const LOG_KEPT_MS: i64 = 183 * 86_400_000;
 /// Uses written down twice do no harm; none may be missed between two rounds.
 const OVERLAP_MS: i64 = 15_000;
 
@@ -78,6 +80,7 @@ impl Chores {
             .await?;
         self.sessions.forget_over(now_ms);
         self.store.forget_expired(now_ms - KEPT_MS).await?;
+        self.store.forget_access_requests(now_ms - LOG_KEPT_MS).await?;
         match keys::rotate_if_due(&self.store, &self.sealer, &self.clock).await {
             Ok(true) => tracing::info!("The signing key was rotated"),
             Ok(false) => {}

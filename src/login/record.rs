@@ -14,6 +14,9 @@ use crate::snapshot::ProtectedApplication;
 use crate::store::{AccessRequest, StoreError};
 
 /// A step that ended with a page. The line names the check that failed, never what was sent.
+///
+/// Anybody can bring one about, without signing in, by showing again what was sealed for him once. So an address that
+/// does so often gets no more rows for a while: the log is to hold logins, and its writes stand in the way of theirs.
 pub(super) async fn ended(call: &Call<'_>, ended: &Ended) {
     let request = &call.request_id;
     let why = &ended.why;
@@ -40,6 +43,11 @@ pub(super) async fn ended(call: &Call<'_>, ended: &Ended) {
     if ended.landing.is_none() && ended.provider.is_none() {
         return; // nothing of it was sealed here: whoever sends such requests could fill the table at will
     }
+    let (limit, now_ms) = (&call.login.failed_steps, call.now_ms());
+    if limit.must_wait(call.visit.client, now_ms) {
+        return;
+    }
+    limit.failed(call.visit.client, now_ms);
     let row = row(call, "login", false, ended.landing.as_deref(), ended.provider);
     write(
         call,

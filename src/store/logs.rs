@@ -91,6 +91,8 @@ const FILTERED: &str = "SELECT id, request_id, at_ms, action, allowed, app, app_
      AND ($4 IS NULL OR at_ms >= $4) AND ($5 IS NULL OR at_ms < $5) AND ($6 IS NULL OR request_id = $6) \
      ORDER BY at_ms DESC, id DESC LIMIT $7 OFFSET $8";
 
+const FORGET: &str = "DELETE FROM access_requests WHERE at_ms < $1";
+
 impl Store {
     /// Writes down a login, a logout or a refusal.
     pub async fn log_access(&self, request: &AccessRequest) -> Result<(), StoreError> {
@@ -112,6 +114,19 @@ impl Store {
                 .bind(request.address.to_string())
                 .bind(maybe_storable(request.country.as_deref()))
                 .bind(maybe_storable(request.reason.as_deref()))
+                .execute(&mut *connection)
+                .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Deletes what was written down before this time.
+    pub async fn forget_access_requests(&self, before_ms: i64) -> Result<(), StoreError> {
+        bounded(async {
+            let mut connection = self.writer().await?;
+            sqlx::query(FORGET)
+                .bind(before_ms)
                 .execute(&mut *connection)
                 .await?;
             Ok(())

@@ -141,6 +141,7 @@ impl House {
             clock: clock.clone(),
             metrics: Arc::new(Metrics::new()),
             unknown_sign_outs: Arc::new(FailureLimit::default()),
+            failed_steps: Arc::new(FailureLimit::default()),
         };
         Self {
             router: router(login.clone()),

@@ -45,6 +45,14 @@ on_both! {
         assert!(ids(&store, endless).await.is_empty());
     }
 
+    async fn old_lines_are_forgotten(database) {
+        let store = database.store().await;
+        store.log_access(&request("old", 9, true)).await.unwrap();
+        store.log_access(&request("new", 10, true)).await.unwrap();
+        store.forget_access_requests(10).await.unwrap();
+        assert_eq!(ids(&store, AccessRequestFilter::default()).await, ["new"]);
+    }
+
     async fn one_request_may_leave_two_lines(database) {
         let store = database.store().await;
         store.log_access(&request("same", 1, true)).await.unwrap();
