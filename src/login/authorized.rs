@@ -37,13 +37,17 @@ async fn honour(call: &Call<'_>, ticket: &Ticket, nonce: &str) -> Result<Answer,
     let landing = &ticket.landing;
     let application = call.application_at(landing).ok_or(Why::TicketElsewhere)?;
     let app_sessions = cookies::values(&call.parts.headers, cookies::APP_SESSION);
-    if !landing.app_session.is_of_any(app_sessions) {
+    let rightful = landing.app_session.is_of_any(app_sessions);
+    // Whoever shows it spends it. A ticket in the wrong browser is known to two, and one of them may have begun the
+    // login that the other finished: what stood in that address must be worth nothing afterwards.
+    let until_ms = call.now_ms() + LIFE_SECONDS * 1000;
+    let first = login.store.spend(&ticket::spent_key(nonce), until_ms).await?;
+    if !rightful {
         return already_inside(call, &application, ticket)
             .await?
             .ok_or(Why::TicketForeignBrowser.into());
     }
-    let until_ms = call.now_ms() + LIFE_SECONDS * 1000;
-    if !login.store.spend(&ticket::spent_key(nonce), until_ms).await? {
+    if !first {
         return already_inside(call, &application, ticket)
             .await?
             .ok_or(Why::TicketUsed.into());

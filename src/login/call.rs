@@ -213,7 +213,7 @@ pub(super) fn login_address(auth: &AuthUrl, aud: &str, meta: &str, landing: &Lan
 }
 
 /// The audience a text claims as a token, unverified.
-fn claimed_audience(token: &str) -> Option<AudTag> {
+pub(super) fn claimed_audience(token: &str) -> Option<AudTag> {
     #[derive(Deserialize)]
     struct Claims {
         aud: [AudTag; 1],

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 
 use super::answer::{redirect, set_cookie};
 use super::bounce::{self, Bounces};
-use super::call::{label, login_address};
+use super::call::{claimed_audience, label, login_address};
 use super::fingerprint::Fingerprint;
 use super::landing::Landing;
 use super::return_path::ReturnPath;
@@ -63,7 +63,7 @@ impl Unadmitted<'_> {
             host: self.target.host().clone(),
             path: ReturnPath::of(self.target, &self.application.app),
             app_session: Fingerprint::of(&app_session),
-            bounces: Bounces::of(self.headers, clock.now_seconds()),
+            bounces: self.bounces(clock),
         };
         if landing.bounces.is_loop() {
             return self.stop(&landing, clock);
@@ -195,6 +195,19 @@ impl Unadmitted<'_> {
         };
         let known = cookies::values(self.headers, cookies::APP_SESSION).find(well_formed);
         known.map_or_else(|| format!("n{}", random::hex_digits::<8>()), str::to_owned)
+    }
+
+    /// How often the browser came back without its token. Where two applications share a host, the token of one takes
+    /// the place of the other's: whoever shows that keeps cookies, and only goes to and fro.
+    fn bounces(&self, clock: &Clock) -> Bounces {
+        let of_another = |token| {
+            let claimed = claimed_audience(token).and_then(|aud| self.snapshot.by_aud.get(&aud));
+            claimed.is_some_and(|other| other.app.id != self.application.app.id)
+        };
+        if cookies::values(self.headers, cookies::AUTHORIZATION).any(of_another) {
+            return Bounces::default();
+        }
+        Bounces::of(self.headers, clock.now_seconds())
     }
 
     fn frame(&self, clock: &Clock) -> Frame<'_> {

@@ -40,6 +40,11 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
         let identity = session.identity().identity.clone();
         call.login.revoker.revoke(ending, Cause::Logout).await?;
         record::signed_out(call, &identity).await;
+    } else if call.visit.place == Place::ApplicationHost && is_navigation(&call.parts.headers) {
+        // Its token has expired, was never fetched or does not come with this path: the auth host knows the browser.
+        let mut answer = redirect(&logout_at_auth_host(call));
+        remove_cookies(call, &mut answer);
+        return Ok(answer);
     }
     let mut answer = signed_out(call, session.as_ref());
     remove_cookies(call, &mut answer);
@@ -82,13 +87,37 @@ pub(super) fn logged_out(call: &Call<'_>) -> Answer {
     })
 }
 
-/// Other sites may not sign people out: only what a person opened, and pages of the same origin (abuse case 45).
+/// Other sites may not sign people out: only what a person opened, and pages of the same origin (abuse case 45). Nor may
+/// a browser that only fetches ahead what might be opened (`Sec-Purpose`, Fetch §2.2.5.1).
 /// Browsers say which it is (Fetch Metadata §2); clients that do not are no browsers a foreign page could steer.
 fn may_sign_out(headers: &http::HeaderMap) -> bool {
     let sent = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if sent("sec-purpose").is_some_and(|purpose| purpose.starts_with("prefetch")) {
+        return false;
+    }
     match sent("sec-fetch-site") {
         None | Some("same-origin" | "none") => true,
         Some(_) => sent("sec-fetch-mode") == Some("navigate") && sent("sec-fetch-dest") == Some("document"),
+    }
+}
+
+/// Whether the browser shows the answer to the person; scripts could follow no redirect to another origin.
+fn is_navigation(headers: &http::HeaderMap) -> bool {
+    headers
+        .get("sec-fetch-mode")
+        .is_none_or(|mode| mode == "navigate")
+}
+
+fn logout_at_auth_host(call: &Call<'_>) -> String {
+    let address = call.auth().address("/cdn-cgi/access/logout");
+    match call.query.value("returnTo") {
+        Some(back) => {
+            let query = url::form_urlencoded::Serializer::new(String::new())
+                .append_pair("returnTo", back)
+                .finish();
+            format!("{address}?{query}")
+        }
+        None => address,
     }
 }
 

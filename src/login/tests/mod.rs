@@ -161,6 +161,22 @@ async fn somebody_whom_the_policy_refuses_learns_who_they_are_and_can_change_the
 }
 
 #[tokio::test]
+async fn failures_that_anybody_can_bring_about_do_not_fill_the_log() {
+    let house = House::start().await;
+    let callback = house.browser().up_to_callback(&format!("{WIKI}/")).await;
+    let mut nobody = house.browser();
+    for _ in 0..200 {
+        assert_eq!(nobody.get(&callback).await.status, StatusCode::BAD_REQUEST);
+    }
+    let filter = AccessRequestFilter {
+        limit: 1000,
+        ..AccessRequestFilter::default()
+    };
+    let rows = house.login.store.access_requests(&filter).await.unwrap().len();
+    assert!((1..100).contains(&rows), "{rows} rows");
+}
+
+#[tokio::test]
 async fn several_providers_make_a_choice() {
     let house = House::start_with(|plan| {
         let second = crate::model::idp::IdentityProvider {
@@ -439,6 +455,10 @@ async fn a_ticket_is_worth_nothing_anywhere_else_or_later() {
     let stolen = thief.get(&ticket).await;
     assert_eq!(stolen.status, StatusCode::BAD_REQUEST);
     assert!(stolen.cookies_set().is_empty());
+    // It is known to two now, and so worth nothing to either.
+    assert_eq!(alice.get(&ticket).await.status, StatusCode::BAD_REQUEST);
+    let challenge = alice.get(&url(&format!("{FILES}/deep"))).await;
+    let ticket = alice.get(&challenge.location()).await.location();
     let mut elsewhere = ticket.clone();
     elsewhere.set_host(Some("wiki.example.com")).unwrap();
     let moved = alice.get(&elsewhere).await;
@@ -459,6 +479,21 @@ async fn a_ticket_is_worth_nothing_anywhere_else_or_later() {
     let ticket = alice.get(&challenge.location()).await.location();
     house.clock.advance(jiff::SignedDuration::from_secs(61));
     assert_eq!(alice.get(&ticket).await.status, StatusCode::BAD_REQUEST);
+}
+
+/// Whoever begins a login that somebody else finishes gets nothing out of the address in which the ticket stood.
+#[tokio::test]
+async fn a_login_begun_by_another_gives_nothing_away() {
+    let house = House::start().await;
+    let (mut alice, mut mallory) = (house.browser(), house.browser());
+    alice.open(&format!("{WIKI}/")).await;
+    let begun = mallory.get(&url(&format!("{FILES}/"))).await.location();
+    let ticket = alice.get(&begun).await.location();
+    assert_eq!(ticket.path(), "/cdn-cgi/access/authorized");
+    assert_eq!(alice.get(&ticket).await.status, StatusCode::BAD_REQUEST);
+    let taken = mallory.get(&ticket).await;
+    assert_eq!(taken.status, StatusCode::BAD_REQUEST);
+    assert!(taken.cookies_set().is_empty());
 }
 
 /// Abuse case 63.
@@ -528,6 +563,29 @@ async fn a_login_page_without_meta_leads_back_to_the_application() {
     assert!(unknown.body.contains("Unable to find your Access application!"));
 }
 
+/// Two applications on one host: each hand-over replaces the other's token.
+#[tokio::test]
+async fn going_to_and_fro_between_applications_is_no_loop() {
+    let house = House::start().await;
+    let mut browser = house.browser();
+    browser.open(&format!("{WIKI}/")).await;
+    browser.open(&format!("{FILES}/")).await;
+    let cookie = |host: &str, name: &str| (host.to_owned(), name.to_owned());
+    let of_files = browser.jar[&cookie("files.example.com", "CF_Authorization")].clone();
+    let often = format!("3.{}", house.clock.now_seconds());
+    browser.jar.insert(cookie("wiki.example.com", "CF_Bounce"), often);
+    browser
+        .jar
+        .insert(cookie("wiki.example.com", "CF_Authorization"), of_files);
+    let challenge = browser.get(&url(&format!("{WIKI}/"))).await;
+    assert_eq!(challenge.status, StatusCode::FOUND);
+    browser
+        .jar
+        .remove(&cookie("wiki.example.com", "CF_Authorization"));
+    let stopped = browser.get(&url(&format!("{WIKI}/"))).await;
+    assert_ne!(stopped.status, StatusCode::FOUND);
+}
+
 #[tokio::test]
 async fn signing_out_ends_every_application_at_once() {
     let house = House::start().await;
@@ -542,6 +600,16 @@ async fn signing_out_ends_every_application_at_once() {
     let logout = url(&format!("{WIKI}/cdn-cgi/access/logout"));
     assert_eq!(
         browser.ask(&logout, &cross_site).await.status,
+        StatusCode::FORBIDDEN
+    );
+    let ahead_of_time = [
+        ("sec-fetch-site", "same-origin"),
+        ("sec-fetch-mode", "navigate"),
+        ("sec-fetch-dest", "document"),
+        ("sec-purpose", "prefetch;prerender"),
+    ];
+    assert_eq!(
+        browser.ask(&logout, &ahead_of_time).await.status,
         StatusCode::FORBIDDEN
     );
     assert_eq!(browser.get(&url(&format!("{FILES}/"))).await.body, "inside");
@@ -564,6 +632,32 @@ async fn signing_out_ends_every_application_at_once() {
     browser.jar.clear();
     let page = browser.get(&url(&format!("{AUTH}/cdn-cgi/access/logout"))).await;
     assert!(page.body.contains("No Access cookie found"));
+}
+
+#[tokio::test]
+async fn signing_out_where_no_token_came_along_ends_the_session_too() {
+    let house = House::start().await;
+    let mut browser = house.browser();
+    browser.open(&format!("{WIKI}/")).await;
+    browser.open(&format!("{FILES}/")).await;
+    let files = browser.jar.clone();
+    browser
+        .jar
+        .remove(&("wiki.example.com".to_owned(), "CF_Authorization".to_owned()));
+    let address = format!("{WIKI}/cdn-cgi/access/logout?returnTo=https%3A%2F%2Fwiki.example.com%2Fbye");
+    let onward = browser.get(&url(&address)).await.location();
+    assert!(
+        onward
+            .as_str()
+            .starts_with(&format!("{AUTH}/cdn-cgi/access/logout?returnTo="))
+    );
+    let back = browser.get(&onward).await.location();
+    assert_eq!(back.as_str(), format!("{WIKI}/bye"));
+    browser.jar = files;
+    assert_eq!(
+        browser.get(&url(&format!("{FILES}/"))).await.status,
+        StatusCode::FOUND
+    );
 }
 
 /// Abuse cases 45 and 60.
