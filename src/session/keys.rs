@@ -231,18 +231,18 @@ pub async fn ensure(store: &Store, sealer: &Sealer, clock: &Clock) -> Result<(),
 pub async fn rotate_if_due(store: &Store, sealer: &Sealer, clock: &Clock) -> Result<bool, KeyError> {
     let now = clock.now_ms();
     store.forget_signing_keys(now).await?;
+    let rows = store.signing_keys().await?;
+    let current = rows.iter().find(|row| row.state == KeyState::Current);
+    let fresh = |row: &SigningKeyRow| row.signs_from_ms.is_some_and(|from| now - from < ROTATION_MS);
+    if current.is_some_and(fresh) {
+        return Ok(false);
+    }
     // Whoever withdrew a key may not have got round to putting another in its place.
     ensure(store, sealer, clock).await?;
-    let rows = store.signing_keys().await?;
-    let due = rows
-        .iter()
-        .filter(|row| row.state == KeyState::Current)
-        .any(|row| row.signs_from_ms.is_none_or(|from| now - from >= ROTATION_MS));
-    if due {
-        promote(store, sealer, clock).await
-    } else {
-        Ok(false)
+    if current.is_none() {
+        return Ok(true);
     }
+    promote(store, sealer, clock).await
 }
 
 /// Rotates now. Gives whether this call did it: of several at once, one does.
