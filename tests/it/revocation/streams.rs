@@ -36,7 +36,11 @@ struct Open {
 
 impl Open {
     async fn everything() -> Self {
-        let world = World::builder().tls().start().await;
+        Self::everything_in(World::builder()).await
+    }
+
+    async fn everything_in(world: Builder) -> Self {
+        let world = world.tls().start().await;
         let alice = world.signed_in(ALICE, &["wiki"]).await;
         let wiki = world.host("wiki");
 
@@ -153,9 +157,16 @@ async fn every_open_stream_is_cut_by_a_logout() {
 
 #[tokio::test]
 async fn every_open_stream_is_cut_by_its_expiry() {
-    let open = Open::everything().await;
-    open.world.pass(SignedDuration::from_hours(25));
-    open.cut_by("expiry").await;
+    let open = Open::everything_in(World::builder().organization("session_duration = \"1h\"")).await;
+    open.world.pass(SignedDuration::from_mins(61));
+    open.cut_by("expiry of the session").await;
+}
+
+#[tokio::test]
+async fn every_open_stream_is_cut_by_the_expiry_of_its_token() {
+    let open = Open::everything_in(World::builder().wiki("session_duration = \"30m\"")).await;
+    open.world.pass(SignedDuration::from_mins(31));
+    open.cut_by("expiry of the token").await;
 }
 
 #[tokio::test]

@@ -46,6 +46,7 @@ pub(crate) struct Gateway {
 pub(crate) struct Plan {
     tls: bool,
     gateways: usize,
+    organization: String,
     store: String,
     provider: String,
     provider_name: String,
@@ -72,6 +73,7 @@ impl World {
             plan: Plan {
                 tls: false,
                 gateways: 1,
+                organization: String::new(),
                 // Tests move the clock further than a store may be silent.
                 store: "grace = \"24h\"".to_owned(),
                 provider: String::new(),
@@ -213,6 +215,7 @@ impl World {
         let (staff, admins) = (tenant::STAFF, tenant::ADMINS);
         let (entra, origin, url) = (self.entra.base_url(), self.origin.address, self.database.url());
         let Plan {
+            organization,
             store,
             provider,
             provider_name,
@@ -233,6 +236,7 @@ impl World {
 name = "Example"
 auth_url = "{scheme}://{login}:{port}"
 account_id = "{ACCOUNT}"
+{organization}
 [listen]
 {listen}
 {listen_more}
@@ -308,6 +312,11 @@ impl Builder {
 
     pub(crate) fn on(mut self, database: &Arc<Database>) -> Self {
         self.database = Some(Arc::clone(database));
+        self
+    }
+
+    pub(crate) fn organization(mut self, lines: &str) -> Self {
+        self.plan.organization = lines.to_owned();
         self
     }
 
