@@ -6,6 +6,7 @@
 mod housekeeping;
 mod internal;
 mod reload;
+mod secrets;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -95,6 +96,7 @@ impl Running {
 pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyhow::Result<Running> {
     let shutdown = Shutdown::new();
     let metrics = Arc::new(Metrics::new());
+    let fixed = reload::Fixed::of(&config);
     let foundation = Foundation::lay(&config, &clock).await?;
     let upstreams = config.upstreams.into_iter().map(Arc::new).collect();
     let memory = Memory::fill(&foundation, upstreams, &clock, &shutdown).await?;
@@ -128,6 +130,7 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
         wanted: Arc::clone(&wanted),
         grace: grace.clone(),
         clock: clock.clone(),
+        metrics: Arc::clone(&metrics),
     };
     tokio::spawn(follower.follow(position, shutdown.clone()));
     let chores = housekeeping::Chores {
@@ -143,6 +146,7 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
     if let Some(file) = file {
         let reload = reload::Reload {
             file,
+            fixed,
             manage: manage.clone(),
             upstreams,
             wanted,
@@ -278,7 +282,10 @@ fn login_chain(
     metrics: Arc<Metrics>,
     clock: &Clock,
 ) -> anyhow::Result<Login> {
-    let outbound = Outbound::new().context("the outbound client cannot be made")?;
+    let counted = Arc::clone(&metrics);
+    let outbound = Outbound::new()
+        .context("the outbound client cannot be made")?
+        .observed(move |operation, status| counted.graph_answered(operation, status));
     Ok(Login {
         published: Arc::clone(&memory.published),
         store: foundation.store.clone(),

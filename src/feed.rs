@@ -23,6 +23,7 @@ use crate::session::table::{Cause, SessionTable, Whose};
 use crate::shutdown::Shutdown;
 use crate::snapshot::{Inputs, ObjectFault, Published, Snapshot};
 use crate::store::{Change, ChangeKind, Feed as Read, Position, Store, StoreError};
+use crate::telemetry::metrics::Metrics;
 
 /// The longest time between two looks at the store.
 const POLL: Duration = Duration::from_millis(250);
@@ -138,6 +139,8 @@ pub struct Follower {
     pub grace: StoreGrace,
     /// The clock.
     pub clock: Clock,
+    /// Counts how long endings take to arrive.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Follower {
@@ -218,6 +221,9 @@ impl Follower {
                         );
                         self.table.end(&Whose::Everybody, Cause::ElsewhereEnded);
                     }
+                    let delay_ms = self.clock.now_ms().saturating_sub(change.at_ms);
+                    let delay = Duration::from_millis(u64::try_from(delay_ms).unwrap_or(0));
+                    self.metrics.revocation_applied(delay);
                 }
             }
         }

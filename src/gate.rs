@@ -122,7 +122,11 @@ impl Gate {
     pub fn new(shared: Shared) -> Self {
         Self {
             identifier: Identifier::new(shared.sessions.clone(), Arc::clone(&shared.failures)),
-            core: Core::start(shared.clock.clone(), shared.shutdown.clone()),
+            core: Core::start(
+                shared.clock.clone(),
+                Arc::clone(&shared.metrics),
+                shared.shutdown.clone(),
+            ),
             ids: RequestIds::new(),
             metrics: shared.metrics.core(),
             shared,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::secrets;
 use crate::clock::Clock;
 use crate::crypto::seal::Sealer;
 use crate::session::grace::StoreGrace;
@@ -46,15 +47,17 @@ impl Chores {
         };
         let rounds = async {
             let mut since_ms = self.clock.now_ms();
+            let mut warned = secrets::Warned::default();
             loop {
-                tokio::time::sleep(ROUND).await;
+                // What ends is known at once, not only a minute after the start.
                 let began_ms = self.clock.now_ms();
-                match self.round(since_ms - OVERLAP_MS).await {
+                match self.round(since_ms - OVERLAP_MS, &mut warned).await {
                     Ok(()) => since_ms = began_ms,
                     Err(error) => {
                         tracing::warn!(%error, "Housekeeping failed; it is tried again in a minute");
                     }
                 }
+                tokio::time::sleep(ROUND).await;
             }
         };
         tokio::select! {
@@ -69,11 +72,15 @@ impl Chores {
         let lag = u64::try_from(self.grace.lag_ms(now_ms)).unwrap_or(0);
         self.metrics.feed_confirmed_ago(Duration::from_millis(lag));
         self.metrics.store_is(self.grace.store_answers(now_ms));
-        self.metrics
-            .sessions_live("organization", self.sessions.count(now_ms));
     }
 
-    async fn round(&self, since_ms: i64) -> Result<(), StoreError> {
+    /// Counting takes as long as there are sessions, so it is not done every second.
+    fn sessions_known(&self) {
+        let count = self.sessions.count(self.clock.now_ms());
+        self.metrics.sessions_live("organization", count);
+    }
+
+    async fn round(&self, since_ms: i64, warned: &mut secrets::Warned) -> Result<(), StoreError> {
         let now_ms = self.clock.now_ms();
         self.store
             .touch_sessions(&self.sessions.used_since(since_ms))
@@ -86,7 +93,9 @@ impl Chores {
             Ok(false) => {}
             Err(error) => tracing::error!(%error, "The signing key could not be rotated"),
         }
-        let snapshot = self.published.borrow();
+        let snapshot = self.published.load();
+        self.sessions_known();
+        secrets::announce(&snapshot, &self.metrics, warned, self.clock.now());
         let ends = snapshot.keys.keys().iter().filter_map(|key| {
             let end = key
                 .retires_ms

@@ -3,17 +3,23 @@
 //! Declared objects and upstreams follow the file. What the process is built from (listeners, store, keys,
 //! organization) does not: a change of those is announced and waits for a restart. A file with faults changes nothing.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
+use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::clock::Clock;
+use crate::config::listen::Listen;
+use crate::config::log::LogConfig;
+use crate::config::organization::OrganizationConfig;
 use crate::config::{self, Config};
 use crate::feed::Wanted;
 use crate::manage::Manage;
+use crate::model::idp::Cloud;
 use crate::model::upstream::Upstream;
 use crate::shutdown::Shutdown;
 use crate::telemetry::metrics::Metrics;
@@ -24,6 +30,7 @@ const LOOK: Duration = Duration::from_secs(2);
 /// What a changed file changes.
 pub(super) struct Reload {
     pub(super) file: PathBuf,
+    pub(super) fixed: Fixed,
     pub(super) manage: Manage,
     pub(super) upstreams: Arc<ArcSwap<Vec<Arc<Upstream>>>>,
     pub(super) wanted: Arc<Wanted>,
@@ -74,6 +81,9 @@ impl Reload {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
+        for section in self.fixed.other_than(&config) {
+            tracing::warn!("{section} has changed in the file; it takes a restart to take it up");
+        }
         if let Err(error) = super::declare(&self.manage, &config.declarations).await {
             tracing::error!("The declared objects cannot stand; nothing was changed: {error:#}");
             return false;
@@ -95,9 +105,79 @@ impl Reload {
     }
 }
 
+/// What the process was built from and a file read anew does not change.
+pub(super) struct Fixed {
+    organization: OrganizationConfig,
+    listen: Listen,
+    store: (SecretString, Duration),
+    master_key: SecretSlice<u8>,
+    clouds: BTreeMap<String, Cloud>,
+    log: LogConfig,
+}
+
+impl Fixed {
+    pub(super) fn of(config: &Config) -> Self {
+        Self {
+            organization: config.organization.clone(),
+            listen: config.listen.clone(),
+            store: (config.store.url.clone(), config.store.grace),
+            master_key: config.master_key.clone(),
+            clouds: config.clouds.clone(),
+            log: config.log.clone(),
+        }
+    }
+
+    /// The sections in which a configuration says something else.
+    fn other_than(&self, config: &Config) -> Vec<&'static str> {
+        let (url, grace) = &self.store;
+        let same_store =
+            url.expose_secret() == config.store.url.expose_secret() && *grace == config.store.grace;
+        let same_key = self.master_key.expose_secret() == config.master_key.expose_secret();
+        let sections = [
+            ("[organization]", self.organization == config.organization),
+            ("[listen]", self.listen == config.listen),
+            ("[store]", same_store),
+            ("[secrets]", same_key),
+            ("[clouds]", self.clouds == config.clouds),
+            ("[log]", self.log == config.log),
+        ];
+        let changed = sections.into_iter().filter(|(_, same)| !same);
+        changed.map(|(section, _)| section).collect()
+    }
+}
+
 async fn changed_at(file: &Path) -> Option<SystemTime> {
     tokio::fs::metadata(file)
         .await
         .and_then(|metadata| metadata.modified())
         .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Surroundings, load_text};
+
+    fn config(listen: &str, grace: &str) -> Config {
+        let text = format!(
+            "[organization]\nname = \"Example\"\nauth_url = \"http://login.localhost:8080\"\n\
+             [listen]\nhttp = \"{listen}\"\n[store]\nurl = \"sqlite::memory:\"\ngrace = \"{grace}\"\n\
+             [secrets]\nmaster_key = \"a key of thirty-two bytes or more\""
+        );
+        let surroundings = Surroundings {
+            env: &|_| None,
+            read: &|path| std::fs::read(path),
+        };
+        load_text(Path::new("x.toml"), &text, surroundings).unwrap()
+    }
+
+    #[test]
+    fn sections_that_take_a_restart_are_named() {
+        let fixed = Fixed::of(&config("127.0.0.1:8080", "15m"));
+        assert!(fixed.other_than(&config("127.0.0.1:8080", "15m")).is_empty());
+        assert_eq!(
+            fixed.other_than(&config("127.0.0.1:8081", "1m")),
+            ["[listen]", "[store]"]
+        );
+    }
 }

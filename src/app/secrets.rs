@@ -45,7 +45,9 @@ pub(super) fn announce(snapshot: &Snapshot, metrics: &Metrics, warned: &mut Warn
             ),
         }
     }
-    let ends = ending.iter().map(|(provider, ends)| (provider.name.as_str(), *ends));
+    let ends = ending
+        .iter()
+        .map(|(provider, ends)| (provider.name.as_str(), *ends));
     metrics.client_secrets_end(ends);
 }
 
@@ -74,6 +76,9 @@ mod tests {
         let soon = now + SignedDuration::from_hours(10);
         assert_eq!(warned.due(provider, soon, now), Some(1));
         assert_eq!(warned.due(provider, soon, now), None);
-        assert_eq!(warned.due(provider, now + SignedDuration::from_hours(100), now), Some(7));
+        assert_eq!(
+            warned.due(provider, now + SignedDuration::from_hours(100), now),
+            Some(7)
+        );
     }
 }

@@ -60,6 +60,8 @@ enum Exit {
     Unusable,
     /// The store or another service did not answer: `EX_UNAVAILABLE`.
     Unavailable,
+    /// The system refused threads, signals or the terminal: `EX_OSERR`.
+    System,
 }
 
 impl From<Exit> for ExitCode {
@@ -68,6 +70,7 @@ impl From<Exit> for ExitCode {
             Exit::Fine => 0,
             Exit::Unusable => 64,
             Exit::Unavailable => 69,
+            Exit::System => 71,
         })
     }
 }
@@ -84,8 +87,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         out: &mut io::stdout(),
         err: &mut io::stderr(),
     };
-    // What cannot be written has no reader left: `vestibule check FILE | head` is no failure.
-    run_at(arguments, &mut terminal).unwrap_or(Exit::Fine).into()
+    let exit = match run_at(arguments, &mut terminal) {
+        Ok(exit) => exit,
+        // What cannot be written has no reader left: `vestibule check FILE | head` is no failure.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Fine,
+        Err(error) => {
+            // Where the complaint cannot be written either, the exit code remains.
+            let _ = writeln!(terminal.err, "vestibule: {error}");
+            Exit::System
+        }
+    };
+    exit.into()
 }
 
 fn run_at(arguments: impl IntoIterator<Item = OsString>, terminal: &mut Terminal<'_>) -> io::Result<Exit> {

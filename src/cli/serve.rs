@@ -11,6 +11,9 @@ use crate::app::{self, Running};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::log::LogFormat;
+use crate::listener::tls::CertificateUnusable;
+use crate::manage::ManageError;
+use crate::session::keys::KeyError;
 use crate::telemetry::logging::{self, LineFormat};
 
 /// Threads of the control plane. Its work is waiting; what computes (signatures) has threads of its own.
@@ -28,7 +31,7 @@ pub(super) fn run(file: &Path, terminal: &mut Terminal<'_>) -> io::Result<Exit> 
         LogFormat::Text => LineFormat::Text,
         LogFormat::Json => LineFormat::Json,
     };
-    let flush = match logging::start(config.log.level, None, format) {
+    let flush = match logging::start(config.log.level, config.log.filter.as_deref(), format) {
         Ok(flush) => flush,
         Err(refused) => {
             writeln!(terminal.err, "vestibule: {refused}")?;
@@ -54,7 +57,7 @@ async fn serve(config: Config, file: &Path, terminal: &mut Terminal<'_>) -> io::
         Ok(running) => running,
         Err(error) => {
             writeln!(terminal.err, "vestibule: {error:#}")?;
-            return Ok(Exit::Unavailable);
+            return Ok(exit_of(&error));
         }
     };
     announce(&running);
@@ -65,6 +68,22 @@ async fn serve(config: Config, file: &Path, terminal: &mut Terminal<'_>) -> io::
         () = stop.asked_for() => tracing::warn!("Stopping at once"),
     }
     Ok(Exit::Fine)
+}
+
+/// Whether it helps to start again, or only to change the configuration.
+fn exit_of(error: &anyhow::Error) -> Exit {
+    let unusable = error.chain().any(|cause| {
+        matches!(
+            cause.downcast_ref(),
+            Some(ManageError::Refused(_) | ManageError::ForeignAccount { .. })
+        ) || matches!(cause.downcast_ref(), Some(KeyError::Sealed(_)))
+            || cause.is::<CertificateUnusable>()
+    });
+    if unusable {
+        Exit::Unusable
+    } else {
+        Exit::Unavailable
+    }
 }
 
 fn announce(running: &Running) {
@@ -100,5 +119,21 @@ impl Stop {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+
+    #[test]
+    fn what_only_another_configuration_mends_exits_64() {
+        let refused: Result<(), _> = Err(ManageError::Refused(Vec::new()));
+        let refused = refused.context("the declared objects").unwrap_err();
+        assert_eq!(exit_of(&refused), Exit::Unusable);
+        let taken = std::io::Error::from(std::io::ErrorKind::AddrInUse);
+        assert_eq!(exit_of(&anyhow::Error::from(taken)), Exit::Unavailable);
     }
 }

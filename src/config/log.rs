@@ -1,14 +1,17 @@
 //! `[log]`: what is logged and how.
 
 use tracing::Level;
+use tracing_subscriber::EnvFilter;
 
 use super::tree::{Keys, Node};
 
 /// The log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogConfig {
     /// The least severe level that is written.
     pub level: Level,
+    /// Instead of `level`: levels by module, as `tracing` writes them (`info,vestibule::access=debug`).
+    pub filter: Option<String>,
     /// How a line looks.
     pub format: LogFormat,
 }
@@ -23,7 +26,7 @@ pub enum LogFormat {
 }
 
 const KEYS: Keys = Keys {
-    known: &["level", "format"],
+    known: &["level", "filter", "format"],
     refused: &[],
 };
 const LEVELS: &[(&str, Level)] = &[
@@ -39,6 +42,7 @@ impl Default for LogConfig {
     fn default() -> Self {
         Self {
             level: Level::INFO,
+            filter: None,
             format: LogFormat::Text,
         }
     }
@@ -52,8 +56,22 @@ pub(super) fn read(node: &Node<'_>) -> Option<LogConfig> {
     let format = table
         .node("format")
         .map_or(Some(LogFormat::Text), |node| node.one_of(FORMATS));
+    let filter = table.node("filter").map(|node| filter(&node));
     Some(LogConfig {
         level: level?,
+        filter: filter.map_or(Some(None), |filter| filter.map(Some))?,
         format: format?,
     })
+}
+
+fn filter(node: &Node<'_>) -> Option<String> {
+    let text = node.text()?;
+    if let Err(error) = EnvFilter::try_new(text) {
+        node.fault(
+            format!("\"{text}\" is no filter: {error}"),
+            "write info,vestibule::access=debug",
+        );
+        return None;
+    }
+    Some(text.to_owned())
 }

@@ -275,6 +275,10 @@ fn mistakes_in_sections_are_told() {
             "log.level: \"loud\" is not one of error, warn, info, debug, trace",
         ),
         (
+            "[log]\nfilter = \"vestibule==loud\"".to_owned(),
+            "log.filter: \"vestibule==loud\" is no filter",
+        ),
+        (
             "[log]\nlevel = 3".to_owned(),
             "log.level: a text is needed, not a number",
         ),

@@ -27,6 +27,11 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// Most pages: 50 × 999 groups is four times what Microsoft allows a person to be in.
 const MAX_PAGES: usize = 50;
 
+/// What is asked for, as the metrics call it.
+const READ_GROUPS: &str = "transitive_member_of";
+const READ_GROUP_IDS: &str = "get_member_groups";
+const READ_ME: &str = "me";
+
 /// Every group, nested ones included. The cast and `$count` make it an advanced query, which needs `ConsistencyLevel`.
 const GROUPS: &str =
     "/v1.0/me/transitiveMemberOf/microsoft.graph.group?$select=id,displayName&$top=999&$count=true";
@@ -86,7 +91,7 @@ impl<'a> Graph<'a> {
     /// The person's principal name.
     pub(super) async fn principal_name(&mut self) -> Result<Option<String>, GraphFailed> {
         let address = format!("{}{ME}", base(self.address));
-        let me = self.ask(Method::GET, &address, None).await?;
+        let me = self.ask(READ_ME, Method::GET, &address, None).await?;
         Ok(me
             .get("userPrincipalName")
             .and_then(Value::as_str)
@@ -104,7 +109,7 @@ impl<'a> Graph<'a> {
     async fn append_pages(&mut self, groups: &mut Vec<Group>) -> Result<(), GraphFailed> {
         let mut address = format!("{}{GROUPS}", base(self.address));
         for _ in 0..MAX_PAGES {
-            let page = self.ask(Method::GET, &address, None).await?;
+            let page = self.ask(READ_GROUPS, Method::GET, &address, None).await?;
             let entries = page
                 .get("value")
                 .and_then(Value::as_array)
@@ -124,7 +129,9 @@ impl<'a> Graph<'a> {
     async fn append_ids(&mut self, groups: &mut Vec<Group>) -> Result<(), GraphFailed> {
         let address = format!("{}{GROUP_IDS}", base(self.address));
         let body = json!({ "securityEnabledOnly": false });
-        let answer = self.ask(Method::POST, &address, Some(&body)).await?;
+        let answer = self
+            .ask(READ_GROUP_IDS, Method::POST, &address, Some(&body))
+            .await?;
         let ids = answer
             .get("value")
             .and_then(Value::as_array)
@@ -152,6 +159,7 @@ impl<'a> Graph<'a> {
     /// One question, repeated while Graph asks for patience and there is some left.
     async fn ask(
         &mut self,
+        operation: &'static str,
         method: Method,
         address: &str,
         body: Option<&Value>,
@@ -160,7 +168,7 @@ impl<'a> Graph<'a> {
             let request = self.request(method.clone(), address, body)?;
             let answer = self
                 .outbound
-                .send(request, MAX_BODY)
+                .send_observed(operation, request, MAX_BODY)
                 .await
                 .map_err(|error| GraphFailed::Unavailable(error.to_string()))?;
             let status = answer.status();

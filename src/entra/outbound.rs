@@ -21,9 +21,19 @@ pub const MAX_BODY: usize = 4 * 1024 * 1024;
 const MAX_RETRY_AFTER: f64 = 3600.0;
 
 /// Sends requests. Cheap to clone; connections are shared.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Outbound {
     client: reqwest::Client,
+    observer: Option<Observer>,
+}
+
+/// Is told what was asked for, in a word, and the status that came; 0 where none did.
+type Observer = Arc<dyn Fn(&'static str, u16) + Send + Sync>;
+
+impl std::fmt::Debug for Outbound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Outbound").finish_non_exhaustive()
+    }
 }
 
 /// Why there is no answer.
@@ -74,7 +84,34 @@ impl Outbound {
             .user_agent(concat!("Vestibule/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|_| OutboundFailed::Tls)?;
-        Ok(Self { client })
+        Ok(Self {
+            client,
+            observer: None,
+        })
+    }
+
+    /// With somebody who is told of each request to Graph, for the metrics.
+    #[must_use]
+    pub fn observed(self, observer: impl Fn(&'static str, u16) + Send + Sync + 'static) -> Self {
+        Self {
+            observer: Some(Arc::new(observer)),
+            ..self
+        }
+    }
+
+    /// As [`Outbound::send`], told to the observer.
+    pub(super) async fn send_observed(
+        &self,
+        operation: &'static str,
+        request: Request<Vec<u8>>,
+        max_body: usize,
+    ) -> Result<Response<Vec<u8>>, OutboundFailed> {
+        let answer = self.send(request, max_body).await;
+        if let Some(observer) = &self.observer {
+            let status = answer.as_ref().map_or(0, |answer| answer.status().as_u16());
+            observer(operation, status);
+        }
+        answer
     }
 
     /// Sends a request and reads the whole answer, at most `max_body` bytes of it.

@@ -113,6 +113,7 @@ pub(super) fn settings(base: &str) -> EntraSettings {
             current: SecretString::from("current-secret"),
             next: None,
         },
+        secret_expires_at: None,
         cloud: Cloud {
             key: "stub".to_owned(),
             login: base.clone(),

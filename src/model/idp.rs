@@ -1,5 +1,6 @@
 //! Identity providers: Microsoft Entra ID with the keys of the API type `azureAD`.
 
+use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -26,6 +27,8 @@ pub struct EntraSettings {
     pub directory_id: TenantId,
     /// How the client proves itself at the token endpoint.
     pub credential: ClientCredential,
+    /// Ours: when the client secret ends, where the operator wrote it down.
+    pub secret_expires_at: Option<Timestamp>,
     /// The cloud the directory lives in.
     pub cloud: Cloud,
     /// Whether group membership is read from Graph at login.

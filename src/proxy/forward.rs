@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::model::upstream::Upstream;
 use crate::policy::{Nature, Permit};
 use crate::shutdown::Shutdown;
+use crate::telemetry::metrics::Metrics;
 
 /// Between two rounds of closing upstream connections that have waited too long.
 const PRUNE: Duration = Duration::from_secs(5);
@@ -40,9 +41,9 @@ pub struct Core<W> {
 
 impl<W: Watch + 'static> Core<W> {
     /// Starts the core's housekeeping too; must be called on the core, within its `LocalSet`.
-    pub fn start(clock: Clock, shutdown: Shutdown) -> Rc<Self> {
+    pub fn start(clock: Clock, metrics: Arc<Metrics>, shutdown: Shutdown) -> Rc<Self> {
         let core = Rc::new(Self {
-            open: OpenStreams::new(),
+            open: OpenStreams::new(metrics),
             origins: Origins::default(),
             shutdown,
         });

@@ -14,6 +14,7 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use slab::Slab;
 
 use crate::clock::Clock;
 use crate::shutdown::Shutdown;
+use crate::telemetry::metrics::Metrics;
 
 /// Between two sweeps. Cutting takes two at most, which keeps the promise of one second.
 const SWEEP: Duration = Duration::from_millis(200);
@@ -70,15 +72,17 @@ pub struct OpenStreams<W> {
     // By the key of the slot; an entry whose slot is gone is dropped at the next sweep.
     watches: RefCell<Vec<Option<(u64, W)>>>,
     serial: Cell<u64>,
+    metrics: Arc<Metrics>,
 }
 
 impl<W: Watch> OpenStreams<W> {
-    /// None open.
-    pub fn new() -> Self {
+    /// None open. What is cut is counted there.
+    pub fn new(metrics: Arc<Metrics>) -> Self {
         Self {
             slots: Rc::default(),
             watches: RefCell::default(),
             serial: Cell::new(0),
+            metrics,
         }
     }
 
@@ -119,7 +123,7 @@ impl<W: Watch> OpenStreams<W> {
         self.slots.now.set(coarse);
         let mut woken: Vec<Waker> = Vec::new();
         let mut killed: Vec<KillSwitch> = Vec::new();
-        let mut causes: HashMap<CutCause, usize> = HashMap::new();
+        let mut causes: HashMap<CutCause, u64> = HashMap::new();
         {
             let mut open = self.slots.open.borrow_mut();
             let mut watches = self.watches.borrow_mut();
@@ -151,6 +155,7 @@ impl<W: Watch> OpenStreams<W> {
         killed.iter().for_each(KillSwitch::kill);
         // Once a sweep, not once a stream: everybody's end at the same time.
         for (cause, streams) in causes {
+            self.metrics.streams_cut(cause.0, streams);
             tracing::info!(%cause, streams, "Open streams were cut");
         }
     }
@@ -167,12 +172,6 @@ impl<W: Watch> OpenStreams<W> {
             self.sweep(clock.now_ms(), now - before);
             before = now;
         }
-    }
-}
-
-impl<W: Watch> Default for OpenStreams<W> {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -350,7 +349,6 @@ impl KillSwitch {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::task::Wake;
 
@@ -379,7 +377,7 @@ mod tests {
     }
 
     fn open(alive: bool) -> (OpenStreams<Session>, Session, KillSwitch, Held) {
-        let streams = OpenStreams::new();
+        let streams = OpenStreams::new(Arc::default());
         let session = Session(Rc::new(Cell::new(alive)));
         let connection = KillSwitch::new();
         let held = streams.register(session.clone(), connection.clone());

@@ -73,6 +73,8 @@ pub struct Change {
     pub kind: ChangeKind,
     /// Whom it concerns, as [`ChangeKind`] says.
     pub subject: String,
+    /// When it was written, by the clock of who wrote it: milliseconds since 1970.
+    pub at_ms: i64,
 }
 
 /// What came after a position.
@@ -90,7 +92,7 @@ pub enum Feed {
 const PAGE: i64 = 1000;
 
 const HEAD: &str = "SELECT seq, id FROM changes ORDER BY seq DESC LIMIT 1";
-const SINCE: &str = "SELECT seq, id, kind, subject FROM changes WHERE seq >= $1 ORDER BY seq LIMIT $2";
+const SINCE: &str = "SELECT seq, id, kind, subject, at_ms FROM changes WHERE seq >= $1 ORDER BY seq LIMIT $2";
 const NEXT: &str = "UPDATE change_head SET seq = seq + 1 WHERE one = 1 RETURNING seq";
 const APPEND: &str = "INSERT INTO changes (seq, id, kind, subject, at_ms) VALUES ($1, $2, $3, $4, $5)";
 
@@ -184,5 +186,6 @@ fn change(cells: &Cells<'_>) -> Result<Change, StoreError> {
         id: cells.text("id")?,
         kind: ChangeKind::from_text(&cells.text("kind")?).ok_or_else(|| cells.corrupt("kind"))?,
         subject: cells.text("subject")?,
+        at_ms: cells.int("at_ms")?,
     })
 }

@@ -46,6 +46,21 @@ fn unknown(result: Result<Groups, GraphFailed>) -> (Vec<Group>, String) {
 }
 
 #[tokio::test]
+async fn each_request_is_counted_with_its_status() {
+    let stub = stub(200, vec![], &page(None, FIRST)).await;
+    let counted = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = counted.clone();
+    let outbound = Outbound::new()
+        .unwrap()
+        .observed(move |operation, status| seen.lock().unwrap().push((operation, status)));
+    let (graph, token) = (stub.at("/").parse().unwrap(), "t0ken".into());
+    groups::read(&mut Graph::new(&outbound, &graph, &token))
+        .await
+        .unwrap();
+    assert_eq!(*counted.lock().unwrap(), [("transitive_member_of", 200)]);
+}
+
+#[tokio::test]
 async fn all_pages_are_read_each_with_the_same_headers() {
     let stub = stub(200, vec![], "").await;
     let next = stub.at(&format!(

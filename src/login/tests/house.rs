@@ -309,6 +309,7 @@ fn provider(number: u128, entra: &MockEntra) -> IdentityProvider {
                 current: demo::CLIENT_SECRET.into(),
                 next: None,
             },
+            secret_expires_at: None,
             cloud: Cloud {
                 key: "mock".to_owned(),
                 login: base.clone(),

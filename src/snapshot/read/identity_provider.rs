@@ -59,12 +59,14 @@ fn settings(
     let client_id = config.needed_text("client_id");
     let directory_id = config.needed::<TenantId>("directory_id");
     let credential = credential(config, secrets);
+    let secret_expires_at = config.parsed("client_secret_expires_at");
     let cloud = cloud(config, clouds);
     let prompt = prompt(config);
     Some(EntraSettings {
         client_id: client_id?.to_owned(),
         directory_id: directory_id?,
         credential: credential?,
+        secret_expires_at,
         cloud: cloud?,
         support_groups: flag("support_groups", false),
         pkce_enabled: flag("pkce_enabled", true),

@@ -31,8 +31,8 @@ labels! {
     ByReason { reason: &'static str }
     /// Of a count by result.
     ByResult { result: &'static str }
-    /// Of a certificate.
-    Certificate { host: Box<str> }
+    /// Of an identity provider.
+    Provider { provider: Box<str> }
     /// Of a signing key.
     SigningKey { kid: Box<str> }
 }

@@ -20,7 +20,7 @@ use prometheus_client::registry::{Metric, Registry};
 use cores::Cores;
 pub use cores::{CoreMetrics, Decided, Finished, InFlight};
 use histogram::SharedHistogram;
-use labels::{Build, ByKind, ByReason, ByResult, Certificate, GraphRequest, Login, SigningKey, Upstream};
+use labels::{Build, ByKind, ByReason, ByResult, GraphRequest, Login, Provider, SigningKey, Upstream};
 
 /// The `Content-Type` of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
@@ -46,7 +46,7 @@ pub struct Metrics {
     store_up: Gauge,
     config_reloads: Family<ByResult, Counter>,
     config_last_success: Seconds,
-    certificate_not_after: Family<Certificate, Seconds>,
+    client_secret_not_after: Family<Provider, Seconds>,
     signing_key_not_after: Family<SigningKey, Seconds>,
 }
 
@@ -113,10 +113,10 @@ impl Metrics {
                 "When the configuration was last taken",
                 Seconds::default(),
             ),
-            certificate_not_after: register(
+            client_secret_not_after: register(
                 add,
-                "tls_certificate_not_after_timestamp_seconds",
-                "When a certificate ends",
+                "client_secret_not_after_timestamp_seconds",
+                "When the client secret of an identity provider ends, where that is known",
                 Family::default(),
             ),
             signing_key_not_after: register(
@@ -172,15 +172,16 @@ impl Metrics {
             .inc();
     }
 
-    /// How many sessions of a kind (`organization`, `application`) live in this process's memory.
+    /// How many sessions of a kind (`organization`) live in this process's memory.
     pub fn sessions_live(&self, kind: &'static str, count: usize) {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         self.sessions.get_or_create(&ByKind { kind }).set(count);
     }
 
-    /// An open stream was cut.
-    pub fn stream_cut(&self, reason: &'static str) {
-        self.streams_cut.get_or_create(&ByReason { reason }).inc();
+    /// Open streams were cut.
+    pub fn streams_cut(&self, reason: &'static str, count: u64) {
+        let counter = self.streams_cut.get_or_create(&ByReason { reason });
+        counter.inc_by(count);
     }
 
     /// A session's end took effect here, so long after it was committed.
@@ -207,12 +208,17 @@ impl Metrics {
         }
     }
 
-    /// When the certificate for a host ends.
-    pub fn certificate_ends(&self, host: &str, at: jiff::Timestamp) {
-        let labels = Certificate { host: host.into() };
-        self.certificate_not_after
-            .get_or_create(&labels)
-            .set(at.as_duration().as_secs_f64());
+    /// When the client secret of each provider ends; providers no longer named are forgotten.
+    pub fn client_secrets_end<'a>(&self, secrets: impl IntoIterator<Item = (&'a str, jiff::Timestamp)>) {
+        self.client_secret_not_after.clear();
+        for (provider, at) in secrets {
+            let labels = Provider {
+                provider: provider.into(),
+            };
+            self.client_secret_not_after
+                .get_or_create(&labels)
+                .set(at.as_duration().as_secs_f64());
+        }
     }
 
     /// When each signing key stops signing; keys no longer named are forgotten.

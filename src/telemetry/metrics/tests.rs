@@ -114,13 +114,14 @@ fn every_metric_has_its_published_name() {
     metrics.login_ended("Entra ID", "refused", "policy");
     metrics.graph_answered("transitive_member_of", 429);
     metrics.sessions_live("organization", 7);
-    metrics.stream_cut("logout");
+    metrics.streams_cut("logout", 3);
     metrics.revocation_applied(Duration::from_millis(200));
     metrics.feed_confirmed_ago(Duration::from_millis(250));
     metrics.store_is(true);
     metrics.config_reloaded(false, now);
     metrics.config_reloaded(true, now);
-    metrics.certificate_ends("wiki.example.com", now);
+    metrics.client_secrets_end([("Old", now)]);
+    metrics.client_secrets_end([("Entra ID", now)]);
     metrics.signing_keys_end([("old", now)]);
     metrics.signing_keys_end([("new", now)]);
     let text = metrics.text().unwrap();
@@ -134,17 +135,20 @@ fn every_metric_has_its_published_name() {
         "vestibule_logins_total{provider=\"Entra ID\",result=\"refused\",reason=\"policy\"} 1",
         "vestibule_graph_requests_total{operation=\"transitive_member_of\",code=\"429\"} 1",
         "vestibule_sessions{kind=\"organization\"} 7",
-        "vestibule_streams_cut_total{reason=\"logout\"} 1",
+        "vestibule_streams_cut_total{reason=\"logout\"} 3",
         "vestibule_revocation_delay_seconds_bucket{le=\"0.25\"} 1",
         "vestibule_feed_lag_seconds 0.25",
         "vestibule_store_up 1",
         "vestibule_config_reloads_total{result=\"refused\"} 1",
         "vestibule_config_reloads_total{result=\"success\"} 1",
         "vestibule_config_last_reload_success_timestamp_seconds 1795602727.0",
-        "vestibule_tls_certificate_not_after_timestamp_seconds{host=\"wiki.example.com\"} 1795602727.0",
+        "vestibule_client_secret_not_after_timestamp_seconds{provider=\"Entra ID\"} 1795602727.0",
         "vestibule_signing_key_not_after_timestamp_seconds{kid=\"new\"} 1795602727.0",
     ] {
         assert!(text.contains(line), "{line}\nnot in\n{text}");
     }
-    assert!(!text.contains("kid=\"old\""), "{text}");
+    assert!(
+        !text.contains("kid=\"old\"") && !text.contains("\"Old\""),
+        "{text}"
+    );
 }

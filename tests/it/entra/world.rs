@@ -43,6 +43,7 @@ impl World {
                     current: demo::CLIENT_SECRET.into(),
                     next: None,
                 },
+                secret_expires_at: None,
                 cloud: Cloud {
                     key: "mock".to_owned(),
                     login: base.clone(),

@@ -80,7 +80,7 @@ impl Setup {
         let open = Arc::new(AtomicUsize::new(0));
         let (stop, alive, count, bypass) = (shutdown.clone(), session.clone(), open.clone(), self.bypass);
         let make = move || Everything {
-            core: Core::start(Clock::system(), stop.clone()),
+            core: Core::start(Clock::system(), Arc::default(), stop.clone()),
             policies: policies(bypass),
             upstream: Arc::clone(&upstream),
             session: Arc::clone(&alive),
