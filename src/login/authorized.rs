@@ -108,6 +108,6 @@ async fn already_inside(
     let session = call
         .application_session(|shown| shown.app.id == application.app.id)
         .await?;
-    let same = session.is_some_and(|session| *session.nonce() == ticket.session);
+    let same = session.is_some_and(|shown| *shown.session.nonce() == ticket.session);
     Ok(same.then(|| redirect(&ticket.landing.address(call.auth()))))
 }

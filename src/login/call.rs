@@ -37,6 +37,12 @@ pub(super) struct Call<'r> {
     pub(super) query: Query<'r>,
 }
 
+/// What a browser's application token stands for.
+pub(super) struct Shown {
+    pub(super) session: Arc<LiveSession>,
+    pub(super) application: Arc<ProtectedApplication>,
+}
+
 impl Call<'_> {
     /// The organization.
     pub(super) fn organization(&self) -> &Organization {
@@ -107,7 +113,7 @@ impl Call<'_> {
     pub(super) async fn application_session(
         &self,
         counts: impl Fn(&ProtectedApplication) -> bool,
-    ) -> Result<Option<Arc<LiveSession>>, Why> {
+    ) -> Result<Option<Shown>, Why> {
         let header = self
             .parts
             .headers
@@ -115,27 +121,30 @@ impl Call<'_> {
             .iter()
             .take(cookies::MAX_SAME_NAME);
         let header = header.filter_map(|value| value.to_str().ok());
-        let mut found: Option<SessionNonce> = None;
+        let mut found: Option<(SessionNonce, Arc<ProtectedApplication>)> = None;
         for token in cookies::values(&self.parts.headers, cookies::AUTHORIZATION).chain(header) {
-            let Some(nonce) = self.application_token(token, &counts) else {
+            let Some(shown) = self.application_token(token, &counts) else {
                 continue;
             };
-            if found.as_ref().is_some_and(|other| *other != nonce) {
-                return Ok(None);
+            match &found {
+                Some((nonce, _)) if *nonce != shown.0 => return Ok(None),
+                // Of several applications the first counts: browsers send the cookie of the longer path first.
+                Some(_) => {}
+                None => found = Some(shown),
             }
-            found = Some(nonce);
         }
-        match found {
-            Some(nonce) => self.session(nonce).await,
-            None => Ok(None),
-        }
+        let Some((nonce, application)) = found else {
+            return Ok(None);
+        };
+        let session = self.session(nonce).await?;
+        Ok(session.map(|session| Shown { session, application }))
     }
 
     fn application_token(
         &self,
         token: &str,
         counts: impl Fn(&ProtectedApplication) -> bool,
-    ) -> Option<SessionNonce> {
+    ) -> Option<(SessionNonce, Arc<ProtectedApplication>)> {
         // Read before the signature is checked, only to know which application to ask.
         let aud = claimed_audience(token)?;
         let application = self.snapshot.by_aud.get(&aud)?;
@@ -150,7 +159,7 @@ impl Call<'_> {
         };
         token::verify(token, &*self.snapshot.keys, demand)
             .ok()
-            .map(|verified| verified.nonce)
+            .map(|verified| (verified.nonce, application.clone()))
     }
 
     /// An application as its cookie goes by. Those that share a host keep their tokens under their own paths: under `/`

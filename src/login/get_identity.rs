@@ -1,38 +1,67 @@
 //! `GET /cdn-cgi/access/get-identity`: who the browser is, in JSON (reference Access §3.5).
 
+use std::sync::Arc;
+
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::answer::{Answer, json};
-use super::call::Call;
+use super::call::{Call, Shown};
 use super::failure::Ended;
 use super::identity_json;
 use super::visit::Place;
+use crate::model::identity::Identity;
+use crate::policy::{RequestFacts, Verdict};
+use crate::session::table::LiveSession;
+use crate::snapshot::ProtectedApplication;
 
 /// Answers by the application token, and on the auth host by the organization token too.
 ///
 /// An application token opens this on the auth host and nothing else there: applications forward the assertion they
 /// received as a cookie, to learn groups.
 pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
-    let session = match call.visit.place {
-        Place::AuthHost => match call.organization_session().await? {
-            Some(session) => Some(session),
-            None => call.application_session(|_| true).await?,
-        },
-        _ => {
-            call.application_session(|application| call.is_on_this_host(application))
-                .await?
+    let shown = if call.visit.place == Place::AuthHost {
+        match call.organization_session().await? {
+            Some(session) => Some((session, None)),
+            None => of_application(call.application_session(|_| true).await?),
         }
+    } else {
+        let here = call.application_session(|application| call.is_on_this_host(application));
+        of_application(here.await?)
     };
-    Ok(match session {
-        Some(session) => {
+    Ok(match shown {
+        Some((session, application)) => {
             let identity = session.identity().identity.clone();
-            json(
-                StatusCode::OK,
-                &identity_json::whole(&identity, &call.organization().account_id),
-            )
+            let mut whole = identity_json::whole(&identity, &call.organization().account_id);
+            let policy = application.and_then(|application| policy(call, &application, &identity));
+            if let (Some(object), Some(policy)) = (whole.as_object_mut(), policy) {
+                object.insert("policy".to_owned(), policy);
+            }
+            json(StatusCode::OK, &whole)
         }
         // Status and word that Access's clients test for.
         None => json(StatusCode::BAD_REQUEST, &json!({"err": "no app token set"})),
     })
+}
+
+type Session = (Arc<LiveSession>, Option<Arc<ProtectedApplication>>);
+
+fn of_application(shown: Option<Shown>) -> Option<Session> {
+    shown.map(|shown| (shown.session, Some(shown.application)))
+}
+
+/// Ours: the policy that lets the person into the application now. On the auth host it is the application that asks,
+/// from an address of its own, so rules about addresses are asked for where the person signed in.
+fn policy(call: &Call<'_>, application: &ProtectedApplication, identity: &Identity) -> Option<Value> {
+    let facts = match call.visit.place {
+        Place::AuthHost => RequestFacts {
+            address: Some(identity.address),
+        },
+        _ => call.visit.facts(),
+    };
+    let outcomes = application.policies.outcomes(identity);
+    match application.policies.decide(Some(&outcomes), &facts) {
+        Verdict::Permit(permit) => Some(json!({"id": permit.policy(), "name": permit.policy_name()})),
+        Verdict::SignIn | Verdict::Refuse(_) => None,
+    }
 }

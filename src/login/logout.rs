@@ -25,12 +25,11 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
     if !may_sign_out(&call.parts.headers) {
         return Err(Why::CrossSite.into());
     }
-    let session = match call.visit.place {
-        Place::AuthHost => call.organization_session().await?,
-        _ => {
-            call.application_session(|application| call.is_on_this_host(application))
-                .await?
-        }
+    let session = if call.visit.place == Place::AuthHost {
+        call.organization_session().await?
+    } else {
+        let here = call.application_session(|application| call.is_on_this_host(application));
+        here.await?.map(|shown| shown.session)
     };
     if session.is_none() && keeps_cookies_below_a_path(call) {
         return Ok(on_the_auth_host(call));

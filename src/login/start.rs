@@ -17,6 +17,7 @@ use super::return_path::ReturnPath;
 use super::state::LoginPurpose;
 use crate::model::host::Host;
 use crate::model::idp::{IdentityProvider, Prompt};
+use crate::model::ids::IdpId;
 use crate::pages::person::{Choice, Chooser, Failure, Stop};
 use crate::router::Found;
 use crate::session::cookies;
@@ -61,27 +62,34 @@ async fn sign_in(
         }));
     }
     let another_account = call.query.value("prompt") == Some("select_account");
-    if !another_account && let Some(session) = call.organization_session().await? {
-        match judge(call, application, &session) {
-            Judged::Enters(_) => return Ok(hand_over(call, &session, landing.clone())),
+    let session = call.organization_session().await?;
+    if !another_account && let Some(session) = &session {
+        match judge(call, application, session) {
+            Judged::Enters(_) => return Ok(hand_over(call, session, landing.clone())),
             Judged::Open => return Ok(redirect(&landing.address(call.auth()))),
             Judged::Refused(refusal) => {
-                return Ok(refuse(call, application, &session, landing, &refusal).await);
+                return Ok(refuse(call, application, session, landing, &refusal).await);
             }
             Judged::OtherProvider => {}
         }
     }
     let providers = call.providers_of(application);
-    match chosen(call, application, &providers)? {
-        Some(provider) => {
-            let leaving = Leaving {
-                prompt: another_account.then_some(Prompt::SelectAccount),
-                ..Leaving::new(provider, LoginPurpose::Open(landing.clone()))
-            };
-            leave(call, leaving).await
-        }
-        None => Ok(chooser(call, application, landing, &providers, another_account)),
-    }
+    let Some(provider) = chosen(call, application, &providers)? else {
+        let last = session.map(|session| session.provider());
+        return Ok(chooser(
+            call,
+            application,
+            landing,
+            &providers,
+            another_account,
+            last,
+        ));
+    };
+    let leaving = Leaving {
+        prompt: another_account.then_some(Prompt::SelectAccount),
+        ..Leaving::new(provider, LoginPurpose::Open(landing.clone()))
+    };
+    leave(call, leaving).await
 }
 
 /// The provider to go to without asking: the one picked on the chooser page, or the only one.
@@ -109,6 +117,7 @@ fn chooser(
     landing: &Landing,
     providers: &[Arc<IdentityProvider>],
     another_account: bool,
+    last: Option<IdpId>,
 ) -> Answer {
     let prompt = if another_account {
         "&prompt=select_account"
@@ -125,7 +134,7 @@ fn chooser(
         .map(|(provider, href)| Choice {
             name: &provider.name,
             href,
-            last_used: false,
+            last_used: last == Some(provider.id),
         })
         .collect();
     call.page(&Chooser {

@@ -749,6 +749,9 @@ async fn get_identity_tells_whose_token_it_is() {
         let identity: Value = serde_json::from_str(&answered.body).unwrap();
         assert_eq!(identity["email"], demo::ALICE, "{address}");
         assert_eq!(identity["idp"]["type"], "azureAD");
+        // The session of the auth host belongs to no application.
+        let policy = identity.get("policy").map(|policy| policy["name"].clone());
+        assert_eq!(policy, (address == WIKI).then(|| "policy 1".into()));
         let groups = identity["groups"].as_array().unwrap();
         assert!(
             groups.iter().any(|group| group["name"] == "All Staff"),
@@ -769,6 +772,7 @@ async fn get_identity_tells_whose_token_it_is() {
         .get(&url(&format!("{AUTH}/cdn-cgi/access/get-identity")))
         .await;
     assert_eq!(answered.status, StatusCode::OK);
+    assert!(answered.body.contains(r#""policy":{"id":"#), "{}", answered.body);
     let mut elsewhere = house.browser();
     elsewhere.jar.insert(
         ("files.example.com".to_owned(), "CF_Authorization".to_owned()),
