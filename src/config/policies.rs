@@ -10,6 +10,7 @@ use super::tree::{Keys, Node, Table};
 use crate::model::address::AddressRange;
 use crate::model::email::{EmailAddress, EmailDomain};
 use crate::model::ids::ObjectId;
+use crate::model::policy::NOT_EVALUATED;
 
 const KEYS: Keys = Keys {
     known: &[
@@ -34,31 +35,6 @@ const KEYS: Keys = Keys {
 };
 const NOT_YET: &str = "this version does not evaluate it yet";
 const DECISIONS: &[(&str, bool)] = &[("allow", true), ("deny", true), ("bypass", false)];
-
-/// What Access knows as selectors and this version does not evaluate.
-const OTHER_SELECTORS: &[&str] = &[
-    "email_list",
-    "ip_list",
-    "geo",
-    "group",
-    "auth_context",
-    "auth_method",
-    "login_method",
-    "oidc",
-    "saml",
-    "okta",
-    "gsuite",
-    "github-organization",
-    "service_token",
-    "any_valid_service_token",
-    "certificate",
-    "common_name",
-    "external_evaluation",
-    "device_posture",
-    "linked_app_token",
-    "user_risk_score",
-    "cloudflare_account_member",
-];
 
 /// What rules may refer to.
 pub(super) struct Scope<'s> {
@@ -320,13 +296,13 @@ fn address(node: &Node<'_>) -> Option<Value> {
 }
 
 fn unknown(node: &Node<'_>, selector: &str) {
-    let reason = if OTHER_SELECTORS.contains(&selector) {
+    let reason = if NOT_EVALUATED.contains(&selector) {
         format!("this version does not evaluate the selector {selector} yet")
     } else {
         format!("there is no selector {selector}")
     };
     let mend = match super::suggest::closest(selector, SELECTORS.iter().copied()) {
-        Some(known) if !OTHER_SELECTORS.contains(&selector) => format!("did you mean {known}?"),
+        Some(known) if !NOT_EVALUATED.contains(&selector) => format!("did you mean {known}?"),
         _ => format!("use {}", SELECTORS.join(", ")),
     };
     node.fault(reason, mend);

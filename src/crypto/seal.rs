@@ -26,8 +26,6 @@ pub enum Purpose {
     SigningKey,
     /// Refresh tokens in the store.
     RefreshToken,
-    /// Values that pages carry through forms.
-    Form,
 }
 
 impl Purpose {
@@ -39,13 +37,12 @@ impl Purpose {
             Self::ProviderSecret => "provider-secret",
             Self::SigningKey => "signing-key",
             Self::RefreshToken => "refresh-token",
-            Self::Form => "form",
         }
     }
 
     /// Short-lived texts are sealed under a key of the day, so that no key seals more than a day's worth.
     fn transient(self) -> bool {
-        matches!(self, Self::LoginState | Self::Meta | Self::HandOver | Self::Form)
+        matches!(self, Self::LoginState | Self::Meta | Self::HandOver)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::config::organization::OrganizationConfig;
 use crate::crypto::random;
 use crate::model::ids::AccountId;
 use crate::model::organization::Organization;
-use crate::store::{Actor, ActorKind, Document, Kind, ObjectWrite, Store, StoreError};
+use crate::store::{Actor, ActorKind, AuditEntry, Document, Kind, ObjectWrite, Store, StoreError};
 
 /// There is one organization, so its id says nothing.
 const ID: Uuid = Uuid::nil();
@@ -47,7 +47,17 @@ pub async fn organization(store: &Store, written: &OrganizationConfig) -> Result
         set(&mut described, key, value.into());
     }
     if described.body != document.body {
+        let before = (document.version > 0).then_some(document.body);
+        let action = if before.is_some() { "update" } else { "create" };
+        let entry = AuditEntry {
+            action,
+            kind: Kind::Organization,
+            id: ID,
+            before,
+            after: Some(described.body.clone()),
+        };
         write.put(&described).await?;
+        write.audit(&entry).await?;
         write.commit().await?;
     }
     Ok(Organization {

@@ -83,3 +83,28 @@ impl Selector {
         }
     }
 }
+
+/// Selectors of Access's that this version does not evaluate. A policy that has one lets nobody pass.
+pub const NOT_EVALUATED: &[&str] = &[
+    "email_list",
+    "ip_list",
+    "geo",
+    "group",
+    "auth_context",
+    "auth_method",
+    "login_method",
+    "oidc",
+    "saml",
+    "okta",
+    "gsuite",
+    "github-organization",
+    "service_token",
+    "any_valid_service_token",
+    "certificate",
+    "common_name",
+    "external_evaluation",
+    "device_posture",
+    "linked_app_token",
+    "user_risk_score",
+    "cloudflare_account_member",
+];

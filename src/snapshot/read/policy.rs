@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::model::duration::GoDuration;
 use crate::model::ids::PolicyId;
-use crate::model::policy::{Decision, Policy, Selector};
+use crate::model::policy::{Decision, NOT_EVALUATED, Policy, Selector};
 
 use super::object::{Object, Problem, Problems};
 
@@ -16,31 +16,6 @@ const UNENFORCED: &[&str] = &[
     "purpose_justification_required",
     "connection_rules",
     "mfa_config",
-];
-
-/// Access' other selectors.
-const NOT_EVALUATED: &[&str] = &[
-    "email_list",
-    "ip_list",
-    "geo",
-    "group",
-    "auth_context",
-    "auth_method",
-    "login_method",
-    "oidc",
-    "saml",
-    "okta",
-    "gsuite",
-    "github-organization",
-    "service_token",
-    "any_valid_service_token",
-    "certificate",
-    "common_name",
-    "external_evaluation",
-    "device_posture",
-    "linked_app_token",
-    "user_risk_score",
-    "cloudflare_account_member",
 ];
 
 /// Reads a policy.
