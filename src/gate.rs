@@ -11,22 +11,20 @@ use std::cell::Cell;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, SET_COOKIE};
-use http::{HeaderMap, HeaderValue, Method, Request, Response};
-use http_body_util::{BodyExt as _, Limited};
+use http::header::SET_COOKIE;
+use http::{HeaderMap, Method, Request, Response};
 use hyper::body::Incoming;
 
 use self::control::ControlPlane;
-use self::refuse::{Asked, Report};
+use self::refuse::Asked;
 use self::watch::Inputs;
 use crate::clock::Clock;
 use crate::crypto::seal::Sealer;
-use crate::login::{Place, Visit, bounce};
+use crate::login::bounce;
 use crate::model::ids::{SessionNonce, UserId};
-use crate::pages::person::{BadRequest, Unavailable};
 use crate::policy::{Nature, RequestFacts, Verdict};
 use crate::proxy::open_streams::KillSwitch;
 use crate::proxy::request_headers::{Client, Identity};
@@ -42,12 +40,6 @@ use crate::snapshot::{ProtectedApplication, Published, Snapshot, Unroutable};
 use crate::telemetry::access_log::{self, Answered};
 use crate::telemetry::metrics::{CoreMetrics, Decided, Finished, Metrics};
 use crate::telemetry::request_id::{RequestId, RequestIds};
-
-/// The longest body of a request to the gateway's own addresses, in bytes: forms, nothing more.
-const LONGEST_OWN_BODY: usize = 64 * 1024;
-
-/// How long such a body may take to come: they are short.
-const OWN_BODY_TIME: Duration = Duration::from_secs(10);
 
 /// Sessions that one request's tokens may make the gate look up. More cookies than that are nobody's browser.
 const LOOK_UPS: usize = 2;
@@ -173,7 +165,7 @@ impl Gate {
             });
         }
         Ok(if method == Method::HEAD {
-            without_content(response)
+            refuse::without_content(response)
         } else {
             response
         })
@@ -368,42 +360,6 @@ impl Gate {
         }
     }
 
-    /// Takes a request for one of the gateway's own addresses to the control plane.
-    async fn cross(
-        &self,
-        request: Request<Incoming>,
-        target: Target,
-        snapshot: &Snapshot,
-        arrival: &Arrival,
-        request_id: RequestId,
-    ) -> Response<Body> {
-        let place = match target.host() {
-            host if *host == *snapshot.organization.auth.host() => Place::AuthHost,
-            _ if refuse::knows_host(snapshot, target.host()) => Place::ApplicationHost,
-            _ => Place::Unknown,
-        };
-        let report = Report::new(&request, arrival, request_id);
-        let (mut head, body) = request.into_parts();
-        let body = Limited::new(body, LONGEST_OWN_BODY).collect();
-        let body = match tokio::time::timeout(OWN_BODY_TIME, body).await {
-            Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(_)) => return report.page(&BadRequest::TooLong, snapshot, &self.shared),
-            Err(_) => return report.page(&BadRequest::TooSlow, snapshot, &self.shared),
-        };
-        head.extensions.clear();
-        head.extensions.insert(Visit {
-            target,
-            client: arrival.address,
-            client_unreadable: arrival.address_unreadable,
-            request_id,
-            place,
-        });
-        match self.shared.control.answer(Request::from_parts(head, body)).await {
-            Ok(response) => response.map(own_body),
-            Err(_) => report.page(&Unavailable::Busy, snapshot, &self.shared),
-        }
-    }
-
     fn count(&self, application: &ProtectedApplication, verdict: &Verdict, began: Instant) {
         let (decision, reason) = match verdict {
             Verdict::Permit(permit) if permit.nature() == Nature::Bypass => ("bypass", "policy"),
@@ -451,34 +407,11 @@ enum Unidentified {
     StoreUnavailable,
 }
 
-/// The answer to HEAD: what GET would be answered, without the content (RFC 9110 §9.3.2). hyper sees to it on HTTP/1.1
-/// only.
-fn without_content(mut response: Response<Body>) -> Response<Body> {
-    if let Body::Full(bytes) = response.body() {
-        let length = HeaderValue::from(bytes.len());
-        response.headers_mut().entry(CONTENT_LENGTH).or_insert(length);
-        *response.body_mut() = Body::Empty;
-    }
-    response
-}
-
 /// Bytes of our own as the body of an answer.
 fn own_body(bytes: Bytes) -> Body {
     if bytes.is_empty() {
         Body::Empty
     } else {
         Body::Full(bytes)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_answer_to_head_has_the_length_of_the_content_and_not_the_content() {
-        let answer = without_content(Response::new(Body::Full(Bytes::from_static(b"a page"))));
-        assert_eq!(answer.headers()[CONTENT_LENGTH], "6");
-        assert!(matches!(answer.body(), Body::Empty));
     }
 }

@@ -66,12 +66,12 @@ pub(super) fn read(node: &Node<'_>) -> Option<LogConfig> {
 
 fn filter(node: &Node<'_>) -> Option<String> {
     let text = node.text()?;
-    if let Err(error) = EnvFilter::try_new(text) {
+    let fine = EnvFilter::try_new(text).is_ok();
+    if !fine {
         node.fault(
-            format!("\"{text}\" is no filter: {error}"),
+            format!("\"{text}\" is no filter"),
             "write info,vestibule::access=debug",
         );
-        return None;
     }
-    Some(text.to_owned())
+    fine.then(|| text.to_owned())
 }

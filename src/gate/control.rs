@@ -3,15 +3,26 @@
 //! The way is bounded. Where the control plane cannot keep up, the answer is 503 at once, and no proxied byte waits.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body as AxumBody;
 use bytes::Bytes;
 use http::{Request, Response};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tower::ServiceExt as _;
 
+use super::refuse::{self, Report};
+use super::{Arrival, Gate, own_body};
+use crate::login::{Place, Visit};
+use crate::pages::person::{BadRequest, Unavailable};
+use crate::proxy::Body;
+use crate::router::Target;
 use crate::shutdown::Shutdown;
+use crate::snapshot::Snapshot;
+use crate::telemetry::request_id::RequestId;
 
 /// Requests that may wait for the control plane.
 const WAITING: usize = 512;
@@ -19,6 +30,12 @@ const WAITING: usize = 512;
 const AT_ONCE: usize = 512;
 /// The longest answer of the control plane, in bytes: pages and keys are far smaller.
 const LONGEST_ANSWER: usize = 4 * 1024 * 1024;
+
+/// The longest body of a request to the gateway's own addresses, in bytes: forms, nothing more.
+const LONGEST_OWN_BODY: usize = 64 * 1024;
+
+/// How long such a body may take to come: they are short.
+const OWN_BODY_TIME: Duration = Duration::from_secs(10);
 
 /// The control plane as the cores see it. Cheap to clone; usable on any runtime.
 #[derive(Debug, Clone)]
@@ -82,5 +99,43 @@ async fn serve(router: Router, mut crossings: mpsc::Receiver<Crossing>) {
             }
             drop(place);
         });
+    }
+}
+
+impl Gate {
+    /// Takes a request for one of the gateway's own addresses to the control plane.
+    pub(super) async fn cross(
+        &self,
+        request: Request<Incoming>,
+        target: Target,
+        snapshot: &Snapshot,
+        arrival: &Arrival,
+        request_id: RequestId,
+    ) -> Response<Body> {
+        let place = match target.host() {
+            host if *host == *snapshot.organization.auth.host() => Place::AuthHost,
+            _ if refuse::knows_host(snapshot, target.host()) => Place::ApplicationHost,
+            _ => Place::Unknown,
+        };
+        let report = Report::new(&request, arrival, request_id);
+        let (mut head, body) = request.into_parts();
+        let body = Limited::new(body, LONGEST_OWN_BODY).collect();
+        let body = match tokio::time::timeout(OWN_BODY_TIME, body).await {
+            Ok(Ok(body)) => body.to_bytes(),
+            Ok(Err(_)) => return report.page(&BadRequest::TooLong, snapshot, &self.shared),
+            Err(_) => return report.page(&BadRequest::TooSlow, snapshot, &self.shared),
+        };
+        head.extensions.clear();
+        head.extensions.insert(Visit {
+            target,
+            client: arrival.address,
+            client_unreadable: arrival.address_unreadable,
+            request_id,
+            place,
+        });
+        match self.shared.control.answer(Request::from_parts(head, body)).await {
+            Ok(response) => response.map(own_body),
+            Err(_) => report.page(&Unavailable::Busy, snapshot, &self.shared),
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use http::header::{ORIGIN, UPGRADE};
+use http::header::{CONTENT_LENGTH, HeaderValue, ORIGIN, UPGRADE};
 use http::{HeaderMap, Method, Request, Response};
 use hyper::body::Incoming;
 
@@ -321,4 +321,29 @@ pub(super) fn foreign_origin(
         return None;
     }
     Some(String::from_utf8_lossy(origin.as_bytes()).into_owned())
+}
+
+/// The answer to HEAD: what GET would be answered, without the content (RFC 9110 §9.3.2). hyper sees to it on HTTP/1.1
+/// only.
+pub(super) fn without_content(mut response: Response<Body>) -> Response<Body> {
+    if let Body::Full(bytes) = response.body() {
+        let length = HeaderValue::from(bytes.len());
+        response.headers_mut().entry(CONTENT_LENGTH).or_insert(length);
+        *response.body_mut() = Body::Empty;
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn the_answer_to_head_has_the_length_of_the_content_and_not_the_content() {
+        let answer = without_content(Response::new(Body::Full(Bytes::from_static(b"a page"))));
+        assert_eq!(answer.headers()[CONTENT_LENGTH], "6");
+        assert!(matches!(answer.body(), Body::Empty));
+    }
 }
