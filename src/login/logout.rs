@@ -31,9 +31,6 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
         let here = call.application_session(|application| call.is_on_this_host(application));
         here.await?.map(|shown| shown.session)
     };
-    if session.is_none() && keeps_cookies_below_a_path(call) {
-        return Ok(on_the_auth_host(call));
-    }
     if let Some(session) = &session {
         let ending = Ending::Session(session.nonce().clone());
         let identity = session.identity().identity.clone();
@@ -48,33 +45,6 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
     let mut answer = signed_out(call, session.as_ref());
     remove_cookies(call, &mut answer);
     Ok(answer)
-}
-
-/// Whether this host's applications may have a cookie that no browser sends here.
-fn keeps_cookies_below_a_path(call: &Call<'_>) -> bool {
-    let mut applications = call.snapshot.applications.values();
-    call.visit.place == Place::ApplicationHost
-        && applications.any(|known| {
-            call.is_on_this_host(known) && call.with_cookie_path(&known.app).path_cookie_attribute
-        })
-}
-
-/// There the browser has the session's own cookie.
-fn on_the_auth_host(call: &Call<'_>) -> Answer {
-    let mut address = call.auth().address("/cdn-cgi/access/logout");
-    if let Some((_, back)) = call
-        .query
-        .value("returnTo")
-        .and_then(|address| own_address(call, address))
-    {
-        let query = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("returnTo", &back)
-            .finish();
-        address = format!("{address}?{query}");
-    }
-    let mut answer = redirect(&address);
-    remove_cookies(call, &mut answer);
-    answer
 }
 
 /// The page at the end of a sign-out at the provider.
