@@ -1,5 +1,5 @@
 //! Whatever is open, and idle at that moment, ends with its session: WebSocket, server-sent events, a slow download, a
-//! slow upload, and a stream of HTTP/2, for each cause.
+//! slow upload, over HTTP/1.1 and as streams of HTTP/2, for each cause.
 
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ struct Open {
     alice: Person,
     wires: Vec<(&'static str, Wire)>,
     frames: Frames,
-    stream: u32,
+    streams: Vec<(&'static str, u32)>,
 }
 
 impl Open {
@@ -63,22 +63,29 @@ impl Open {
         upload.send(b"the first bytes").await;
 
         let mut frames = Frames::connect(&world.dial(), &wiki).await;
-        let (authority, cookie) = (
-            world.authority("wiki"),
-            alice.cookie_header(&alice.address(&wiki, "/events")),
-        );
-        let fields: &[(&[u8], &[u8])] = &[
-            (b":method", b"GET"),
-            (b":scheme", b"https"),
-            (b":authority", authority.as_bytes()),
-            (b":path", b"/events"),
-            (b"cookie", cookie.as_bytes()),
-        ];
-        let stream = frames.open(fields, true).await;
-        assert_eq!(frames.outcome(stream).await, Outcome::Status(200));
+        let cookie = alice.cookie_header(&alice.address(&wiki, "/events"));
+        let authority = world.authority("wiki");
+        let fields = |method: &'static str, path: &'static str| {
+            vec![
+                (b":method".as_slice(), method.as_bytes()),
+                (b":scheme".as_slice(), b"https".as_slice()),
+                (b":authority".as_slice(), authority.as_bytes()),
+                (b":path".as_slice(), path.as_bytes()),
+                (b"cookie".as_slice(), cookie.as_bytes()),
+            ]
+        };
+        let mut streams = Vec::new();
+        for path in ["/events", "/download"] {
+            let stream = frames.open(&fields("GET", path), true).await;
+            assert_eq!(frames.outcome(stream).await, Outcome::Status(200));
+            streams.push((path, stream));
+        }
+        let stream = frames.open(&fields("POST", "/upload"), false).await;
+        frames.data(stream, b"the first bytes").await;
+        streams.push(("/upload", stream));
 
         let began = Instant::now();
-        while world.origin.streaming() < 5 || world.origin.uploaded() == 0 {
+        while world.origin.streaming() < 7 || world.origin.uploaded() < 2 * "the first bytes".len() {
             assert!(
                 began.elapsed() < Duration::from_secs(10),
                 "{} streams are open",
@@ -97,7 +104,7 @@ impl Open {
             alice,
             wires,
             frames,
-            stream,
+            streams,
         }
     }
 
@@ -116,20 +123,19 @@ impl Open {
             println!("{cause}: {name} cut after {took:?}");
             assert!(took < PROMISE, "{cause}: {name} was open for {took:?}");
         }
-        let outcome = self.frames.end(self.stream).await;
-        println!(
-            "{cause}: stream of HTTP/2 {outcome:?} after {:?}",
-            began.elapsed()
-        );
-        assert!(
-            matches!(outcome, Outcome::Reset(_) | Outcome::Gone(_)),
-            "{cause}: {outcome:?}"
-        );
-        assert!(
-            began.elapsed() < PROMISE,
-            "{cause}: the stream of HTTP/2 was open for {:?}",
-            began.elapsed()
-        );
+        for (path, stream) in self.streams {
+            let outcome = self.frames.end(stream).await;
+            let took = began.elapsed();
+            println!("{cause}: {path} over HTTP/2 {outcome:?} after {took:?}");
+            assert!(
+                matches!(outcome, Outcome::Reset(_) | Outcome::Gone(_)),
+                "{cause}: {path} {outcome:?}"
+            );
+            assert!(
+                took < PROMISE,
+                "{cause}: {path} over HTTP/2 was open for {took:?}"
+            );
+        }
         while self.world.origin.streaming() > 0 {
             assert!(began.elapsed() < PROMISE, "{cause}: open upstream");
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -1,5 +1,7 @@
 //! HTTP/2 by bare frames (RFC 9113), for requests that no library would send.
 
+use std::collections::BTreeMap;
+
 use super::wire::{Dial, Wire};
 
 const DATA: u8 = 0;
@@ -17,6 +19,8 @@ const ACK: u8 = 1;
 pub(crate) enum Outcome {
     /// With this status.
     Status(u16),
+    /// With the whole answer.
+    Complete,
     /// Reset, with this error code.
     Reset(u32),
     /// The whole connection was ended, with this error code where one was given.
@@ -27,13 +31,19 @@ pub(crate) enum Outcome {
 pub(crate) struct Frames {
     wire: Wire,
     next: u32,
+    // Streams that ended while another one was waited for.
+    ended: BTreeMap<u32, Outcome>,
 }
 
 impl Frames {
     pub(crate) async fn connect(dial: &Dial, host: &str) -> Self {
         let mut wire = dial.connect_as(host, b"h2").await;
         wire.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
-        let mut frames = Self { wire, next: 1 };
+        let mut frames = Self {
+            wire,
+            next: 1,
+            ended: BTreeMap::new(),
+        };
         frames.write(SETTINGS, 0, 0, &[]).await;
         frames
     }
@@ -70,6 +80,11 @@ impl Frames {
         stream
     }
 
+    /// Sends a piece of a body.
+    pub(crate) async fn data(&mut self, stream: u32, bytes: &[u8]) {
+        self.write(DATA, 0, stream, bytes).await;
+    }
+
     /// Takes a stream back (CANCEL).
     pub(crate) async fn reset(&mut self, stream: u32) {
         self.write(RST_STREAM, 0, stream, &8_u32.to_be_bytes()).await;
@@ -77,16 +92,18 @@ impl Frames {
 
     /// Waits for the head of the answer, a reset, or the end of the connection.
     pub(crate) async fn outcome(&mut self, stream: u32) -> Outcome {
-        self.until(stream, |kind, _| kind == HEADERS).await
+        self.until(stream, |kind| kind == HEADERS).await
     }
 
     /// Waits for the end of the stream: however it ends.
     pub(crate) async fn end(&mut self, stream: u32) -> Outcome {
-        self.until(stream, |kind, flags| kind == DATA && flags & END_STREAM != 0)
-            .await
+        match self.ended.get(&stream) {
+            Some(outcome) => *outcome,
+            None => self.until(stream, |_| false).await,
+        }
     }
 
-    async fn until(&mut self, stream: u32, enough: impl Fn(u8, u8) -> bool) -> Outcome {
+    async fn until(&mut self, stream: u32, enough: impl Fn(u8) -> bool) -> Outcome {
         loop {
             let head = self.wire.take(9).await;
             let [a, b, c, kind, flags, id @ ..] = head.as_slice() else {
@@ -105,12 +122,18 @@ impl Frames {
                 }
                 SETTINGS if flags & ACK == 0 => self.write(SETTINGS, ACK, 0, &[]).await,
                 PING if flags & ACK == 0 => self.write(PING, ACK, 0, &payload).await,
-                RST_STREAM if id == stream => {
-                    return Outcome::Reset(u32::from_be_bytes(payload[..4].try_into().unwrap()));
+                HEADERS if id == stream && enough(*kind) => return Outcome::Status(status(&payload)),
+                RST_STREAM => {
+                    let code = u32::from_be_bytes(payload[..4].try_into().unwrap());
+                    self.ended.insert(id, Outcome::Reset(code));
                 }
-                HEADERS if id == stream && enough(*kind, *flags) => return Outcome::Status(status(&payload)),
-                DATA if id == stream && enough(*kind, *flags) => return Outcome::Status(200),
+                DATA if flags & END_STREAM != 0 => {
+                    self.ended.insert(id, Outcome::Complete);
+                }
                 _ => {}
+            }
+            if let Some(outcome) = self.ended.get(&stream) {
+                return *outcome;
             }
         }
     }
