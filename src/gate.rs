@@ -242,13 +242,15 @@ impl Gate {
         let identified = self
             .identify(snapshot, application, request.headers(), arrival.address)
             .await;
+        let facts = arrival.facts();
         let credential = match identified {
             Ok(credential) => credential,
+            // Where everybody may pass it does not matter who asks.
+            Err(_) if matches!(application.policies.decide(None, &facts), Verdict::Permit(_)) => None,
             Err(unidentified) => return Ok(asked.unidentified(unidentified)),
         };
 
         // Decide: by the policies, whatever the identity.
-        let facts = arrival.facts();
         let memo = credential
             .as_ref()
             .map(|credential| credential.memo(snapshot, application));

@@ -206,7 +206,7 @@ impl Identifier {
         address: IpAddr,
         now_ms: i64,
     ) -> Result<Rc<Credential>, Unfit> {
-        if self.failures.must_wait(address, now_ms) {
+        if self.failures.must_wait(address, now_ms) && !self.names_live_session(token, now_ms) {
             return Err(Unfit::TooManyFailures);
         }
         let demand = Demand {
@@ -237,6 +237,15 @@ impl Identifier {
         });
         self.cache.borrow_mut().insert(digest, credential.clone());
         Ok(credential)
+    }
+}
+
+impl Identifier {
+    /// Whether a token claims a session that lives here. Nobody guesses one, so whoever shares an address with somebody
+    /// who floods it is not locked out by him.
+    fn names_live_session(&self, token: &str, now_ms: i64) -> bool {
+        let session = token::claimed_session(token).and_then(|nonce| self.table.find(&nonce));
+        session.is_some_and(|session| session.over(now_ms).is_none())
     }
 }
 
