@@ -2,7 +2,7 @@
 //!
 //! Every replica reads the rows of `changes` in their order, woken at once where the store can wake it and after a
 //! quarter of a second in any case. Endings of sessions are applied as they are read. A changed object or key asks for
-//! a new [`Snapshot`](crate::snapshot::Snapshot), which another task builds, so that an ending never waits behind it.
+//! a new [`Snapshot`], which another task builds, so that an ending never waits behind it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

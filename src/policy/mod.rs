@@ -6,7 +6,7 @@
 //! A rule answers yes, no or **unknown** ([`Answer`]), and unknown is carried through include, require and exclude.
 //! Allow and Bypass apply on yes only, Deny applies on yes and on unknown: what cannot be evaluated lets nobody in.
 //!
-//! [`compile`] turns the rules into hash look-ups, so that a decision costs the same for one rule and for ten thousand.
+//! [`compile()`] turns the rules into hash look-ups, so that a decision costs the same for one rule and for ten thousand.
 //! What depends on the person alone is kept as [`Outcomes`] between requests; what depends on the request is asked
 //! each time. [`Permit`], which alone opens the way to an upstream, is made here and nowhere else.
 
