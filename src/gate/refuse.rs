@@ -19,6 +19,9 @@ use crate::snapshot::{ProtectedApplication, Snapshot};
 use crate::telemetry::access_log::{self, RefusedRequest};
 use crate::telemetry::request_id::RequestId;
 
+/// What may reach an application: everything but CONNECT and TRACE. Other methods exist; these are the known ones.
+const SERVED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
 /// Seconds after which an address that failed too often may try again.
 const RETRY_AFTER: u32 = 10;
 
@@ -67,7 +70,7 @@ impl<'r> Asked<'r> {
         let reason = refused.to_string();
         tracing::debug!(request.id = %self.request_id, client.address = %self.address, reason, "Malformed request");
         match refused {
-            TargetRefused::Method => self.page(&BadRequest::Method),
+            TargetRefused::Method => self.page(&BadRequest::Method(SERVED)),
             _ => self.page(&BadRequest::Malformed(&reason)),
         }
     }

@@ -160,7 +160,7 @@ impl Ended {
         let another = another.as_deref();
         match &*self.why {
             Why::Query(refused) => call.page(&BadRequest::Malformed(&refused.to_string())),
-            Why::Method => call.page(&BadRequest::Method),
+            Why::Method => call.page(&BadRequest::Method("GET, HEAD")),
             Why::CrossSite => call.page(&BadRequest::CrossSite),
             Why::State(StateRefused::Expired(_)) => call.page(&Failure::login_expired(again)),
             Why::ForeignBrowser => foreign_browser(call, again),

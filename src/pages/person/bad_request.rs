@@ -13,8 +13,8 @@ use super::words;
 pub enum BadRequest<'a> {
     /// Malformed (400), and in which respect.
     Malformed(&'a str),
-    /// A method that no application gets (405).
-    Method,
+    /// A method that is not served here (405), with those that are (RFC 9110 §15.5.6).
+    Method(&'static str),
     /// Another site asked for what only the person may ask for (403).
     CrossSite,
     /// A body longer than is read (413).
@@ -30,7 +30,7 @@ impl BadRequest<'_> {
                 words::MALFORMED_TITLE,
                 Sentence::new(words::MALFORMED).with("reason", reason),
             ),
-            Self::Method => (words::METHOD_TITLE, Sentence::new(words::METHOD)),
+            Self::Method(_) => (words::METHOD_TITLE, Sentence::new(words::METHOD)),
             Self::CrossSite => (words::CROSS_SITE_TITLE, Sentence::new(words::CROSS_SITE)),
             Self::TooLong => (words::TOO_LONG_TITLE, Sentence::new(words::TOO_LONG)),
             Self::TooSlow => (words::TOO_SLOW_TITLE, Sentence::new(words::TOO_SLOW)),
@@ -49,17 +49,24 @@ impl Page for BadRequest<'_> {
     fn status(&self) -> StatusCode {
         match self {
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
-            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::CrossSite => StatusCode::FORBIDDEN,
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
         }
     }
 
+    fn allow(&self) -> Option<&'static str> {
+        match self {
+            Self::Method(allowed) => Some(allowed),
+            _ => None,
+        }
+    }
+
     fn code(&self) -> &'static str {
         match self {
             Self::Malformed(_) => "bad_request",
-            Self::Method => "method_not_allowed",
+            Self::Method(_) => "method_not_allowed",
             Self::CrossSite => "cross_site_request",
             Self::TooLong => "content_too_large",
             Self::TooSlow => "request_timeout",

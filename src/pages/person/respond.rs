@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL as CACHE_CONTROL_NAME, CONTENT_SECURITY_POLICY, CONTENT_TYPE, EXPIRES as EXPIRES_NAME,
-    HeaderName, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ALLOW, CACHE_CONTROL as CACHE_CONTROL_NAME, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    EXPIRES as EXPIRES_NAME, HeaderName, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde::Serialize;
@@ -51,6 +52,11 @@ pub trait Page {
 
     /// After how many seconds trying again makes sense (RFC 9110 §10.2.3).
     fn retry_after(&self) -> Option<u32> {
+        None
+    }
+
+    /// The methods that are served, where another was asked for (RFC 9110 §10.2.1).
+    fn allow(&self) -> Option<&'static str> {
         None
     }
 
@@ -120,6 +126,9 @@ fn answer<P: Page + ?Sized>(page: &P, body: String, kind: &'static str, policy: 
     if !framed {
         // For browsers that do not know `frame-ancestors`; it cannot name an origin.
         headers.insert(X_FRAME_OPTIONS, const { HeaderValue::from_static("DENY") });
+    }
+    if let Some(methods) = page.allow() {
+        headers.insert(ALLOW, HeaderValue::from_static(methods));
     }
     if let Some(seconds) = page.retry_after() {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));

@@ -151,7 +151,7 @@ fn every_page(mut look: impl FnMut(&str, &dyn Page, Response<Bytes>)) {
             }),
         ),
         ("malformed", Box::new(BadRequest::Malformed(HOSTILE))),
-        ("method", Box::new(BadRequest::Method)),
+        ("method", Box::new(BadRequest::Method("GET, HEAD"))),
         ("cross-site", Box::new(BadRequest::CrossSite)),
         ("too long", Box::new(BadRequest::TooLong)),
         ("too slow", Box::new(BadRequest::TooSlow)),
@@ -375,4 +375,11 @@ fn pages_that_will_pass_say_when_to_come_back() {
         header(&Unavailable::Busy.respond(&frame("Example")), "retry-after"),
         Some("10")
     );
+}
+
+/// RFC 9110 §15.5.6: whoever asked with a method that is not served learns which are.
+#[test]
+fn a_method_that_is_not_served_is_answered_with_those_that_are() {
+    let answer = BadRequest::Method("GET, HEAD").respond(&frame("Example"));
+    assert_eq!(answer.headers()[http::header::ALLOW], "GET, HEAD");
 }
