@@ -5,6 +5,7 @@ mod check;
 mod keys;
 mod opened;
 mod serve;
+mod sessions;
 
 use std::ffi::OsString;
 use std::future::Future;
@@ -37,6 +38,11 @@ enum Command {
     Keys {
         #[command(subcommand)]
         command: keys::KeysCommand,
+    },
+    /// Show who is signed in, and end their sessions
+    Sessions {
+        #[command(subcommand)]
+        command: sessions::SessionsCommand,
     },
 }
 
@@ -121,6 +127,7 @@ impl Command {
             Self::Check { file } => block_on(check::run(&file, terminal))?,
             Self::Apply(file) => block_on(apply::run(&file.config, terminal))?,
             Self::Keys { command } => block_on(keys::run(command, terminal))?,
+            Self::Sessions { command } => block_on(sessions::run(command, terminal))?,
         }
     }
 }

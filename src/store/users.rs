@@ -4,6 +4,7 @@ use sqlx::any::AnyRow;
 
 use super::row::Cells;
 use super::{Store, StoreError, bounded};
+use crate::model::email::EmailAddress;
 use crate::model::identity::PersonKey;
 use crate::model::ids::{IdpId, UserId};
 
@@ -35,7 +36,24 @@ const ONE: &str = "SELECT id, provider, tenant, object, email, name, generation,
 const OF_PERSON: &str = "SELECT id, provider, tenant, object, email, name, generation, deprovisioned, \
      created_ms, last_login_ms FROM users WHERE provider = $1 AND tenant = $2 AND object = $3";
 
+const WITH_EMAIL: &str = "SELECT id, provider, tenant, object, email, name, generation, deprovisioned, \
+     created_ms, last_login_ms FROM users WHERE email = $1 ORDER BY last_login_ms DESC, id LIMIT 1000";
+
 impl Store {
+    /// Everybody whose last login gave this address, the latest first, at most a thousand. An address is a label:
+    /// different people may have had it.
+    pub async fn users_with_email(&self, email: &EmailAddress) -> Result<Vec<User>, StoreError> {
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let rows = sqlx::query(WITH_EMAIL)
+                .bind(email.as_str())
+                .fetch_all(&mut *connection)
+                .await?;
+            rows.iter().map(user).collect()
+        })
+        .await
+    }
+
     /// One user.
     pub async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
         bounded(async {

@@ -207,6 +207,41 @@ async fn every_open_stream_is_cut_by_another_process_that_ends_the_person() {
 }
 
 #[tokio::test]
+async fn every_open_stream_is_cut_by_the_command_that_ends_a_persons_sessions() {
+    let open = Open::everything().await;
+    let (file, nonce) = (open.world.file().to_owned(), open.session().to_string());
+    let type_in = |act: &'static str, address: &'static str| {
+        let file = file.clone();
+        let command = move || {
+            let arguments = ["sessions", act, address, "--config"];
+            let program = env!("CARGO_BIN_EXE_vestibule");
+            std::process::Command::new(program)
+                .args(arguments)
+                .arg(file)
+                .output()
+                .unwrap()
+        };
+        async { tokio::task::spawn_blocking(command).await.unwrap() }
+    };
+    let listed = type_in("list", ALICE).await;
+    let text = String::from_utf8_lossy(&listed.stdout).into_owned();
+    assert!(
+        listed.status.success() && text.contains(&nonce) && text.contains("1 live"),
+        "{listed:?}"
+    );
+    assert_eq!(
+        type_in("end", "nobody@contoso.example").await.status.code(),
+        Some(64)
+    );
+    let ended = type_in("end", ALICE).await;
+    assert!(
+        String::from_utf8_lossy(&ended.stdout).contains("1 ended"),
+        "{ended:?}"
+    );
+    open.cut_by("the command").await;
+}
+
+#[tokio::test]
 async fn every_open_stream_is_cut_by_a_compromised_key() {
     let open = Open::everything().await;
     let running = open.world.running();
