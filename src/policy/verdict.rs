@@ -38,7 +38,7 @@ pub enum Verdict {
 ///
 /// ```compile_fail
 /// use vestibule::policy::Permit;
-/// fn forge() -> Permit { Permit::new(todo!(), todo!()) }
+/// fn forge() -> Permit { Permit::new(panic!(), panic!()) }
 /// ```
 #[derive(Debug)]
 pub struct Permit {
