@@ -238,9 +238,7 @@ impl Identifier {
         self.cache.borrow_mut().insert(digest, credential.clone());
         Ok(credential)
     }
-}
 
-impl Identifier {
     /// Whether a token claims a session that lives here. Nobody guesses one, so whoever shares an address with somebody
     /// who floods it is not locked out by him.
     fn names_live_session(&self, token: &str, now_ms: i64) -> bool {

@@ -34,8 +34,9 @@ impl Revoker {
     /// [`StoreError`] where the store could not be told *yet*: this replica has ended them all the same, others
     /// follow as soon as the store is back. The caller answers 503 so that nobody believes it is done.
     pub async fn revoke(&self, ending: Ending, cause: Cause) -> Result<usize, StoreError> {
-        let owed = self.table.owe();
-        let mut ended = whose(&ending).map_or(0, |whose| self.table.end(&whose, cause));
+        let whose = whose(&ending);
+        let owed = self.table.owe(whose.clone());
+        let mut ended = whose.map_or(0, |whose| self.table.end(&whose, cause));
         match self.store.end_sessions(&ending, cause.word()).await {
             Ok(nonces) => {
                 // Sessions that the store knows by other keys (the provider's `sid`) are named only now.

@@ -4,7 +4,7 @@
 //! provider. A session that is not here may still be alive in the store; one that ended here is ended for good.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
@@ -203,18 +203,19 @@ struct Inner {
     // Asked on login, on the first request of a token on a core and on endings: never on the fast path.
     known: Mutex<Known>,
     identity_versions: AtomicU64,
-    // Endings that the store has not been told of yet.
-    owed: AtomicUsize,
 }
 
-/// An ending that the store has not been told of yet. While there is one, ended sessions are remembered: forgotten, they
-/// would be asked for again, and the store would call them alive.
+/// An ending that the store has not been told of yet. The store calls alive whom it concerns: as long as there is one,
+/// ended sessions are remembered, and none of those that it names is taken in.
 #[derive(Debug)]
-pub struct Owed(Arc<Inner>);
+pub struct Owed {
+    inner: Arc<Inner>,
+    number: u64,
+}
 
 impl Drop for Owed {
     fn drop(&mut self) {
-        self.0.owed.fetch_sub(1, Ordering::AcqRel);
+        self.inner.known().owed.remove(&self.number);
     }
 }
 
@@ -225,6 +226,9 @@ struct Known {
     events: VecDeque<Whose>,
     /// How many there have been in all.
     counted: u64,
+    /// Endings that the store has not been told of yet; without a name where only the store knows whose they are.
+    owed: HashMap<u64, Option<Whose>>,
+    owed_in_all: u64,
 }
 
 impl Known {
@@ -240,7 +244,9 @@ impl Known {
     fn holds(&self, asked: Asked, found: &Found) -> bool {
         let since = usize::try_from(self.counted.saturating_sub(asked.events)).unwrap_or(usize::MAX);
         let concerns = |whose: &Whose| whose.includes(&found.nonce, found.user, found.provider);
-        since <= self.events.len() && !self.events.iter().rev().take(since).any(concerns)
+        let late = since > self.events.len() || self.events.iter().rev().take(since).any(concerns);
+        let owed = self.owed.values().flatten().any(concerns);
+        !late && !owed
     }
 
     fn end(&mut self, whose: &Whose, cause: Cause) -> usize {
@@ -310,9 +316,15 @@ impl SessionTable {
     }
 
     /// To be called *before* sessions end that the store does not know to have ended, and kept until it does.
-    pub fn owe(&self) -> Owed {
-        self.inner.owed.fetch_add(1, Ordering::AcqRel);
-        Owed(Arc::clone(&self.inner))
+    pub fn owe(&self, whose: Option<Whose>) -> Owed {
+        let mut known = self.known();
+        known.owed_in_all += 1;
+        let number = known.owed_in_all;
+        known.owed.insert(number, whose);
+        Owed {
+            inner: Arc::clone(&self.inner),
+            number,
+        }
     }
 
     /// The store holds another identity for this session from now on; what was read before is out of date.
@@ -333,7 +345,7 @@ impl SessionTable {
     /// store may not know yet is kept.
     pub fn forget_over(&self, now_ms: i64) {
         let mut known = self.known();
-        let all_told = self.inner.owed.load(Ordering::Acquire) == 0;
+        let all_told = known.owed.is_empty();
         known.sessions.retain(|_, session| match session.over(now_ms) {
             None => true,
             Some(Cause::Expired) => false,
@@ -370,8 +382,14 @@ impl SessionTable {
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
+        self.inner.known()
+    }
+}
+
+impl Inner {
+    fn known(&self) -> MutexGuard<'_, Known> {
         // Nothing that holds the lock can leave it half-written, so a poisoned one is whole.
-        self.inner.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -521,7 +539,7 @@ mod tests {
         table
             .install(table.asking(), found("aaaaaaaaaaaaaaaa", 1))
             .unwrap();
-        let owed = table.owe();
+        let owed = table.owe(None);
         let nonce: SessionNonce = "aaaaaaaaaaaaaaaa".parse().unwrap();
         table.end(&Whose::Session(nonce.clone()), Cause::Logout);
         table.forget_over(NOW);
@@ -540,5 +558,25 @@ mod tests {
         let before = held.identity().version;
         table.replace_identity(held.nonce(), found("aaaaaaaaaaaaaaaa", 1).identity);
         assert!(held.identity().version > before);
+    }
+
+    #[test]
+    fn whom_the_store_has_not_been_told_of_is_not_taken_in() {
+        let table = SessionTable::new();
+        let one = found("aaaaaaaaaaaaaaaa", 1);
+        let owed = table.owe(Some(Whose::User(one.user)));
+        table.end(&Whose::User(one.user), Cause::Administrator);
+        // Asked after the ending, of a store that knows nothing of it.
+        assert_eq!(
+            table.install(table.asking(), one.clone()).unwrap_err(),
+            EndedMeanwhile
+        );
+        assert!(
+            table
+                .install(table.asking(), found("bbbbbbbbbbbbbbbb", 2))
+                .is_ok()
+        );
+        drop(owed);
+        assert!(table.install(table.asking(), one).is_ok());
     }
 }
