@@ -33,13 +33,7 @@ pub(crate) async fn authorize(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let path = uri.path().to_owned();
-    let recorded = Recorded {
-        endpoint: Endpoint::Authorize,
-        method: method.to_string(),
-        path,
-        grant: None,
-    };
+    let recorded = Recorded::new(Endpoint::Authorize, &method, &uri);
     context.directory.arrived(recorded).await;
     let query = uri.query().unwrap_or_default();
     let mut params = Params::parse(query);

@@ -27,7 +27,7 @@ pub(crate) async fn metadata(
 ) -> Response {
     context
         .directory
-        .arrived(request(Endpoint::Discovery, &uri))
+        .arrived(Recorded::new(Endpoint::Discovery, &Method::GET, &uri))
         .await;
     let broken = context.directory.lock().faults.strike(|fault| match fault {
         Fault::Discovery { status } => Some(*status),
@@ -45,7 +45,10 @@ pub(crate) async fn metadata(
 
 /// `GET /{tenant}/discovery/v2.0/keys`
 pub(crate) async fn keys(State(context): State<Context>, Path(segment): Path<String>, uri: Uri) -> Response {
-    context.directory.arrived(request(Endpoint::Jwks, &uri)).await;
+    context
+        .directory
+        .arrived(Recorded::new(Endpoint::Jwks, &Method::GET, &uri))
+        .await;
     let broken = context.directory.lock().faults.strike(|fault| match fault {
         Fault::Jwks { status } => Some(*status),
         _ => None,
@@ -108,15 +111,6 @@ impl Realm {
 /// Whether a tenant segment means any organisation.
 pub(crate) fn is_alias(segment: &str) -> bool {
     matches!(segment, "common" | "organizations")
-}
-
-fn request(endpoint: Endpoint, uri: &Uri) -> Recorded {
-    Recorded {
-        endpoint,
-        method: Method::GET.to_string(),
-        path: uri.path().to_owned(),
-        grant: None,
-    }
 }
 
 fn unknown_tenant(context: &Context, segment: &str) -> Response {

@@ -64,13 +64,7 @@ pub(crate) async fn userinfo(
 }
 
 async fn arrived(context: &Context, method: &Method, uri: &Uri) {
-    let path = uri.path().to_owned();
-    let recorded = Recorded {
-        endpoint: Endpoint::Graph,
-        method: method.to_string(),
-        path,
-        grant: None,
-    };
+    let recorded = Recorded::new(Endpoint::Graph, method, uri);
     context.directory.arrived(recorded).await;
 }
 

@@ -29,13 +29,7 @@ pub(crate) async fn logout(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let path = uri.path().to_owned();
-    let recorded = Recorded {
-        endpoint: Endpoint::Logout,
-        method: method.to_string(),
-        path,
-        grant: None,
-    };
+    let recorded = Recorded::new(Endpoint::Logout, &method, &uri);
     context.directory.arrived(recorded).await;
     let mut params = Params::parse(uri.query().unwrap_or_default());
     params.add(&String::from_utf8_lossy(&body));

@@ -1,5 +1,7 @@
 //! Which requests arrived, so that a test can say how many there were.
 
+use axum::http::{Method, Uri};
+
 use crate::faults::Endpoint;
 
 /// One request, without anything secret.
@@ -13,4 +15,16 @@ pub struct Recorded {
     pub path: String,
     /// The grant type of a token request.
     pub grant: Option<String>,
+}
+
+impl Recorded {
+    /// A request as it arrived, without its grant type.
+    pub(crate) fn new(endpoint: Endpoint, method: &Method, uri: &Uri) -> Self {
+        Self {
+            endpoint,
+            method: method.to_string(),
+            path: uri.path().to_owned(),
+            grant: None,
+        }
+    }
 }

@@ -38,10 +38,8 @@ pub(crate) async fn token(
 ) -> Response {
     let params = form(&headers, &body);
     let recorded = Recorded {
-        endpoint: Endpoint::Token,
-        method: Method::POST.to_string(),
-        path: uri.path().to_owned(),
         grant: params.find("grant_type").map(str::to_owned),
+        ..Recorded::new(Endpoint::Token, &Method::POST, &uri)
     };
     context.directory.arrived(recorded).await;
     let fault = context.directory.lock().faults.strike(|fault| match fault {
