@@ -146,6 +146,10 @@ fn person(groups: u128) -> Identity {
         address: IpAddr::from([198, 51, 100, 7]),
         country: None,
         at: Timestamp::UNIX_EPOCH,
+        contexts_asked: false,
+        evaluations: Vec::new(),
+        justifications: Vec::new(),
+        approvals: Vec::new(),
     }
 }
 
@@ -201,6 +205,7 @@ fn known_person(policies: &[Policy]) -> Operation {
     let outcomes = policies.outcomes(&person(10));
     let facts = RequestFacts {
         address: Some(IpAddr::from([198, 51, 100, 7])),
+        ..RequestFacts::default()
     };
     Box::new(move || {
         black_box(policies.decide(black_box(Some(&outcomes)), &facts));
@@ -216,6 +221,7 @@ fn by_address(size: u128) -> Operation {
     let policies = compile(&[policy(Decision::Bypass, (0..size).map(range).collect())]);
     let facts = RequestFacts {
         address: Some(IpAddr::from([10, 0, 0, 7])),
+        ..RequestFacts::default()
     };
     Box::new(move || {
         black_box(policies.decide(None, black_box(&facts)));

@@ -88,9 +88,11 @@ pub struct Arrival {
 
 impl Arrival {
     /// What policies may ask about the request.
-    fn facts(&self) -> RequestFacts {
+    fn facts(&self, now_ms: i64) -> RequestFacts {
         RequestFacts {
             address: (!self.address_unreadable).then_some(self.address),
+            now_ms,
+            ..RequestFacts::default()
         }
     }
 }
@@ -242,7 +244,7 @@ impl Gate {
         let identified = self
             .identify(snapshot, application, request.headers(), arrival.address)
             .await;
-        let facts = arrival.facts();
+        let facts = arrival.facts(self.shared.clock.now_ms());
         let credential = match identified {
             Ok(credential) => credential,
             // Where everybody may pass it does not matter who asks.
@@ -259,7 +261,8 @@ impl Gate {
         self.count(application, &verdict, began);
         let permit = match verdict {
             Verdict::Permit(permit) => permit,
-            Verdict::SignIn => return Ok(asked.sign_in()),
+            // What is missing is found out on the auth host, as a sign-in is.
+            Verdict::SignIn | Verdict::StepUp(_) => return Ok(asked.sign_in()),
             Verdict::Refuse(refusal) => {
                 return Ok(asked.refused(&refusal, credential.as_deref()));
             }
@@ -367,6 +370,7 @@ impl Gate {
             Verdict::Permit(permit) if permit.nature() == Nature::Bypass => ("bypass", "policy"),
             Verdict::Permit(_) => ("allow", "policy"),
             Verdict::SignIn => ("sign_in", "nobody"),
+            Verdict::StepUp(step_up) => ("step_up", step_up.need.word()),
             Verdict::Refuse(refusal) => ("deny", refusal.reason.word()),
         };
         let decided = Decided {

@@ -12,11 +12,21 @@ use uuid::Uuid;
 
 use crate::model::ids::AccountId;
 
-/// The kinds of objects that can be declared.
+/// The kinds of objects that can be declared, in the order in which they may refer to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum DeclaredKind {
     /// An identity provider.
     IdentityProvider,
+    /// A list of e-mail or network addresses.
+    List,
+    /// A service token.
+    ServiceToken,
+    /// A certificate authority whose client certificates are taken.
+    Certificate,
+    /// An access group.
+    Group,
+    /// A page that an operator wrote.
+    CustomPage,
     /// An access policy.
     Policy,
     /// An application.
@@ -28,6 +38,11 @@ impl DeclaredKind {
     fn label(self) -> &'static str {
         match self {
             Self::IdentityProvider => "identity_provider",
+            Self::List => "list",
+            Self::ServiceToken => "service_token",
+            Self::Certificate => "certificate",
+            Self::Group => "group",
+            Self::CustomPage => "custom_page",
             Self::Policy => "policy",
             Self::Application => "application",
         }

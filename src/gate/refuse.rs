@@ -26,7 +26,7 @@ const SERVED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const RETRY_AFTER: u32 = 10;
 
 /// A request that may have to be refused: what its answer depends on.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Asked<'r> {
     shared: &'r Shared,
     snapshot: &'r Snapshot,
@@ -51,7 +51,7 @@ impl<'r> Asked<'r> {
             method: request.method(),
             headers: request.headers(),
             address: arrival.address,
-            facts: arrival.facts(),
+            facts: arrival.facts(shared.clock.now_ms()),
             request_id,
         }
     }
@@ -99,7 +99,7 @@ impl<'r> Asked<'r> {
 }
 
 /// A request for a known application that may have to be refused.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct AskedOf<'r> {
     asked: Asked<'r>,
     application: &'r ProtectedApplication,

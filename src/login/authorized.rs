@@ -12,6 +12,7 @@ use super::failure::{Ended, Why};
 use super::hand_over::{Judged, judge, refuse};
 use super::landing::Landing;
 use super::mint;
+use super::step_up::step_up;
 use super::ticket::{self, LIFE_SECONDS, Ticket};
 use crate::session::cookies;
 use crate::session::table::LiveSession;
@@ -59,6 +60,7 @@ async fn honour(call: &Call<'_>, ticket: &Ticket, nonce: &str) -> Result<Answer,
     match judge(call, &application, &session) {
         Judged::Enters(duration) => let_in(call, &application, &session, landing, duration).await,
         Judged::Open => Ok(redirect(&landing.address(call.auth()))),
+        Judged::Needs(need) => step_up(call, &application, &session, landing, &need).await,
         Judged::OtherProvider => Err(Why::SessionOver.into()),
         Judged::Refused(refusal) => Ok(refuse(call, &application, &session, landing, &refusal).await),
     }

@@ -136,7 +136,7 @@ fn already_signed_in(
     let application = call.application_at(landing)?;
     match judge(call, &application, session) {
         Judged::Enters(_) => Some(hand_over(call, session, landing.clone())),
-        Judged::Open | Judged::OtherProvider | Judged::Refused(_) => None,
+        Judged::Open | Judged::Needs(_) | Judged::OtherProvider | Judged::Refused(_) => None,
     }
 }
 

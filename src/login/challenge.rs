@@ -238,7 +238,7 @@ pub fn because(
         RefusalReason::Denied => Because::Blocked,
         _ if groups_unknown => Because::GroupsUnknown,
         RefusalReason::NotRuledOut => Because::Blocked,
-        RefusalReason::NoPolicyMatched => Because::NoRule,
+        RefusalReason::NoPolicyMatched | RefusalReason::Unmet => Because::NoRule,
     }
 }
 

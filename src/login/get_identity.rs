@@ -56,12 +56,14 @@ fn policy(call: &Call<'_>, application: &ProtectedApplication, identity: &Identi
     let facts = match call.visit.place {
         Place::AuthHost => RequestFacts {
             address: Some(identity.address),
+            now_ms: call.now_ms(),
+            ..RequestFacts::default()
         },
-        _ => call.visit.facts(),
+        _ => call.visit.facts(call.now_ms()),
     };
     let outcomes = application.policies.outcomes(identity);
     match application.policies.decide(Some(&outcomes), &facts) {
         Verdict::Permit(permit) => Some(json!({"id": permit.policy(), "name": permit.policy_name()})),
-        Verdict::SignIn | Verdict::Refuse(_) => None,
+        Verdict::SignIn | Verdict::StepUp(_) | Verdict::Refuse(_) => None,
     }
 }

@@ -10,7 +10,7 @@ use super::landing::Landing;
 use super::record;
 use super::ticket::Ticket;
 use crate::pages::person::Refused;
-use crate::policy::{Nature, Refusal, Verdict};
+use crate::policy::{Nature, Refusal, StepUp, Verdict};
 use crate::session::table::LiveSession;
 use crate::snapshot::ProtectedApplication;
 
@@ -22,6 +22,8 @@ pub(super) enum Judged {
     Open,
     /// Its provider is not one of the application's: another login is needed.
     OtherProvider,
+    /// It could once something more is known of the person.
+    Needs(StepUp),
     /// It may not.
     Refused(Refusal),
 }
@@ -36,7 +38,7 @@ pub(super) fn judge(call: &Call<'_>, application: &ProtectedApplication, session
         return Judged::OtherProvider;
     }
     let outcomes = application.policies.outcomes(&session.identity().identity);
-    let facts = call.visit.facts();
+    let facts = call.visit.facts(call.now_ms());
     match application.policies.decide(Some(&outcomes), &facts) {
         Verdict::Permit(permit) if permit.nature() == Nature::Bypass => Judged::Open,
         Verdict::Permit(permit) => {
@@ -47,6 +49,7 @@ pub(super) fn judge(call: &Call<'_>, application: &ProtectedApplication, session
         }
         // Policies that ask for an identity have been given one; who is still asked is let in by none of them.
         Verdict::SignIn => Judged::OtherProvider,
+        Verdict::StepUp(step_up) => Judged::Needs(step_up),
         Verdict::Refuse(refusal) => Judged::Refused(refusal),
     }
 }

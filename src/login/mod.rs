@@ -39,6 +39,7 @@ mod routes;
 mod sign_in;
 mod start;
 pub mod state;
+mod step_up;
 pub mod ticket;
 pub mod visit;
 

@@ -92,7 +92,7 @@ pub(super) async fn refused(
     identity: &Identity,
     refusal: &Refusal,
 ) {
-    let facts = call.visit.facts();
+    let facts = call.visit.facts(call.now_ms());
     let because = explain(&application.policy_docs, identity, &facts);
     tracing::info!(
         request.id = %call.request_id, application = %application.app.name, user.id = %identity.user,

@@ -12,6 +12,7 @@ use super::failure::{Ended, Why};
 use super::hand_over::{Judged, judge, refuse, ticket_address};
 use super::landing::Landing;
 use super::state::{LoginPurpose, LoginState};
+use super::step_up::step_up;
 use super::{mint, record, refresh};
 use crate::crypto::random;
 use crate::crypto::seal::Purpose;
@@ -124,6 +125,10 @@ pub(super) fn identity(call: &Call<'_>, signing: &Signing<'_>, user: UserId) -> 
         address: call.visit.client,
         country: None,
         at: call.login.clock.now(),
+        contexts_asked: false,
+        evaluations: Vec::new(),
+        justifications: Vec::new(),
+        approvals: Vec::new(),
     }
 }
 
@@ -156,6 +161,7 @@ async fn to_application(
             &landing.address(call.auth()),
         )),
         Judged::Refused(refusal) => Ok(refuse(call, &application, session, landing, &refusal).await),
+        Judged::Needs(need) => step_up(call, &application, session, landing, &need).await,
         Judged::OtherProvider => Err(Why::NoProvider.into()),
     }
 }

@@ -15,6 +15,7 @@ use super::leave::{Leaving, leave};
 use super::meta::{self, Opened};
 use super::return_path::ReturnPath;
 use super::state::LoginPurpose;
+use super::step_up::step_up;
 use crate::model::host::Host;
 use crate::model::idp::{IdentityProvider, Prompt};
 use crate::model::ids::IdpId;
@@ -70,6 +71,7 @@ async fn sign_in(
             Judged::Refused(refusal) => {
                 return Ok(refuse(call, application, session, landing, &refusal).await);
             }
+            Judged::Needs(need) => return step_up(call, application, session, landing, &need).await,
             Judged::OtherProvider => {}
         }
     }

@@ -23,9 +23,11 @@ pub struct Visit {
 
 impl Visit {
     /// What policies may ask about the request.
-    pub fn facts(&self) -> RequestFacts {
+    pub fn facts(&self, now_ms: i64) -> RequestFacts {
         RequestFacts {
             address: (!self.client_unreadable).then_some(self.client),
+            now_ms,
+            ..RequestFacts::default()
         }
     }
 }

@@ -29,6 +29,11 @@ pub(super) struct Planned {
 pub(super) fn kind(declared: DeclaredKind) -> Kind {
     match declared {
         DeclaredKind::IdentityProvider => Kind::IdentityProvider,
+        DeclaredKind::List => Kind::List,
+        DeclaredKind::ServiceToken => Kind::ServiceToken,
+        DeclaredKind::Certificate => Kind::Certificate,
+        DeclaredKind::Group => Kind::Group,
+        DeclaredKind::CustomPage => Kind::CustomPage,
         DeclaredKind::Policy => Kind::Policy,
         DeclaredKind::Application => Kind::Application,
     }

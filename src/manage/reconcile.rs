@@ -92,7 +92,16 @@ impl Manage {
 
 async fn stored(write: &mut ObjectWrite) -> Result<Stored, StoreError> {
     let mut stored = Stored::new();
-    for kind in [Kind::IdentityProvider, Kind::Policy, Kind::Application] {
+    for kind in [
+        Kind::IdentityProvider,
+        Kind::List,
+        Kind::ServiceToken,
+        Kind::Certificate,
+        Kind::Group,
+        Kind::CustomPage,
+        Kind::Policy,
+        Kind::Application,
+    ] {
         for document in write.documents(kind).await? {
             stored.insert((kind, document.id), document);
         }

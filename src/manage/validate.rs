@@ -82,7 +82,13 @@ impl Manage {
                 }
                 Err(problems) => problems,
             },
-            Kind::Organization => Vec::new(),
+            // Nobody can declare these yet.
+            Kind::Organization
+            | Kind::Group
+            | Kind::List
+            | Kind::ServiceToken
+            | Kind::CustomPage
+            | Kind::Certificate => Vec::new(),
         }
     }
 
@@ -142,7 +148,7 @@ impl Neighbours {
         match kind {
             Kind::IdentityProvider => self.providers.insert(id),
             Kind::Policy => self.policies.insert(id),
-            Kind::Application | Kind::Organization => false,
+            _ => false,
         };
     }
 

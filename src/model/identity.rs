@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::email::EmailAddress;
-use super::ids::{IdpId, ObjectId, TenantId, UserId};
+use super::ids::{AppId, IdpId, ObjectId, PolicyId, TenantId, UserId};
 
 /// The key of a person: the directory and the object in it. Never an address, which can change hands
 /// (<https://learn.microsoft.com/entra/identity-platform/migrate-off-email-claim-authorization>).
@@ -55,6 +55,54 @@ pub struct Identity {
     /// When the person signed in.
     #[serde(with = "jiff::fmt::serde::timestamp::second::required")]
     pub at: Timestamp,
+    /// Whether authentication contexts were asked for (`conditional_access_enabled`). Else what `contexts` lacks is
+    /// unknown.
+    #[serde(default)]
+    pub contexts_asked: bool,
+    /// What external evaluations said of the person since.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evaluations: Vec<Evaluation>,
+    /// Reasons the person gave since, where a policy asks for one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub justifications: Vec<Justification>,
+    /// Leave that approvers gave the person since, where a policy asks for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<Approval>,
+}
+
+/// What an external evaluation said of a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Where it was asked.
+    pub evaluate_url: String,
+    /// Where its keys are.
+    pub keys_url: String,
+    /// What it said; `None` where it could not be asked or its answer was not good.
+    pub success: Option<bool>,
+    /// When, milliseconds since 1970.
+    pub at_ms: i64,
+}
+
+/// The reason a person gave for entering an application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Justification {
+    /// The application.
+    pub app: AppId,
+    /// The policy that asked.
+    pub policy: PolicyId,
+    /// When, milliseconds since 1970. The words stand in the log of logins.
+    pub at_ms: i64,
+}
+
+/// Leave to enter an application for some time, given by approvers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// The application.
+    pub app: AppId,
+    /// The policy that asked.
+    pub policy: PolicyId,
+    /// When it ends, milliseconds since 1970.
+    pub until_ms: i64,
 }
 
 impl Identity {

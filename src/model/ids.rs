@@ -48,6 +48,16 @@ uuid_id! {
     IdpId;
     /// A policy.
     PolicyId;
+    /// An access group: rules under a name, which policies refer to.
+    GroupId;
+    /// A list of e-mail addresses or of network addresses.
+    ListId;
+    /// A service token.
+    ServiceTokenId;
+    /// A page that an operator wrote.
+    CustomPageId;
+    /// A certificate authority whose client certificates are taken.
+    AuthorityId;
     /// A user of this organization: the `sub` of the tokens we sign.
     UserId;
     /// An Entra directory (tenant): the claim `tid`.

@@ -4,7 +4,9 @@
 
 pub mod address;
 pub mod application;
+pub mod certificate;
 pub mod cookie_names;
+pub mod country;
 pub mod destination;
 pub mod duration;
 pub mod email;

@@ -23,7 +23,7 @@ pub use compile::{CompiledPolicies, compile};
 pub use evaluate::Outcomes;
 pub use explain::{Explanation, PolicyExplanation, RuleExplanation, RuleList, explain};
 pub use selector::RequestFacts;
-pub use verdict::{Nature, Permit, Refusal, RefusalReason, RefusingPolicy, Verdict};
+pub use verdict::{Nature, Need, Permit, Refusal, RefusalReason, RefusingPolicy, StepUp, Verdict};
 
 #[cfg(test)]
 mod tests;

@@ -2,17 +2,29 @@
 
 use std::net::IpAddr;
 
+use crate::model::certificate::ClientCertificate;
+use crate::model::country::CountryCode;
 use crate::model::identity::{Groups, Identity};
+use crate::model::ids::ServiceTokenId;
 use crate::model::policy::Selector;
 
 use super::answer::Answer;
 
-/// What rules may ask about a request, as the listener saw it.
-#[derive(Debug, Clone, Copy)]
+/// What rules may ask about a request, found out before it is decided on.
+#[derive(Debug, Clone, Default)]
 pub struct RequestFacts {
     /// Where it comes from; `None` where a trusted proxy vouched for something that is no address, and then rules about
     /// addresses are unknown.
     pub address: Option<IpAddr>,
+    /// The country it comes from; `None` where there is no source for it or the source does not know, and then rules
+    /// about countries are unknown.
+    pub country: Option<CountryCode>,
+    /// The client's certificate.
+    pub certificate: ClientCertificate,
+    /// The service token whose credentials it shows; they are known to be good.
+    pub service_token: Option<ServiceTokenId>,
+    /// Now, milliseconds since 1970: leave that has been given for a time ends by it.
+    pub now_ms: i64,
 }
 
 /// What a rule says. Without an identity, rules about the person are unknown.

@@ -17,6 +17,7 @@ const OTHER: IdpId = IdpId(Uuid::from_u128(2));
 fn facts(address: &str) -> RequestFacts {
     RequestFacts {
         address: Some(address.parse().unwrap()),
+        ..RequestFacts::default()
     }
 }
 
@@ -49,6 +50,10 @@ fn ada() -> Identity {
         address: IpAddr::from([198, 51, 100, 7]),
         country: None,
         at: Timestamp::UNIX_EPOCH,
+        contexts_asked: false,
+        evaluations: Vec::new(),
+        justifications: Vec::new(),
+        approvals: Vec::new(),
     }
 }
 
@@ -139,6 +144,7 @@ fn word(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Permit(permit) => permit.policy_name().to_owned(),
         Verdict::SignIn => "sign in".to_owned(),
+        Verdict::StepUp(step_up) => format!("{} for {}", step_up.need.word(), step_up.policy.name),
         Verdict::Refuse(refusal) => match (refusal.reason, &refusal.policy) {
             (RefusalReason::Denied, Some(policy)) => format!("denied by {}", policy.name),
             (RefusalReason::NotRuledOut, Some(policy)) => format!("not ruled out by {}", policy.name),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::model::duration::GoDuration;
-use crate::model::ids::PolicyId;
+use crate::model::ids::{IdpId, PolicyId};
 
 use super::compile::Head;
 
@@ -14,8 +14,64 @@ pub enum Verdict {
     Permit(Permit),
     /// Nobody is signed in, and signing in could help.
     SignIn,
+    /// It may not pass as it is, but could once something more is known of the person.
+    StepUp(StepUp),
     /// It may not pass.
     Refuse(Refusal),
+}
+
+/// What a policy would let somebody pass for, who matches it but for this.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepUp {
+    /// The policy.
+    pub policy: RefusingPolicy,
+    /// What it lacks.
+    pub need: Need,
+}
+
+/// What can be found out about a person, with the person's help.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Need {
+    /// Entra must be asked to satisfy an authentication context (Conditional Access).
+    AuthContext {
+        /// The provider to ask.
+        provider: IdpId,
+        /// The context, such as `c1`.
+        context: String,
+    },
+    /// An external evaluation has not been asked about this session yet.
+    Evaluation {
+        /// Where to ask.
+        evaluate_url: String,
+        /// Where its keys are.
+        keys_url: String,
+    },
+    /// The person must give a reason.
+    Justification,
+    /// Approvers must give leave.
+    Approval,
+}
+
+impl StepUp {
+    /// The refusal where what is needed cannot be found out.
+    pub fn unmet(&self) -> Refusal {
+        Refusal {
+            policy: Some(self.policy.clone()),
+            reason: RefusalReason::Unmet,
+        }
+    }
+}
+
+impl Need {
+    /// The word that logs and metrics use.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::AuthContext { .. } => "auth_context",
+            Self::Evaluation { .. } => "external_evaluation",
+            Self::Justification => "justification",
+            Self::Approval => "approval",
+        }
+    }
 }
 
 /// Leave to pass one request on to its upstream. Only evaluation makes one, and it cannot be copied, so whoever holds
@@ -93,7 +149,7 @@ pub struct Refusal {
     pub reason: RefusalReason,
 }
 
-/// A policy that refused.
+/// A policy that a verdict names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusingPolicy {
     /// Its id.
@@ -111,6 +167,8 @@ pub enum RefusalReason {
     NotRuledOut,
     /// No policy let the request pass.
     NoPolicyMatched,
+    /// A policy would let the person pass but for something that could not be found out.
+    Unmet,
 }
 
 impl RefusalReason {
@@ -120,6 +178,7 @@ impl RefusalReason {
             Self::Denied => "denied",
             Self::NotRuledOut => "not_ruled_out",
             Self::NoPolicyMatched => "no_policy_matched",
+            Self::Unmet => "unmet",
         }
     }
 }

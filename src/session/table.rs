@@ -431,6 +431,10 @@ mod tests {
                 address: "203.0.113.5".parse().unwrap(),
                 country: None,
                 at: jiff::Timestamp::from_millisecond(NOW).unwrap(),
+                contexts_asked: false,
+                evaluations: Vec::new(),
+                justifications: Vec::new(),
+                approvals: Vec::new(),
             },
         }
     }

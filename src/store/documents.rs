@@ -19,14 +19,29 @@ pub enum Kind {
     Application,
     /// A policy.
     Policy,
+    /// An access group.
+    Group,
+    /// A list of e-mail or network addresses.
+    List,
+    /// A service token. Its secrets are kept as hashes only.
+    ServiceToken,
+    /// A page that an operator wrote.
+    CustomPage,
+    /// A certificate authority whose client certificates are taken.
+    Certificate,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 9] = [
         Self::Organization,
         Self::IdentityProvider,
         Self::Application,
         Self::Policy,
+        Self::Group,
+        Self::List,
+        Self::ServiceToken,
+        Self::CustomPage,
+        Self::Certificate,
     ];
 
     /// The kind as it stands in the store, in associated data of sealed secrets and in logs.
@@ -36,6 +51,11 @@ impl Kind {
             Self::IdentityProvider => "identity_provider",
             Self::Application => "application",
             Self::Policy => "policy",
+            Self::Group => "group",
+            Self::List => "list",
+            Self::ServiceToken => "service_token",
+            Self::CustomPage => "custom_page",
+            Self::Certificate => "certificate",
         }
     }
 

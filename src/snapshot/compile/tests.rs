@@ -141,6 +141,7 @@ fn anybody_passes(snapshot: &Snapshot, address: &str) -> bool {
     let application = snapshot.application(&target(address)).unwrap();
     let facts = RequestFacts {
         address: Some([198, 51, 100, 7].into()),
+        ..RequestFacts::default()
     };
     matches!(application.policies.decide(None, &facts), Verdict::Permit(_))
 }

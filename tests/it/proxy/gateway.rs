@@ -159,7 +159,10 @@ impl Service for Everything {
         connection: Rc<Connection>,
     ) -> Result<Response<Body>, Abort> {
         let peer = connection.peer().ip();
-        let facts = RequestFacts { address: Some(peer) };
+        let facts = RequestFacts {
+            address: Some(peer),
+            ..RequestFacts::default()
+        };
         let outcomes = self.policies.outcomes(&alice());
         let Verdict::Permit(permit) = self.policies.decide(Some(&outcomes), &facts) else {
             panic!("everyone is permitted");

@@ -54,6 +54,10 @@ impl Person {
             address: ADDRESS,
             country: None,
             at: jiff::Timestamp::UNIX_EPOCH,
+            contexts_asked: false,
+            evaluations: Vec::new(),
+            justifications: Vec::new(),
+            approvals: Vec::new(),
         }
     }
 
