@@ -11,8 +11,10 @@ use super::declared::{Declaration, ObjectKey};
 use super::names::Names;
 use super::policies::{self, Scope};
 use super::tree::{Keys, Node, Table};
+use crate::model::application::Tag;
 use crate::model::destination::Destination;
 use crate::model::ids::AudTag;
+use crate::model::web_address::WebAddress;
 
 const KEYS: Keys = Keys {
     known: &[
@@ -35,6 +37,10 @@ const KEYS: Keys = Keys {
         "websocket_origins",
         "allow_encoded_slash",
         "case_insensitive_paths",
+        "app_launcher_visible",
+        "logo_url",
+        "tags",
+        "skip_interstitial",
     ],
     refused: &[
         ("cors_headers", NOT_YET),
@@ -45,11 +51,7 @@ const KEYS: Keys = Keys {
         ("enable_binding_cookie", NOT_YET),
         ("eager_redirect_cookie_setting", NOT_YET),
         ("service_auth_401_redirect", NOT_YET),
-        ("skip_interstitial", NOT_YET),
         ("read_service_tokens_from_header", NOT_YET),
-        ("app_launcher_visible", NOT_YET),
-        ("logo_url", NOT_YET),
-        ("tags", NOT_YET),
         ("scim_config", NOT_YET),
         ("mfa_config", NOT_YET),
         ("oauth_configuration", NOT_YET),
@@ -79,6 +81,8 @@ const SWITCHES: &[&str] = &[
     "unauthenticated_401",
     "allow_encoded_slash",
     "case_insensitive_paths",
+    "app_launcher_visible",
+    "skip_interstitial",
 ];
 
 /// An application that was read.
@@ -234,12 +238,31 @@ fn settings(table: &Table<'_>) -> Option<Map<String, Value>> {
         let origins: Vec<Option<Value>> = node.array()?.iter().map(origin).collect();
         origins.into_iter().collect::<Option<Vec<_>>>().map(Value::from)
     });
+    option("logo_url", &|node| {
+        let logo: WebAddress = node.parsed("write https://www.example.com/logo.png")?;
+        Some(logo.as_str().into())
+    });
+    option("tags", &tags);
     for key in SWITCHES {
         option(key, &|node| node.boolean().map(Value::from));
     }
     read.into_iter()
         .map(|(key, value)| Some((key.to_owned(), value?)))
         .collect()
+}
+
+fn tags(node: &Node<'_>) -> Option<Value> {
+    let nodes = node.array()?;
+    if nodes.len() > Tag::MOST {
+        node.fault(
+            format!("there are more than {}", Tag::MOST),
+            "keep the useful ones",
+        );
+        return None;
+    }
+    let tags = nodes.iter().map(|node| node.parsed::<Tag>("write a short word"));
+    let tags = tags.map(|tag| tag.map(|tag| String::from(tag).into()));
+    tags.collect::<Option<Vec<Value>>>().map(Value::from)
 }
 
 /// An origin as browsers send it (RFC 6454 §6.2).

@@ -1,10 +1,16 @@
 //! Self-hosted applications as Access describes them, and the settings that go beyond.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 use super::destination::Destination;
 use super::duration::GoDuration;
 use super::ids::{AppId, AudTag, IdpId, PolicyId};
+use super::web_address::WebAddress;
+
+/// Access' default for how long an application token lives.
+const DEFAULT_SESSION_HOURS: u32 = 24;
 
 /// An application.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +48,103 @@ pub struct Application {
     pub allow_encoded_slash: bool,
     /// Ours: paths match without regard to case, for upstreams that read them so.
     pub case_insensitive_paths: bool,
+    /// How the launcher shows it.
+    pub launcher: Launcher,
+    /// Whether the page that asks before a token goes to a command-line client is left out.
+    pub skip_interstitial: bool,
+}
+
+impl Application {
+    /// An application with Access' defaults, which covers no address and lets nobody in yet.
+    pub fn new(id: AppId, aud: AudTag, name: impl Into<String>) -> Self {
+        Self {
+            id,
+            aud,
+            name: name.into(),
+            destinations: Vec::new(),
+            session_duration: GoDuration::hours(DEFAULT_SESSION_HOURS),
+            allowed_idps: Vec::new(),
+            auto_redirect_to_identity: None,
+            policies: Vec::new(),
+            http_only_cookie_attribute: true,
+            same_site_cookie_attribute: None,
+            path_cookie_attribute: false,
+            custom_deny_message: None,
+            unauthenticated_401: false,
+            websocket_origins: Vec::new(),
+            allow_encoded_slash: false,
+            case_insensitive_paths: false,
+            launcher: Launcher::default(),
+            skip_interstitial: false,
+        }
+    }
+}
+
+/// How the launcher shows an application. None of it opens anything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Launcher {
+    /// Whether it stands there at all (`app_launcher_visible`).
+    pub visible: bool,
+    /// Its picture.
+    pub logo: Option<WebAddress>,
+    /// What it is sorted by.
+    pub tags: Vec<Tag>,
+}
+
+impl Default for Launcher {
+    fn default() -> Self {
+        Self {
+            visible: true,
+            logo: None,
+            tags: Vec::new(),
+        }
+    }
+}
+
+/// A word that applications are sorted by in the launcher.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Tag(String);
+
+/// A text that is no tag.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a tag has 1 to {} visible characters", Tag::LONGEST)]
+pub struct TagMalformed;
+
+impl Tag {
+    /// The most characters of a tag, as Access takes them.
+    const LONGEST: usize = 35;
+    /// The most tags of an application, as Access takes them.
+    pub const MOST: usize = 25;
+
+    /// The word.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Tag {
+    type Err = TagMalformed;
+
+    fn from_str(text: &str) -> Result<Self, TagMalformed> {
+        let fine = !text.trim().is_empty()
+            && text.chars().count() <= Self::LONGEST
+            && !text.chars().any(char::is_control);
+        fine.then(|| Self(text.to_owned())).ok_or(TagMalformed)
+    }
+}
+
+impl TryFrom<String> for Tag {
+    type Error = TagMalformed;
+    fn try_from(text: String) -> Result<Self, TagMalformed> {
+        text.parse()
+    }
+}
+
+impl From<Tag> for String {
+    fn from(tag: Tag) -> String {
+        tag.0
+    }
 }
 
 /// The attribute `SameSite` of a cookie.

@@ -18,3 +18,4 @@ pub mod ids;
 pub mod organization;
 pub mod policy;
 pub mod upstream;
+pub mod web_address;

@@ -239,25 +239,16 @@ mod tests {
 
     fn application(changes: impl FnOnce(&mut Application)) -> Application {
         let mut application = Application {
-            id: crate::model::ids::AppId(uuid::Uuid::nil()),
-            aud: "0".repeat(64).parse().unwrap(),
-            name: "Wiki".to_owned(),
             destinations: vec![
                 "docs.example.com/a/*".parse().unwrap(),
                 "*.example.com".parse().unwrap(),
             ],
-            session_duration: "24h".parse().unwrap(),
-            allowed_idps: Vec::new(),
-            auto_redirect_to_identity: None,
-            policies: Vec::new(),
-            http_only_cookie_attribute: true,
-            same_site_cookie_attribute: None,
             path_cookie_attribute: true,
-            custom_deny_message: None,
-            unauthenticated_401: false,
-            websocket_origins: Vec::new(),
-            allow_encoded_slash: false,
-            case_insensitive_paths: false,
+            ..Application::new(
+                crate::model::ids::AppId(uuid::Uuid::nil()),
+                "0".repeat(64).parse().unwrap(),
+                "Wiki",
+            )
         };
         changes(&mut application);
         application

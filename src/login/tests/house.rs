@@ -332,22 +332,13 @@ fn provider(number: u128, entra: &MockEntra) -> IdentityProvider {
 
 pub(super) fn application(number: u128, name: &str, domain: &str) -> Application {
     Application {
-        id: AppId(Uuid::from_u128(number)),
-        aud: sha256_hex(domain.as_bytes()).parse().unwrap(),
-        name: name.to_owned(),
         destinations: vec![domain.parse().unwrap()],
-        session_duration: "24h".parse().unwrap(),
-        allowed_idps: Vec::new(),
-        auto_redirect_to_identity: None,
-        policies: Vec::new(),
-        http_only_cookie_attribute: true,
-        same_site_cookie_attribute: None,
-        path_cookie_attribute: false,
         custom_deny_message: Some("Ask the vault keeper.".to_owned()),
-        unauthenticated_401: false,
-        websocket_origins: Vec::new(),
-        allow_encoded_slash: false,
-        case_insensitive_paths: false,
+        ..Application::new(
+            AppId(Uuid::from_u128(number)),
+            sha256_hex(domain.as_bytes()).parse().unwrap(),
+            name,
+        )
     }
 }
 

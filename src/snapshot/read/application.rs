@@ -6,7 +6,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::crypto::digest::sha256_hex;
-use crate::model::application::{Application, SameSite};
+use crate::model::application::{Application, Launcher, SameSite, Tag};
 use crate::model::destination::Destination;
 use crate::model::duration::GoDuration;
 use crate::model::ids::{AppId, AudTag, PolicyId};
@@ -39,8 +39,6 @@ const UNENFORCED: &[&str] = &[
     "service_auth_401_redirect",
 ];
 
-/// Access' default.
-const DEFAULT_SESSION_HOURS: u32 = 24;
 /// Access takes up to a month.
 const MAX_SESSION: Duration = Duration::from_hours(31 * 24);
 
@@ -76,24 +74,7 @@ fn unreadable(id: AppId) -> Application {
     let aud = sha256_hex(format!("unreadable application {id}").as_bytes());
     #[expect(clippy::expect_used, reason = "64 hexadecimal digits are an audience tag")]
     let aud = aud.parse().expect("an audience tag");
-    Application {
-        id,
-        aud,
-        name: id.to_string(),
-        destinations: Vec::new(),
-        session_duration: GoDuration::hours(DEFAULT_SESSION_HOURS),
-        allowed_idps: Vec::new(),
-        auto_redirect_to_identity: None,
-        policies: Vec::new(),
-        http_only_cookie_attribute: true,
-        same_site_cookie_attribute: None,
-        path_cookie_attribute: false,
-        custom_deny_message: None,
-        unauthenticated_401: false,
-        websocket_origins: Vec::new(),
-        allow_encoded_slash: false,
-        case_insensitive_paths: false,
-    }
+    Application::new(id, aud, id.to_string())
 }
 
 fn read(id: AppId, object: &Object<'_>) -> ReadApplication {
@@ -121,6 +102,8 @@ fn read(id: AppId, object: &Object<'_>) -> ReadApplication {
         websocket_origins: object.list("websocket_origins"),
         allow_encoded_slash: flag("allow_encoded_slash", false),
         case_insensitive_paths: flag("case_insensitive_paths", false),
+        launcher: launcher(object),
+        skip_interstitial: flag("skip_interstitial", false),
     };
     ReadApplication { application, inside }
 }
@@ -179,6 +162,18 @@ fn public_destination(object: &Object<'_>, item: &Value, pointer: &str) -> Optio
             object.problem_at(format!("{pointer}/uri"), reason.to_string());
             None
         }
+    }
+}
+
+fn launcher(object: &Object<'_>) -> Launcher {
+    let tags: Vec<Tag> = object.list("tags");
+    if tags.len() > Tag::MOST {
+        object.problem("tags", format!("there are more than {}", Tag::MOST));
+    }
+    Launcher {
+        visible: object.flag("app_launcher_visible").unwrap_or(true),
+        logo: object.parsed("logo_url"),
+        tags,
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::config::clouds::builtin as builtin_clouds;
+use crate::model::application::Tag;
 use crate::model::idp::{ClientCredential, IdentityProvider, Prompt};
 use crate::model::ids::{AppId, IdpId, PolicyId};
 use crate::model::policy::Decision;
@@ -57,6 +58,36 @@ fn an_application_has_the_defaults_of_access() {
     assert_eq!(read.same_site_cookie_attribute, None);
     assert_eq!(read.auto_redirect_to_identity, None);
     assert!(!read.path_cookie_attribute && !read.allow_encoded_slash && !read.case_insensitive_paths);
+}
+
+#[test]
+fn what_the_launcher_shows_is_read() {
+    let plain = read_wiki(&json!({})).application.launcher;
+    assert!(plain.visible && plain.logo.is_none() && plain.tags.is_empty());
+    let read = read_wiki(&json!({"app_launcher_visible": false, "tags": ["Office", "IT"],
+        "logo_url": "https://www.example.com/logo.png", "skip_interstitial": true}));
+    let launcher = read.application.launcher;
+    assert!(!launcher.visible && read.application.skip_interstitial);
+    assert_eq!(
+        launcher.logo.unwrap().as_str(),
+        "https://www.example.com/logo.png"
+    );
+    assert_eq!(
+        launcher.tags.iter().map(Tag::as_str).collect::<Vec<_>>(),
+        ["Office", "IT"]
+    );
+    for (changes, place) in [
+        (json!({"logo_url": "javascript:alert(1)"}), "/logo_url: "),
+        (
+            json!({"logo_url": "http://www.example.com/logo.png"}),
+            "/logo_url: ",
+        ),
+        (json!({"tags": ["a".repeat(36)]}), "/tags/0: "),
+        (json!({"tags": vec!["a"; 26]}), "/tags: "),
+    ] {
+        let problems = wiki_problems(&changes);
+        assert!(problems[0].starts_with(place), "{problems:?}");
+    }
 }
 
 /// The example of the reference (Access §4.6), as the API answers it, neutral values included.
