@@ -1,8 +1,9 @@
 //! The way of a request: target → route → identify → decide → forward.
 //!
-//! [`Gate::pass`] is the whole of it, from top to bottom. Everything before the forwarding works from memory, on the
+//! [`Gate::pass`] is the whole of it, from top to bottom; [`Gate::admit`] is its middle. Everything before the forwarding works from memory, on the
 //! core that took the connection; what needs the store or Microsoft crosses to the [control plane](control).
 
+mod admit;
 pub mod control;
 mod refuse;
 mod watch;
@@ -15,34 +16,31 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::SET_COOKIE;
-use http::{HeaderMap, Method, Request, Response};
+use http::{Method, Request, Response};
 use hyper::body::Incoming;
 
+use self::admit::Visitor;
 use self::control::ControlPlane;
 use self::refuse::Asked;
 use self::watch::Inputs;
 use crate::clock::Clock;
 use crate::crypto::seal::Sealer;
-use crate::login::bounce;
-use crate::model::ids::{SessionNonce, UserId};
-use crate::policy::{Nature, RequestFacts, Verdict};
+use crate::model::ids::UserId;
+use crate::policy::RequestFacts;
 use crate::proxy::open_streams::KillSwitch;
-use crate::proxy::request_headers::{Client, Identity};
+use crate::proxy::request_headers::Client;
 use crate::proxy::{Body, Core, Exchange, Fault, forward};
 use crate::router::{Target, Via};
 use crate::session::grace::StoreGrace;
-use crate::session::identify::{Credential, Identified, Identifier};
+use crate::session::identify::Identifier;
 use crate::session::limits::FailureLimit;
-use crate::session::lookup::{SessionLookup, Settled};
+use crate::session::lookup::SessionLookup;
 use crate::session::table::SessionTable;
 use crate::shutdown::Shutdown;
-use crate::snapshot::{ProtectedApplication, Published, Snapshot, Unroutable};
+use crate::snapshot::{ProtectedApplication, Published, Snapshot};
 use crate::telemetry::access_log::{self, Answered};
-use crate::telemetry::metrics::{CoreMetrics, Decided, Finished, Metrics};
+use crate::telemetry::metrics::{CoreMetrics, Finished, Metrics};
 use crate::telemetry::request_id::{RequestId, RequestIds};
-
-/// Sessions that one request's tokens may make the gate look up. More cookies than that are nobody's browser.
-const LOOK_UPS: usize = 2;
 
 /// What all cores share. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -93,6 +91,16 @@ impl Arrival {
             address: (!self.address_unreadable).then_some(self.address),
             now_ms,
             ..RequestFacts::default()
+        }
+    }
+
+    /// What applications are told about the client.
+    fn client(&self, request_id: RequestId) -> Client {
+        Client {
+            address: self.address,
+            https: self.https,
+            through_trusted_proxy: self.through_trusted_proxy,
+            request_id: request_id.header(),
         }
     }
 }
@@ -183,7 +191,14 @@ impl Gate {
     ) -> Result<Response<Body>, NoAnswer> {
         let request_id = self.ids.next();
         let snapshot = self.shared.published.load();
-        let asked = Asked::new(&self.shared, &snapshot, &request, &arrival, request_id);
+        let asked = Asked::new(
+            &self.shared,
+            &snapshot,
+            request.method(),
+            request.headers(),
+            &arrival,
+            request_id,
+        );
 
         // Target: the one parse of host and path.
         let parsed = Target::parse(request.method(), request.uri(), request.headers(), arrival.via);
@@ -191,204 +206,64 @@ impl Gate {
             Ok(target) => target,
             Err(refused) => return Ok(asked.malformed(refused)),
         };
-        if access_log::tells_answers() {
-            noted.line = Some(Line {
-                request_id,
-                address: arrival.address,
-                target: target.clone(),
-            });
-        }
-        let on_auth_host = *target.host() == *snapshot.organization.auth.host();
-        if target.is_reserved() || on_auth_host {
+        noted.asked_for(request_id, &arrival, &target);
+        if is_own(&snapshot, &target) {
             return Ok(self.cross(request, target, &snapshot, &arrival, request_id).await);
         }
 
-        // Route: the application that covers it.
-        let application = match snapshot.application(&target) {
-            Ok(application) => Arc::clone(application),
-            Err(Unroutable::UnknownHost) => return Ok(asked.unknown_host(&target)),
-            Err(Unroutable::NotCovered) => return Ok(asked.not_covered(&target)),
-            Err(Unroutable::Refused(refused)) => return Ok(asked.malformed(refused)),
-        };
-        noted.application = Some(Arc::clone(&application));
+        // Route, identify, decide: whether the policies of the application that covers it let it in.
         let visitor = Visitor {
-            request,
-            target,
-            arrival,
-            request_id,
+            asked: &asked,
+            target: &target,
+            arrival: &arrival,
             began,
         };
-        self.enter(visitor, &snapshot, &application, &mut noted.user)
-            .await
-    }
-
-    /// The second half of the way: a request for an application, in front of its door.
-    async fn enter(
-        &self,
-        visitor: Visitor,
-        snapshot: &Snapshot,
-        application: &Arc<ProtectedApplication>,
-        user: &mut Option<UserId>,
-    ) -> Result<Response<Body>, NoAnswer> {
-        let Visitor {
-            request,
-            target,
-            arrival,
-            request_id,
-            began,
-        } = visitor;
-        let asked =
-            Asked::new(&self.shared, snapshot, &request, &arrival, request_id).of(application, &target);
-
-        // Identify: who is asking.
-        let identified = self
-            .identify(snapshot, application, request.headers(), arrival.address)
-            .await;
-        let facts = arrival.facts(self.shared.clock.now_ms());
-        let credential = match identified {
-            Ok(credential) => credential,
-            // Where everybody may pass it does not matter who asks.
-            Err(_) if matches!(application.policies.decide(None, &facts), Verdict::Permit(_)) => None,
-            Err(unidentified) => return Ok(asked.unidentified(unidentified)),
+        let admitted = match self.admit(visitor, noted).await {
+            Ok(admitted) => admitted,
+            Err(answer) => return Ok(answer),
         };
-
-        // Decide: by the policies, whatever the identity.
-        let memo = credential
-            .as_ref()
-            .map(|credential| credential.memo(snapshot, application));
-        let outcomes = memo.as_ref().and_then(|memo| memo.outcomes.as_ref());
-        let verdict = application.policies.decide(outcomes, &facts);
-        self.count(application, &verdict, began);
-        let permit = match verdict {
-            Verdict::Permit(permit) => permit,
-            // What is missing is found out on the auth host, as a sign-in is.
-            Verdict::SignIn | Verdict::StepUp(_) => return Ok(asked.sign_in()),
-            Verdict::Refuse(refusal) => {
-                return Ok(asked.refused(&refusal, credential.as_deref()));
-            }
-        };
-        let credential = credential.filter(|_| permit.nature() == Nature::Identity);
-        let now_ms = self.shared.clock.now_ms();
-        if let Some(credential) = &credential {
-            if self.shared.grace.is_over(now_ms) {
-                return Ok(asked.store_gone());
-            }
-            credential.session.used(now_ms);
-            *user = Some(credential.session.user());
-        }
-        if let Some(origin) = refuse::foreign_origin(request.headers(), &target, application, snapshot) {
-            return Ok(asked.foreign_origin(&origin));
-        }
 
         // Forward: what was permitted, and nothing else.
+        let application = admitted.application;
         let upstream = match snapshot.upstream(&target) {
             Ok(Some(upstream)) => Arc::clone(upstream),
-            Ok(None) => return Ok(asked.no_upstream()),
+            Ok(None) => return Ok(asked.of(&application, &target).no_upstream()),
             Err(refused) => return Ok(asked.malformed(refused)),
         };
-        // As they were decided by: the identity may have another version by now, and then the sweep decides again.
-        let identity_version = memo.as_ref().filter(|_| credential.is_some());
-        let identity_version = identity_version.map_or(0, |memo| memo.identity_version());
-        let identity = memo
-            .filter(|_| credential.is_some())
-            .map_or_else(Identity::default, |memo| Identity {
-                assertion: credential.as_ref().map(|credential| credential.assertion.clone()),
-                email: memo.email.clone(),
-                cookie: true,
-            });
         let report = asked.for_fault();
-        let arrived = bounce::arrived(
-            credential.as_deref(),
-            request.headers(),
-            &snapshot.organization.auth,
-        );
         let exchange = Exchange {
             path: target.forward().clone(),
             upstream,
-            client: Client {
-                address: arrival.address,
-                https: arrival.https,
-                through_trusted_proxy: arrival.through_trusted_proxy,
-                request_id: request_id.header(),
-            },
-            identity,
+            client: arrival.client(request_id),
+            identity: admitted.identity,
             watch: Inputs {
                 published: Arc::clone(&self.shared.published),
                 grace: self.shared.grace.clone(),
                 application: application.app.id,
-                decided: Cell::new((snapshot.version, identity_version)),
+                decided: Cell::new((snapshot.version, admitted.identity_version)),
                 target,
-                credential,
-                facts,
+                credential: admitted.credential,
+                facts: admitted.facts,
             },
             connection: arrival.kill,
             request,
         };
-        match forward(&self.core, &permit, exchange).await {
+        match forward(&self.core, &admitted.permit, exchange).await {
             Ok(mut response) => {
-                if let Some(forget) = arrived {
-                    response.headers_mut().append(SET_COOKIE, forget);
+                if let Some(cookie) = admitted.set_cookie {
+                    response.headers_mut().append(SET_COOKIE, cookie);
                 }
                 Ok(response)
             }
             Err(Fault::Cut(_)) => Err(NoAnswer),
-            Err(fault) => Ok(report.fault(&fault, snapshot, application, &self.shared)),
+            Err(fault) => Ok(report.fault(&fault, &snapshot, &application, &self.shared)),
         }
-    }
-
-    /// The live session behind the request's tokens, if there is one.
-    async fn identify(
-        &self,
-        snapshot: &Snapshot,
-        application: &ProtectedApplication,
-        headers: &HeaderMap,
-        address: IpAddr,
-    ) -> Result<Option<Rc<Credential>>, Unidentified> {
-        let mut gone: Vec<SessionNonce> = Vec::new();
-        loop {
-            let now_ms = self.shared.clock.now_ms();
-            match self
-                .identifier
-                .identify(snapshot, application, headers, address, &gone, now_ms)
-            {
-                Identified::Nobody => return Ok(None),
-                Identified::Session(credential) => return Ok(Some(credential)),
-                Identified::TooManyFailures => return Err(Unidentified::TooManyFailures),
-                Identified::Unsettled(_) if gone.len() >= LOOK_UPS => return Ok(None),
-                Identified::Unsettled(nonce) => match self.shared.lookup.settle(nonce.clone()).await {
-                    // What was found is in the table now; an ending since then is seen there.
-                    Settled::Alive(session) if session.over(now_ms).is_none() => {}
-                    Settled::Alive(_) | Settled::Gone => gone.push(nonce),
-                    Settled::Unavailable => return Err(Unidentified::StoreUnavailable),
-                },
-            }
-        }
-    }
-
-    fn count(&self, application: &ProtectedApplication, verdict: &Verdict, began: Instant) {
-        let (decision, reason) = match verdict {
-            Verdict::Permit(permit) if permit.nature() == Nature::Bypass => ("bypass", "policy"),
-            Verdict::Permit(_) => ("allow", "policy"),
-            Verdict::SignIn => ("sign_in", "nobody"),
-            Verdict::StepUp(step_up) => ("step_up", step_up.need.word()),
-            Verdict::Refuse(refusal) => ("deny", refusal.reason.word()),
-        };
-        let decided = Decided {
-            application: Some(&application.app.name),
-            decision,
-            reason,
-        };
-        self.metrics.decided(&decided, began.elapsed());
     }
 }
 
-/// A request whose application is known.
-struct Visitor {
-    request: Request<Incoming>,
-    target: Target,
-    arrival: Arrival,
-    request_id: RequestId,
-    began: Instant,
+/// Whether the request is for one of the gateway's own addresses, which no application covers.
+fn is_own(snapshot: &Snapshot, target: &Target) -> bool {
+    target.is_reserved() || *target.host() == *snapshot.organization.auth.host()
 }
 
 /// What is found out on the way, for the counters and the log.
@@ -406,11 +281,16 @@ struct Line {
     target: Target,
 }
 
-/// Why it cannot be said who is asking.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unidentified {
-    TooManyFailures,
-    StoreUnavailable,
+impl Noted {
+    fn asked_for(&mut self, request_id: RequestId, arrival: &Arrival, target: &Target) {
+        if access_log::tells_answers() {
+            self.line = Some(Line {
+                request_id,
+                address: arrival.address,
+                target: target.clone(),
+            });
+        }
+    }
 }
 
 /// Bytes of our own as the body of an answer.

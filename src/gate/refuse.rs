@@ -6,7 +6,8 @@ use http::header::{CONTENT_LENGTH, HeaderValue, ORIGIN, UPGRADE};
 use http::{HeaderMap, Method, Request, Response};
 use hyper::body::Incoming;
 
-use super::{Arrival, Shared, Unidentified, own_body};
+use super::admit::Unidentified;
+use super::{Arrival, Shared, own_body};
 use crate::login::challenge::{Unadmitted, because};
 use crate::model::host::Host;
 use crate::pages::person::{Accept, BadRequest, Frame, NotFound, Page, TooMany, Unavailable, UpstreamFault};
@@ -26,12 +27,13 @@ const SERVED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const RETRY_AFTER: u32 = 10;
 
 /// A request that may have to be refused: what its answer depends on.
-#[derive(Clone)]
 pub(super) struct Asked<'r> {
     shared: &'r Shared,
-    snapshot: &'r Snapshot,
+    /// The configuration that it is answered by.
+    pub(super) snapshot: &'r Snapshot,
     method: &'r Method,
-    headers: &'r HeaderMap,
+    /// Its header fields.
+    pub(super) headers: &'r HeaderMap,
     address: IpAddr,
     facts: RequestFacts,
     request_id: RequestId,
@@ -41,15 +43,16 @@ impl<'r> Asked<'r> {
     pub(super) fn new(
         shared: &'r Shared,
         snapshot: &'r Snapshot,
-        request: &'r Request<Incoming>,
+        method: &'r Method,
+        headers: &'r HeaderMap,
         arrival: &Arrival,
         request_id: RequestId,
     ) -> Self {
         Self {
             shared,
             snapshot,
-            method: request.method(),
-            headers: request.headers(),
+            method,
+            headers,
             address: arrival.address,
             facts: arrival.facts(shared.clock.now_ms()),
             request_id,
@@ -57,7 +60,7 @@ impl<'r> Asked<'r> {
     }
 
     /// The same for the application that covers it.
-    pub(super) fn of(self, application: &'r ProtectedApplication, target: &'r Target) -> AskedOf<'r> {
+    pub(super) fn of<'a>(&'a self, application: &'a ProtectedApplication, target: &'a Target) -> AskedOf<'a> {
         AskedOf {
             asked: self,
             application,
@@ -86,10 +89,11 @@ impl<'r> Asked<'r> {
     }
 
     fn page(&self, page: &impl Page) -> Response<Body> {
-        self.report().page(page, self.snapshot, self.shared)
+        self.for_fault().page(page, self.snapshot, self.shared)
     }
 
-    fn report(&self) -> Report {
+    /// What is needed to report a fault once the request itself is gone.
+    pub(super) fn for_fault(&self) -> Report {
         Report {
             accept: Accept::of(self.headers),
             request_id: self.request_id,
@@ -99,9 +103,9 @@ impl<'r> Asked<'r> {
 }
 
 /// A request for a known application that may have to be refused.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub(super) struct AskedOf<'r> {
-    asked: Asked<'r>,
+    asked: &'r Asked<'r>,
     application: &'r ProtectedApplication,
     target: &'r Target,
 }
@@ -162,16 +166,6 @@ impl AskedOf<'_> {
         tracing::error!(request.id = %self.asked.request_id, application = name, "No upstream is configured");
         self.asked.shared.metrics.upstream_failed(name, "not_configured");
         self.asked.page(&UpstreamFault::NotConfigured(name))
-    }
-
-    /// See [`Asked::malformed`].
-    pub(super) fn malformed(&self, refused: TargetRefused) -> Response<Body> {
-        self.asked.malformed(refused)
-    }
-
-    /// What is needed to report a fault once the request itself is gone.
-    pub(super) fn for_fault(&self) -> Report {
-        self.asked.report()
     }
 
     fn unadmitted<'a>(&'a self, request_id: &'a str) -> Unadmitted<'a> {

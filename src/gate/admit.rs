@@ -1,0 +1,194 @@
+//! The middle of a request's way, route → identify → decide: the same whether the request is then forwarded from here
+//! or by another proxy that asks.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::{HeaderMap, HeaderValue, Response};
+
+use super::refuse::{self, Asked};
+use super::{Arrival, Gate, Noted};
+use crate::login::bounce;
+use crate::model::ids::SessionNonce;
+use crate::policy::{Nature, Permit, RequestFacts, Verdict};
+use crate::proxy::Body;
+use crate::proxy::request_headers::Identity;
+use crate::router::Target;
+use crate::session::identify::{Credential, Identified};
+use crate::session::lookup::Settled;
+use crate::snapshot::{ProtectedApplication, Snapshot, Unroutable};
+use crate::telemetry::metrics::Decided;
+
+/// Sessions that one request's tokens may make the gate look up. More cookies than that are nobody's browser.
+const LOOK_UPS: usize = 2;
+
+/// A request in front of the door: what is decided on.
+#[derive(Clone, Copy)]
+pub(super) struct Visitor<'r> {
+    /// Its head, and the answers it may get.
+    pub(super) asked: &'r Asked<'r>,
+    /// Host and path.
+    pub(super) target: &'r Target,
+    /// Where it comes from.
+    pub(super) arrival: &'r Arrival,
+    /// When it came.
+    pub(super) began: Instant,
+}
+
+/// A request that the policies let in.
+pub(super) struct Admitted {
+    /// The leave.
+    pub(super) permit: Permit,
+    /// The application that covers it.
+    pub(super) application: Arc<ProtectedApplication>,
+    /// Who asked; `None` where the permit is for anybody.
+    pub(super) credential: Option<Rc<Credential>>,
+    /// What the application is told about the person.
+    pub(super) identity: Identity,
+    /// The version of the identity that was decided by: the session may have another by now.
+    pub(super) identity_version: u64,
+    /// The facts that were decided by.
+    pub(super) facts: RequestFacts,
+    /// A cookie for the browser, along with the application's answer.
+    pub(super) set_cookie: Option<HeaderValue>,
+}
+
+/// Why it cannot be said who is asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unidentified {
+    TooManyFailures,
+    StoreUnavailable,
+}
+
+impl Gate {
+    /// Route, identify, decide. `Err` is the answer to a request that is not let in.
+    pub(super) async fn admit(
+        &self,
+        visitor: Visitor<'_>,
+        noted: &mut Noted,
+    ) -> Result<Admitted, Response<Body>> {
+        let Visitor {
+            asked,
+            target,
+            arrival,
+            began,
+        } = visitor;
+        let (snapshot, headers) = (asked.snapshot, asked.headers);
+
+        // Route: the application that covers it.
+        let application = match snapshot.application(target) {
+            Ok(application) => Arc::clone(application),
+            Err(Unroutable::UnknownHost) => return Err(asked.unknown_host(target)),
+            Err(Unroutable::NotCovered) => return Err(asked.not_covered(target)),
+            Err(Unroutable::Refused(refused)) => return Err(asked.malformed(refused)),
+        };
+        noted.application = Some(Arc::clone(&application));
+        let asked = asked.of(&application, target);
+
+        // Identify: who is asking.
+        let identified = self
+            .identify(snapshot, &application, headers, arrival.address)
+            .await;
+        let facts = arrival.facts(self.shared.clock.now_ms());
+        let credential = match identified {
+            Ok(credential) => credential,
+            // Where everybody may pass it does not matter who asks.
+            Err(_) if matches!(application.policies.decide(None, &facts), Verdict::Permit(_)) => None,
+            Err(unidentified) => return Err(asked.unidentified(unidentified)),
+        };
+
+        // Decide: by the policies, whatever the identity.
+        let memo = credential
+            .as_ref()
+            .map(|credential| credential.memo(snapshot, &application));
+        let outcomes = memo.as_ref().and_then(|memo| memo.outcomes.as_ref());
+        let verdict = application.policies.decide(outcomes, &facts);
+        self.count(&application, &verdict, began);
+        let permit = match verdict {
+            Verdict::Permit(permit) => permit,
+            // What is missing is found out on the auth host, as a sign-in is.
+            Verdict::SignIn | Verdict::StepUp(_) => return Err(asked.sign_in()),
+            Verdict::Refuse(refusal) => {
+                return Err(asked.refused(&refusal, credential.as_deref()));
+            }
+        };
+        let credential = credential.filter(|_| permit.nature() == Nature::Identity);
+        let now_ms = self.shared.clock.now_ms();
+        if let Some(credential) = &credential {
+            if self.shared.grace.is_over(now_ms) {
+                return Err(asked.store_gone());
+            }
+            credential.session.used(now_ms);
+            noted.user = Some(credential.session.user());
+        }
+        if let Some(origin) = refuse::foreign_origin(headers, target, &application, snapshot) {
+            return Err(asked.foreign_origin(&origin));
+        }
+
+        // As they were decided by: the identity may have another version by now, and then the sweep decides again.
+        let memo = memo.filter(|_| credential.is_some());
+        let identity_version = memo.as_ref().map_or(0, |memo| memo.identity_version());
+        let identity = memo.map_or_else(Identity::default, |memo| Identity {
+            assertion: credential.as_ref().map(|credential| credential.assertion.clone()),
+            email: memo.email.clone(),
+            cookie: true,
+        });
+        let set_cookie = bounce::arrived(credential.as_deref(), headers, &snapshot.organization.auth);
+        Ok(Admitted {
+            permit,
+            application,
+            credential,
+            identity,
+            identity_version,
+            facts,
+            set_cookie,
+        })
+    }
+
+    /// The live session behind the request's tokens, if there is one.
+    async fn identify(
+        &self,
+        snapshot: &Snapshot,
+        application: &ProtectedApplication,
+        headers: &HeaderMap,
+        address: IpAddr,
+    ) -> Result<Option<Rc<Credential>>, Unidentified> {
+        let mut gone: Vec<SessionNonce> = Vec::new();
+        loop {
+            let now_ms = self.shared.clock.now_ms();
+            match self
+                .identifier
+                .identify(snapshot, application, headers, address, &gone, now_ms)
+            {
+                Identified::Nobody => return Ok(None),
+                Identified::Session(credential) => return Ok(Some(credential)),
+                Identified::TooManyFailures => return Err(Unidentified::TooManyFailures),
+                Identified::Unsettled(_) if gone.len() >= LOOK_UPS => return Ok(None),
+                Identified::Unsettled(nonce) => match self.shared.lookup.settle(nonce.clone()).await {
+                    // What was found is in the table now; an ending since then is seen there.
+                    Settled::Alive(session) if session.over(now_ms).is_none() => {}
+                    Settled::Alive(_) | Settled::Gone => gone.push(nonce),
+                    Settled::Unavailable => return Err(Unidentified::StoreUnavailable),
+                },
+            }
+        }
+    }
+
+    fn count(&self, application: &ProtectedApplication, verdict: &Verdict, began: Instant) {
+        let (decision, reason) = match verdict {
+            Verdict::Permit(permit) if permit.nature() == Nature::Bypass => ("bypass", "policy"),
+            Verdict::Permit(_) => ("allow", "policy"),
+            Verdict::SignIn => ("sign_in", "nobody"),
+            Verdict::StepUp(step_up) => ("step_up", step_up.need.word()),
+            Verdict::Refuse(refusal) => ("deny", refusal.reason.word()),
+        };
+        let decided = Decided {
+            application: Some(&application.app.name),
+            decision,
+            reason,
+        };
+        self.metrics.decided(&decided, began.elapsed());
+    }
+}
