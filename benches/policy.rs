@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use vestibule::model::identity::{Email, Group, Groups, Identity, PersonKey};
 use vestibule::model::ids::{IdpId, ObjectId, PolicyId, TenantId, UserId};
-use vestibule::model::policy::{Decision, Policy, Selector};
+use vestibule::model::policy::{Decision, DirectoryGroup, Policy, Selector};
 use vestibule::policy::{RequestFacts, compile};
 use vestibule::router::{Entry, Table, Target, Via};
 
@@ -154,20 +154,12 @@ fn person(groups: u128) -> Identity {
 }
 
 fn policy(decision: Decision, include: Vec<Selector>) -> Policy {
-    Policy {
-        id: PolicyId(Uuid::nil()),
-        name: "staff".to_owned(),
-        decision,
-        include,
-        require: Vec::new(),
-        exclude: Vec::new(),
-        session_duration: None,
-    }
+    Policy::new(PolicyId(Uuid::nil()), "staff", decision, include)
 }
 
 fn group(number: u128) -> Selector {
     Selector::AzureAd {
-        id: ObjectId(Uuid::from_u128(number)),
+        id: DirectoryGroup::Id(ObjectId(Uuid::from_u128(number))),
         identity_provider_id: ENTRA,
     }
 }

@@ -10,7 +10,7 @@ use super::tree::{Keys, Node, Table};
 use crate::model::address::AddressRange;
 use crate::model::email::{EmailAddress, EmailDomain};
 use crate::model::ids::ObjectId;
-use crate::model::policy::NOT_EVALUATED;
+use crate::model::selector::Selector;
 
 const KEYS: Keys = Keys {
     known: &[
@@ -296,13 +296,14 @@ fn address(node: &Node<'_>) -> Option<Value> {
 }
 
 fn unknown(node: &Node<'_>, selector: &str) {
-    let reason = if NOT_EVALUATED.contains(&selector) {
+    let later = Selector::EVALUATED.contains(&selector);
+    let reason = if later {
         format!("this version does not evaluate the selector {selector} yet")
     } else {
         format!("there is no selector {selector}")
     };
     let mend = match super::suggest::closest(selector, SELECTORS.iter().copied()) {
-        Some(known) if !NOT_EVALUATED.contains(&selector) => format!("did you mean {known}?"),
+        Some(known) if !later => format!("did you mean {known}?"),
         _ => format!("use {}", SELECTORS.join(", ")),
     };
     node.fault(reason, mend);

@@ -178,8 +178,11 @@ impl Gate {
 
     fn count(&self, application: &ProtectedApplication, verdict: &Verdict, began: Instant) {
         let (decision, reason) = match verdict {
-            Verdict::Permit(permit) if permit.nature() == Nature::Bypass => ("bypass", "policy"),
-            Verdict::Permit(_) => ("allow", "policy"),
+            Verdict::Permit(permit) => match permit.nature() {
+                Nature::Bypass => ("bypass", "policy"),
+                Nature::Service => ("service", "policy"),
+                Nature::Identity => ("allow", "policy"),
+            },
             Verdict::SignIn => ("sign_in", "nobody"),
             Verdict::StepUp(step_up) => ("step_up", step_up.need.word()),
             Verdict::Refuse(refusal) => ("deny", refusal.reason.word()),

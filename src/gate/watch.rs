@@ -95,7 +95,7 @@ impl Inputs {
         };
         match application.policies.decide(outcomes, &self.facts) {
             // A stream that carries an identity may go on where everybody may, and not the other way round.
-            Verdict::Permit(permit) if permit.nature() == Nature::Bypass || self.credential.is_some() => {
+            Verdict::Permit(permit) if permit.nature() != Nature::Identity || self.credential.is_some() => {
                 Ok(())
             }
             _ => Err(NO_LONGER_PERMITTED),

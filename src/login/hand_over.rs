@@ -18,7 +18,7 @@ use crate::snapshot::ProtectedApplication;
 pub(super) enum Judged {
     /// It may enter; an application token lives this long.
     Enters(Duration),
-    /// No token is needed: a policy lets everybody in.
+    /// No token is needed: a policy lets the request in whoever asks.
     Open,
     /// Its provider is not one of the application's: another login is needed.
     OtherProvider,
@@ -40,7 +40,7 @@ pub(super) fn judge(call: &Call<'_>, application: &ProtectedApplication, session
     let outcomes = application.policies.outcomes(&session.identity().identity);
     let facts = call.visit.facts(call.now_ms());
     match application.policies.decide(Some(&outcomes), &facts) {
-        Verdict::Permit(permit) if permit.nature() == Nature::Bypass => Judged::Open,
+        Verdict::Permit(permit) if permit.nature() != Nature::Identity => Judged::Open,
         Verdict::Permit(permit) => {
             let duration = permit
                 .session_duration()

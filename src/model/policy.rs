@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::address::AddressRange;
 use super::duration::GoDuration;
-use super::email::{EmailAddress, EmailDomain};
-use super::ids::{IdpId, ObjectId, PolicyId};
+use super::email::EmailAddress;
+use super::ids::{ListId, PolicyId};
+pub use super::selector::{DirectoryGroup, Selector, Unevaluated};
 
 /// What happens to requests that a policy matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -17,12 +17,22 @@ pub enum Decision {
     Deny,
     /// No sign-in and no identity for matching requests.
     Bypass,
-    /// Machines get in by service token or certificate, without a sign-in.
+    /// Machines get in by service token or certificate, without a sign-in (Access: Service Auth).
     NonIdentity,
 }
 
+impl Decision {
+    /// Whether it is taken about people who signed in; else about requests alone.
+    pub fn asks_identity(self) -> bool {
+        match self {
+            Self::Allow | Self::Deny => true,
+            Self::Bypass | Self::NonIdentity => false,
+        }
+    }
+}
+
 /// A policy. It matches where any Include, every Require and no Exclude holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     /// The policy's id.
     pub id: PolicyId,
@@ -33,78 +43,104 @@ pub struct Policy {
     /// At least one must hold.
     pub include: Vec<Selector>,
     /// All must hold.
-    #[serde(default)]
     pub require: Vec<Selector>,
     /// None may hold.
-    #[serde(default)]
     pub exclude: Vec<Selector>,
     /// How long an application token lives that this policy let in; the application's where absent.
-    #[serde(default)]
     pub session_duration: Option<GoDuration>,
+    /// Whether people must say why they enter.
+    pub purpose_justification_required: bool,
+    /// What they are asked; a sentence of ours where absent.
+    pub purpose_justification_prompt: Option<String>,
+    /// Whether people enter only with leave, for a time.
+    pub approval_required: bool,
+    /// Who gives it: every one of these groups must.
+    pub approval_groups: Vec<ApprovalGroup>,
 }
 
-/// One rule. On the wire an object with exactly one key, such as `{"email_domain":{"domain":"example.com"}}`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Selector {
-    /// Everybody who could sign in.
-    Everyone {},
-    /// One address.
-    Email {
-        /// The address.
-        email: EmailAddress,
-    },
-    /// Every address of a domain; subdomains are other domains.
-    EmailDomain {
-        /// The domain, without `@`.
-        domain: EmailDomain,
-    },
-    /// A group of an Entra directory, nested membership included.
-    #[serde(rename = "azureAD")]
-    AzureAd {
-        /// Entra object id of the group.
-        id: ObjectId,
-        /// The provider whose directory it is of.
-        identity_provider_id: IdpId,
-    },
-    /// Addresses that requests come from. Asked for each request, and without sign-in too.
-    Ip {
-        /// The addresses.
-        ip: AddressRange,
-    },
+/// People of whom some must give leave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApprovalGroup {
+    /// How many of them must; at least one.
+    pub approvals_needed: u32,
+    /// Approvers by address.
+    pub email_addresses: Vec<EmailAddress>,
+    /// A list of further approvers.
+    pub email_list: Option<ListId>,
 }
 
-impl Selector {
-    /// Whether it asks who somebody is. Such a rule has no place in a Bypass policy.
-    pub fn asks_identity(&self) -> bool {
-        match self {
-            Self::Email { .. } | Self::EmailDomain { .. } | Self::AzureAd { .. } => true,
-            Self::Everyone {} | Self::Ip { .. } => false,
+impl Policy {
+    /// A policy that asks for nothing but that one of these rules holds.
+    pub fn new(id: PolicyId, name: &str, decision: Decision, include: Vec<Selector>) -> Self {
+        Self {
+            id,
+            name: name.to_owned(),
+            decision,
+            include,
+            require: Vec::new(),
+            exclude: Vec::new(),
+            session_duration: None,
+            purpose_justification_required: false,
+            purpose_justification_prompt: None,
+            approval_required: false,
+            approval_groups: Vec::new(),
+        }
+    }
+
+    /// Its rules, list by list.
+    pub fn rules(&self) -> Rules<'_> {
+        Rules {
+            include: &self.include,
+            require: &self.require,
+            exclude: &self.exclude,
         }
     }
 }
 
-/// Selectors of Access's that this version does not evaluate. A policy that has one lets nobody pass.
-pub const NOT_EVALUATED: &[&str] = &[
-    "email_list",
-    "ip_list",
-    "geo",
-    "group",
-    "auth_context",
-    "auth_method",
-    "login_method",
-    "oidc",
-    "saml",
-    "okta",
-    "gsuite",
-    "github-organization",
-    "service_token",
-    "any_valid_service_token",
-    "certificate",
-    "common_name",
-    "external_evaluation",
-    "device_posture",
-    "linked_app_token",
-    "user_risk_score",
-    "cloudflare_account_member",
-];
+/// The lists of rules of a policy or of an access group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RuleList {
+    /// One must hold.
+    Include,
+    /// All must hold.
+    Require,
+    /// None may hold.
+    Exclude,
+}
+
+impl RuleList {
+    /// The list's key in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Include => "include",
+            Self::Require => "require",
+            Self::Exclude => "exclude",
+        }
+    }
+}
+
+/// The rules of a policy or of an access group.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'r> {
+    /// One must hold.
+    pub include: &'r [Selector],
+    /// All must hold.
+    pub require: &'r [Selector],
+    /// None may hold.
+    pub exclude: &'r [Selector],
+}
+
+impl<'r> Rules<'r> {
+    /// Every rule, with its list and its place in it.
+    pub fn iter(self) -> impl Iterator<Item = (RuleList, usize, &'r Selector)> {
+        let lists = [
+            (RuleList::Include, self.include),
+            (RuleList::Require, self.require),
+            (RuleList::Exclude, self.exclude),
+        ];
+        lists.into_iter().flat_map(|(list, rules)| {
+            let rules = rules.iter().enumerate();
+            rules.map(move |(place, rule)| (list, place, rule))
+        })
+    }
+}

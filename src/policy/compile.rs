@@ -9,7 +9,7 @@ use crate::model::duration::GoDuration;
 use crate::model::email::EmailAddress;
 use crate::model::identity::Identity;
 use crate::model::ids::{IdpId, ObjectId, PolicyId};
-use crate::model::policy::{Decision, Policy, Selector};
+use crate::model::policy::{Decision, DirectoryGroup, Policy, Selector};
 
 use super::address_set::{AddressSet, CommonAddresses};
 use super::answer::Answer;
@@ -81,7 +81,12 @@ impl CompiledPolicy {
             }),
             denies: policy.decision == Decision::Deny,
             include: AnyOf::new(&policy.include),
-            require: AllOf::new(&policy.require),
+            require: AllOf {
+                unsure: policy.purpose_justification_required
+                    || policy.approval_required
+                    || policy.require.iter().any(is_unsure),
+                ..AllOf::new(&policy.require)
+            },
             exclude: AnyOf::new(&policy.exclude),
         }
     }
@@ -136,6 +141,8 @@ impl CompiledPolicy {
 #[derive(Debug, Clone)]
 struct AnyOf {
     everyone: bool,
+    /// Whether there are rules that cannot be told.
+    unsure: bool,
     emails: HashSet<EmailAddress>,
     domains: HashSet<Box<str>>,
     groups: GroupRules,
@@ -145,7 +152,8 @@ struct AnyOf {
 impl AnyOf {
     fn new(rules: &[Selector]) -> Self {
         Self {
-            everyone: rules.contains(&Selector::Everyone {}),
+            everyone: rules.contains(&Selector::Everyone),
+            unsure: rules.iter().any(is_unsure),
             emails: emails(rules),
             domains: domains(rules),
             groups: GroupRules::new(rules),
@@ -157,7 +165,8 @@ impl AnyOf {
         if self.everyone {
             return Answer::Yes;
         }
-        self.ask_email(identity).or(self.groups.any(identity))
+        let unsure = if self.unsure { Answer::Unknown } else { Answer::No };
+        self.ask_email(identity).or(self.groups.any(identity)).or(unsure)
     }
 
     fn ask_email(&self, identity: Option<&Identity>) -> Answer {
@@ -182,6 +191,8 @@ impl AnyOf {
 /// Rules of which every one must hold.
 #[derive(Debug, Clone)]
 struct AllOf {
+    /// Whether there are rules that cannot be told.
+    unsure: bool,
     emails: HashSet<EmailAddress>,
     domains: HashSet<Box<str>>,
     groups: GroupRules,
@@ -191,6 +202,7 @@ struct AllOf {
 impl AllOf {
     fn new(rules: &[Selector]) -> Self {
         Self {
+            unsure: rules.iter().any(is_unsure),
             emails: emails(rules),
             domains: domains(rules),
             groups: GroupRules::new(rules),
@@ -199,7 +211,10 @@ impl AllOf {
     }
 
     fn ask_person(&self, identity: Option<&Identity>) -> Answer {
-        self.ask_email(identity).and(self.groups.all(identity))
+        let unsure = if self.unsure { Answer::Unknown } else { Answer::Yes };
+        self.ask_email(identity)
+            .and(self.groups.all(identity))
+            .and(unsure)
     }
 
     fn ask_email(&self, identity: Option<&Identity>) -> Answer {
@@ -233,7 +248,7 @@ impl GroupRules {
         let mut groups: HashMap<IdpId, HashSet<ObjectId>> = HashMap::new();
         for rule in rules {
             if let Selector::AzureAd {
-                id,
+                id: DirectoryGroup::Id(id),
                 identity_provider_id,
             } = rule
             {
@@ -284,6 +299,20 @@ impl GroupRules {
             Answer::Unknown
         }
     }
+}
+
+fn is_unsure(rule: &Selector) -> bool {
+    !matches!(
+        rule,
+        Selector::Everyone
+            | Selector::Email { .. }
+            | Selector::EmailDomain { .. }
+            | Selector::AzureAd {
+                id: DirectoryGroup::Id(_),
+                ..
+            }
+            | Selector::Ip { .. }
+    )
 }
 
 fn emails(rules: &[Selector]) -> HashSet<EmailAddress> {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::model::identity::Identity;
 use crate::model::ids::PolicyId;
-use crate::model::policy::{Decision, Policy, Selector};
+use crate::model::policy::{Decision, Policy, RuleList, Selector};
 
 use super::answer::Answer;
 use super::selector::{self, RequestFacts};
@@ -39,17 +39,6 @@ pub struct RuleExplanation {
     pub answer: Answer,
     /// Why it is unknown, where it is.
     pub uncertainty: Option<String>,
-}
-
-/// The lists of rules of a policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RuleList {
-    /// One must hold.
-    Include,
-    /// All must hold.
-    Require,
-    /// None may hold.
-    Exclude,
 }
 
 /// Asks every rule of every policy, in order. Much slower than a decision, and says the same.
@@ -147,20 +136,7 @@ impl fmt::Display for PolicyExplanation {
 
 impl fmt::Display for RuleExplanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = match self.list {
-            RuleList::Include => "include",
-            RuleList::Require => "require",
-            RuleList::Exclude => "exclude",
-        };
-        write!(f, "{list} ")?;
-        match &self.rule {
-            Selector::Everyone {} => f.write_str("everyone")?,
-            Selector::Email { email } => write!(f, "email {email}")?,
-            Selector::EmailDomain { domain } => write!(f, "email_domain {domain}")?,
-            Selector::AzureAd { id, .. } => write!(f, "azureAD {id}")?,
-            Selector::Ip { ip } => write!(f, "ip {ip}")?,
-        }
-        write!(f, ": {}", self.answer)?;
+        write!(f, "{} {}: {}", self.list.as_str(), self.rule, self.answer)?;
         match &self.uncertainty {
             Some(uncertainty) => write!(f, " ({uncertainty})"),
             None => Ok(()),

@@ -21,7 +21,7 @@ mod verdict;
 pub use answer::Answer;
 pub use compile::{CompiledPolicies, compile};
 pub use evaluate::Outcomes;
-pub use explain::{Explanation, PolicyExplanation, RuleExplanation, RuleList, explain};
+pub use explain::{Explanation, PolicyExplanation, RuleExplanation, explain};
 pub use selector::RequestFacts;
 pub use verdict::{Nature, Need, Permit, Refusal, RefusalReason, RefusingPolicy, StepUp, Verdict};
 

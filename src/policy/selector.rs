@@ -6,7 +6,7 @@ use crate::model::certificate::ClientCertificate;
 use crate::model::country::CountryCode;
 use crate::model::identity::{Groups, Identity};
 use crate::model::ids::ServiceTokenId;
-use crate::model::policy::Selector;
+use crate::model::policy::{DirectoryGroup, Selector};
 
 use super::answer::Answer;
 
@@ -30,7 +30,7 @@ pub struct RequestFacts {
 /// What a rule says. Without an identity, rules about the person are unknown.
 pub(super) fn ask(selector: &Selector, identity: Option<&Identity>, facts: &RequestFacts) -> Answer {
     match selector {
-        Selector::Everyone {} => Answer::Yes,
+        Selector::Everyone => Answer::Yes,
         Selector::Ip { ip } => facts
             .address
             .map_or(Answer::Unknown, |address| ip.contains(address).into()),
@@ -43,7 +43,7 @@ pub(super) fn ask(selector: &Selector, identity: Option<&Identity>, facts: &Requ
             None => Answer::Unknown,
         },
         Selector::AzureAd {
-            id,
+            id: DirectoryGroup::Id(id),
             identity_provider_id,
         } => match identity {
             Some(identity) if identity.provider != *identity_provider_id => Answer::No,
@@ -51,6 +51,7 @@ pub(super) fn ask(selector: &Selector, identity: Option<&Identity>, facts: &Requ
             Some(identity) if identity.groups.complete() => Answer::No,
             None | Some(_) => Answer::Unknown,
         },
+        _ => Answer::Unknown,
     }
 }
 
@@ -67,6 +68,7 @@ pub(super) fn uncertainty(selector: &Selector, identity: &Identity) -> String {
             Groups::Known { .. } => String::new(),
         },
         Selector::Ip { .. } => "the client's address is not known".to_owned(),
-        Selector::Everyone {} => String::new(),
+        Selector::Everyone => String::new(),
+        _ => "this version does not evaluate it".to_owned(),
     }
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::model::identity::{Email, Group, Groups, Identity, PersonKey};
 use crate::model::ids::{IdpId, ObjectId, PolicyId, TenantId, UserId};
-use crate::model::policy::{Decision, Policy, Selector};
+use crate::model::policy::{Decision, DirectoryGroup, Policy, Selector};
 
 use super::*;
 
@@ -77,7 +77,7 @@ fn partial(ids: &[u128]) -> Groups {
 }
 
 fn everyone() -> Selector {
-    Selector::Everyone {}
+    Selector::Everyone
 }
 
 fn email(address: &str) -> Selector {
@@ -98,7 +98,7 @@ fn group(id: u128) -> Selector {
 
 fn group_of(provider: IdpId, id: u128) -> Selector {
     Selector::AzureAd {
-        id: ObjectId(Uuid::from_u128(id)),
+        id: DirectoryGroup::Id(ObjectId(Uuid::from_u128(id))),
         identity_provider_id: provider,
     }
 }
@@ -110,15 +110,7 @@ fn ip(range: &str) -> Selector {
 }
 
 fn policy(name: &str, decision: Decision, include: &[Selector]) -> Policy {
-    Policy {
-        id: PolicyId(Uuid::from_u128(100)),
-        name: name.to_owned(),
-        decision,
-        include: include.to_vec(),
-        require: Vec::new(),
-        exclude: Vec::new(),
-        session_duration: None,
-    }
+    Policy::new(PolicyId(Uuid::from_u128(100)), name, decision, include.to_vec())
 }
 
 fn allow(include: &[Selector]) -> Policy {
@@ -444,12 +436,12 @@ fn any_address() -> impl Strategy<Value = RequestFacts> {
 fn naive_rule(rule: &Selector, identity: Option<&Identity>, facts: &RequestFacts) -> Option<bool> {
     let address = |identity: &Identity| identity.email.clone().filter(|email| email.trusted);
     match rule {
-        Selector::Everyone {} => Some(true),
+        Selector::Everyone => Some(true),
         Selector::Ip { ip } => facts.address.map(|address| ip.contains(address)),
         Selector::Email { email } => Some(address(identity?)?.address == *email),
         Selector::EmailDomain { domain } => Some(address(identity?)?.address.domain() == domain.as_str()),
         Selector::AzureAd {
-            id,
+            id: DirectoryGroup::Id(id),
             identity_provider_id,
         } => {
             let identity = identity?;
@@ -462,6 +454,7 @@ fn naive_rule(rule: &Selector, identity: Option<&Identity>, facts: &RequestFacts
                 None
             }
         }
+        _ => None,
     }
 }
 

@@ -109,6 +109,8 @@ pub enum Nature {
     Bypass,
     /// For a person who signed in.
     Identity,
+    /// For a machine, by a Service Auth policy.
+    Service,
 }
 
 impl Permit {
@@ -129,7 +131,7 @@ impl Permit {
         &self.head.name
     }
 
-    /// Whether it is for anybody or for a person.
+    /// Whom it is for.
     pub fn nature(&self) -> Nature {
         self.nature
     }

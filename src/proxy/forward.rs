@@ -104,7 +104,7 @@ pub async fn forward<W: Watch + 'static>(
     let host = asked_host(&request)?;
     let (mut parts, body) = request.into_parts();
     let identity = match permit.nature() {
-        Nature::Identity => exchange.identity,
+        Nature::Identity | Nature::Service => exchange.identity,
         Nature::Bypass => Identity::default(),
     };
     request_headers::prepare(&mut parts.headers, &exchange.client, identity, &host);

@@ -235,7 +235,7 @@ pub(super) struct Plan {
 impl Plan {
     fn new(entra: &MockEntra) -> Self {
         let auth = AuthUrl::try_from(AUTH.parse::<Url>().unwrap()).unwrap();
-        let everyone = policy(1, Selector::Everyone {});
+        let everyone = policy(1, Selector::Everyone);
         let bob = policy(
             2,
             Selector::Email {
@@ -343,15 +343,13 @@ pub(super) fn application(number: u128, name: &str, domain: &str) -> Application
 }
 
 pub(super) fn policy(number: u128, include: Selector) -> Policy {
-    Policy {
-        id: PolicyId(Uuid::from_u128(number)),
-        name: format!("policy {number}"),
-        decision: Decision::Allow,
-        include: vec![include],
-        require: Vec::new(),
-        exclude: Vec::new(),
-        session_duration: None,
-    }
+    let name = format!("policy {number}");
+    Policy::new(
+        PolicyId(Uuid::from_u128(number)),
+        &name,
+        Decision::Allow,
+        vec![include],
+    )
 }
 
 /// A browser: keeps cookies per host and goes where it is sent.

@@ -83,8 +83,7 @@ async fn requests_that_cannot_follow_a_redirect_are_told_so() {
     let house = House::start_with(|plan| {
         let mut api = application(9, "API", "api.example.com");
         api.unauthenticated_401 = true;
-        plan.applications
-            .push((api, vec![policy(9, Selector::Everyone {})]));
+        plan.applications.push((api, vec![policy(9, Selector::Everyone)]));
     })
     .await;
     let wiki = url(&format!("{WIKI}/x"));
@@ -917,7 +916,7 @@ async fn applications_that_share_a_host_keep_their_tokens_apart() {
     let house = House::start_with(|plan| {
         plan.applications.push((
             application(9, "Docs", "wiki.example.com/docs"),
-            vec![policy(9, Selector::Everyone {})],
+            vec![policy(9, Selector::Everyone)],
         ));
     })
     .await;

@@ -262,7 +262,7 @@ fn a_broken_application_keeps_its_address_and_lets_nobody_pass() {
 #[test]
 fn an_unreadable_policy_breaks_the_applications_that_use_it() {
     let mut held = Held::new();
-    held.body(OPEN)["include"] = json!([{"geo": {"country_code": "DE"}}]);
+    held.body(OPEN)["include"] = json!([{"geo": {"country_code": "DEU"}}]);
     held.documents.push(application(
         "free.example.com",
         Uuid::from_u128(9),

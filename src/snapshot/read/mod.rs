@@ -4,12 +4,17 @@
 //! without. Keys that cannot open anything (`logo_url`, `tags`) and those that the server owns are passed over.
 
 mod application;
+mod group;
 mod identity_provider;
+mod list;
 mod object;
 mod policy;
+mod rules;
 
 pub use application::{ReadApplication, application};
+pub use group::group;
 pub use identity_provider::identity_provider;
+pub use list::list;
 pub use object::Problem;
 pub use policy::policy;
 

@@ -1,24 +1,27 @@
-//! Policies (reference Access §4.2 and §4.4).
+//! Policies (reference Access §4.4).
 
 use serde_json::Value;
 
 use crate::model::duration::GoDuration;
+use crate::model::email::EmailAddress;
 use crate::model::ids::PolicyId;
-use crate::model::policy::{Decision, NOT_EVALUATED, Policy, Selector};
+use crate::model::policy::{ApprovalGroup, Decision, Policy};
+use crate::model::selector::Selector;
 
 use super::object::{Object, Problem, Problems};
+use super::rules::{include, rules};
 
 /// What asks something of people that is not asked here.
-const UNENFORCED: &[&str] = &[
-    "approval_required",
-    "approval_groups",
-    "isolation_required",
-    "purpose_justification_required",
-    "connection_rules",
-    "mfa_config",
-];
+const UNENFORCED: &[&str] = &["isolation_required", "connection_rules", "mfa_config"];
 
-/// Reads a policy.
+/// Groups of approvers of one policy. Access has no number; every one of them has to act, so there are few.
+const MAX_APPROVAL_GROUPS: usize = 20;
+/// Approvers in one group: each request is shown, and may be mailed, to all of them.
+const MAX_APPROVERS: usize = 100;
+/// The sentence that people are asked for their reason with: a page shows it.
+const MAX_PROMPT: usize = 1_000;
+
+/// Reads a policy. Whether what it refers to exists is another question.
 ///
 /// # Errors
 /// Every problem found.
@@ -32,16 +35,31 @@ pub(super) fn read(id: PolicyId, object: &Object<'_>) -> Option<Policy> {
     object.refuse_unenforced(UNENFORCED);
     let name = object.needed_text("name");
     let decision = decision(object);
-    let include = rules(object, "include", decision);
-    if object
-        .need("include")
-        .is_some_and(|list| *list == Value::Array(Vec::new()))
-    {
-        object.problem("include", "at least one rule is needed");
-    }
+    let include = include(object, decision);
     let require = rules(object, "require", decision);
     let exclude = rules(object, "exclude", decision);
+    if decision == Some(Decision::NonIdentity) && require.is_empty() && include.contains(&Selector::Everyone)
+    {
+        object.problem(
+            "include",
+            "everyone would need no service token; require one, or use the decision bypass",
+        );
+    }
     let session_duration = object.parsed::<GoDuration>("session_duration");
+    let justification = object.flag("purpose_justification_required").unwrap_or(false);
+    let approval = object.flag("approval_required").unwrap_or(false);
+    for (key, asked) in [
+        ("purpose_justification_required", justification),
+        ("approval_required", approval),
+    ] {
+        if asked && decision.is_some_and(|decision| decision != Decision::Allow) {
+            object.problem(key, "only a policy of decision allow can ask for it");
+        }
+    }
+    let approval_groups = approval_groups(object);
+    if approval && approval_groups.is_empty() {
+        object.problem("approval_groups", "somebody who may give leave is needed");
+    }
     Some(Policy {
         id,
         name: name?.to_owned(),
@@ -50,65 +68,88 @@ pub(super) fn read(id: PolicyId, object: &Object<'_>) -> Option<Policy> {
         require,
         exclude,
         session_duration,
+        purpose_justification_required: justification,
+        purpose_justification_prompt: prompt(object),
+        approval_required: approval,
+        approval_groups,
     })
 }
 
 fn decision(object: &Object<'_>) -> Option<Decision> {
     match object.needed_text("decision")? {
-        "allow" => return Some(Decision::Allow),
-        "deny" => return Some(Decision::Deny),
-        "bypass" => return Some(Decision::Bypass),
-        "non_identity" => object.problem("decision", "this version has no service tokens"),
-        _ => object.problem("decision", "one of allow, deny and bypass is needed"),
-    }
-    None
-}
-
-fn rules(object: &Object<'_>, list: &str, decision: Option<Decision>) -> Vec<Selector> {
-    let mut rules = Vec::new();
-    for (pointer, item) in object.items(list) {
-        match rule(item) {
-            Ok(rule) if decision == Some(Decision::Bypass) && rule.asks_identity() => object.problem_at(
-                pointer,
-                "bypass is decided without knowing who asks; use everyone or ip, or the decision allow",
-            ),
-            Ok(rule) => rules.push(rule),
-            Err((below, reason)) => object.problem_at(format!("{pointer}{below}"), reason),
+        "allow" => Some(Decision::Allow),
+        "deny" => Some(Decision::Deny),
+        "bypass" => Some(Decision::Bypass),
+        "non_identity" => Some(Decision::NonIdentity),
+        _ => {
+            object.problem(
+                "decision",
+                "one of allow, deny, bypass and non_identity is needed",
+            );
+            None
         }
     }
-    rules
 }
 
-/// A rule, or the place in it that is wrong and why.
-fn rule(item: &Value) -> Result<Selector, (String, String)> {
-    let Value::Object(map) = item else {
-        return Err((String::new(), "an object with one selector is needed".to_owned()));
-    };
-    let mut keys = map.iter();
-    let (Some((name, settings)), None) = (keys.next(), keys.next()) else {
-        let reason = format!("a rule has exactly one selector, not {}", map.len());
-        return Err((String::new(), reason));
-    };
-    let place = format!("/{name}");
-    if NOT_EVALUATED.contains(&name.as_str()) {
-        return Err((
-            place,
-            format!("this version does not evaluate the selector {name}"),
-        ));
+fn prompt(object: &Object<'_>) -> Option<String> {
+    let text = object.text("purpose_justification_prompt")?;
+    if text.chars().count() > MAX_PROMPT {
+        object.problem(
+            "purpose_justification_prompt",
+            format!("at most {MAX_PROMPT} characters are taken"),
+        );
+        return None;
     }
-    if !matches!(
-        name.as_str(),
-        "everyone" | "email" | "email_domain" | "azureAD" | "ip"
-    ) {
-        return Err((place, format!("there is no selector {name}")));
+    Some(text.to_owned())
+}
+
+fn approval_groups(object: &Object<'_>) -> Vec<ApprovalGroup> {
+    let items = object.items("approval_groups");
+    if items.len() > MAX_APPROVAL_GROUPS {
+        object.problem(
+            "approval_groups",
+            format!("at most {MAX_APPROVAL_GROUPS} groups are taken"),
+        );
+        return Vec::new();
     }
-    // Access' answers carry further keys in some selectors, so unknown ones are passed over.
-    let selector: Result<Selector, _> = serde_json::from_value(item.clone());
-    selector.map_err(|error| {
-        if settings.is_object() {
-            (place, error.to_string())
-        } else {
-            (place, "an object is needed".to_owned())
-        }
+    let groups = items.into_iter().filter_map(|(pointer, item)| {
+        let group = object.below(item, &pointer)?;
+        approval_group(&group)
+    });
+    groups.collect()
+}
+
+fn approval_group(group: &Object<'_>) -> Option<ApprovalGroup> {
+    let approvers: Vec<EmailAddress> = group.list("email_addresses");
+    let list = group.parsed("email_list_uuid");
+    let needed = match group.given("approvals_needed") {
+        // A group without number asks for one approval.
+        None => Some(1),
+        Some(number) => number.as_u64().and_then(|number| u32::try_from(number).ok()),
+    };
+    let Some(needed) = needed.filter(|number| *number > 0) else {
+        group.problem("approvals_needed", "a whole number from 1 on is needed");
+        return None;
+    };
+    if approvers.len() > MAX_APPROVERS {
+        group.problem(
+            "email_addresses",
+            format!("at most {MAX_APPROVERS} addresses are taken"),
+        );
+    }
+    if approvers.is_empty() && list.is_none() {
+        group.problem("email_addresses", "somebody who may give leave is needed");
+    }
+    let mut distinct = approvers.clone();
+    distinct.sort();
+    distinct.dedup();
+    // How many a list has is known only when leave is asked for.
+    if list.is_none() && !approvers.is_empty() && u32::try_from(distinct.len()).unwrap_or(u32::MAX) < needed {
+        group.problem("approvals_needed", "it is more than there are approvers");
+    }
+    Some(ApprovalGroup {
+        approvals_needed: needed,
+        email_addresses: distinct,
+        email_list: list,
     })
 }

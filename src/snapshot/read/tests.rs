@@ -7,8 +7,10 @@ use uuid::Uuid;
 use crate::config::clouds::builtin as builtin_clouds;
 use crate::model::application::Tag;
 use crate::model::idp::{ClientCredential, IdentityProvider, Prompt};
-use crate::model::ids::{AppId, IdpId, PolicyId};
+use crate::model::ids::{AppId, GroupId, IdpId, ListId, PolicyId};
+use crate::model::list::ListItems;
 use crate::model::policy::Decision;
+use crate::model::selector::{Selector, Unevaluated};
 
 use super::*;
 
@@ -218,8 +220,8 @@ fn every_problem_of_an_application_is_told_at_its_place() {
             "/policies/1: the policy stands here twice",
         ),
         (
-            json!({"policies": [{"name": "p", "decision": "allow", "include": [{"geo": {"country_code": "DE"}}]}]}),
-            "/policies/0/include/0/geo: this version does not evaluate the selector geo",
+            json!({"policies": [{"name": "p", "decision": "allow", "include": [{"geo": {"country_code": "DEU"}}]}]}),
+            "/policies/0/include/0/geo/country_code: a country is two letters, such as SE (ISO 3166-1 alpha-2)",
         ),
     ] {
         assert_eq!(wiki_problems(&changes), [problem], "{changes}");
@@ -276,79 +278,248 @@ fn every_problem_of_a_policy_is_told_at_its_place() {
     for (changes, problem) in [
         (
             json!({"decision": "block"}),
-            "/decision: one of allow, deny and bypass is needed",
-        ),
-        (
-            json!({"decision": "non_identity"}),
-            "/decision: this version has no service tokens",
+            "/decision: one of allow, deny, bypass and non_identity is needed",
         ),
         (json!({"include": []}), "/include: at least one rule is needed"),
         (json!({"include": null}), "/include: it is missing"),
-        (
-            json!({"include": ["x"]}),
-            "/include/0: an object with one selector is needed",
-        ),
-        (
-            json!({"include": [{"everyone": {}, "email": {"email": "a@example.com"}}]}),
-            "/include/0: a rule has exactly one selector, not 2",
-        ),
-        (
-            json!({"include": [{}]}),
-            "/include/0: a rule has exactly one selector, not 0",
-        ),
-        (
-            json!({"include": [{"emails": {}}]}),
-            "/include/0/emails: there is no selector emails",
-        ),
-        (
-            json!({"require": [{"service_token": {"token_id": POLICY_1}}]}),
-            "/require/0/service_token: this version does not evaluate the selector service_token",
-        ),
-        (
-            json!({"exclude": [{"email": {"email": "a@b@example.com"}}]}),
-            "/exclude/0/email: an e-mail address such as ada@example.com is needed",
-        ),
-        (
-            json!({"include": [{"email": "a@example.com"}]}),
-            "/include/0/email: an object is needed",
-        ),
-        (
-            json!({"include": [{"azureAD": {"id": POLICY_1}}]}),
-            "/include/0/azureAD: missing field `identity_provider_id`",
-        ),
-        (
-            json!({"include": [{"ip": {"ip": "10.0.0.0/40"}}]}),
-            "/include/0/ip: an address or a range such as 198.51.100.0/24 is needed",
-        ),
-        (
-            json!({"approval_required": true}),
-            "/approval_required: this version does not enforce it",
-        ),
         (
             json!({"mfa_config": {"allowed_authenticators": ["totp"]}}),
             "/mfa_config: this version does not enforce it",
         ),
         (
+            json!({"session_duration": "1 day"}),
+            "/session_duration: a duration such as 30m, 24h or 1h30m is needed",
+        ),
+        (
             json!({"decision": "bypass"}),
             "/include/0: bypass is decided without knowing who asks; use everyone or ip, or the decision allow",
         ),
+        (
+            json!({"decision": "non_identity"}),
+            "/include/0: Service Auth is decided without knowing who asks; use service_token, certificate or ip, or \
+             the decision allow",
+        ),
+        (
+            json!({"decision": "non_identity", "include": [{"everyone": {}}]}),
+            "/include: everyone would need no service token; require one, or use the decision bypass",
+        ),
+        (
+            json!({"require": [{"linked_app_token": {"app_uid": POLICY_1}}]}),
+            "/require/0: linked_app_token has a place in policies of decision non_identity and bypass only",
+        ),
+        (
+            json!({"approval_required": true}),
+            "/approval_groups: somebody who may give leave is needed",
+        ),
+        (
+            json!({"approval_groups": [{"approvals_needed": 0, "email_addresses": ["a@example.com"]}]}),
+            "/approval_groups/0/approvals_needed: a whole number from 1 on is needed",
+        ),
+        (
+            json!({"approval_groups": [{"approvals_needed": 2, "email_addresses": ["a@example.com", "A@example.com"]}]}),
+            "/approval_groups/0/approvals_needed: it is more than there are approvers",
+        ),
+        (
+            json!({"approval_groups": [{"approvals_needed": 1}]}),
+            "/approval_groups/0/email_addresses: somebody who may give leave is needed",
+        ),
+        (
+            json!({"approval_groups": [{"email_addresses": ["nobody"]}]}),
+            "/approval_groups/0/email_addresses/0: an e-mail address such as ada@example.com is needed",
+        ),
+        (
+            json!({"approval_groups": "x"}),
+            "/approval_groups: a list is needed",
+        ),
+        (
+            json!({"purpose_justification_required": "yes"}),
+            "/purpose_justification_required: true or false is needed",
+        ),
+        (
+            json!({"decision": "deny", "purpose_justification_required": true}),
+            "/purpose_justification_required: only a policy of decision allow can ask for it",
+        ),
+        (
+            json!({"purpose_justification_prompt": "?".repeat(1001)}),
+            "/purpose_justification_prompt: at most 1000 characters are taken",
+        ),
     ] {
         let problems = policy(PolicyId(ID), &staff(&changes)).unwrap_err();
-        assert_eq!(lines(&problems), [problem], "{changes}");
+        // A policy whose every approver is malformed lacks approvers besides.
+        assert_eq!(lines(&problems)[0], problem, "{changes}");
     }
 }
 
 #[test]
-fn every_selector_that_is_evaluated_is_read() {
-    let body = staff(&json!({"include": [
+fn every_problem_of_a_rule_is_told_at_its_place() {
+    let uuid = "must be a UUID such as 7335d417-61da-459d-899c-0a01c76a2f94";
+    for (rule, problem) in [
+        (json!("x"), ": an object with one selector is needed".to_owned()),
+        (
+            json!({"everyone": {}, "email": {"email": "a@example.com"}}),
+            ": a rule has exactly one selector, not 2".to_owned(),
+        ),
+        (json!({}), ": a rule has exactly one selector, not 0".to_owned()),
+        (
+            json!({"emails": {}}),
+            "/emails: there is no selector emails".to_owned(),
+        ),
+        (
+            json!({"email": "a@example.com"}),
+            "/email: an object is needed".to_owned(),
+        ),
+        (
+            json!({"email": {"email": "a@b@example.com"}}),
+            "/email/email: an e-mail address such as ada@example.com is needed".to_owned(),
+        ),
+        (
+            json!({"email_list": {"id": "x"}}),
+            format!("/email_list/id: ListId {uuid}"),
+        ),
+        (json!({"ip_list": {}}), "/ip_list/id: it is missing".to_owned()),
+        (
+            json!({"group": {"id": 7}}),
+            "/group/id: text is needed".to_owned(),
+        ),
+        (
+            json!({"azureAD": {"id": POLICY_1}}),
+            "/azureAD/identity_provider_id: it is missing".to_owned(),
+        ),
+        (
+            json!({"azureAD": {"id": POLICY_1[1..], "identity_provider_id": POLICY_1}}),
+            "/azureAD/id: the object id of a group is needed, a UUID, or the group's name".to_owned(),
+        ),
+        (
+            json!({"auth_context": {"ac_id": "c100", "identity_provider_id": POLICY_1}}),
+            "/auth_context/ac_id: an authentication context is needed, c1 to c99".to_owned(),
+        ),
+        (
+            json!({"auth_method": {}}),
+            "/auth_method/auth_method: it is missing".to_owned(),
+        ),
+        (
+            json!({"login_method": {"id": ""}}),
+            "/login_method/id: it is empty".to_owned(),
+        ),
+        (
+            json!({"oidc": {"claim_name": "dept", "identity_provider_id": POLICY_1}}),
+            "/oidc/claim_value: it is missing".to_owned(),
+        ),
+        (
+            json!({"external_evaluation": {"evaluate_url": "http://a.example.com", "keys_url": "https://a.example.com"}}),
+            "/external_evaluation/evaluate_url: an https address without user name and fragment is needed"
+                .to_owned(),
+        ),
+        (
+            json!({"ip": {"ip": "10.0.0.0/40"}}),
+            "/ip/ip: an address or a range such as 198.51.100.0/24 is needed".to_owned(),
+        ),
+        (
+            json!({"geo": {"country_code": "Germany"}}),
+            "/geo/country_code: a country is two letters, such as SE (ISO 3166-1 alpha-2)".to_owned(),
+        ),
+        (
+            json!({"service_token": {"id": POLICY_1}}),
+            "/service_token/token_id: it is missing".to_owned(),
+        ),
+        (
+            json!({"common_name": {"common_name": "a".repeat(2049)}}),
+            "/common_name/common_name: at most 2048 bytes are taken".to_owned(),
+        ),
+    ] {
+        let problems = policy(PolicyId(ID), &staff(&json!({"require": [rule]}))).unwrap_err();
+        assert_eq!(lines(&problems), [format!("/require/0{problem}")], "{rule}");
+        let group_problems = group(GroupId(ID), &json!({"name": "g", "include": [rule]})).unwrap_err();
+        assert_eq!(lines(&group_problems), [format!("/include/0{problem}")], "{rule}");
+    }
+}
+
+#[test]
+fn every_selector_is_read_and_further_keys_are_passed_over() {
+    let provider = POLICY_2;
+    let evaluated = json!([
         {"everyone": {}}, {"email": {"email": "Ada@Example.com"}}, {"email_domain": {"domain": "example.com"}},
-        {"azureAD": {"id": POLICY_1, "identity_provider_id": POLICY_2}}, {"ip": {"ip": "198.51.100.7"}}]}));
+        {"email_list": {"id": POLICY_1, "name": "passed over"}},
+        {"azureAD": {"id": POLICY_1, "identity_provider_id": provider}},
+        {"auth_context": {"id": POLICY_1, "ac_id": "c1", "identity_provider_id": provider}},
+        {"auth_method": {"auth_method": "mfa"}}, {"login_method": {"id": provider}},
+        {"oidc": {"claim_name": "dept", "claim_value": "eng", "identity_provider_id": provider}},
+        {"external_evaluation": {"evaluate_url": "https://e.example.com/", "keys_url": "http://127.0.0.1:1/keys"}},
+        {"group": {"id": POLICY_1}}, {"ip": {"ip": "198.51.100.7"}}, {"ip_list": {"id": POLICY_1}},
+        {"geo": {"country_code": "se"}}, {"service_token": {"token_id": POLICY_1}}, {"any_valid_service_token": {}},
+        {"certificate": {}}, {"common_name": {"common_name": "client.example.com"}}]);
+    let body = staff(&json!({"include": evaluated.clone()}));
     let read = policy(PolicyId(ID), &body).unwrap();
-    assert_eq!(read.include.len(), 5);
-    assert_eq!(
-        serde_json::to_value(&read.include[1]).unwrap()["email"]["email"],
-        "ada@example.com"
+    let names: Vec<&str> = read.include.iter().map(Selector::name).collect();
+    assert_eq!(names, Selector::EVALUATED);
+    assert!(matches!(&read.include[1], Selector::Email { email } if email.as_str() == "ada@example.com"));
+
+    for selector in Unevaluated::ALL {
+        let body = json!({"name": "g", "include": [{ selector.as_str(): {"integration_uid": POLICY_1} }]});
+        let read = group(GroupId(ID), &body).unwrap();
+        let kept = Selector::Unevaluated {
+            selector,
+            settings: json!({"integration_uid": POLICY_1}),
+        };
+        assert_eq!(read.include, [kept]);
+    }
+}
+
+#[test]
+fn a_policy_that_asks_for_a_reason_and_for_leave_is_read() {
+    let body = staff(
+        &json!({"purpose_justification_required": true, "purpose_justification_prompt": "Why?",
+        "approval_required": true, "approval_groups": [
+            {"approvals_needed": 1, "email_addresses": ["boss@example.com"]},
+            {"approvals_needed": 3, "email_list_uuid": POLICY_1}]}),
     );
+    let read = policy(PolicyId(ID), &body).unwrap();
+    assert!(read.purpose_justification_required && read.approval_required);
+    assert_eq!(read.purpose_justification_prompt.as_deref(), Some("Why?"));
+    let needed: Vec<u32> = read
+        .approval_groups
+        .iter()
+        .map(|group| group.approvals_needed)
+        .collect();
+    assert_eq!(needed, [1, 3]);
+    assert_eq!(
+        read.approval_groups[1].email_list,
+        Some(POLICY_1.parse().unwrap())
+    );
+}
+
+#[test]
+fn a_list_holds_addresses_of_one_type() {
+    let emails =
+        json!({"name": "l", "type": "EMAIL", "items": [{"value": "Ada@example.com", "description": "x"}]});
+    let read = list(ListId(ID), &emails).unwrap();
+    assert_eq!(
+        read.items,
+        ListItems::Emails(vec!["ada@example.com".parse().unwrap()])
+    );
+    let addresses =
+        json!({"name": "l", "type": "IP", "items": [{"value": "198.51.100.0/24"}, {"value": "::1"}]});
+    assert!(
+        matches!(list(ListId(ID), &addresses).unwrap().items, ListItems::Addresses(items) if items.len() == 2)
+    );
+    for (changes, problem) in [
+        (json!({"type": "SERIAL"}), "/type: one of EMAIL and IP is needed"),
+        (json!({"type": null}), "/type: it is missing"),
+        (json!({"name": ""}), "/name: it is empty"),
+        (json!({"items": {}}), "/items: a list is needed"),
+        (
+            json!({"items": ["a@example.com"]}),
+            "/items/0: an object is needed",
+        ),
+        (json!({"items": [{}]}), "/items/0/value: it is missing"),
+        (
+            json!({"type": "IP"}),
+            "/items/0/value: an address or a range such as 198.51.100.0/24 is needed",
+        ),
+    ] {
+        let problems = list(ListId(ID), &with(emails.clone(), &changes)).unwrap_err();
+        assert_eq!(lines(&problems), [problem], "{changes}");
+    }
 }
 
 fn entra(changes: &Value) -> Value {

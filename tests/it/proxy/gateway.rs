@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use vestibule::clock::Clock;
 use vestibule::config::listen::CertificateFiles;
 use vestibule::listener::{self, Abort, Connection, Service, Sockets, client_ip, tls::Certificates};
-use vestibule::model::policy::Policy;
+use vestibule::model::policy::{Decision, Policy, Selector};
 use vestibule::model::upstream::{OriginRequest, Upstream};
 use vestibule::policy::{self, CompiledPolicies, RequestFacts, Verdict};
 use vestibule::proxy::open_streams::{CutCause, Standing, Watch};
@@ -209,13 +209,9 @@ fn fault_page(fault: &Fault) -> Result<Response<Body>, Abort> {
 }
 
 fn policies(bypass: bool) -> CompiledPolicies {
-    let everyone: Policy = serde_json::from_value(serde_json::json!({
-        "id": "00000000-0000-0000-0000-000000000001",
-        "name": "everyone",
-        "decision": if bypass { "bypass" } else { "allow" },
-        "include": [{ "everyone": {} }],
-    }))
-    .unwrap();
+    let id = "00000000-0000-0000-0000-000000000001".parse().unwrap();
+    let decision = if bypass { Decision::Bypass } else { Decision::Allow };
+    let everyone = Policy::new(id, "everyone", decision, vec![Selector::Everyone]);
     policy::compile(&[everyone])
 }
 

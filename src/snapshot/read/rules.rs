@@ -1,0 +1,217 @@
+//! Rules of policies and access groups (reference Access §4.2 and §4.3).
+
+use serde_json::Value;
+use url::{Host, Url};
+
+use crate::model::policy::Decision;
+use crate::model::selector::{Selector, Unevaluated};
+
+use super::object::Object;
+
+/// Rules in one list. Access takes 1,000 for an application; ten times that is still read and decided at once.
+pub(super) const MAX_RULES: usize = 10_000;
+/// Text in a rule: the longest that means something is a claim's value or an address of an external evaluation.
+const MAX_TEXT: usize = 2_048;
+
+/// Reads one list of rules. `decision` is that of the policy they stand in; `None` in an access group.
+pub(super) fn rules(object: &Object<'_>, list: &str, decision: Option<Decision>) -> Vec<Selector> {
+    let items = object.items(list);
+    if items.len() > MAX_RULES {
+        object.problem(list, format!("at most {MAX_RULES} rules are taken"));
+        return Vec::new();
+    }
+    let mut rules = Vec::with_capacity(items.len());
+    for (pointer, item) in items {
+        let Some(rule) = rule(object, &pointer, item) else {
+            continue;
+        };
+        match decision.and_then(|decision| misplaced(&rule, decision)) {
+            Some(reason) => object.problem_at(pointer, reason),
+            None => rules.push(rule),
+        }
+    }
+    rules
+}
+
+/// Reads Include, which must not be empty.
+pub(super) fn include(object: &Object<'_>, decision: Option<Decision>) -> Vec<Selector> {
+    let empty = Value::Array(Vec::new());
+    if object.need("include").is_some_and(|list| *list == empty) {
+        object.problem("include", "at least one rule is needed");
+    }
+    rules(object, "include", decision)
+}
+
+/// Why a rule has no place in a policy of this decision.
+fn misplaced(rule: &Selector, decision: Decision) -> Option<&'static str> {
+    let linked = matches!(
+        rule,
+        Selector::Unevaluated {
+            selector: Unevaluated::LinkedAppToken,
+            ..
+        }
+    );
+    match decision {
+        Decision::Bypass if rule.asks_identity() => {
+            Some("bypass is decided without knowing who asks; use everyone or ip, or the decision allow")
+        }
+        Decision::NonIdentity if rule.asks_identity() => Some(
+            "Service Auth is decided without knowing who asks; use service_token, certificate or ip, or the decision \
+             allow",
+        ),
+        Decision::Allow | Decision::Deny if linked => {
+            Some("linked_app_token has a place in policies of decision non_identity and bypass only")
+        }
+        _ => None,
+    }
+}
+
+fn rule(object: &Object<'_>, pointer: &str, item: &Value) -> Option<Selector> {
+    let Value::Object(map) = item else {
+        object.problem_at(pointer, "an object with one selector is needed");
+        return None;
+    };
+    let mut keys = map.iter();
+    let (Some((name, settings)), None) = (keys.next(), keys.next()) else {
+        object.problem_at(
+            pointer,
+            format!("a rule has exactly one selector, not {}", map.len()),
+        );
+        return None;
+    };
+    let place = format!("{pointer}/{name}");
+    let known = Selector::EVALUATED.contains(&name.as_str()) || name.parse::<Unevaluated>().is_ok();
+    if !known {
+        object.problem_at(place, format!("there is no selector {name}"));
+        return None;
+    }
+    // Access' answers carry further keys in some selectors, so unknown ones are passed over.
+    let read = object.below(settings, &place)?;
+    selector(name, &read, settings)
+}
+
+fn selector(name: &str, settings: &Object<'_>, written: &Value) -> Option<Selector> {
+    Some(match name {
+        "everyone" => Selector::Everyone,
+        "email" => Selector::Email {
+            email: settings.needed("email")?,
+        },
+        "email_domain" => Selector::EmailDomain {
+            domain: settings.needed("domain")?,
+        },
+        "email_list" => Selector::EmailList {
+            id: settings.needed("id")?,
+        },
+        "azureAD" => {
+            let (id, provider) = (settings.needed("id"), settings.needed("identity_provider_id"));
+            Selector::AzureAd {
+                id: id?,
+                identity_provider_id: provider?,
+            }
+        }
+        "auth_context" => {
+            let (context, provider) = (context(settings), settings.needed("identity_provider_id"));
+            Selector::AuthContext {
+                ac_id: context?,
+                identity_provider_id: provider?,
+            }
+        }
+        "auth_method" => Selector::AuthMethod {
+            auth_method: text(settings, "auth_method")?,
+        },
+        "login_method" => Selector::LoginMethod {
+            id: settings.needed("id")?,
+        },
+        "oidc" => {
+            let (name, value) = (text(settings, "claim_name"), text(settings, "claim_value"));
+            let provider = settings.needed("identity_provider_id");
+            Selector::Oidc {
+                claim_name: name?,
+                claim_value: value?,
+                identity_provider_id: provider?,
+            }
+        }
+        "external_evaluation" => {
+            let (evaluate, keys) = (address(settings, "evaluate_url"), address(settings, "keys_url"));
+            Selector::ExternalEvaluation {
+                evaluate_url: evaluate?,
+                keys_url: keys?,
+            }
+        }
+        "group" => Selector::Group {
+            id: settings.needed("id")?,
+        },
+        "ip" => Selector::Ip {
+            ip: settings.needed("ip")?,
+        },
+        "ip_list" => Selector::IpList {
+            id: settings.needed("id")?,
+        },
+        "geo" => Selector::Geo {
+            country_code: settings.needed("country_code")?,
+        },
+        "service_token" => Selector::ServiceToken {
+            token_id: settings.needed("token_id")?,
+        },
+        "any_valid_service_token" => Selector::AnyValidServiceToken,
+        "certificate" => Selector::Certificate,
+        "common_name" => Selector::CommonName {
+            common_name: text(settings, "common_name")?,
+        },
+        other => Selector::Unevaluated {
+            selector: other.parse().ok()?,
+            settings: written.clone(),
+        },
+    })
+}
+
+fn text(settings: &Object<'_>, key: &str) -> Option<String> {
+    let text = settings.needed_text(key)?;
+    if text.len() > MAX_TEXT {
+        settings.problem(key, format!("at most {MAX_TEXT} bytes are taken"));
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+/// Entra has the contexts c1 to c99
+/// (<https://learn.microsoft.com/entra/identity-platform/developer-guide-conditional-access-authentication-context>).
+fn context(settings: &Object<'_>) -> Option<String> {
+    let text = settings.needed_text("ac_id")?;
+    if !is_context(text) {
+        settings.problem("ac_id", "an authentication context is needed, c1 to c99");
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+/// Whether a text is the id of an authentication context.
+pub(super) fn is_context(text: &str) -> bool {
+    let digits = text.strip_prefix('c').unwrap_or_default();
+    let number = digits.parse::<u8>().unwrap_or(0);
+    (1..=99).contains(&number) && number.to_string() == digits
+}
+
+/// Identities go there, and what comes back opens doors: https, or this very machine.
+fn address(settings: &Object<'_>, key: &str) -> Option<String> {
+    let text = text(settings, key)?;
+    if !is_evaluator(&text) {
+        settings.problem(key, "an https address without user name and fragment is needed");
+        return None;
+    }
+    Some(text)
+}
+
+/// Whether an external evaluation may be at an address.
+pub(super) fn is_evaluator(text: &str) -> bool {
+    let Ok(url) = text.parse::<Url>() else {
+        return false;
+    };
+    let loopback = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(_)) | None => false,
+    };
+    let scheme = url.scheme() == "https" || (url.scheme() == "http" && loopback);
+    scheme && url.username().is_empty() && url.password().is_none() && url.fragment().is_none()
+}
