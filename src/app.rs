@@ -19,6 +19,7 @@ use arc_swap::ArcSwap;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::geo::GeoConfig;
 use crate::config::listen::Listen;
 use crate::crypto::seal::Sealer;
 use crate::entra::RelyingParty;
@@ -26,6 +27,7 @@ use crate::entra::outbound::Outbound;
 use crate::feed::{Builder, Follower, Parts, Wanted};
 use crate::gate::control::ControlPlane;
 use crate::gate::{Gate, Shared};
+use crate::geo::Geo;
 use crate::listener::tls::Certificates;
 use crate::listener::{self, Cores, Gatekeeper, Sockets};
 use crate::login::{self, Login};
@@ -97,6 +99,7 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
     let shutdown = Shutdown::new();
     let metrics = Arc::new(Metrics::new());
     let fixed = reload::Fixed::of(&config);
+    let geo = countries(&config.geo, &shutdown)?;
     let foundation = Foundation::lay(&config, &clock).await?;
     let upstreams = config.upstreams.into_iter().map(Arc::new).collect();
     let memory = Memory::fill(&foundation, upstreams, &clock, &shutdown).await?;
@@ -158,7 +161,7 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
 
     // The data plane, last: from here on requests are answered.
     let internal = internal::start(config.listen.internal, &metrics, &grace, &clock, &shutdown).await?;
-    let sockets = bind(&config.listen, &shutdown)?;
+    let sockets = bind(&config.listen, &published, &shutdown)?;
     let (http, https) = (
         sockets.http.as_ref().map(listener::Bound::address),
         sockets.https.as_ref().map(|(bound, _)| bound.address()),
@@ -169,6 +172,7 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
         lookup,
         grace,
         failures: Arc::new(FailureLimit::default()),
+        geo,
         control,
         sealer: sealer.clone(),
         clock: clock.clone(),
@@ -194,6 +198,12 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
         shutdown,
         cores: threads,
     })
+}
+
+fn countries(config: &GeoConfig, shutdown: &Shutdown) -> anyhow::Result<Geo> {
+    let geo = Geo::open(config)?;
+    tokio::spawn(geo.clone().keep_fresh(shutdown.clone()));
+    Ok(geo)
 }
 
 /// What must stand before anybody can be let in: the store, the keys in it, and the objects that the file declares.
@@ -329,7 +339,7 @@ async fn declare(
     Ok(())
 }
 
-fn bind(listen: &Listen, shutdown: &Shutdown) -> anyhow::Result<Sockets> {
+fn bind(listen: &Listen, published: &Arc<Published>, shutdown: &Shutdown) -> anyhow::Result<Sockets> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let bind =
         |address| listener::bind(address, cores).with_context(|| format!("{address} cannot be listened on"));
@@ -346,5 +356,6 @@ fn bind(listen: &Listen, shutdown: &Shutdown) -> anyhow::Result<Sockets> {
     Ok(Sockets {
         http: listen.http.map(bind).transpose()?,
         https,
+        published: Some(Arc::clone(published)),
     })
 }

@@ -4,7 +4,9 @@
 //! core that took the connection; what needs the store or Microsoft crosses to the [control plane](control).
 
 mod admit;
+pub mod certificate;
 pub mod control;
+mod facts;
 mod refuse;
 mod watch;
 
@@ -20,15 +22,16 @@ use http::{Method, Request, Response};
 use hyper::body::Incoming;
 
 use self::admit::Visitor;
+use self::certificate::{Handshake, Misdirected};
 use self::control::ControlPlane;
 use self::refuse::Asked;
 use self::watch::Inputs;
 use crate::clock::Clock;
 use crate::crypto::seal::Sealer;
+use crate::geo::Geo;
+use crate::model::country::CountryCode;
 use crate::model::ids::UserId;
-use crate::policy::RequestFacts;
 use crate::proxy::open_streams::KillSwitch;
-use crate::proxy::request_headers::Client;
 use crate::proxy::{Body, Core, Exchange, Fault, forward};
 use crate::router::{Target, Via};
 use crate::session::grace::StoreGrace;
@@ -55,6 +58,8 @@ pub struct Shared {
     pub grace: StoreGrace,
     /// Limits forged tokens.
     pub failures: Arc<FailureLimit>,
+    /// Tells the country of a request.
+    pub geo: Geo,
     /// Answers the gateway's own addresses.
     pub control: ControlPlane,
     /// Seals what travels through browsers.
@@ -80,29 +85,10 @@ pub struct Arrival {
     pub https: bool,
     /// The protocol.
     pub via: Via,
+    /// Whether the client was asked for a certificate, and what it presented.
+    pub handshake: Handshake,
     /// Ends the client's connection.
     pub kill: KillSwitch,
-}
-
-impl Arrival {
-    /// What policies may ask about the request.
-    fn facts(&self, now_ms: i64) -> RequestFacts {
-        RequestFacts {
-            address: (!self.address_unreadable).then_some(self.address),
-            now_ms,
-            ..RequestFacts::default()
-        }
-    }
-
-    /// What applications are told about the client.
-    fn client(&self, request_id: RequestId) -> Client {
-        Client {
-            address: self.address,
-            https: self.https,
-            through_trusted_proxy: self.through_trusted_proxy,
-            request_id: request_id.header(),
-        }
-    }
 }
 
 /// The gate of one core.
@@ -165,6 +151,7 @@ impl Gate {
             access_log::answered(&Answered {
                 request_id: line.request_id,
                 address: line.address,
+                country: line.country,
                 method: &method,
                 host: line.target.host().as_str(),
                 path: line.target.path(),
@@ -206,9 +193,17 @@ impl Gate {
             Ok(target) => target,
             Err(refused) => return Ok(asked.malformed(refused)),
         };
-        noted.asked_for(request_id, &arrival, &target);
+        noted.asked_for(request_id, &arrival, &target, || {
+            arrival.country(&self.shared, request.headers())
+        });
         if is_own(&snapshot, &target) {
-            return Ok(self.cross(request, target, &snapshot, &arrival, request_id).await);
+            let facts = match arrival.facts(&self.shared, &snapshot, request.headers(), &target) {
+                Ok(facts) => facts,
+                Err(Misdirected) => return Ok(asked.misdirected(&target)),
+            };
+            return Ok(self
+                .cross(request, target, &snapshot, &arrival, (facts, request_id))
+                .await);
         }
 
         // Route, identify, decide: whether the policies of the application that covers it let it in.
@@ -227,14 +222,16 @@ impl Gate {
         let application = admitted.application;
         let upstream = match snapshot.upstream(&target) {
             Ok(Some(upstream)) => Arc::clone(upstream),
-            Ok(None) => return Ok(asked.of(&application, &target).no_upstream()),
+            Ok(None) => {
+                return Ok(asked.of(&application, &target, &admitted.facts).no_upstream());
+            }
             Err(refused) => return Ok(asked.malformed(refused)),
         };
         let report = asked.for_fault();
         let exchange = Exchange {
             path: target.forward().clone(),
             upstream,
-            client: arrival.client(request_id),
+            client: arrival.client(&self.shared, request_id),
             identity: admitted.identity,
             watch: Inputs {
                 published: Arc::clone(&self.shared.published),
@@ -243,6 +240,8 @@ impl Gate {
                 decided: Cell::new((snapshot.version, admitted.identity_version)),
                 target,
                 credential: admitted.credential,
+                certificate_until_ms: Cell::new(watch::end_of(&admitted.facts.certificate)),
+                handshake: arrival.handshake,
                 facts: admitted.facts,
             },
             connection: arrival.kill,
@@ -278,15 +277,23 @@ struct Noted {
 struct Line {
     request_id: RequestId,
     address: IpAddr,
+    country: Option<CountryCode>,
     target: Target,
 }
 
 impl Noted {
-    fn asked_for(&mut self, request_id: RequestId, arrival: &Arrival, target: &Target) {
+    fn asked_for(
+        &mut self,
+        request_id: RequestId,
+        arrival: &Arrival,
+        target: &Target,
+        country: impl FnOnce() -> Option<CountryCode>,
+    ) {
         if access_log::tells_answers() {
             self.line = Some(Line {
                 request_id,
                 address: arrival.address,
+                country: country(),
                 target: target.clone(),
             });
         }

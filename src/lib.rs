@@ -75,6 +75,7 @@ pub mod shutdown;
 pub mod config;
 pub mod telemetry;
 
+pub mod geo;
 pub mod store;
 
 pub mod entra;

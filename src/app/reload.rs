@@ -13,6 +13,7 @@ use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::clock::Clock;
+use crate::config::geo::GeoConfig;
 use crate::config::listen::Listen;
 use crate::config::log::LogConfig;
 use crate::config::organization::OrganizationConfig;
@@ -112,6 +113,7 @@ pub(super) struct Fixed {
     store: (SecretString, Duration),
     master_key: SecretSlice<u8>,
     clouds: BTreeMap<String, Cloud>,
+    geo: GeoConfig,
     log: LogConfig,
 }
 
@@ -123,6 +125,7 @@ impl Fixed {
             store: (config.store.url.clone(), config.store.grace),
             master_key: config.master_key.clone(),
             clouds: config.clouds.clone(),
+            geo: config.geo.clone(),
             log: config.log.clone(),
         }
     }
@@ -139,6 +142,7 @@ impl Fixed {
             ("[store]", same_store),
             ("[secrets]", same_key),
             ("[clouds]", self.clouds == config.clouds),
+            ("[geo]", self.geo == config.geo),
             ("[log]", self.log == config.log),
         ];
         let changed = sections.into_iter().filter(|(_, same)| !same);

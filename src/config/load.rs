@@ -12,8 +12,8 @@ use super::names::Names;
 use super::policies::Scope;
 use super::tree::{Keys, Node, Reader, Table};
 use super::{
-    Config, applications, clouds, cross, listen, log, master_key, organization, policies, providers, store,
-    upstreams,
+    Config, applications, authorities, clouds, cross, geo, listen, log, master_key, organization, policies,
+    providers, store, upstreams,
 };
 use crate::model::idp::Cloud;
 use crate::model::organization::AuthUrl;
@@ -41,11 +41,13 @@ const KEYS: Keys = Keys {
         "store",
         "secrets",
         "log",
+        "geo",
         "clouds",
         "upstreams",
         "identity_providers",
         "policies",
         "applications",
+        "certificates",
     ],
     refused: &[
         ("api_tokens", "the API is not in this version"),
@@ -156,6 +158,17 @@ fn meaning(reader: &Reader<'_>, document: &DeTable<'_>) -> Option<Config> {
     let log = root
         .node("log")
         .map_or_else(|| Some(log::LogConfig::default()), |node| log::read(&node));
+    let geo = root
+        .node("geo")
+        .map_or_else(|| Some(geo::GeoConfig::default()), |node| geo::read(&node));
+    if let (Some(geo::GeoConfig::Header(_)), Some(listen), Some(node)) = (&geo, &listen, root.node("geo"))
+        && listen.trusted_proxies.is_empty()
+    {
+        node.warn(
+            "no proxy is trusted, so nobody's country_header is believed",
+            "name the proxy that sets it in trusted_proxies",
+        );
+    }
     let mut clouds = clouds::builtin();
     let own_clouds = root
         .node("clouds")
@@ -171,6 +184,7 @@ fn meaning(reader: &Reader<'_>, document: &DeTable<'_>) -> Option<Config> {
         clouds,
         upstreams: upstreams?,
         declarations: declarations?,
+        geo: geo?,
         log: log?,
         warnings: Vec::new(),
     })
@@ -222,6 +236,15 @@ fn declarations(
     whole(read.iter().all(Option::is_some));
     let policies: Vec<Declaration> = read.into_iter().flatten().collect();
 
+    let mut authority_names = Names::new(DeclaredKind::Certificate, "certificate authority");
+    let read: Vec<Option<Declaration>> = root
+        .list("certificates")
+        .iter()
+        .map(|node| authorities::read(node, &mut authority_names))
+        .collect();
+    whole(read.iter().all(Option::is_some));
+    let authorities: Vec<Declaration> = read.into_iter().flatten().collect();
+
     let mut application_names = Names::new(DeclaredKind::Application, "application");
     let read: Vec<_> = root
         .list("applications")
@@ -239,6 +262,7 @@ fn declarations(
     let objects = providers
         .into_iter()
         .map(|provider| provider.declaration)
+        .chain(authorities)
         .chain(policies)
         .chain(inside)
         .collect();

@@ -7,12 +7,14 @@
 pub mod clouds;
 pub mod declared;
 pub mod faults;
+pub mod geo;
 pub mod listen;
 pub mod log;
 pub mod organization;
 pub mod store;
 
 mod applications;
+mod authorities;
 mod bounds;
 mod certificate;
 mod cross;
@@ -35,6 +37,7 @@ use secrecy::SecretSlice;
 
 use self::declared::Declarations;
 use self::faults::Fault;
+use self::geo::GeoConfig;
 use self::listen::Listen;
 pub use self::load::{Surroundings, environment, load, load_text};
 use self::log::LogConfig;
@@ -60,6 +63,8 @@ pub struct Config {
     pub upstreams: Vec<Upstream>,
     /// Objects the file declares.
     pub declarations: Declarations,
+    /// Who tells the country a request comes from.
+    pub geo: GeoConfig,
     /// What is logged and how.
     pub log: LogConfig,
     /// What is permitted but deserves a second look.

@@ -4,3 +4,4 @@ pub mod digest;
 pub mod equal;
 pub mod random;
 pub mod seal;
+pub mod x509;

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use http::{HeaderMap, HeaderValue, Response};
 
+use super::certificate::Misdirected;
 use super::refuse::{self, Asked};
 use super::{Arrival, Gate, Noted};
 use crate::login::bounce;
@@ -85,13 +86,16 @@ impl Gate {
             Err(Unroutable::Refused(refused)) => return Err(asked.malformed(refused)),
         };
         noted.application = Some(Arc::clone(&application));
-        let asked = asked.of(&application, target);
+        let facts = match arrival.facts(&self.shared, snapshot, headers, target) {
+            Ok(facts) => facts,
+            Err(Misdirected) => return Err(asked.misdirected(target)),
+        };
+        let asked = asked.of(&application, target, &facts);
 
         // Identify: who is asking.
         let identified = self
             .identify(snapshot, &application, headers, arrival.address)
             .await;
-        let facts = arrival.facts(self.shared.clock.now_ms());
         let credential = match identified {
             Ok(credential) => credential,
             // Where everybody may pass it does not matter who asks.

@@ -18,6 +18,7 @@ use super::refuse::{self, Report};
 use super::{Arrival, Gate, own_body};
 use crate::login::{Place, Visit};
 use crate::pages::person::{BadRequest, Unavailable};
+use crate::policy::RequestFacts;
 use crate::proxy::Body;
 use crate::router::Target;
 use crate::shutdown::Shutdown;
@@ -110,7 +111,7 @@ impl Gate {
         target: Target,
         snapshot: &Snapshot,
         arrival: &Arrival,
-        request_id: RequestId,
+        (facts, request_id): (RequestFacts, RequestId),
     ) -> Response<Body> {
         let place = match target.host() {
             host if *host == *snapshot.organization.auth.host() => Place::AuthHost,
@@ -129,7 +130,7 @@ impl Gate {
         head.extensions.insert(Visit {
             target,
             client: arrival.address,
-            client_unreadable: arrival.address_unreadable,
+            facts,
             request_id,
             place,
         });

@@ -35,7 +35,6 @@ pub(super) struct Asked<'r> {
     /// Its header fields.
     pub(super) headers: &'r HeaderMap,
     address: IpAddr,
-    facts: RequestFacts,
     request_id: RequestId,
 }
 
@@ -54,18 +53,30 @@ impl<'r> Asked<'r> {
             method,
             headers,
             address: arrival.address,
-            facts: arrival.facts(shared.clock.now_ms()),
             request_id,
         }
     }
 
     /// The same for the application that covers it.
-    pub(super) fn of<'a>(&'a self, application: &'a ProtectedApplication, target: &'a Target) -> AskedOf<'a> {
+    pub(super) fn of<'a>(
+        &'a self,
+        application: &'a ProtectedApplication,
+        target: &'a Target,
+        facts: &'a RequestFacts,
+    ) -> AskedOf<'a> {
         AskedOf {
             asked: self,
             application,
             target,
+            facts,
         }
+    }
+
+    /// The host takes clients' certificates, and this connection was not asked for any.
+    pub(super) fn misdirected(&self, target: &Target) -> Response<Body> {
+        let host = target.host().as_str();
+        tracing::debug!(request.id = %self.request_id, client.address = %self.address, host, "Misdirected request");
+        self.page(&BadRequest::Misdirected(host))
     }
 
     /// The target has no reading that everybody would share, or the method is never served.
@@ -108,6 +119,7 @@ pub(super) struct AskedOf<'r> {
     asked: &'r Asked<'r>,
     application: &'r ProtectedApplication,
     target: &'r Target,
+    facts: &'r RequestFacts,
 }
 
 impl AskedOf<'_> {
@@ -174,6 +186,7 @@ impl AskedOf<'_> {
             application: self.application,
             method: self.asked.method,
             target: self.target,
+            certificate: &self.facts.certificate,
             headers: self.asked.headers,
             request_id,
         }
@@ -182,11 +195,7 @@ impl AskedOf<'_> {
     fn log_refusal(&self, refusal: &Refusal, credential: Option<&Credential>) {
         let explanation = credential.map(|credential| {
             let identity = credential.session.identity();
-            explain(
-                &self.application.policy_docs,
-                &identity.identity,
-                &self.asked.facts,
-            )
+            explain(&self.application.policy_docs, &identity.identity, self.facts)
         });
         access_log::refused(&RefusedRequest {
             policy: refusal.policy.as_ref().map(|policy| policy.name.as_str()),

@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::certificate::Handshake;
+use crate::model::certificate::ClientCertificate;
 use crate::model::ids::AppId;
 use crate::policy::{Nature, RequestFacts, Verdict};
 use crate::proxy::open_streams::{CutCause, Standing, Watch};
@@ -25,8 +27,12 @@ pub(super) struct Inputs {
     pub(super) target: Target,
     /// Who asked; `None` where the permit was for anybody.
     pub(super) credential: Option<Rc<Credential>>,
-    /// The facts of the request.
+    /// The facts of the request; its certificate is looked at anew.
     pub(super) facts: RequestFacts,
+    /// What the client presented.
+    pub(super) handshake: Handshake,
+    /// When the certificate that was decided by ends, milliseconds since 1970.
+    pub(super) certificate_until_ms: Cell<i64>,
     /// Snapshot and identity that the present decision was made under.
     pub(super) decided: Cell<(u64, u64)>,
 }
@@ -37,6 +43,14 @@ const TOKEN_EXPIRED: CutCause = CutCause("token_expired");
 const APPLICATION_GONE: CutCause = CutCause("application_gone");
 const KEY_OR_PROVIDER_WITHDRAWN: CutCause = CutCause("key_or_provider_withdrawn");
 const NO_LONGER_PERMITTED: CutCause = CutCause("no_longer_permitted");
+
+/// When a certificate ends; never, where none is counted on.
+pub(super) fn end_of(certificate: &ClientCertificate) -> i64 {
+    match certificate {
+        ClientCertificate::Verified(verified) => verified.expires_ms,
+        ClientCertificate::Unknown | ClientCertificate::Absent => i64::MAX,
+    }
+}
 
 impl Watch for Inputs {
     fn check(&self, now_ms: i64) -> Standing {
@@ -70,16 +84,16 @@ impl Inputs {
         }
         let snapshot = self.published.borrow();
         let versions = Self::versions(&snapshot, self.credential.as_deref());
-        if versions == self.decided.get() {
+        if versions == self.decided.get() && now_ms < self.certificate_until_ms.get() {
             return Ok(());
         }
-        self.decide_again(&snapshot)?;
+        self.decide_again(&snapshot, now_ms)?;
         self.decided.set(versions);
         Ok(())
     }
 
     /// Asks what a new request with the same inputs would be answered.
-    fn decide_again(&self, snapshot: &Snapshot) -> Result<(), CutCause> {
+    fn decide_again(&self, snapshot: &Snapshot, now_ms: i64) -> Result<(), CutCause> {
         let application = snapshot.application(&self.target).map_err(|_| APPLICATION_GONE)?;
         if application.app.id != self.application {
             return Err(APPLICATION_GONE);
@@ -93,7 +107,18 @@ impl Inputs {
             Some(Some(memo)) => Some(memo.outcomes.as_ref().ok_or(KEY_OR_PROVIDER_WITHDRAWN)?),
             Some(None) => return Err(APPLICATION_GONE),
         };
-        match application.policies.decide(outcomes, &self.facts) {
+        let certificate = self
+            .handshake
+            .certificate(snapshot, self.target.host(), now_ms)
+            // By now the host asks for certificates, and this connection was never asked: nothing is known.
+            .unwrap_or_default();
+        self.certificate_until_ms.set(end_of(&certificate));
+        let facts = RequestFacts {
+            certificate,
+            now_ms,
+            ..self.facts.clone()
+        };
+        match application.policies.decide(outcomes, &facts) {
             // A stream that carries an identity may go on where everybody may, and not the other way round.
             Verdict::Permit(permit) if permit.nature() != Nature::Identity || self.credential.is_some() => {
                 Ok(())

@@ -11,7 +11,6 @@ use std::time::Duration;
 use slab::Slab;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_rustls::TlsAcceptor;
 
 use super::Service;
 use super::connection::{Connection, Http, Protocol};
@@ -56,7 +55,7 @@ impl<S: Service> Core<S> {
     }
 
     /// Accepts from a socket until the soft stop.
-    pub(super) fn serve(self: &Rc<Self>, socket: StdListener, tls: Option<TlsAcceptor>) {
+    pub(super) fn serve(self: &Rc<Self>, socket: StdListener, tls: Option<tls::Acceptor>) {
         let core = Rc::clone(self);
         tokio::task::spawn_local(self.shutdown.tasks().track_future(async move {
             match TcpListener::from_std(socket) {
@@ -68,7 +67,7 @@ impl<S: Service> Core<S> {
 
     /// Fails for no client's sake: errors of one connection are skipped, and a shortage of file descriptors or memory
     /// is waited out.
-    async fn accept(self: Rc<Self>, listener: TcpListener, tls: Option<TlsAcceptor>) {
+    async fn accept(self: Rc<Self>, listener: TcpListener, tls: Option<tls::Acceptor>) {
         let mut pause = FIRST_PAUSE;
         loop {
             let accepted = tokio::select! {
@@ -115,7 +114,7 @@ impl<S: Service> Core<S> {
         self: &Rc<Self>,
         stream: TcpStream,
         peer: SocketAddr,
-        tls: Option<TlsAcceptor>,
+        tls: Option<tls::Acceptor>,
         room: OwnedSemaphorePermit,
     ) {
         let core = Rc::clone(self);
@@ -127,7 +126,7 @@ impl<S: Service> Core<S> {
         }));
     }
 
-    async fn greet(&self, stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>) -> io::Result<()> {
+    async fn greet(&self, stream: TcpStream, peer: SocketAddr, tls: Option<tls::Acceptor>) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let local = stream.local_addr()?;
         let Some(tls) = tls else {
@@ -136,13 +135,14 @@ impl<S: Service> Core<S> {
             return Ok(());
         };
         let handshake = tokio::time::timeout(HANDSHAKE, tls.accept(stream));
-        let stream = tokio::select! {
-            stream = handshake => stream.map_err(io::Error::other)??,
+        let (stream, handshake) = tokio::select! {
+            accepted = handshake => accepted.map_err(io::Error::other)??,
             () = self.shutdown.hard() => return Ok(()),
         };
         let (_, session) = stream.get_ref();
+        let server_name = tls::server_name(session);
         let connection =
-            Connection::new(peer, local, tls::protocol(session)).encrypted(tls::server_name(session));
+            Connection::new(peer, local, tls::protocol(session)).encrypted(server_name, handshake);
         self.converse(stream, connection).await;
         Ok(())
     }

@@ -20,6 +20,7 @@ use super::Service;
 use super::framing;
 use super::gauge::Gauge;
 use super::wire::Wire;
+use crate::gate::certificate::Handshake;
 use crate::model::host::Host;
 use crate::proxy::Body;
 use crate::proxy::body::BodyError;
@@ -67,6 +68,7 @@ pub struct Connection {
     protocol: Protocol,
     tls: bool,
     server_name: Option<Host>,
+    handshake: Handshake,
     kill: KillSwitch,
     retire: KillSwitch,
     once: Cell<bool>,
@@ -86,6 +88,7 @@ impl Connection {
             protocol,
             tls: false,
             server_name: None,
+            handshake: Handshake::Elsewhere,
             kill: KillSwitch::new(),
             retire: KillSwitch::new(),
             once: Cell::new(false),
@@ -95,10 +98,11 @@ impl Connection {
     }
 
     /// Over TLS, where the client may have named a host.
-    pub(super) fn encrypted(self, server_name: Option<Host>) -> Self {
+    pub(super) fn encrypted(self, server_name: Option<Host>, handshake: Handshake) -> Self {
         Self {
             tls: true,
             server_name,
+            handshake,
             ..self
         }
     }
@@ -126,6 +130,11 @@ impl Connection {
     /// The host that the TLS handshake named.
     pub fn server_name(&self) -> Option<&Host> {
         self.server_name.as_ref()
+    }
+
+    /// Whether the client was asked for a certificate, and which it presented.
+    pub fn handshake(&self) -> &Handshake {
+        &self.handshake
     }
 
     /// Ends the connection at once, whatever is open on it.

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 
 use super::client_ip;
 use super::{Abort, Connection, Protocol, Service};
+use crate::gate::certificate::Handshake;
 use crate::gate::{Arrival, Gate};
 use crate::proxy::Body;
 use crate::router::Via;
@@ -50,6 +51,12 @@ impl Service for Gatekeeper {
             via: match connection.protocol() {
                 Protocol::Http1 => Via::Http1,
                 Protocol::Http2 => Via::Http2,
+            },
+            // Behind a proxy the certificate would be the proxy's.
+            handshake: if client.through_trusted_proxy {
+                Handshake::Elsewhere
+            } else {
+                connection.handshake().clone()
             },
             kill: connection.kill_switch().clone(),
         };

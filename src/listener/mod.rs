@@ -32,6 +32,7 @@ pub use socket::{Bound, bind};
 
 use crate::proxy::Body;
 use crate::shutdown::Shutdown;
+use crate::snapshot::Published;
 
 /// Connections one core serves at once; more wait in the kernel. An idle one costs some 12 kB, so this bounds what a
 /// flood can make of memory to about 200 MB a core.
@@ -56,6 +57,8 @@ pub struct Sockets {
     pub http: Option<Bound>,
     /// TLS with HTTP/1.1 and HTTP/2.
     pub https: Option<(Bound, Arc<tls::Certificates>)>,
+    /// Says which hosts take clients' certificates; none does where absent.
+    pub published: Option<Arc<Published>>,
 }
 
 /// The threads that serve. They end with the hard step of the shutdown.
@@ -83,7 +86,10 @@ pub fn start<S: Service>(
     make: impl Fn() -> S + Clone + Send + 'static,
 ) -> io::Result<Cores> {
     let tls = match &sockets.https {
-        Some((_, certificates)) => Some(tls::acceptor(Arc::clone(certificates)).map_err(io::Error::other)?),
+        Some((_, certificates)) => {
+            let acceptor = tls::Acceptor::new(Arc::clone(certificates), sockets.published.clone());
+            Some(acceptor.map_err(io::Error::other)?)
+        }
         None => None,
     };
     let mut http = sockets

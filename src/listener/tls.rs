@@ -1,28 +1,48 @@
-//! TLS towards clients: certificates by the host they name, read anew when their files change.
+//! TLS towards clients: certificates by the host they name, read anew when their files change, and the certificates of
+//! clients where that host takes them.
+//!
+//! A client's certificate is asked for only where the host named takes certificates, and is never required here: what
+//! it is worth is judged for each request ([`crate::gate::certificate`]). So one that does not verify counts as none,
+//! as at Access, and its owner gets a page instead of a broken connection.
 
+use std::fmt;
 use std::io;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
+use rustls::client::danger::HandshakeSignatureValid;
 use rustls::client::verify_server_name;
-use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
-use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert, ServerConnection};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{
+    Acceptor as Hello, ClientHello, NoServerSessionStorage, ParsedCertificate, ResolvesServerCert,
+    ServerConnection,
+};
 use rustls::sign::CertifiedKey;
-use rustls::{ServerConfig, server::NoServerSessionStorage};
+use rustls::{DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme};
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio_rustls::TlsAcceptor;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use tokio::net::TcpStream;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::connection::Protocol;
 use crate::config::listen::CertificateFiles;
+use crate::gate::certificate::{Handshake, Presented};
 use crate::model::host::Host;
 use crate::shutdown::Shutdown;
+use crate::snapshot::{ClientAuthorities, Published};
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(5);
+
+/// Names of authorities that a client is told at most, in bytes: they stand in one message of 64 KiB. Beyond it the
+/// client is told none, and may show any certificate it has.
+const NAMES: usize = 16 * 1024;
 
 /// A certificate or key that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -117,17 +137,160 @@ fn covers(key: &CertifiedKey, name: &ServerName<'_>) -> bool {
     parsed.is_ok_and(|certificate| verify_server_name(&certificate, name).is_ok())
 }
 
+/// Shakes hands with clients. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Acceptor {
+    certificates: Arc<Certificates>,
+    /// Who knows which hosts take certificates; nobody where none does.
+    published: Option<Arc<Published>>,
+    /// For hosts that take none.
+    plain: Arc<ServerConfig>,
+}
+
+impl Acceptor {
+    pub(super) fn new(
+        certificates: Arc<Certificates>,
+        published: Option<Arc<Published>>,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            plain: Arc::new(plain(Arc::clone(&certificates))?),
+            certificates,
+            published,
+        })
+    }
+
+    /// Shakes hands.
+    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<(TlsStream<TcpStream>, Handshake)> {
+        let hello = LazyConfigAcceptor::new(Hello::default(), stream).await?;
+        let host: Option<Host> = hello
+            .client_hello()
+            .server_name()
+            .and_then(|name| name.parse().ok());
+        let authorities = host.as_ref().and_then(|host| self.authorities(host));
+        let (Some(host), Some(authorities)) = (host, authorities) else {
+            let stream = hello.into_stream(Arc::clone(&self.plain)).await?;
+            return Ok((stream, Handshake::Unasked));
+        };
+        // Made anew each time: a handshake costs a hundred times as much, and nothing of an old one stays.
+        let config = asking(&authorities, Arc::clone(&self.certificates)).map_err(io::Error::other)?;
+        let stream = hello.into_stream(Arc::new(config)).await?;
+        let (_, session) = stream.get_ref();
+        let chain = session.peer_certificates().unwrap_or_default();
+        let chain = chain.iter().map(|der| der.clone().into_owned()).collect();
+        let presented = Rc::new(Presented::new(host, chain));
+        Ok((stream, Handshake::Asked(presented)))
+    }
+
+    fn authorities(&self, host: &Host) -> Option<Arc<ClientAuthorities>> {
+        let published = self.published.as_ref()?;
+        published.borrow().client_authorities(host).cloned()
+    }
+}
+
 /// TLS 1.2 and 1.3 with HTTP/2 preferred, resumption by tickets that any core can read, and no early data: a request
 /// in it could be replayed (RFC 8470 §1).
-pub(super) fn acceptor(certificates: Arc<Certificates>) -> Result<TlsAcceptor, rustls::Error> {
+fn plain(certificates: Arc<Certificates>) -> Result<ServerConfig, Error> {
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_cert_resolver(certificates);
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols();
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.ticketer = Ticketer::new()?;
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    Ok(config)
+}
+
+/// The same with a client's certificate asked for, and without resumption: a resumed session would bring along a
+/// certificate whose key nobody has shown on this connection.
+fn asking(authorities: &ClientAuthorities, certificates: Arc<Certificates>) -> Result<ServerConfig, Error> {
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_client_cert_verifier(Arc::new(AnyCertificate::of(authorities)))
+        .with_cert_resolver(certificates);
+    config.alpn_protocols = protocols();
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(config)
+}
+
+fn protocols() -> Vec<Vec<u8>> {
+    vec![b"h2".to_vec(), b"http/1.1".to_vec()]
+}
+
+/// Takes any certificate whose key the client shows to hold, and none as well. What it is worth is judged later.
+struct AnyCertificate {
+    names: Vec<DistinguishedName>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl AnyCertificate {
+    fn of(authorities: &ClientAuthorities) -> Self {
+        let names: Vec<DistinguishedName> = authorities.subjects().collect();
+        let length: usize = names.iter().map(|name| name.as_ref().len()).sum();
+        Self {
+            names: if length <= NAMES { names } else { Vec::new() },
+            provider: provider(),
+        }
+    }
+}
+
+impl ClientCertVerifier for AnyCertificate {
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &self.names
+    }
+
+    fn verify_client_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(
+            message,
+            cert,
+            dss,
+            &self.provider.signature_verification_algorithms,
+        )
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(
+            message,
+            cert,
+            dss,
+            &self.provider.signature_verification_algorithms,
+        )
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}
+
+impl fmt::Debug for AnyCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnyCertificate").finish_non_exhaustive()
+    }
 }
 
 /// What was agreed on; HTTP/1.1 where the client did not say.

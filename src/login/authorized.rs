@@ -57,7 +57,7 @@ async fn honour(call: &Call<'_>, ticket: &Ticket, nonce: &str) -> Result<Answer,
         .session(ticket.session.clone())
         .await?
         .ok_or(Why::SessionOver)?;
-    match judge(call, &application, &session) {
+    match judge(call, &application, &session, landing) {
         Judged::Enters(duration) => let_in(call, &application, &session, landing, duration).await,
         Judged::Open => Ok(redirect(&landing.address(call.auth()))),
         Judged::Needs(need) => step_up(call, &application, &session, landing, &need).await,

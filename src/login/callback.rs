@@ -134,7 +134,7 @@ fn already_signed_in(
     let landing = state.landing()?;
     let session = session?;
     let application = call.application_at(landing)?;
-    match judge(call, &application, session) {
+    match judge(call, &application, session, landing) {
         Judged::Enters(_) => Some(hand_over(call, session, landing.clone())),
         Judged::Open | Judged::Needs(_) | Judged::OtherProvider | Judged::Refused(_) => None,
     }

@@ -19,6 +19,7 @@ use super::{meta, protected_resource};
 use crate::clock::Clock;
 use crate::crypto::random;
 use crate::crypto::seal::Sealer;
+use crate::model::certificate::ClientCertificate;
 use crate::model::identity::{Groups, Identity};
 use crate::model::organization::AuthUrl;
 use crate::pages::person::{Accept, Because, Frame, Page as _, Refused, SignIn, Stop};
@@ -43,6 +44,8 @@ pub struct Unadmitted<'r> {
     pub method: &'r Method,
     /// Host and path.
     pub target: &'r Target,
+    /// The client's certificate.
+    pub certificate: &'r ClientCertificate,
     /// The headers.
     pub headers: &'r HeaderMap,
     /// The request's id.
@@ -63,6 +66,7 @@ impl Unadmitted<'_> {
             host: self.target.host().clone(),
             path: ReturnPath::of(self.target, &self.application.app),
             app_session: Fingerprint::of(&app_session),
+            certificate: self.certificate.into(),
             bounces: self.bounces(clock),
         };
         if landing.bounces.is_loop() {
@@ -117,6 +121,7 @@ impl Unadmitted<'_> {
             host: self.target.host().clone(),
             path: ReturnPath::of(self.target, app),
             app_session: Fingerprint::of(&app_session),
+            certificate: self.certificate.into(),
             bounces: Bounces::default(),
         };
         let meta = meta::seal(landing.clone(), sealer, clock);

@@ -33,6 +33,7 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
         Some((session, application)) => {
             let identity = session.identity().identity.clone();
             let mut whole = identity_json::whole(&identity, &call.organization().account_id);
+            identity_json::tell_certificate(&mut whole, &call.visit.facts.certificate);
             let policy = application.and_then(|application| policy(call, &application, &identity));
             if let (Some(object), Some(policy)) = (whole.as_object_mut(), policy) {
                 object.insert("policy".to_owned(), policy);
@@ -56,6 +57,10 @@ fn policy(call: &Call<'_>, application: &ProtectedApplication, identity: &Identi
     let facts = match call.visit.place {
         Place::AuthHost => RequestFacts {
             address: Some(identity.address),
+            country: identity
+                .country
+                .as_deref()
+                .and_then(|country| country.parse().ok()),
             now_ms: call.now_ms(),
             ..RequestFacts::default()
         },

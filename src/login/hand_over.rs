@@ -9,6 +9,7 @@ use super::challenge::because;
 use super::landing::Landing;
 use super::record;
 use super::ticket::Ticket;
+use super::visit::Place;
 use crate::pages::person::Refused;
 use crate::policy::{Nature, Refusal, StepUp, Verdict};
 use crate::session::table::LiveSession;
@@ -29,7 +30,12 @@ pub(super) enum Judged {
 }
 
 /// Asks the application's policies about a session, as they stand now.
-pub(super) fn judge(call: &Call<'_>, application: &ProtectedApplication, session: &LiveSession) -> Judged {
+pub(super) fn judge(
+    call: &Call<'_>,
+    application: &ProtectedApplication,
+    session: &LiveSession,
+    landing: &Landing,
+) -> Judged {
     let allowed = &application.app.allowed_idps;
     let provider = session.provider();
     if !(allowed.is_empty() || allowed.contains(&provider))
@@ -38,7 +44,10 @@ pub(super) fn judge(call: &Call<'_>, application: &ProtectedApplication, session
         return Judged::OtherProvider;
     }
     let outcomes = application.policies.outcomes(&session.identity().identity);
-    let facts = call.visit.facts(call.now_ms());
+    let mut facts = call.visit.facts(call.now_ms());
+    if call.visit.place == Place::AuthHost {
+        facts.certificate = landing.certificate.certificate();
+    }
     match application.policies.decide(Some(&outcomes), &facts) {
         Verdict::Permit(permit) if permit.nature() != Nature::Identity => Judged::Open,
         Verdict::Permit(permit) => {

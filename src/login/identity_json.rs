@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::model::certificate::ClientCertificate;
 use crate::model::identity::{Group, Groups, Identity};
 use crate::model::ids::AccountId;
 
@@ -17,6 +18,26 @@ pub fn whole(identity: &Identity, account: &AccountId) -> Value {
     object.insert("device_sessions".to_owned(), json!({}));
     object.insert("devicePosture".to_owned(), json!({}));
     Value::Object(object)
+}
+
+/// What the browser's connection says of its certificate (Access: `mtls_auth`).
+pub fn tell_certificate(whole: &mut Value, certificate: &ClientCertificate) {
+    let (ClientCertificate::Verified(verified), Value::Object(object)) = (certificate, whole) else {
+        return;
+    };
+    let common_name = verified.common_name.as_deref().unwrap_or_default();
+    object.insert("common_name".to_owned(), common_name.into());
+    object.insert("auth_status".to_owned(), "SUCCESS".into());
+    object.insert(
+        "mtls_auth".to_owned(),
+        json!({
+            "cert_issuer_dn": verified.issuer,
+            "cert_serial": verified.serial,
+            "cert_issuer_ski": verified.issuer_key,
+            "cert_presented": true,
+            "auth_status": "SUCCESS",
+        }),
+    );
 }
 
 /// Without what can grow: groups and copied claims belong to the session, not into a cookie.
@@ -42,7 +63,7 @@ pub fn brief(identity: &Identity, account: &AccountId) -> Map<String, Value> {
     put("account_id", account.as_str().into());
     put("iat", identity.at.as_second().into());
     put("ip", identity.address.to_string().into());
-    // What Access tells of devices, certificates and service tokens: a person's browser has none of them here.
+    // What Access tells of devices, certificates and service tokens: a session is of a person and has none of them.
     put("auth_status", "NONE".into());
     put("common_name", "".into());
     put("service_token_id", "".into());

@@ -123,7 +123,7 @@ pub(super) fn identity(call: &Call<'_>, signing: &Signing<'_>, user: UserId) -> 
         provider_session: signed_in.provider_session,
         login_hint: signed_in.login_hint,
         address: call.visit.client,
-        country: None,
+        country: call.visit.facts.country.map(String::from),
         at: call.login.clock.now(),
         contexts_asked: false,
         evaluations: Vec::new(),
@@ -148,7 +148,7 @@ async fn to_application(
     landing: &Landing,
 ) -> Result<Answer, Ended> {
     let application = call.application_at(landing).ok_or(Why::NoApplication)?;
-    match judge(call, &application, session) {
+    match judge(call, &application, session, landing) {
         Judged::Enters(_) => {
             let next = ticket_address(call, session, landing.clone());
             Ok(onward(call, state, &application, landing, &next))

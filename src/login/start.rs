@@ -65,7 +65,7 @@ async fn sign_in(
     let another_account = call.query.value("prompt") == Some("select_account");
     let session = call.organization_session().await?;
     if !another_account && let Some(session) = &session {
-        match judge(call, application, session) {
+        match judge(call, application, session, landing) {
             Judged::Enters(_) => return Ok(hand_over(call, session, landing.clone())),
             Judged::Open => return Ok(redirect(&landing.address(call.auth()))),
             Judged::Refused(refusal) => {

@@ -13,8 +13,8 @@ pub struct Visit {
     pub target: Target,
     /// The client's address, as the listener and the trusted proxies tell.
     pub client: IpAddr,
-    /// A trusted proxy vouched for something that is no address; `client` is then the proxy's.
-    pub client_unreadable: bool,
+    /// What policies may ask about the request, as it came.
+    pub facts: RequestFacts,
     /// The request's id, on every page and in every log line.
     pub request_id: RequestId,
     /// Whose host was asked.
@@ -22,12 +22,11 @@ pub struct Visit {
 }
 
 impl Visit {
-    /// What policies may ask about the request.
+    /// What policies may ask about the request now.
     pub fn facts(&self, now_ms: i64) -> RequestFacts {
         RequestFacts {
-            address: (!self.client_unreadable).then_some(self.client),
             now_ms,
-            ..RequestFacts::default()
+            ..self.facts.clone()
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{Manage, ManageError, RefusedObject};
 use crate::model::application::Application;
 use crate::model::destination::Destination;
 use crate::model::idp::Cloud;
-use crate::model::ids::{AppId, AudTag, IdpId, PolicyId};
+use crate::model::ids::{AppId, AudTag, AuthorityId, IdpId, PolicyId};
 use crate::model::policy::{Policy, Selector};
 use crate::snapshot::read::{self, Problem};
 use crate::store::{Document, Kind};
@@ -82,13 +82,13 @@ impl Manage {
                 }
                 Err(problems) => problems,
             },
+            Kind::Certificate => read::certificate(AuthorityId(document.id), &document.body)
+                .err()
+                .unwrap_or_default(),
             // Nobody can declare these yet.
-            Kind::Organization
-            | Kind::Group
-            | Kind::List
-            | Kind::ServiceToken
-            | Kind::CustomPage
-            | Kind::Certificate => Vec::new(),
+            Kind::Organization | Kind::Group | Kind::List | Kind::ServiceToken | Kind::CustomPage => {
+                Vec::new()
+            }
         }
     }
 

@@ -8,7 +8,7 @@ pub enum ClientCertificate {
     /// None was asked for: the connection is not ours to ask on, or its host takes no certificates.
     #[default]
     Unknown,
-    /// It was asked for, and none came.
+    /// It was asked for, and none came that counts. Access, too, treats one that does not verify as not presented.
     Absent,
     /// One came, and an authority that the operator named signed it.
     Verified(Arc<VerifiedCertificate>),
@@ -21,10 +21,12 @@ pub struct VerifiedCertificate {
     pub common_name: Option<String>,
     /// The distinguished name of its issuer (RFC 4514).
     pub issuer: String,
-    /// Its serial number, hexadecimal.
+    /// The identifier of its issuer's key, lower-case hexadecimal; empty where it does not say.
+    pub issuer_key: String,
+    /// Its serial number, lower-case hexadecimal.
     pub serial: String,
     /// SHA-256 of the certificate, lower-case hexadecimal.
     pub fingerprint: String,
-    /// End of its validity, milliseconds since 1970.
+    /// When it counts no longer, milliseconds since 1970: the end of its own validity, or of a certificate above it.
     pub expires_ms: i64,
 }

@@ -4,6 +4,7 @@
 
 pub mod address;
 pub mod application;
+pub mod authority;
 pub mod certificate;
 pub mod cookie_names;
 pub mod country;

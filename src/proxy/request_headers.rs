@@ -27,6 +27,8 @@ pub struct Client {
     pub https: bool,
     /// Whether the peer is one of `trusted_proxies`: then its forwarding headers, other than those we set, go on.
     pub through_trusted_proxy: bool,
+    /// A further header that only trusted proxies may set: the country's, by the name the operator gave it.
+    pub believed_header: Option<HeaderName>,
     /// The id that log lines, pages and the upstream share.
     pub request_id: HeaderValue,
 }
@@ -46,6 +48,9 @@ pub struct Identity {
 pub(super) fn prepare(headers: &mut HeaderMap, client: &Client, identity: Identity, host: &HeaderValue) {
     let te_trailers = asks_for_trailers(headers);
     strip(headers, client.through_trusted_proxy);
+    if let Some(believed) = &client.believed_header {
+        strip_believed(headers, believed, client.through_trusted_proxy);
+    }
     let token = identity.assertion.as_ref().filter(|_| identity.cookie);
     request_cookies::strip(headers, token.map(HeaderValue::as_bytes));
 
@@ -175,6 +180,22 @@ fn strip(headers: &mut HeaderMap, trusted: bool) {
     announce_allowed_trailers(headers);
 }
 
+/// Takes out a header that is believed from trusted proxies only, and in any case what an upstream that maps punctuation
+/// would take for it.
+fn strip_believed(headers: &mut HeaderMap, believed: &HeaderName, trusted: bool) {
+    let fold = |byte: u8| if byte.is_ascii_alphanumeric() { byte } else { b'-' };
+    let alike = |name: &&HeaderName| {
+        let (name, believed) = (name.as_str(), believed.as_str());
+        name.len() == believed.len() && name.bytes().map(fold).eq(believed.bytes().map(fold))
+    };
+    let names: Vec<HeaderName> = headers.keys().filter(alike).cloned().collect();
+    for name in names {
+        if !trusted || name != *believed {
+            headers.remove(name);
+        }
+    }
+}
+
 /// Whether a name claims where a request came from or what it once asked for. From a peer that is not trusted this
 /// is hearsay, which frameworks and older servers act on.
 fn is_forwarding(name: &str) -> bool {
@@ -245,6 +266,7 @@ mod tests {
             address: "192.0.2.7".parse().unwrap(),
             https: true,
             through_trusted_proxy: trusted,
+            believed_header: Some(HeaderName::from_static("x-edge-country")),
             request_id: HeaderValue::from_static("id-1"),
         };
         prepare(
@@ -312,6 +334,21 @@ mod tests {
             "alice@example.com"
         );
         assert!(!headers.contains_key("cf-access-client-secret"));
+    }
+
+    #[test]
+    fn the_countrys_header_goes_on_from_trusted_proxies_only_and_its_imitations_never() {
+        let lines = [
+            ("x-edge-country", "SE"),
+            ("x_edge_country", "DE"),
+            ("x-edge-county", "x"),
+        ];
+        let headers = sent_on(&lines, false, Identity::default());
+        assert!(!headers.contains_key("x-edge-country") && !headers.contains_key("x_edge_country"));
+        assert_eq!(only(&headers, "x-edge-county"), "x");
+        let headers = sent_on(&lines, true, Identity::default());
+        assert_eq!(only(&headers, "x-edge-country"), "SE");
+        assert!(!headers.contains_key("x_edge_country"));
     }
 
     /// Abuse case 29, each name separately.

@@ -8,7 +8,7 @@ use crate::crypto::random;
 use crate::crypto::seal::Sealer;
 use crate::model::destination::Destination;
 use crate::model::idp::{Cloud, IdentityProvider};
-use crate::model::ids::{AppId, IdpId, PolicyId};
+use crate::model::ids::{AppId, AuthorityId, IdpId, PolicyId};
 use crate::model::organization::Organization;
 use crate::model::policy::Policy;
 use crate::model::upstream::Upstream;
@@ -16,6 +16,7 @@ use crate::policy::{self, CompiledPolicies};
 use crate::router::{Entry, Table};
 use crate::store::{Document, Kind, Position, SigningKeyRow};
 
+use super::authorities::{self, ClientAuthorities};
 use super::contents::{ObjectFault, ProtectedApplication, Snapshot};
 use super::key_ring::KeyRing;
 use super::read::{self, Problem};
@@ -69,6 +70,7 @@ impl Snapshot {
                 .into_iter()
                 .map(|known| (known.app.id, known))
                 .collect(),
+            authorities: client_authorities(inputs, &mut faults),
             keys: Arc::new(keys),
             faults,
         }
@@ -138,6 +140,20 @@ fn read_provider(
     let secrets = secrets::open(document, sealer, now_ms).map_err(|unreadable| unreadable.to_string())?;
     read::identity_provider(IdpId(document.id), &document.body, &secrets, clouds)
         .map_err(|problems| sentence(&problems))
+}
+
+fn client_authorities(inputs: &Inputs<'_>, faults: &mut Vec<ObjectFault>) -> Table<Arc<ClientAuthorities>> {
+    let (mut readable, mut incomplete) = (Vec::new(), false);
+    for document in of_kind(inputs, Kind::Certificate) {
+        match read::certificate(AuthorityId(document.id), &document.body) {
+            Ok(authority) => readable.push(authority),
+            Err(problems) => {
+                incomplete = true;
+                faults.push(ObjectFault::new(document, sentence(&problems)));
+            }
+        }
+    }
+    authorities::by_host(&readable, incomplete)
 }
 
 /// Policies that applications refer to, or why one cannot be read.

@@ -4,15 +4,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::model::application::Application;
+use crate::model::host::Host;
 use crate::model::idp::IdentityProvider;
 use crate::model::ids::{AppId, AudTag, IdpId};
 use crate::model::organization::Organization;
 use crate::model::policy::Policy;
 use crate::model::upstream::Upstream;
 use crate::policy::CompiledPolicies;
-use crate::router::{Routed, Table, Target, TargetRefused};
+use crate::router::{Found, Routed, Table, Target, TargetRefused};
 use crate::store::Position;
 
+use super::authorities::ClientAuthorities;
 use super::key_ring::KeyRing;
 
 /// All that requests need to know, as it stood at one position of the store's feed.
@@ -34,6 +36,8 @@ pub struct Snapshot {
     pub routes: Table<Arc<ProtectedApplication>>,
     /// Upstreams by the addresses they serve. Requests ask [`Snapshot::upstream`].
     pub upstreams: Table<Arc<Upstream>>,
+    /// Whose client certificates a host takes. Requests ask [`Snapshot::client_authorities`].
+    pub authorities: Table<Arc<ClientAuthorities>>,
     /// The keys whose signatures are good.
     pub keys: Arc<KeyRing>,
     /// What could not be read.
@@ -93,6 +97,14 @@ impl Snapshot {
             return Err(Unroutable::Refused(TargetRefused::EncodedSlash));
         }
         Ok(application)
+    }
+
+    /// The authorities whose client certificates a host takes; `None` where it takes none.
+    pub fn client_authorities(&self, host: &Host) -> Option<&Arc<ClientAuthorities>> {
+        match self.authorities.find(host, "/") {
+            Found::Match(authorities) => Some(authorities),
+            Found::HostOnly | Found::None => None,
+        }
     }
 
     /// The upstream that serves a request; `None` where no upstream is configured for it: 502 once it is permitted.

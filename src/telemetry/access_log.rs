@@ -12,6 +12,7 @@ use http::{Method, StatusCode};
 use tracing::Level;
 
 use super::request_id::RequestId;
+use crate::model::country::CountryCode;
 use crate::model::ids::UserId;
 
 /// Target of the line of each answer.
@@ -27,6 +28,8 @@ pub struct Answered<'a> {
     pub request_id: RequestId,
     /// The client, as the listener found it.
     pub address: IpAddr,
+    /// The country it comes from, where somebody tells.
+    pub country: Option<CountryCode>,
     /// The method.
     pub method: &'a Method,
     /// The host asked for.
@@ -78,6 +81,7 @@ pub fn answered(request: &Answered<'_>) {
         {
         request.id = %request.request_id,
         client.address = %request.address,
+        client.country = request.country.map(tracing::field::display),
         http.method = %request.method,
         http.host = request.host,
         http.path = request.path,
@@ -134,6 +138,7 @@ mod tests {
             answered(&Answered {
                 request_id: id,
                 address: [203, 0, 113, 7].into(),
+                country: "SE".parse().ok(),
                 method: &Method::GET,
                 host: "payroll.example.com",
                 path: "/reports",
@@ -163,6 +168,7 @@ mod tests {
         let debug = written("info,vestibule::access=debug", LineFormat::Json, || tell_both(id));
         let answer: Value = serde_json::from_str(debug.lines().last().unwrap()).unwrap();
         assert_eq!(debug.lines().count(), 2, "{debug}");
+        assert_eq!(answer["client.country"], "SE");
         assert_eq!(answer["http.status"], 403);
         assert_eq!(answer["duration_us"], 2000);
     }

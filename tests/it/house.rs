@@ -11,6 +11,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("shutdown", 0),
     ("config", 1),
     ("telemetry", 1),
+    ("geo", 2),
     ("store", 2),
     ("policy", 3),
     ("router", 3),

@@ -19,11 +19,12 @@ use crate::entra::{Outbound, RelyingParty};
 use crate::login::challenge::Unadmitted;
 use crate::login::{Login, Place, Visit, router};
 use crate::model::application::Application;
+use crate::model::certificate::ClientCertificate;
 use crate::model::idp::{ClientCredential, Cloud, EntraSettings, IdentityProvider};
 use crate::model::ids::{AppId, IdpId, PolicyId};
 use crate::model::organization::{AuthUrl, Organization};
 use crate::model::policy::{Decision, Policy, Selector};
-use crate::policy::compile;
+use crate::policy::{RequestFacts, compile};
 use crate::router::{Entry, Found, Table, Target, Via};
 use crate::session::identify::{Identified, Identifier};
 use crate::session::keys::{self, Signer};
@@ -178,7 +179,10 @@ impl House {
             let visit = Visit {
                 target,
                 client,
-                client_unreadable: false,
+                facts: RequestFacts {
+                    address: Some(client),
+                    ..RequestFacts::default()
+                },
                 request_id: self.request_ids.next(),
                 place,
             };
@@ -200,6 +204,7 @@ impl House {
                 application,
                 method: &parts.method,
                 target: &target,
+                certificate: &ClientCertificate::Unknown,
                 headers: &parts.headers,
                 request_id: "x",
             }

@@ -17,6 +17,8 @@ pub enum BadRequest<'a> {
     Method(&'static str),
     /// Another site asked for what only the person may ask for (403).
     CrossSite,
+    /// A host that takes certificates was asked over a connection that was not asked for any (421, RFC 9110 §15.5.20).
+    Misdirected(&'a str),
     /// A body longer than is read (413).
     TooLong,
     /// A body that took too long to come (408).
@@ -32,6 +34,10 @@ impl BadRequest<'_> {
             ),
             Self::Method(_) => (words::METHOD_TITLE, Sentence::new(words::METHOD)),
             Self::CrossSite => (words::CROSS_SITE_TITLE, Sentence::new(words::CROSS_SITE)),
+            Self::Misdirected(host) => (
+                words::MISDIRECTED_TITLE,
+                Sentence::new(words::MISDIRECTED).with("host", host),
+            ),
             Self::TooLong => (words::TOO_LONG_TITLE, Sentence::new(words::TOO_LONG)),
             Self::TooSlow => (words::TOO_SLOW_TITLE, Sentence::new(words::TOO_SLOW)),
         };
@@ -51,6 +57,7 @@ impl Page for BadRequest<'_> {
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::CrossSite => StatusCode::FORBIDDEN,
+            Self::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
         }
@@ -68,6 +75,7 @@ impl Page for BadRequest<'_> {
             Self::Malformed(_) => "bad_request",
             Self::Method(_) => "method_not_allowed",
             Self::CrossSite => "cross_site_request",
+            Self::Misdirected(_) => "misdirected_request",
             Self::TooLong => "content_too_large",
             Self::TooSlow => "request_timeout",
         }

@@ -153,6 +153,7 @@ fn every_page(mut look: impl FnMut(&str, &dyn Page, Response<Bytes>)) {
         ("malformed", Box::new(BadRequest::Malformed(HOSTILE))),
         ("method", Box::new(BadRequest::Method("GET, HEAD"))),
         ("cross-site", Box::new(BadRequest::CrossSite)),
+        ("misdirected", Box::new(BadRequest::Misdirected(HOSTILE))),
         ("too long", Box::new(BadRequest::TooLong)),
         ("too slow", Box::new(BadRequest::TooSlow)),
         ("too many", Box::new(TooMany { retry_after: 30 })),

@@ -148,6 +148,8 @@ pub(super) const METHOD: &str = "The gateway does not take requests of this meth
 pub(super) const CROSS_SITE_TITLE: &str = "Another site asked for this";
 pub(super) const CROSS_SITE: &str =
     "Only you can ask for this, by opening the address yourself. Nothing was changed.";
+pub(super) const MISDIRECTED_TITLE: &str = "This connection is another address's";
+pub(super) const MISDIRECTED: &str = "{host} asks for certificates, which takes a connection of its own. Close this page and open the address again.";
 pub(super) const TOO_LONG_TITLE: &str = "This request is too long";
 pub(super) const TOO_LONG: &str = "The request holds more than is read here.";
 pub(super) const TOO_SLOW_TITLE: &str = "This request took too long";

@@ -4,6 +4,7 @@
 //! without. Keys that cannot open anything (`logo_url`, `tags`) and those that the server owns are passed over.
 
 mod application;
+mod certificate;
 mod group;
 mod identity_provider;
 mod list;
@@ -12,6 +13,7 @@ mod policy;
 mod rules;
 
 pub use application::{ReadApplication, application};
+pub use certificate::certificate;
 pub use group::group;
 pub use identity_provider::identity_provider;
 pub use list::list;

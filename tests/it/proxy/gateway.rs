@@ -90,6 +90,7 @@ impl Setup {
             Sockets {
                 http: Some(http),
                 https,
+                published: None,
             },
             &shutdown,
             make,
@@ -177,6 +178,7 @@ impl Service for Everything {
                 address: client.address,
                 https: client.https,
                 through_trusted_proxy: client.through_trusted_proxy,
+                believed_header: None,
                 request_id: HeaderValue::from_static("request-1"),
             },
             identity: Identity {
