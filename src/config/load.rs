@@ -13,7 +13,7 @@ use super::policies::Scope;
 use super::tree::{Keys, Node, Reader, Table};
 use super::{
     Config, applications, authorities, clouds, cross, geo, listen, log, master_key, organization, policies,
-    providers, store, upstreams,
+    providers, sources, store, upstreams,
 };
 use crate::model::idp::Cloud;
 use crate::model::organization::AuthUrl;
@@ -175,6 +175,9 @@ fn meaning(reader: &Reader<'_>, document: &DeTable<'_>) -> Option<Config> {
         .map_or(Some(()), |node| clouds::read(&node, &mut clouds));
     let upstreams = upstreams(&root);
     let declarations = declarations(&root, &clouds, auth, upstreams.as_deref());
+    if let (Some(declarations), Some(geo), Some(listen)) = (&declarations, &geo, &listen) {
+        sources::check(reader, declarations, geo, listen);
+    }
     own_clouds?;
     Some(Config {
         organization: organization?,

@@ -462,6 +462,101 @@ fn certificate_and_key_must_belong_together() {
     );
 }
 
+fn authority(name: &str) -> String {
+    let mut params = rcgen::CertificateParams::default();
+    params.distinguished_name.push(rcgen::DnType::CommonName, name);
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    params
+        .self_signed(&rcgen::KeyPair::generate().unwrap())
+        .unwrap()
+        .pem()
+}
+
+#[test]
+fn a_country_has_one_source() {
+    let geo = |lines: &str| format!("[geo]\n{lines}\n");
+    assert_told([
+        (geo(""), "geo: nobody tells the country"),
+        (
+            geo("database = \"a\"\ncountry_header = \"CF-IPCountry\""),
+            "geo.country_header: a country has one source, not two",
+        ),
+        (
+            geo("country_header = \"a b\""),
+            "geo.country_header: \"a b\" is no header that a country could stand in",
+        ),
+        (
+            geo("country_header = \"Cf-Access-Country\""),
+            "geo.country_header: \"Cf-Access-Country\" is no header that a country could stand in",
+        ),
+        (
+            geo("country_header = \"Cookie\""),
+            "geo.country_header: \"Cookie\" is no header that a country could stand in",
+        ),
+    ]);
+    let unreadable = told(load_small(&geo("database = \"/nowhere/country.mmdb\"")));
+    assert!(
+        unreadable[0].starts_with("geo.database: /nowhere/country.mmdb cannot be used"),
+        "{unreadable:?}"
+    );
+    let no_database = told(load_small(&geo("database = \"/etc/hostname\"")));
+    assert!(
+        no_database[0].starts_with("geo.database: /etc/hostname cannot be used"),
+        "{no_database:?}"
+    );
+    assert_eq!(
+        told(load_small(&geo("country_header = \"CF-IPCountry\""))),
+        ["geo: no proxy is trusted, so nobody's country_header is believed"]
+    );
+}
+
+#[test]
+fn authorities_of_client_certificates_become_documents() {
+    let pem = authority("Laptops");
+    let text = "[[certificates]]\nname = \"Laptops\"\ncertificate = { file = \"ca.pem\" }\n\
+                associated_hostnames = [\"wiki.localhost\", \"*.example.com\"]\n";
+    let files = BTreeMap::from([("ca.pem", pem.clone().into_bytes())]);
+    let config = load_with(&format!("{SMALL}{text}"), &files).unwrap();
+    let declared = config.declarations.resolve(&account());
+    assert_eq!(declared[0].kind, DeclaredKind::Certificate);
+    assert_eq!(
+        declared[0].body,
+        json!({"name": "Laptops", "certificate": pem, "associated_hostnames": ["wiki.localhost", "*.example.com"]})
+    );
+}
+
+/// Abuse case 79.
+#[test]
+fn an_authority_that_cannot_be_read_refuses_start() {
+    let with = |certificate: &str, hosts: &str| {
+        format!(
+            "[[certificates]]\nname = \"Laptops\"\ncertificate = {certificate}\nassociated_hostnames = {hosts}\n"
+        )
+    };
+    let (leaf, _) = certificate("client");
+    let (leaf, good) = (String::from_utf8(leaf).unwrap(), authority("Laptops"));
+    let leaf_only = with(&format!("\"\"\"{leaf}\"\"\""), "[\"a.localhost\"]");
+    assert_told([
+        (
+            leaf_only,
+            "certificates[0].certificate: a certificate in it is not that of an authority (basic constraints, CA)",
+        ),
+        (
+            with("\"nothing\"", "[\"a.localhost\"]"),
+            "certificates[0].certificate: there is no certificate in it, or one that cannot be read: PEM with BEGIN CERTIFICATE is needed",
+        ),
+        (
+            with(&format!("\"\"\"{good}\"\"\""), "[\"a.localhost/path\"]"),
+            "certificates[0].associated_hostnames[0]: certificates are asked for by host, before there is a path",
+        ),
+    ]);
+    let missing = told(load_small(&with("{ file = \"ca.pem\" }", "[\"a.localhost\"]")));
+    assert!(
+        missing[0].starts_with("certificates[0].certificate.file: ca.pem cannot be read"),
+        "{missing:?}"
+    );
+}
+
 #[test]
 fn broken_toml_is_told_with_the_rest_but_nothing_is_called_missing() {
     let text = "[organization]\nname = \"a\"\nname = \"b\"\nauth_url = 3\n";

@@ -55,6 +55,23 @@ impl<'a> Reader<'a> {
         self.faults.borrow_mut().push(fault);
     }
 
+    /// A warning about an object as a whole, by the line that it is declared at.
+    pub(super) fn warn_on_line(
+        &self,
+        line: usize,
+        key: &str,
+        reason: impl Into<String>,
+        mend: impl Into<String>,
+    ) {
+        self.warnings.borrow_mut().push(Fault {
+            file: self.file.to_owned(),
+            line,
+            key: key.to_owned(),
+            reason: reason.into(),
+            mend: mend.into(),
+        });
+    }
+
     fn warn_at(&self, offset: usize, key: &str, reason: impl Into<String>, mend: impl Into<String>) {
         let warning = self.telling(offset, key, reason.into(), mend.into());
         self.warnings.borrow_mut().push(warning);

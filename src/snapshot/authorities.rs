@@ -148,3 +148,6 @@ pub(super) fn by_host(authorities: &[Authority], incomplete: bool) -> Table<Arc<
         }
     }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,9 @@ mod browser;
 mod entra;
 
 #[cfg(test)]
+mod facts;
+
+#[cfg(test)]
 mod login;
 
 #[cfg(test)]

@@ -20,6 +20,8 @@ pub(crate) struct Person {
     pub(crate) via: Dial,
     /// Scheme of all addresses.
     pub(crate) scheme: &'static str,
+    /// Header lines of each request to the gateway, as a proxy in front would add them.
+    pub(crate) says: Vec<(String, String)>,
     /// The port of all addresses, which is not that of `via` where there are several gateways.
     pub(crate) port: u16,
     // By host, name and path.
@@ -56,9 +58,16 @@ impl Person {
             upn: upn.map(str::to_owned),
             via,
             scheme,
+            says: Vec::new(),
             port,
             cookies: BTreeMap::new(),
         }
+    }
+
+    /// Behind a proxy that adds this header to each request.
+    pub(crate) fn saying(mut self, name: &str, value: &str) -> Self {
+        self.says.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// The address of a path on a host of ours.
@@ -194,7 +203,11 @@ impl Person {
         if !cookies.is_empty() {
             write!(head, "Cookie: {cookies}\r\n").unwrap();
         }
-        for (name, value) in headers {
+        let said = self
+            .says
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        for (name, value) in headers.iter().copied().chain(said) {
             write!(head, "{name}: {value}\r\n").unwrap();
         }
         head

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 /// How long an answer may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 /// How to reach a gateway.
@@ -22,11 +22,49 @@ pub(crate) struct Dial {
     pub(crate) address: SocketAddr,
     /// For TLS: whom to trust.
     pub(crate) roots: Option<Arc<RootCertStore>>,
+    /// For TLS: what is shown where a certificate is asked for.
+    pub(crate) certificate: Option<Arc<OwnCertificate>>,
+}
+
+/// A client's certificate with its key.
+pub(crate) struct OwnCertificate {
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    pub(crate) key: PrivateKeyDer<'static>,
 }
 
 impl Dial {
     pub(crate) fn plain(address: SocketAddr) -> Self {
-        Self { address, roots: None }
+        Self {
+            address,
+            roots: None,
+            certificate: None,
+        }
+    }
+
+    /// The same with a certificate to show.
+    pub(crate) fn showing(self, certificate: &Arc<OwnCertificate>) -> Self {
+        Self {
+            certificate: Some(Arc::clone(certificate)),
+            ..self
+        }
+    }
+
+    /// TLS as this client speaks it.
+    pub(crate) fn tls(&self, protocol: &[u8]) -> ClientConfig {
+        let roots = self.roots.as_ref().expect("the world has TLS");
+        let config =
+            ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_root_certificates(Arc::clone(roots));
+        let mut config = match &self.certificate {
+            Some(own) => config
+                .with_client_auth_cert(own.chain.clone(), own.key.clone_key())
+                .unwrap(),
+            None => config.with_no_client_auth(),
+        };
+        config.alpn_protocols = vec![protocol.to_vec()];
+        config
     }
 
     /// A connection that speaks HTTP/1.1 to this host.
@@ -38,16 +76,10 @@ impl Dial {
     pub(crate) async fn connect_as(&self, host: &str, protocol: &[u8]) -> Wire {
         let stream = TcpStream::connect(self.address).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        let Some(roots) = &self.roots else {
+        if self.roots.is_none() {
             return Wire::new(stream);
-        };
-        let mut config =
-            ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-                .with_safe_default_protocol_versions()
-                .unwrap()
-                .with_root_certificates(Arc::clone(roots))
-                .with_no_client_auth();
-        config.alpn_protocols = vec![protocol.to_vec()];
+        }
+        let config = self.tls(protocol);
         let name = ServerName::try_from(host.to_owned()).unwrap();
         let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
         Wire::new(connector.connect(name, stream).await.unwrap())
@@ -90,7 +122,7 @@ impl Reply {
 }
 
 impl Wire {
-    fn new(stream: impl Duplex + 'static) -> Self {
+    pub(crate) fn new(stream: impl Duplex + 'static) -> Self {
         Self {
             stream: Box::new(stream),
             read: Vec::new(),

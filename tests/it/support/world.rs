@@ -381,6 +381,7 @@ impl Builder {
                     dial: Dial {
                         address,
                         roots: roots.clone(),
+                        certificate: None,
                     },
                     file: directory.path().join(format!("vestibule-{number}.toml")),
                     running: None,
