@@ -25,6 +25,9 @@ mod proxy;
 mod revocation;
 
 #[cfg(test)]
+mod settings;
+
+#[cfg(test)]
 mod store;
 
 #[cfg(test)]
