@@ -6,6 +6,7 @@
 mod admit;
 pub mod certificate;
 pub mod control;
+mod cors;
 mod facts;
 mod refuse;
 mod watch;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::SET_COOKIE;
+use http::header::{ORIGIN, SET_COOKIE};
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 
@@ -29,6 +30,7 @@ use self::watch::Inputs;
 use crate::clock::Clock;
 use crate::crypto::seal::Sealer;
 use crate::geo::Geo;
+use crate::model::cors::Cors;
 use crate::model::country::CountryCode;
 use crate::model::ids::UserId;
 use crate::proxy::open_streams::KillSwitch;
@@ -40,7 +42,7 @@ use crate::session::limits::FailureLimit;
 use crate::session::lookup::SessionLookup;
 use crate::session::table::SessionTable;
 use crate::shutdown::Shutdown;
-use crate::snapshot::{ProtectedApplication, Published, Snapshot};
+use crate::snapshot::{ProtectedApplication, Published, Snapshot, is_preflight};
 use crate::telemetry::access_log::{self, Answered};
 use crate::telemetry::metrics::{CoreMetrics, Finished, Metrics};
 use crate::telemetry::request_id::{RequestId, RequestIds};
@@ -133,10 +135,18 @@ impl Gate {
         let began = Instant::now();
         let _in_flight = self.metrics.arrived();
         let (method, version) = (request.method().clone(), request.version());
+        let preflight = is_preflight(&method, request.headers());
+        let origin = request.headers().get(ORIGIN).cloned();
         let mut noted = Noted::default();
         let answer = self.pass(request, arrival, began, &mut noted).await;
         self.metrics.streams_open(self.core.open_streams());
-        let response = answer?;
+        let mut response = answer?;
+        // What other sites' scripts may do is said by us, on every answer.
+        if let Some(cors) = noted.cors()
+            && !preflight
+        {
+            cors::answer(cors, origin.as_ref(), response.headers_mut());
+        }
         let application = noted.application.as_deref();
         let application = application.map(|application| application.app.name.as_str());
         let (code, duration) = (response.status(), began.elapsed());
@@ -206,6 +216,11 @@ impl Gate {
                 .await);
         }
 
+        let preflight = is_preflight(request.method(), request.headers());
+        if preflight && let Some(answer) = asked.other_sites_may(&target, noted) {
+            return Ok(answer);
+        }
+
         // Route, identify, decide: whether the policies of the application that covers it let it in.
         let visitor = Visitor {
             asked: &asked,
@@ -239,6 +254,7 @@ impl Gate {
                 application: application.app.id,
                 decided: Cell::new((snapshot.version, admitted.identity_version)),
                 target,
+                preflight,
                 credential: admitted.credential,
                 certificate_until_ms: Cell::new(watch::end_of(&admitted.facts.certificate)),
                 handshake: arrival.handshake,
@@ -282,6 +298,10 @@ struct Line {
 }
 
 impl Noted {
+    fn cors(&self) -> Option<&Cors> {
+        self.application.as_ref()?.app.cors.as_ref()
+    }
+
     fn asked_for(
         &mut self,
         request_id: RequestId,

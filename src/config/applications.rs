@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use url::Url;
 
+use super::application_settings;
 use super::bounds::Bounds;
 use super::declared::{Declaration, ObjectKey};
 use super::names::Names;
 use super::policies::{self, Scope};
 use super::tree::{Keys, Node, Table};
-use crate::model::application::Tag;
 use crate::model::destination::Destination;
 use crate::model::ids::AudTag;
 use crate::model::web_address::WebAddress;
@@ -41,16 +40,16 @@ const KEYS: Keys = Keys {
         "logo_url",
         "tags",
         "skip_interstitial",
+        "cors_headers",
+        "options_preflight_bypass",
+        "service_auth_401_redirect",
     ],
     refused: &[
-        ("cors_headers", NOT_YET),
-        ("options_preflight_bypass", NOT_YET),
         ("custom_deny_url", NOT_YET),
         ("custom_non_identity_deny_url", NOT_YET),
         ("custom_pages", NOT_YET),
         ("enable_binding_cookie", NOT_YET),
         ("eager_redirect_cookie_setting", NOT_YET),
-        ("service_auth_401_redirect", NOT_YET),
         ("read_service_tokens_from_header", NOT_YET),
         ("scim_config", NOT_YET),
         ("mfa_config", NOT_YET),
@@ -58,8 +57,8 @@ const KEYS: Keys = Keys {
     ],
 };
 const DESTINATION_KEYS: Keys = Keys {
-    known: &["type", "uri"],
-    refused: &[("overrides", NOT_YET)],
+    known: &["type", "uri", "overrides"],
+    refused: &[],
 };
 const NOT_YET: &str = "it is not in this version";
 const TYPES: &[(&str, ())] = &[("self_hosted", ())];
@@ -83,6 +82,8 @@ const SWITCHES: &[&str] = &[
     "case_insensitive_paths",
     "app_launcher_visible",
     "skip_interstitial",
+    "options_preflight_bypass",
+    "service_auth_401_redirect",
 ];
 
 /// An application that was read.
@@ -115,12 +116,9 @@ pub(super) fn read<'t>(
     let (mut body, policies) = (settings?, policies?);
     let uris: Vec<String> = destinations
         .iter()
-        .map(|(written, _)| written.to_string())
+        .map(|written| written.address.to_string())
         .collect();
-    let entries = uris
-        .iter()
-        .map(|uri| json!({ "type": "public", "uri": uri }))
-        .collect();
+    let entries = destinations.iter().map(Written::entry).collect();
     body.insert("name".to_owned(), name.into());
     body.insert("type".to_owned(), "self_hosted".into());
     body.insert(
@@ -141,6 +139,10 @@ pub(super) fn read<'t>(
         references,
         line: node.line(),
     };
+    let destinations = destinations
+        .into_iter()
+        .map(|written| (written.address, written.node))
+        .collect();
     Some(Application {
         declaration,
         destinations,
@@ -165,8 +167,27 @@ fn fill(
         .collect()
 }
 
+/// An address that an application covers.
+struct Written<'t> {
+    address: Destination,
+    node: Node<'t>,
+    /// What of it is public.
+    overrides: Option<Value>,
+}
+
+impl Written<'_> {
+    /// As the API has it.
+    fn entry(&self) -> Value {
+        let mut entry = json!({ "type": "public", "uri": self.address.to_string() });
+        if let (Some(entry), Some(overrides)) = (entry.as_object_mut(), &self.overrides) {
+            entry.insert("overrides".to_owned(), overrides.clone());
+        }
+        entry
+    }
+}
+
 /// The addresses, the primary first. `domain` alone means itself; with a list it must be one of them (Access).
-fn destinations<'t>(table: &Table<'t>) -> Option<Vec<(Destination, Node<'t>)>> {
+fn destinations<'t>(table: &Table<'t>) -> Option<Vec<Written<'t>>> {
     let domain = table.node("domain").map(|node| destination(&node));
     let list = table
         .node("destinations")
@@ -178,9 +199,12 @@ fn destinations<'t>(table: &Table<'t>) -> Option<Vec<(Destination, Node<'t>)>> {
     let entries: Vec<_> = list.array()?.iter().map(entry).collect();
     let mut entries = entries.into_iter().collect::<Option<Vec<_>>>()?;
     if let Some(domain) = domain {
-        let (primary, node) = domain?;
-        let Some(index) = entries.iter().position(|(listed, _)| *listed == primary) else {
-            node.fault(
+        let primary = domain?;
+        let Some(index) = entries
+            .iter()
+            .position(|listed| listed.address == primary.address)
+        else {
+            primary.node.fault(
                 "domain is not among the destinations",
                 "add it there, or leave it out",
             );
@@ -195,7 +219,7 @@ fn destinations<'t>(table: &Table<'t>) -> Option<Vec<(Destination, Node<'t>)>> {
     Some(entries)
 }
 
-fn entry<'t>(node: &Node<'t>) -> Option<(Destination, Node<'t>)> {
+fn entry<'t>(node: &Node<'t>) -> Option<Written<'t>> {
     if !node.is_table() {
         return destination(node);
     }
@@ -206,12 +230,20 @@ fn entry<'t>(node: &Node<'t>) -> Option<(Destination, Node<'t>)> {
         kind.fault("only public destinations are served", "write type = \"public\"");
         return None;
     }
-    destination(&table.need("uri", "write uri = \"wiki.example.com/docs\"")?)
+    let mut written = destination(&table.need("uri", "write uri = \"wiki.example.com/docs\"")?)?;
+    if let Some(node) = table.node("overrides") {
+        written.overrides = Some(application_settings::overrides(&node, &written.address)?);
+    }
+    Some(written)
 }
 
-fn destination<'t>(node: &Node<'t>) -> Option<(Destination, Node<'t>)> {
-    let destination = node.parsed("write wiki.example.com, wiki.example.com/docs or *.example.com")?;
-    Some((destination, node.clone()))
+fn destination<'t>(node: &Node<'t>) -> Option<Written<'t>> {
+    let address = node.parsed("write wiki.example.com, wiki.example.com/docs or *.example.com")?;
+    Some(Written {
+        address,
+        node: node.clone(),
+        overrides: None,
+    })
 }
 
 fn settings(table: &Table<'_>) -> Option<Map<String, Value>> {
@@ -235,49 +267,31 @@ fn settings(table: &Table<'_>) -> Option<Map<String, Value>> {
     });
     option("custom_deny_message", &|node| node.text().map(Value::from));
     option("websocket_origins", &|node| {
-        let origins: Vec<Option<Value>> = node.array()?.iter().map(origin).collect();
+        let nodes = node.array()?;
+        let origins: Vec<_> = nodes.iter().map(application_settings::origin).collect();
         origins.into_iter().collect::<Option<Vec<_>>>().map(Value::from)
     });
     option("logo_url", &|node| {
         let logo: WebAddress = node.parsed("write https://www.example.com/logo.png")?;
         Some(logo.as_str().into())
     });
-    option("tags", &tags);
+    option("tags", &application_settings::tags);
+    option("cors_headers", &application_settings::cors);
+    if let Some(bypass) = table.node("options_preflight_bypass")
+        && table.node("cors_headers").is_some()
+        && bypass.boolean() == Some(true)
+    {
+        bypass.fault(
+            "it cannot stand with cors_headers: one of the two answers a preflight",
+            "keep one of the two",
+        );
+    }
     for key in SWITCHES {
         option(key, &|node| node.boolean().map(Value::from));
     }
     read.into_iter()
         .map(|(key, value)| Some((key.to_owned(), value?)))
         .collect()
-}
-
-fn tags(node: &Node<'_>) -> Option<Value> {
-    let nodes = node.array()?;
-    if nodes.len() > Tag::MOST {
-        node.fault(
-            format!("there are more than {}", Tag::MOST),
-            "keep the useful ones",
-        );
-        return None;
-    }
-    let tags = nodes.iter().map(|node| node.parsed::<Tag>("write a short word"));
-    let tags = tags.map(|tag| tag.map(|tag| String::from(tag).into()));
-    tags.collect::<Option<Vec<Value>>>().map(Value::from)
-}
-
-/// An origin as browsers send it (RFC 6454 §6.2).
-fn origin(node: &Node<'_>) -> Option<Value> {
-    let text = node.text()?;
-    let fine = text.parse::<Url>().is_ok_and(|url| {
-        matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text
-    });
-    if !fine {
-        node.fault(
-            format!("\"{text}\" is no origin"),
-            "write https://host, with a port unless it is the scheme's own, and nothing after it",
-        );
-    }
-    fine.then(|| Value::from(text))
 }
 
 fn allowed_idps(table: &Table<'_>, scope: &Scope<'_>) -> Option<Vec<ObjectKey>> {

@@ -13,6 +13,7 @@ pub mod log;
 pub mod organization;
 pub mod store;
 
+mod application_settings;
 mod applications;
 mod authorities;
 mod bounds;

@@ -407,7 +407,7 @@ fn mistakes_in_applications_are_told() {
         ),
         (
             application("domain = \"a.localhost\"\nwebsocket_origins = [\"https://a.example/\"]"),
-            "applications[0].websocket_origins[0]: \"https://a.example/\" is no origin",
+            "applications[0].websocket_origins[0]: an origin is https://host, with a port unless it is the scheme's own, and nothing after it",
         ),
         (
             application("domain = \"a.localhost\"\nhttp_only_cookie_attribute = \"yes\""),

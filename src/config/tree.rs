@@ -199,6 +199,15 @@ impl<'t> Node<'t> {
         value
     }
 
+    pub(super) fn integer(&self) -> Option<i64> {
+        let integer = self.value.as_integer();
+        let value = integer.and_then(|integer| i64::from_str_radix(integer.as_str(), integer.radix()).ok());
+        if value.is_none() {
+            self.wrong_type("a whole number", "write it without quotes");
+        }
+        value
+    }
+
     pub(super) fn array(&self) -> Option<Vec<Node<'t>>> {
         let Some(array) = self.value.as_array() else {
             self.wrong_type("a list", "put it in square brackets");

@@ -19,7 +19,7 @@ use crate::proxy::request_headers::Identity;
 use crate::router::Target;
 use crate::session::identify::{Credential, Identified};
 use crate::session::lookup::Settled;
-use crate::snapshot::{ProtectedApplication, Snapshot, Unroutable};
+use crate::snapshot::{ProtectedApplication, Snapshot, Unroutable, is_preflight};
 use crate::telemetry::metrics::Decided;
 
 /// Sessions that one request's tokens may make the gate look up. More cookies than that are nobody's browser.
@@ -76,7 +76,7 @@ impl Gate {
             arrival,
             began,
         } = visitor;
-        let (snapshot, headers) = (asked.snapshot, asked.headers);
+        let (snapshot, headers, method) = (asked.snapshot, asked.headers, asked.method);
 
         // Route: the application that covers it.
         let application = match snapshot.application(target) {
@@ -92,14 +92,19 @@ impl Gate {
         };
         let asked = asked.of(&application, target, &facts);
 
-        // Identify: who is asking.
-        let identified = self
-            .identify(snapshot, &application, headers, arrival.address)
-            .await;
+        // Identify: who is asking, unless it passes whoever asks.
+        let preflight = is_preflight(method, headers);
+        let policies = application.policies_for(target, preflight);
+        let identified = if application.is_open(target, preflight) {
+            Ok(None)
+        } else {
+            self.identify(snapshot, &application, headers, arrival.address)
+                .await
+        };
         let credential = match identified {
             Ok(credential) => credential,
             // Where everybody may pass it does not matter who asks.
-            Err(_) if matches!(application.policies.decide(None, &facts), Verdict::Permit(_)) => None,
+            Err(_) if matches!(policies.decide(None, &facts), Verdict::Permit(_)) => None,
             Err(unidentified) => return Err(asked.unidentified(unidentified)),
         };
 
@@ -108,7 +113,7 @@ impl Gate {
             .as_ref()
             .map(|credential| credential.memo(snapshot, &application));
         let outcomes = memo.as_ref().and_then(|memo| memo.outcomes.as_ref());
-        let verdict = application.policies.decide(outcomes, &facts);
+        let verdict = policies.decide(outcomes, &facts);
         self.count(&application, &verdict, began);
         let permit = match verdict {
             Verdict::Permit(permit) => permit,

@@ -1,16 +1,19 @@
 //! The gate's own answers: what a request gets that is not forwarded. Never one byte of an upstream, never cached.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use http::header::{CONTENT_LENGTH, HeaderValue, ORIGIN, UPGRADE};
 use http::{HeaderMap, Method, Request, Response};
 use hyper::body::Incoming;
 
 use super::admit::Unidentified;
-use super::{Arrival, Shared, own_body};
+use super::{Arrival, Noted, Shared, cors, own_body};
 use crate::login::challenge::{Unadmitted, because};
 use crate::model::host::Host;
-use crate::pages::person::{Accept, BadRequest, Frame, NotFound, Page, TooMany, Unavailable, UpstreamFault};
+use crate::pages::person::{
+    Accept, BadRequest, Because, Frame, NotFound, Page, TooMany, Unavailable, UpstreamFault,
+};
 use crate::policy::{Refusal, RequestFacts, explain};
 use crate::proxy::fault::Source;
 use crate::proxy::{Body, Fault};
@@ -31,7 +34,8 @@ pub(super) struct Asked<'r> {
     shared: &'r Shared,
     /// The configuration that it is answered by.
     pub(super) snapshot: &'r Snapshot,
-    method: &'r Method,
+    /// Its method.
+    pub(super) method: &'r Method,
     /// Its header fields.
     pub(super) headers: &'r HeaderMap,
     address: IpAddr,
@@ -97,6 +101,18 @@ impl<'r> Asked<'r> {
     /// The host has applications, none of which covers the path.
     pub(super) fn not_covered(&self, target: &Target) -> Response<Body> {
         self.page(&NotFound::Path(target.host().as_str()))
+    }
+
+    /// The answer to a preflight, where the application leaves it to us.
+    pub(super) fn other_sites_may(&self, target: &Target, noted: &mut Noted) -> Option<Response<Body>> {
+        let application = self.snapshot.application(target).ok()?;
+        let cors = application.app.cors.as_ref()?;
+        noted.application = Some(Arc::clone(application));
+        let answer = cors::preflight(cors, self.headers);
+        Some(answer.unwrap_or_else(|| {
+            self.of(application, target, &RequestFacts::default())
+                .foreign_script()
+        }))
     }
 
     fn page(&self, page: &impl Page) -> Response<Body> {
@@ -170,6 +186,15 @@ impl AskedOf<'_> {
         tracing::info!(request.id = %self.asked.request_id, origin, "WebSocket of a foreign origin refused");
         self.log("foreign_origin", None);
         self.asked.page(&BadRequest::CrossSite)
+    }
+
+    /// A browser asks in the name of another site's script, which may do nothing here.
+    pub(super) fn foreign_script(&self) -> Response<Body> {
+        self.log("foreign_script", None);
+        let id = self.asked.request_id.to_string();
+        self.unadmitted(&id)
+            .forbid(Because::NoRule, &self.asked.shared.clock)
+            .map(own_body)
     }
 
     /// Permitted, but no upstream is configured for it.

@@ -25,6 +25,8 @@ pub(super) struct Inputs {
     pub(super) application: AppId,
     /// What was asked for.
     pub(super) target: Target,
+    /// Whether a browser asked what another site's script may do.
+    pub(super) preflight: bool,
     /// Who asked; `None` where the permit was for anybody.
     pub(super) credential: Option<Rc<Credential>>,
     /// The facts of the request; its certificate is looked at anew.
@@ -118,7 +120,8 @@ impl Inputs {
             now_ms,
             ..self.facts.clone()
         };
-        match application.policies.decide(outcomes, &facts) {
+        let policies = application.policies_for(&self.target, self.preflight);
+        match policies.decide(outcomes, &facts) {
             // A stream that carries an identity may go on where everybody may, and not the other way round.
             Verdict::Permit(permit) if permit.nature() != Nature::Identity || self.credential.is_some() => {
                 Ok(())

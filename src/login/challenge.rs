@@ -4,10 +4,8 @@
 //! upstream's, and no cache keeps it.
 
 use bytes::Bytes;
-use http::header::{
-    ACCEPT, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, WWW_AUTHENTICATE,
-};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
+use http::header::{ACCEPT, ACCESS_CONTROL_ALLOW_CREDENTIALS, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
 use super::answer::{redirect, set_cookie};
 use super::bounce::{self, Bounces};
@@ -26,7 +24,7 @@ use crate::pages::person::{Accept, Because, Frame, Page as _, Refused, SignIn, S
 use crate::policy::{Refusal, RefusalReason};
 use crate::router::Target;
 use crate::session::cookies;
-use crate::snapshot::{ProtectedApplication, Snapshot};
+use crate::snapshot::{ProtectedApplication, Snapshot, is_preflight};
 
 /// Names the application to clients that are no browsers.
 const AUDIENCE: HeaderName = HeaderName::from_static("cf-access-aud");
@@ -72,7 +70,6 @@ impl Unadmitted<'_> {
         if landing.bounces.is_loop() {
             return self.stop(&landing, clock);
         }
-        let resource = protected_resource::address(auth, &landing.host, landing.path.path());
         let meta = meta::seal(landing.clone(), sealer, clock);
         let login = login_address(auth, self.application.app.aud.as_str(), &meta, &landing);
         let mut answer = match self.way_of_asking() {
@@ -84,11 +81,7 @@ impl Unadmitted<'_> {
         };
         let headers = answer.headers_mut();
         headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-        if let Ok(value) =
-            HeaderValue::from_str(&format!("Cloudflare-Access resource_metadata=\"{resource}\""))
-        {
-            headers.insert(WWW_AUTHENTICATE, value);
-        }
+        self.name_resource(headers, landing.path.path());
         set_cookie(&mut answer, cookies::set_app_session(auth, &app_session));
         answer
     }
@@ -107,8 +100,22 @@ impl Unadmitted<'_> {
             another_account: None,
         };
         let mut answer = page.respond_as(Accept::of(self.headers), &self.frame(clock));
+        if app.service_auth_401_redirect && !self.is_preflight() {
+            *answer.status_mut() = StatusCode::UNAUTHORIZED;
+            self.name_resource(answer.headers_mut(), ReturnPath::of(self.target, app).path());
+        }
         name_application(answer.headers_mut(), self.application);
         answer
+    }
+
+    /// Says where machines read how to sign in (RFC 9728).
+    fn name_resource(&self, headers: &mut HeaderMap, path: &str) {
+        let auth = &self.snapshot.organization.auth;
+        let resource = protected_resource::address(auth, self.target.host(), path);
+        let told = format!("Cloudflare-Access resource_metadata=\"{resource}\"");
+        if let Ok(told) = HeaderValue::from_str(&told) {
+            headers.insert(WWW_AUTHENTICATE, told);
+        }
     }
 
     /// Refuses somebody who has signed in (403), and offers to sign in as somebody else.
@@ -185,9 +192,7 @@ impl Unadmitted<'_> {
     }
 
     fn is_preflight(&self) -> bool {
-        *self.method == Method::OPTIONS
-            && self.headers.contains_key(ORIGIN)
-            && self.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+        is_preflight(self.method, self.headers)
     }
 
     /// The browser's `CF_AppSession`, kept if it looks like one of ours, so that all its tabs share it.

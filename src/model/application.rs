@@ -4,9 +4,11 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::cors::Cors;
 use super::destination::Destination;
 use super::duration::GoDuration;
 use super::ids::{AppId, AudTag, IdpId, PolicyId};
+use super::public_path::Overrides;
 use super::web_address::WebAddress;
 
 /// Access' default for how long an application token lives.
@@ -48,6 +50,14 @@ pub struct Application {
     pub allow_encoded_slash: bool,
     /// Ours: paths match without regard to case, for upstreams that read them so.
     pub case_insensitive_paths: bool,
+    /// What other sites' scripts may do; the gateway answers their preflights.
+    pub cors: Option<Cors>,
+    /// Whether preflights of other sites' scripts go on to the application, without an identity.
+    pub options_preflight_bypass: bool,
+    /// Paths that are open to everybody.
+    pub overrides: Vec<Overrides>,
+    /// Whether a request that only machines could make pass is answered 401 instead of 403.
+    pub service_auth_401_redirect: bool,
     /// How the launcher shows it.
     pub launcher: Launcher,
     /// Whether the page that asks before a token goes to a command-line client is left out.
@@ -74,6 +84,10 @@ impl Application {
             websocket_origins: Vec::new(),
             allow_encoded_slash: false,
             case_insensitive_paths: false,
+            cors: None,
+            options_preflight_bypass: false,
+            overrides: Vec::new(),
+            service_auth_401_redirect: false,
             launcher: Launcher::default(),
             skip_interstitial: false,
         }

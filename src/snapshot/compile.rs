@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::crypto::random;
 use crate::crypto::seal::Sealer;
+use crate::model::application::Application;
 use crate::model::destination::Destination;
 use crate::model::idp::{Cloud, IdentityProvider};
 use crate::model::ids::{AppId, AuthorityId, IdpId, PolicyId};
@@ -19,6 +20,7 @@ use crate::store::{Document, Kind, Position, SigningKeyRow};
 use super::authorities::{self, ClientAuthorities};
 use super::contents::{ObjectFault, ProtectedApplication, Snapshot};
 use super::key_ring::KeyRing;
+use super::openings::Openings;
 use super::read::{self, Problem};
 use super::secrets;
 
@@ -78,8 +80,21 @@ impl Snapshot {
 }
 
 impl ProtectedApplication {
+    /// An application with its policies by precedence.
+    pub fn new(app: Application, policy_docs: Vec<Policy>) -> Self {
+        Self {
+            policies: policy::compile(&policy_docs),
+            openings: Openings::of(&app),
+            app,
+            policy_docs,
+            broken: None,
+        }
+    }
+
     fn deny_everyone(&mut self, reason: String) {
         self.policies = CompiledPolicies::default();
+        self.openings = Openings::default();
+        self.app.cors = None;
         self.broken.get_or_insert(reason);
     }
 }
@@ -196,12 +211,7 @@ fn applications(
 fn protect(document: &Document, shared: &Policies) -> ProtectedApplication {
     let (read, problems) = read::readable_application(AppId(document.id), &document.body);
     let (policy_docs, missing) = policies_of(&read, shared);
-    let mut application = ProtectedApplication {
-        policies: policy::compile(&policy_docs),
-        app: read.application,
-        policy_docs,
-        broken: None,
-    };
+    let mut application = ProtectedApplication::new(read.application, policy_docs);
     if !problems.is_empty() {
         application.deny_everyone(sentence(&problems));
     } else if let Some(reason) = missing {

@@ -16,6 +16,7 @@ use crate::store::Position;
 
 use super::authorities::ClientAuthorities;
 use super::key_ring::KeyRing;
+use super::openings::Openings;
 
 /// All that requests need to know, as it stood at one position of the store's feed.
 #[derive(Debug)]
@@ -51,6 +52,8 @@ pub struct ProtectedApplication {
     pub app: Application,
     /// Its policies, ready to decide; none where it is broken.
     pub policies: CompiledPolicies,
+    /// What passes without them.
+    pub(super) openings: Openings,
     /// Its policies by precedence, as they were read, to explain decisions.
     pub policy_docs: Vec<Policy>,
     /// Why it cannot be decided about. It lets nobody pass.

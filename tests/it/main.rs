@@ -28,6 +28,9 @@ mod proxy;
 mod revocation;
 
 #[cfg(test)]
+mod settings;
+
+#[cfg(test)]
 mod store;
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use crate::model::idp::{ClientCredential, Cloud, EntraSettings, IdentityProvider
 use crate::model::ids::{AppId, IdpId, PolicyId};
 use crate::model::organization::{AuthUrl, Organization};
 use crate::model::policy::{Decision, Policy, Selector};
-use crate::policy::{RequestFacts, compile};
+use crate::policy::RequestFacts;
 use crate::router::{Entry, Found, Table, Target, Via};
 use crate::session::identify::{Identified, Identifier};
 use crate::session::keys::{self, Signer};
@@ -268,14 +268,7 @@ impl Plan {
         let applications: Vec<Arc<ProtectedApplication>> = self
             .applications
             .into_iter()
-            .map(|(app, policies)| {
-                Arc::new(ProtectedApplication {
-                    app,
-                    policies: compile(&policies),
-                    policy_docs: policies,
-                    broken: None,
-                })
-            })
+            .map(|(app, policies)| Arc::new(ProtectedApplication::new(app, policies)))
             .collect();
         let entries = applications.iter().map(|known| Entry {
             destinations: known.app.destinations.clone(),

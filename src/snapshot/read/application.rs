@@ -11,8 +11,10 @@ use crate::model::destination::Destination;
 use crate::model::duration::GoDuration;
 use crate::model::ids::{AppId, AudTag, PolicyId};
 use crate::model::policy::Policy;
+use crate::model::public_path::Overrides;
 
 use super::object::{Object, Problem, Problems};
+use super::settings;
 
 /// An application and the policies that are written inside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,17 +28,14 @@ pub struct ReadApplication {
 /// What changes who gets in, or how, and is not done here.
 const UNENFORCED: &[&str] = &[
     "allow_authenticate_via_warp",
-    "cors_headers",
     "custom_deny_url",
     "custom_non_identity_deny_url",
     "custom_pages",
     "enable_binding_cookie",
     "mfa_config",
     "oauth_configuration",
-    "options_preflight_bypass",
     "read_service_tokens_from_header",
     "scim_config",
-    "service_auth_401_redirect",
 ];
 
 /// Access takes up to a month.
@@ -84,12 +83,13 @@ fn read(id: AppId, object: &Object<'_>) -> ReadApplication {
     }
     let fallback = unreadable(id);
     let (policies, inside) = policies(id, object);
+    let (destinations, overrides) = destinations(object);
     let flag = |key, default| object.flag(key).unwrap_or(default);
     let application = Application {
         id,
         aud: object.needed::<AudTag>("aud").unwrap_or(fallback.aud),
         name: object.needed_text("name").map_or(fallback.name, str::to_owned),
-        destinations: destinations(object),
+        destinations,
         session_duration: session_duration(object).unwrap_or(fallback.session_duration),
         allowed_idps: object.list("allowed_idps"),
         auto_redirect_to_identity: object.flag("auto_redirect_to_identity"),
@@ -102,21 +102,29 @@ fn read(id: AppId, object: &Object<'_>) -> ReadApplication {
         websocket_origins: object.list("websocket_origins"),
         allow_encoded_slash: flag("allow_encoded_slash", false),
         case_insensitive_paths: flag("case_insensitive_paths", false),
+        cors: settings::cors(object),
+        options_preflight_bypass: flag("options_preflight_bypass", false),
+        overrides,
+        service_auth_401_redirect: flag("service_auth_401_redirect", false),
         launcher: launcher(object),
         skip_interstitial: flag("skip_interstitial", false),
     };
     ReadApplication { application, inside }
 }
 
-/// The addresses, the primary first. `destinations`, if given, takes the place of `self_hosted_domains`, and that of
+/// The addresses, the primary first, and what of them is public. `destinations`, if given, takes the place of `self_hosted_domains`, and that of
 /// `domain` alone; `domain` names the primary one and must be among them.
-fn destinations(object: &Object<'_>) -> Vec<Destination> {
+fn destinations(object: &Object<'_>) -> (Vec<Destination>, Vec<Overrides>) {
     let domain: Option<Destination> = object.parsed("domain");
     let mut listed: Vec<Destination> = Vec::new();
+    let mut overrides = Vec::new();
     let items = object.items("destinations");
     let given = !items.is_empty();
     for (pointer, item) in items {
-        listed.extend(public_destination(object, item, &pointer));
+        if let Some(destination) = public_destination(object, item, &pointer) {
+            overrides.extend(settings::overrides(object, item, &pointer, &destination));
+            listed.push(destination);
+        }
     }
     if !given {
         listed = object.list("self_hosted_domains");
@@ -125,14 +133,14 @@ fn destinations(object: &Object<'_>) -> Vec<Destination> {
         if listed.is_empty() {
             object.problem("domain", "an address is needed, such as wiki.example.com");
         }
-        return listed;
+        return (listed, overrides);
     };
     if !listed.is_empty() && !listed.contains(&domain) {
         object.problem("domain", "it must be among the destinations");
     }
     listed.retain(|destination| *destination != domain);
     listed.insert(0, domain);
-    listed
+    (listed, overrides)
 }
 
 fn public_destination(object: &Object<'_>, item: &Value, pointer: &str) -> Option<Destination> {
@@ -143,13 +151,6 @@ fn public_destination(object: &Object<'_>, item: &Value, pointer: &str) -> Optio
             "this version has public destinations only",
         );
         return None;
-    }
-    if item
-        .get("overrides")
-        .and_then(Value::as_array)
-        .is_some_and(|list| !list.is_empty())
-    {
-        object.problem_at(format!("{pointer}/overrides"), "this version does not enforce it");
     }
     let Some(uri) = item.get("uri").and_then(Value::as_str) else {
         object.problem_at(format!("{pointer}/uri"), "it is missing");

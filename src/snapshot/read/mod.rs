@@ -11,6 +11,7 @@ mod list;
 mod object;
 mod policy;
 mod rules;
+mod settings;
 
 pub use application::{ReadApplication, application};
 pub use certificate::certificate;

@@ -197,7 +197,7 @@ impl<'v> Object<'v> {
 }
 
 /// Neutral values, which Cloudflare's API answers for what is not set, ask for nothing.
-fn asks_for_something(value: &Value) -> bool {
+pub(super) fn asks_for_something(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => false,
         Value::String(text) => !text.is_empty(),

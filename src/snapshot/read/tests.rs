@@ -168,7 +168,7 @@ fn every_problem_of_an_application_is_told_at_its_place() {
         ),
         (
             json!({"destinations": [{"uri": "wiki.example.com", "overrides": [{"path_pattern": "/x"}]}]}),
-            "/destinations/0/overrides: this version does not enforce it",
+            "/destinations/0/overrides/0/behavior: it is missing",
         ),
         (
             json!({"allowed_idps": ["x"]}),
@@ -199,8 +199,20 @@ fn every_problem_of_an_application_is_told_at_its_place() {
             "/enable_binding_cookie: this version does not enforce it",
         ),
         (
-            json!({"cors_headers": {"allow_all_origins": true}}),
-            "/cors_headers: this version does not enforce it",
+            json!({"cors_headers": {"allow_all_origins": true, "allow_credentials": true}}),
+            "/cors_headers: allow_credentials cannot stand with allow_all_origins: list the origins",
+        ),
+        (
+            json!({"cors_headers": {"allow_all_origins": true, "max_age": 86401}}),
+            "/cors_headers/max_age: a whole number of seconds from -1 to 86400 is needed",
+        ),
+        (
+            json!({"cors_headers": {"allow_all_origins": true}, "options_preflight_bypass": true}),
+            "/options_preflight_bypass: it cannot stand with cors_headers: one of the two answers a preflight",
+        ),
+        (
+            json!({"destinations": [{"uri": "wiki.example.com", "overrides": [{"behavior": "public", "path_pattern": "x"}]}]}),
+            "/destinations/0/overrides/0/path_pattern: a path such as /health or /hooks/* is needed, with at most one * in a segment",
         ),
         (json!({"policies": {}}), "/policies: a list is needed"),
         (

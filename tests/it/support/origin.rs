@@ -165,6 +165,13 @@ impl Origin {
                         format!("HTTP/1.1 200 OK\r\nset-cookie: {planted}\r\ncontent-length: 2\r\n\r\nok");
                     connection.write(&answer).await
                 }
+                "cors" => {
+                    keep(Vec::new());
+                    let answer = "HTTP/1.1 200 OK\r\naccess-control-allow-origin: *\r\n\
+                                  access-control-allow-credentials: true\r\naccess-control-max-age: 7\r\n\
+                                  content-length: 2\r\n\r\nok";
+                    connection.write(answer).await
+                }
                 "cacheable" => {
                     keep(Vec::new());
                     connection.write("HTTP/1.1 200 OK\r\ncache-control: public, max-age=3600\r\ncontent-length: 2\r\n\r\nok").await

@@ -1,0 +1,117 @@
+//! What of an application passes whoever asks: paths that are public, and preflights where it wants to answer them.
+
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
+use http::{HeaderMap, Method};
+use uuid::Uuid;
+
+use super::ProtectedApplication;
+use crate::model::application::Application;
+use crate::model::destination::Destination;
+use crate::model::ids::PolicyId;
+use crate::model::policy::{Decision, Policy, Selector};
+use crate::model::public_path::PublicPath;
+use crate::policy::{self, CompiledPolicies};
+use crate::router::{Entry, Routed, Table, Target};
+
+/// The exceptions of one application.
+#[derive(Debug, Default)]
+pub(super) struct Openings {
+    /// By destination, so that what one of them opens is not opened below a more specific one.
+    public: Option<Table<Vec<PublicPath>>>,
+    folds_case: bool,
+    preflights: bool,
+    /// Lets everybody pass, and tells nobody's identity.
+    open: CompiledPolicies,
+}
+
+impl Openings {
+    pub(super) fn of(application: &Application) -> Self {
+        let folds_case = application.case_insensitive_paths;
+        let paths_of = |destination: &Destination| -> Vec<PublicPath> {
+            let own = application.overrides.iter();
+            let own = own.filter(|overrides| overrides.destination == *destination);
+            let paths = own.flat_map(|overrides| &overrides.paths);
+            paths
+                .map(|path| {
+                    if folds_case {
+                        path.to_lowercase()
+                    } else {
+                        path.clone()
+                    }
+                })
+                .collect()
+        };
+        let entries = application.destinations.iter().map(|destination| Entry {
+            destinations: vec![destination.clone()],
+            case_insensitive: folds_case,
+            value: paths_of(destination),
+        });
+        Self {
+            public: (!application.overrides.is_empty()).then(|| Table::build(entries)),
+            folds_case,
+            preflights: application.options_preflight_bypass,
+            open: policy::compile(&[Policy {
+                id: PolicyId(Uuid::nil()),
+                name: "open to everybody".to_owned(),
+                decision: Decision::Bypass,
+                include: vec![Selector::Everyone {}],
+                require: Vec::new(),
+                exclude: Vec::new(),
+                session_duration: None,
+                purpose_justification_required: false,
+                purpose_justification_prompt: None,
+                approval_required: false,
+                approval_groups: Vec::new(),
+            }]),
+        }
+    }
+
+    fn opens(&self, target: &Target, preflight: bool) -> bool {
+        (preflight && self.preflights) || self.is_public(target)
+    }
+
+    /// Whether every reading of the path is public.
+    fn is_public(&self, target: &Target) -> bool {
+        let Some(public) = &self.public else {
+            return false;
+        };
+        let Routed::Match(paths) = public.route(target) else {
+            return false;
+        };
+        let is_open = |path: &str| {
+            let folded;
+            let path = if self.folds_case {
+                folded = path.to_lowercase();
+                &folded
+            } else {
+                path
+            };
+            paths.iter().any(|pattern| pattern.covers(path))
+        };
+        is_open(target.path()) && target.second_path().is_none_or(is_open)
+    }
+}
+
+impl ProtectedApplication {
+    /// The policies that decide a request: the application's own, unless it passes whoever asks.
+    pub fn policies_for(&self, target: &Target, preflight: bool) -> &CompiledPolicies {
+        if self.is_open(target, preflight) {
+            &self.openings.open
+        } else {
+            &self.policies
+        }
+    }
+
+    /// Whether a request passes whoever asks, so that nobody need be identified.
+    pub fn is_open(&self, target: &Target, preflight: bool) -> bool {
+        self.openings.opens(target, preflight)
+    }
+}
+
+/// Whether a request is a browser's question before another site's script may ask (Fetch §3.3.2). It carries no cookies
+/// and follows no redirect.
+pub fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
+    *method == Method::OPTIONS
+        && headers.contains_key(ORIGIN)
+        && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+}
