@@ -24,6 +24,7 @@ use crate::config::listen::Listen;
 use crate::crypto::seal::Sealer;
 use crate::entra::RelyingParty;
 use crate::entra::outbound::Outbound;
+use crate::evaluation::Evaluations;
 use crate::feed::{Builder, Follower, Parts, Wanted};
 use crate::gate::control::ControlPlane;
 use crate::gate::{Gate, Shared};
@@ -106,7 +107,7 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
     let grace = StoreGrace::new(config.store.grace, clock.now_ms());
 
     // The control plane: the login chain, the feed, what recurs.
-    let login = login_chain(&foundation, &memory, Arc::clone(&metrics), &clock)?;
+    let login = login_chain(&foundation, &memory, Arc::clone(&metrics), &clock);
     let control = ControlPlane::start(login::router(login), &shutdown);
     let Foundation {
         store,
@@ -212,6 +213,7 @@ struct Foundation {
     organization: Arc<Organization>,
     sealer: Sealer,
     clouds: Arc<BTreeMap<String, Cloud>>,
+    outbound: Outbound,
     manage: Manage,
 }
 
@@ -223,6 +225,8 @@ impl Foundation {
         let organization = Arc::new(manage::organization(&store, &config.organization).await?);
         let sealer = Sealer::new(config.master_key.clone(), organization.account_id.as_str());
         let clouds = Arc::new(config.clouds.clone());
+        let outbound = Outbound::with_opened(config.outbound.allow.clone())
+            .context("the outbound client cannot be made")?;
         keys::ensure(&store, &sealer, clock)
             .await
             .context("the signing keys cannot be made")?;
@@ -234,6 +238,7 @@ impl Foundation {
             organization,
             sealer,
             clouds,
+            outbound,
             manage,
         })
     }
@@ -286,30 +291,27 @@ impl Memory {
     }
 }
 
-fn login_chain(
-    foundation: &Foundation,
-    memory: &Memory,
-    metrics: Arc<Metrics>,
-    clock: &Clock,
-) -> anyhow::Result<Login> {
+fn login_chain(foundation: &Foundation, memory: &Memory, metrics: Arc<Metrics>, clock: &Clock) -> Login {
     let counted = Arc::clone(&metrics);
-    let outbound = Outbound::new()
-        .context("the outbound client cannot be made")?
+    let outbound = foundation
+        .outbound
+        .clone()
         .observed(move |operation, status| counted.graph_answered(operation, status));
-    Ok(Login {
+    Login {
         published: Arc::clone(&memory.published),
         store: foundation.store.clone(),
         sessions: memory.sessions.clone(),
         lookup: memory.lookup.clone(),
         revoker: memory.revoker.clone(),
         signer: memory.signer.clone(),
-        relying_party: RelyingParty::new(outbound, clock.clone()),
+        relying_party: RelyingParty::new(outbound.clone(), clock.clone()),
+        evaluations: Evaluations::new(outbound, clock.clone()),
         sealer: foundation.sealer.clone(),
         clock: clock.clone(),
         metrics,
         unknown_sign_outs: Arc::new(FailureLimit::default()),
         failed_steps: Arc::new(FailureLimit::default()),
-    })
+    }
 }
 
 /// Makes the objects of the store as the file declares them.

@@ -82,6 +82,7 @@ pub mod entra;
 pub mod policy;
 pub mod router;
 
+pub mod evaluation;
 pub mod snapshot;
 
 pub mod proxy;

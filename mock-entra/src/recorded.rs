@@ -13,6 +13,8 @@ pub struct Recorded {
     pub method: String,
     /// The path, without query.
     pub path: String,
+    /// The query, as it came.
+    pub query: String,
     /// The grant type of a token request.
     pub grant: Option<String>,
 }
@@ -24,6 +26,7 @@ impl Recorded {
             endpoint,
             method: method.to_string(),
             path: uri.path().to_owned(),
+            query: uri.query().unwrap_or_default().to_owned(),
             grant: None,
         }
     }

@@ -17,6 +17,7 @@ use crate::config::geo::GeoConfig;
 use crate::config::listen::Listen;
 use crate::config::log::LogConfig;
 use crate::config::organization::OrganizationConfig;
+use crate::config::outbound::OutboundConfig;
 use crate::config::{self, Config};
 use crate::feed::Wanted;
 use crate::manage::Manage;
@@ -114,6 +115,7 @@ pub(super) struct Fixed {
     master_key: SecretSlice<u8>,
     clouds: BTreeMap<String, Cloud>,
     geo: GeoConfig,
+    outbound: OutboundConfig,
     log: LogConfig,
 }
 
@@ -126,6 +128,7 @@ impl Fixed {
             master_key: config.master_key.clone(),
             clouds: config.clouds.clone(),
             geo: config.geo.clone(),
+            outbound: config.outbound.clone(),
             log: config.log.clone(),
         }
     }
@@ -143,6 +146,7 @@ impl Fixed {
             ("[secrets]", same_key),
             ("[clouds]", self.clouds == config.clouds),
             ("[geo]", self.geo == config.geo),
+            ("[outbound]", self.outbound == config.outbound),
             ("[log]", self.log == config.log),
         ];
         let changed = sections.into_iter().filter(|(_, same)| !same);

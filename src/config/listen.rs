@@ -144,7 +144,7 @@ fn address(node: &Node<'_>) -> Option<SocketAddr> {
     address
 }
 
-fn network(node: &Node<'_>) -> Option<IpNet> {
+pub(super) fn network(node: &Node<'_>) -> Option<IpNet> {
     let text = node.text()?;
     // A bare address means itself.
     let network = text

@@ -12,8 +12,8 @@ use super::names::Names;
 use super::policies::Scope;
 use super::tree::{Keys, Node, Reader, Table};
 use super::{
-    Config, applications, authorities, clouds, cross, geo, listen, log, master_key, organization, policies,
-    providers, sources, store, upstreams,
+    Config, applications, authorities, clouds, cross, geo, listen, log, master_key, organization, outbound,
+    policies, providers, sources, store, upstreams,
 };
 use crate::model::idp::Cloud;
 use crate::model::organization::AuthUrl;
@@ -42,6 +42,7 @@ const KEYS: Keys = Keys {
         "secrets",
         "log",
         "geo",
+        "outbound",
         "clouds",
         "upstreams",
         "identity_providers",
@@ -53,10 +54,6 @@ const KEYS: Keys = Keys {
         ("api_tokens", "the API is not in this version"),
         ("groups", "access groups are not in this version"),
         ("service_tokens", "service tokens are not in this version"),
-        (
-            "outbound",
-            "no address of this version can be written through an API",
-        ),
         ("forward_auth", "forward-auth is not in this version"),
     ],
 };
@@ -169,6 +166,9 @@ fn meaning(reader: &Reader<'_>, document: &DeTable<'_>) -> Option<Config> {
             "name the proxy that sets it in trusted_proxies",
         );
     }
+    let outbound = root
+        .node("outbound")
+        .map_or_else(|| Some(outbound::OutboundConfig::default()), |node| outbound::read(&node));
     let mut clouds = clouds::builtin();
     let own_clouds = root
         .node("clouds")
@@ -188,6 +188,7 @@ fn meaning(reader: &Reader<'_>, document: &DeTable<'_>) -> Option<Config> {
         upstreams: upstreams?,
         declarations: declarations?,
         geo: geo?,
+        outbound: outbound?,
         log: log?,
         warnings: Vec::new(),
     })

@@ -11,6 +11,7 @@ pub mod geo;
 pub mod listen;
 pub mod log;
 pub mod organization;
+pub mod outbound;
 pub mod store;
 
 mod application_settings;
@@ -44,6 +45,7 @@ use self::listen::Listen;
 pub use self::load::{Surroundings, environment, load, load_text};
 use self::log::LogConfig;
 use self::organization::OrganizationConfig;
+use self::outbound::OutboundConfig;
 use self::store::StoreConfig;
 use crate::model::idp::Cloud;
 use crate::model::upstream::Upstream;
@@ -67,6 +69,8 @@ pub struct Config {
     pub declarations: Declarations,
     /// Who tells the country a request comes from.
     pub geo: GeoConfig,
+    /// What the gateway itself may call.
+    pub outbound: OutboundConfig,
     /// What is logged and how.
     pub log: LogConfig,
     /// What is permitted but deserves a second look.

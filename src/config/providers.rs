@@ -113,6 +113,7 @@ fn settings(node: &Node<'_>, clouds: &BTreeMap<String, Cloud>) -> Option<Setting
     credential(&mut written);
     for key in [
         "support_groups",
+        "conditional_access_enabled",
         "pkce_enabled",
         "trust_guest_email",
         "custom_signing_key",
@@ -128,13 +129,6 @@ fn settings(node: &Node<'_>, clouds: &BTreeMap<String, Cloud>) -> Option<Setting
     written.option("prompt", |node| {
         node.one_of(PROMPTS)?;
         node.text().map(Value::from)
-    });
-    written.option("conditional_access_enabled", |node| {
-        let on = node.boolean()?;
-        if on {
-            node.fault("authentication contexts are not in this version", "write false");
-        }
-        (!on).then_some(Value::Bool(false))
     });
     written.option("azure_cloud", |node| azure_cloud(node, clouds).map(Value::from));
     written.complete.then_some((written.config, written.secrets))

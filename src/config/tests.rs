@@ -330,8 +330,16 @@ fn mistakes_in_identity_providers_are_told() {
             "identity_providers[0].config.azure_cloud: no cloud is called \"mars\"",
         ),
         (
-            provider("client_secret = { env = \"SECRET\" }, conditional_access_enabled = true"),
-            "identity_providers[0].config.conditional_access_enabled: authentication contexts are not in this version",
+            provider("client_secret = { env = \"SECRET\" }, conditional_access_enabled = \"yes\""),
+            "identity_providers[0].config.conditional_access_enabled: true or false is needed, not a text",
+        ),
+        (
+            "[outbound]\nallow = [\"10.0.0.0/33\"]".to_owned(),
+            "outbound.allow[0]: \"10.0.0.0/33\" is no network",
+        ),
+        (
+            "[outbound]\nallow = [\"0.0.0.0/0\"]".to_owned(),
+            "outbound.allow[0]: it takes the whole wall down",
         ),
         (
             provider("client_secret = { env = \"SECRET\" }, client_secret_expires_at = \"soon\""),

@@ -1,6 +1,6 @@
 //! Remembers a document of Microsoft's: metadata, key set.
 //!
-//! Fresh for an hour. Older than that it is still used, and fetched again behind the back of whoever uses it. Older than
+//! Fresh for an hour, or as long as its owner says. Older than that it is still used, and fetched again behind the back of whoever uses it. Older than
 //! a day it is fetched before use; where that fails the last good one stays, since a login that the rest of Microsoft
 //! lets pass need not fail on it (<https://learn.microsoft.com/entra/identity-platform/signing-key-rollover>).
 
@@ -21,6 +21,7 @@ const PAUSE_MS: i64 = 60 * 1000;
 /// One remembered document.
 pub(super) struct Cached<T> {
     held: ArcSwapOption<Held<T>>,
+    fresh_ms: i64,
     /// One fetch at a time. It guards no data: whoever is content with what is held never waits for it.
     turn: Semaphore,
     fetches: AtomicU64,
@@ -36,8 +37,14 @@ struct Held<T> {
 
 impl<T: Send + Sync + 'static> Cached<T> {
     pub(super) fn new() -> Self {
+        Self::fresh_for(FRESH_MS)
+    }
+
+    /// One that counts as fresh for so long.
+    pub(super) fn fresh_for(fresh_ms: i64) -> Self {
         Self {
             held: ArcSwapOption::empty(),
+            fresh_ms,
             turn: Semaphore::new(1),
             fetches: AtomicU64::new(0),
             last_failure: Mutex::new(None),
@@ -64,7 +71,7 @@ impl<T: Send + Sync + 'static> Cached<T> {
             return self.fetch_once(now_ms, fetch()).await;
         };
         let age = now_ms.saturating_sub(held.fetched_ms);
-        if age < FRESH_MS || !self.refresh_is_due(now_ms) {
+        if age < self.fresh_ms || !self.refresh_is_due(now_ms) {
             return Ok(Arc::clone(&held.document));
         }
         if age < KEPT_MS {

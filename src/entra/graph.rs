@@ -1,4 +1,5 @@
-//! Microsoft Graph, as far as a login asks it: the groups of the person, and the principal name.
+//! Microsoft Graph, as far as a login asks it: the groups of the person, the principal name, and the names of
+//! authentication contexts.
 //!
 //! <https://learn.microsoft.com/graph/api/user-list-transitivememberof>, paging
 //! <https://learn.microsoft.com/graph/paging>, throttling <https://learn.microsoft.com/graph/throttling>.
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::aadsts::challenge;
+use super::contexts::AuthenticationContext;
 use super::discovery::base;
 use super::outbound::{MAX_BODY, Outbound, retry_after};
 use crate::model::identity::Group;
@@ -31,15 +33,19 @@ const MAX_PAGES: usize = 50;
 const READ_GROUPS: &str = "transitive_member_of";
 const READ_GROUP_IDS: &str = "get_member_groups";
 const READ_ME: &str = "me";
+const READ_CONTEXTS: &str = "authentication_contexts";
 
 /// Every group, nested ones included. The cast and `$count` make it an advanced query, which needs `ConsistencyLevel`.
 const GROUPS: &str =
     "/v1.0/me/transitiveMemberOf/microsoft.graph.group?$select=id,displayName&$top=999&$count=true";
 /// Object ids only, for directories whose index cannot answer [`GROUPS`].
 const GROUP_IDS: &str = "/v1.0/me/getMemberGroups";
+/// <https://learn.microsoft.com/graph/api/conditionalaccessroot-list-authenticationcontextclassreferences>. It takes no
+/// `$count`, and there are 99 at most.
+const CONTEXTS: &str = "/v1.0/identity/conditionalAccess/authenticationContextClassReferences";
 const ME: &str = "/v1.0/me?$select=id,userPrincipalName";
 
-/// Graph on behalf of the person who is signing in.
+/// Graph on behalf of the person who is signing in, or of the application itself.
 pub(super) struct Graph<'a> {
     outbound: &'a Outbound,
     address: &'a Url,
@@ -107,15 +113,44 @@ impl<'a> Graph<'a> {
     }
 
     async fn append_pages(&mut self, groups: &mut Vec<Group>) -> Result<(), GraphFailed> {
-        let mut address = format!("{}{GROUPS}", base(self.address));
+        self.each_entry(READ_GROUPS, GROUPS, |entry| {
+            if is_group(entry) {
+                groups.push(group(entry).ok_or(GraphFailed::Malformed)?);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Every authentication context of the directory.
+    pub(super) async fn authentication_contexts(
+        &mut self,
+    ) -> Result<Vec<AuthenticationContext>, GraphFailed> {
+        let mut contexts = Vec::new();
+        self.each_entry(READ_CONTEXTS, CONTEXTS, |entry| {
+            contexts.push(AuthenticationContext::of_graph(entry).ok_or(GraphFailed::Malformed)?);
+            Ok(())
+        })
+        .await?;
+        Ok(contexts)
+    }
+
+    /// Shows every entry of a list, page after page.
+    async fn each_entry(
+        &mut self,
+        operation: &'static str,
+        list: &str,
+        mut take: impl FnMut(&Value) -> Result<(), GraphFailed>,
+    ) -> Result<(), GraphFailed> {
+        let mut address = format!("{}{list}", base(self.address));
         for _ in 0..MAX_PAGES {
-            let page = self.ask(READ_GROUPS, Method::GET, &address, None).await?;
+            let page = self.ask(operation, Method::GET, &address, None).await?;
             let entries = page
                 .get("value")
                 .and_then(Value::as_array)
                 .ok_or(GraphFailed::Malformed)?;
-            for entry in entries.iter().filter(|entry| is_group(entry)) {
-                groups.push(group(entry).ok_or(GraphFailed::Malformed)?);
+            for entry in entries {
+                take(entry)?;
             }
             // A page may be empty and still have a next one.
             match page.get("@odata.nextLink") {

@@ -20,12 +20,12 @@ const MIN_MODULUS: usize = 256;
 /// An unknown key id leads to one refresh, and to no other for this long.
 const RENEWAL_PAUSE_MS: i64 = 5 * 60 * 1000;
 
-/// A directory's keys by key id.
-pub(super) struct KeySet(HashMap<String, Arc<SigningKey>>);
+/// RSA keys by key id: a directory's, or those of an external evaluation.
+pub(crate) struct KeySet(HashMap<String, Arc<SigningKey>>);
 
-/// One of Microsoft's signing keys.
-pub(super) struct SigningKey {
-    pub(super) decoding: DecodingKey,
+/// A key that signatures are verified with.
+pub(crate) struct SigningKey {
+    pub(crate) decoding: DecodingKey,
     /// The issuer this key signs for; may hold `{tenantid}`.
     pub(super) issuer: Option<String>,
     /// The cloud the key belongs to: sets hold keys of other clouds.
@@ -82,7 +82,7 @@ async fn fetch(outbound: Outbound, jwks_uri: Url) -> Result<KeySet, EntraError> 
 
 impl KeySet {
     /// Reads a set. Keys of other kinds are passed over: a set may hold them beside those that count.
-    pub(super) fn parse(body: &[u8]) -> Result<Self, &'static str> {
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, &'static str> {
         let document: Document = serde_json::from_slice(body).map_err(|_| "no key set")?;
         if document.keys.len() > MAX_KEYS {
             return Err("too many keys");
@@ -99,8 +99,14 @@ impl KeySet {
         Ok(Self(keys))
     }
 
-    pub(super) fn find(&self, kid: &str) -> Option<Arc<SigningKey>> {
+    pub(crate) fn find(&self, kid: &str) -> Option<Arc<SigningKey>> {
         self.0.get(kid).cloned()
+    }
+
+    /// The key of a set that has no other.
+    pub(crate) fn only(&self) -> Option<Arc<SigningKey>> {
+        let mut keys = self.0.values();
+        keys.next().filter(|_| keys.next().is_none()).cloned()
     }
 }
 

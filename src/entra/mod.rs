@@ -13,6 +13,7 @@ mod cached;
 mod claims;
 mod class;
 mod client_auth;
+mod contexts;
 mod discovery;
 mod email;
 pub mod errors;
@@ -26,8 +27,11 @@ mod signed_in;
 #[cfg(test)]
 mod testing;
 mod token_endpoint;
+mod wall;
 
+pub use contexts::{AuthenticationContext, claims_asking_for};
 pub use errors::{AadstsAnswer, Class, EntraError, Explanation, TokenRejected};
+pub(crate) use keys::KeySet;
 pub use outbound::Outbound;
 pub use relying_party::{RelyingParty, pkce};
 pub use signed_in::{AuthorizationRequest, Redemption, Refresh, SignedIn};

@@ -1,14 +1,19 @@
-//! The one client for requests to Microsoft.
+//! The one client for requests that the gateway makes of its own accord: to Microsoft, and to addresses that objects
+//! name.
 //!
 //! It follows no redirect and no proxy of the environment, and everything it reads has a cap. Plain http is for clouds
-//! on loopback, which is how tests and the demo reach their tenant.
+//! on loopback, which is how tests and the demo reach their tenant. Clouds stand in the file; addresses of objects can be
+//! written through the API, so requests to them go through [`Outbound::send_outside`], which stops at the [`Wall`].
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::RETRY_AFTER;
+use http::header::{AUTHORIZATION, RETRY_AFTER};
 use http::{HeaderMap, Request, Response};
+use ipnet::IpNet;
+use url::Url;
 
+use super::wall::{Wall, Walled};
 use crate::model::host::Host;
 
 /// Microsoft answers in well under a second; a host that takes longer to accept is down.
@@ -24,6 +29,9 @@ const MAX_RETRY_AFTER: f64 = 3600.0;
 #[derive(Clone)]
 pub struct Outbound {
     client: reqwest::Client,
+    /// Connects to public addresses and those the operator named, to nothing else.
+    outside: reqwest::Client,
+    wall: Wall,
     observer: Option<Observer>,
 }
 
@@ -42,6 +50,12 @@ pub enum OutboundFailed {
     /// Plain http to a host that is not this machine.
     #[error("plain http is for loopback only")]
     PlainHttp,
+    /// The address has a user name or a password in it, which would be sent as credentials.
+    #[error("the address holds credentials")]
+    Credentials,
+    /// The target is no public address, and the operator has not named it.
+    #[error("{Walled}")]
+    Walled,
     /// Nothing listens, the name does not resolve, or TLS failed.
     #[error("no connection")]
     Connect,
@@ -65,27 +79,20 @@ impl Outbound {
     /// # Errors
     /// [`OutboundFailed::Tls`], which only a broken build causes.
     pub fn new() -> Result<Self, OutboundFailed> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let roots = rustls::RootCertStore {
-            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-        };
-        let mut tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|_| OutboundFailed::Tls)?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TOTAL_TIMEOUT)
-            .user_agent(concat!("Vestibule/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|_| OutboundFailed::Tls)?;
+        Self::with_opened(Vec::new())
+    }
+
+    /// The client, for which the wall is open to these networks (`[outbound] allow`).
+    ///
+    /// # Errors
+    /// As [`Outbound::new`].
+    pub fn with_opened(networks: Vec<IpNet>) -> Result<Self, OutboundFailed> {
+        let wall = Wall::new(networks);
+        let built = |builder: reqwest::ClientBuilder| builder.build().map_err(|_| OutboundFailed::Tls);
         Ok(Self {
-            client,
+            client: built(client()?)?,
+            outside: built(client()?.dns_resolver(Arc::new(wall.clone())))?,
+            wall,
             observer: None,
         })
     }
@@ -127,23 +134,77 @@ impl Outbound {
             return Err(OutboundFailed::PlainHttp);
         }
         let request = reqwest::Request::try_from(request).map_err(|_| OutboundFailed::Broken)?;
-        let mut answer = self
-            .client
-            .execute(request)
-            .await
-            .map_err(|error| failed(&error))?;
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|error| failed(&error))? {
-            if body.len() + chunk.len() > max_body {
-                return Err(OutboundFailed::TooLarge);
-            }
-            body.extend_from_slice(&chunk);
-        }
-        let mut response = Response::new(body);
-        *response.status_mut() = answer.status();
-        *response.headers_mut() = std::mem::take(answer.headers_mut());
-        Ok(response)
+        exchange(&self.client, request, max_body).await
     }
+
+    /// Sends a request to an address that an object names, and reads the whole answer, at most `max_body` bytes of it.
+    /// `patience` is for the whole exchange. Plain http only reaches a literal loopback address that the operator named.
+    ///
+    /// # Errors
+    /// No answer, also where the wall stands in between; every status is an answer.
+    pub async fn send_outside(
+        &self,
+        request: Request<Vec<u8>>,
+        max_body: usize,
+        patience: Duration,
+    ) -> Result<Response<Vec<u8>>, OutboundFailed> {
+        let mut request = reqwest::Request::try_from(request).map_err(|_| OutboundFailed::Broken)?;
+        let url = request.url();
+        if !(url.scheme() == "https" || (url.scheme() == "http" && is_literal_loopback(url))) {
+            return Err(OutboundFailed::PlainHttp);
+        }
+        // The library takes credentials out of the address before it gets here, and puts them into this header.
+        let credentials = !url.username().is_empty() || url.password().is_some();
+        if credentials || request.headers().contains_key(AUTHORIZATION) {
+            return Err(OutboundFailed::Credentials);
+        }
+        // The client resolves no literal address, so the wall would not see it.
+        if !self.wall.permits_literal(url) {
+            return Err(OutboundFailed::Walled);
+        }
+        *request.timeout_mut() = Some(patience);
+        exchange(&self.outside, request, max_body).await
+    }
+}
+
+/// What both clients have in common.
+fn client() -> Result<reqwest::ClientBuilder, OutboundFailed> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let roots = rustls::RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
+    let mut tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|_| OutboundFailed::Tls)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(TOTAL_TIMEOUT)
+        .user_agent(concat!("Vestibule/", env!("CARGO_PKG_VERSION"))))
+}
+
+async fn exchange(
+    client: &reqwest::Client,
+    request: reqwest::Request,
+    max_body: usize,
+) -> Result<Response<Vec<u8>>, OutboundFailed> {
+    let mut answer = client.execute(request).await.map_err(|error| failed(&error))?;
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| failed(&error))? {
+        if body.len() + chunk.len() > max_body {
+            return Err(OutboundFailed::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    let mut response = Response::new(body);
+    *response.status_mut() = answer.status();
+    *response.headers_mut() = std::mem::take(answer.headers_mut());
+    Ok(response)
 }
 
 fn allowed(uri: &http::Uri) -> bool {
@@ -157,14 +218,29 @@ fn allowed(uri: &http::Uri) -> bool {
     }
 }
 
+fn is_literal_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(_)) | None => false,
+    }
+}
+
 fn failed(error: &reqwest::Error) -> OutboundFailed {
-    if error.is_timeout() {
+    if stopped_at_the_wall(error) {
+        OutboundFailed::Walled
+    } else if error.is_timeout() {
         OutboundFailed::Timeout
     } else if error.is_connect() {
         OutboundFailed::Connect
     } else {
         OutboundFailed::Broken
     }
+}
+
+fn stopped_at_the_wall(error: &reqwest::Error) -> bool {
+    let first: &(dyn std::error::Error + 'static) = error;
+    std::iter::successors(Some(first), |error| error.source()).any(<dyn std::error::Error>::is::<Walled>)
 }
 
 /// `Retry-After` in seconds. Graph sends fractions ("2.128"), which RFC 9110 §10.2.3 does not know; dates it never sends.
@@ -222,6 +298,46 @@ mod tests {
                 .len(),
             2000
         );
+    }
+
+    #[tokio::test]
+    async fn what_an_object_names_is_reached_outside_the_wall_only() {
+        let stub = Stub::start(HashMap::from([("/x", (200, vec![], "ok".to_owned()))])).await;
+        let second = Duration::from_secs(1);
+        let closed = Outbound::new().unwrap();
+        let ask = |outbound: Outbound, url: String| async move {
+            outbound
+                .send_outside(get(&url), 100, second)
+                .await
+                .map(|answer| answer.status().as_u16())
+        };
+        let here = stub.at("/x");
+        assert!(matches!(
+            ask(closed.clone(), here.clone()).await,
+            Err(OutboundFailed::Walled)
+        ));
+        let name = here.replace("127.0.0.1", "localhost");
+        assert!(matches!(
+            ask(closed.clone(), name.clone()).await,
+            Err(OutboundFailed::PlainHttp)
+        ));
+        let name = name.replace("http:", "https:");
+        assert!(matches!(
+            ask(closed.clone(), name).await,
+            Err(OutboundFailed::Walled)
+        ));
+        assert!(matches!(
+            ask(closed, "http://1.1.1.1/".to_owned()).await,
+            Err(OutboundFailed::PlainHttp)
+        ));
+        assert_eq!(stub.asked("/x"), 0);
+        let opened = Outbound::with_opened(vec!["127.0.0.1/32".parse().unwrap()]).unwrap();
+        assert_eq!(ask(opened.clone(), here.clone()).await.ok(), Some(200));
+        let with_password = here.replace("127.0.0.1", "user:secret@127.0.0.1");
+        assert!(matches!(
+            ask(opened, with_password).await,
+            Err(OutboundFailed::Credentials | OutboundFailed::Broken)
+        ));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use super::cached::Cached;
+use super::contexts::{AuthenticationContext, ContextLists};
 use super::discovery::{self, Directory, Metadata, base};
 use super::email;
 use super::errors::{EntraError, TokenRejected};
@@ -38,6 +39,7 @@ pub struct RelyingParty {
     outbound: Outbound,
     clock: Clock,
     directories: Arc<Cache<Directory, Arc<Remembered>>>,
+    contexts: ContextLists,
 }
 
 /// What is remembered of a directory.
@@ -64,7 +66,24 @@ impl RelyingParty {
             outbound,
             clock,
             directories: Arc::new(Cache::new(MAX_DIRECTORIES)),
+            contexts: ContextLists::new(),
         }
+    }
+
+    /// The authentication contexts of a provider's directory, as Graph lists them, at most ten minutes old; after a
+    /// failure older ones are kept. It takes the application permission `Policy.Read.ConditionalAccess`.
+    ///
+    /// # Errors
+    /// Graph or the token endpoint does not answer, or the permission is missing.
+    pub async fn authentication_contexts(
+        &self,
+        provider: &IdentityProvider,
+    ) -> Result<Arc<Vec<AuthenticationContext>>, EntraError> {
+        let settings = &provider.entra;
+        let token_endpoint = self.metadata(settings).await?.token_endpoint.clone();
+        self.contexts
+            .list(&self.outbound, &self.clock, settings, token_endpoint)
+            .await
     }
 
     /// The address at Microsoft where the person signs in.
@@ -99,7 +118,10 @@ impl RelyingParty {
                 .add_extra_param("code_challenge", challenge.as_str())
                 .add_extra_param("code_challenge_method", "S256");
         }
-        let prompt = request.prompt.or(settings.prompt);
+        let usual = settings
+            .prompt
+            .filter(|prompt| !(request.interactive && *prompt == Prompt::None));
+        let prompt = request.prompt.or(usual);
         if let Some(prompt) = prompt {
             address = address.add_prompt(core_prompt(prompt));
         }
@@ -262,7 +284,8 @@ impl RelyingParty {
             };
         }
         let text = |name: &str| claims.text(name).map(str::to_owned);
-        let texts = |name: &str| claims.texts(name).into_iter().map(str::to_owned).collect();
+        let texts =
+            |name: &str| -> Vec<String> { claims.texts(name).into_iter().map(str::to_owned).collect() };
         Ok(SignedIn {
             person: id_token.person(),
             email: found.email,
@@ -273,7 +296,7 @@ impl RelyingParty {
             guest,
             groups,
             amr: texts("amr"),
-            contexts: texts("acrs"),
+            contexts: settings.conditional_access_enabled.then(|| texts("acrs")),
             claims: claims.select(&settings.claims),
             provider_session: text("sid"),
             login_hint: text("login_hint"),

@@ -20,6 +20,9 @@ pub struct AuthorizationRequest {
     pub pkce_challenge: Option<String>,
     /// Instead of the provider's own `prompt`.
     pub prompt: Option<Prompt>,
+    /// Whether the person may have to do something: then the provider's own `prompt=none` is left out, which would
+    /// forbid it.
+    pub interactive: bool,
     /// The person who signs in, where known. Left out with `prompt=select_account`, which would contradict it.
     pub login_hint: Option<String>,
     /// JSON of the `claims` parameter, unchanged: a claims challenge of Graph's, or an authentication context.
@@ -72,8 +75,8 @@ pub struct SignedIn {
     pub groups: Groups,
     /// Authentication methods (RFC 8176); version 2 tokens of Microsoft's never tell.
     pub amr: Vec<String>,
-    /// Conditional Access authentication contexts satisfied (`acrs`).
-    pub contexts: Vec<String>,
+    /// Conditional Access authentication contexts satisfied (`acrs`); `None` where the provider does not ask for them.
+    pub contexts: Option<Vec<String>>,
     /// The configured claims as they came.
     pub claims: Map<String, Value>,
     /// Microsoft's session (`sid`), by which front-channel logout finds ours.

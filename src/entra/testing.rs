@@ -122,6 +122,7 @@ pub(super) fn settings(base: &str) -> EntraSettings {
             federation_audience: String::new(),
         },
         support_groups: true,
+        conditional_access_enabled: false,
         pkce_enabled: true,
         email_claim_name: None,
         claims: Vec::new(),

@@ -55,6 +55,8 @@ pub(super) enum Grant<'a> {
         token: &'a SecretString,
         scopes: &'a [String],
     },
+    /// For the application itself, without a person: its consented application permissions.
+    Application { scope: &'a str },
 }
 
 /// The tokens.
@@ -140,6 +142,17 @@ async fn attempt(
             let mut request = client
                 .exchange_refresh_token(&token)
                 .add_scopes(scopes.iter().cloned().map(Scope::new));
+            if let Some(assertion) = assertion {
+                request = request
+                    .add_extra_param("client_assertion_type", ASSERTION_TYPE)
+                    .add_extra_param("client_assertion", assertion);
+            }
+            request.request_async(&http).await
+        }
+        Grant::Application { scope } => {
+            let mut request = client
+                .exchange_client_credentials()
+                .add_scope(Scope::new((*scope).to_owned()));
             if let Some(assertion) = assertion {
                 request = request
                     .add_extra_param("client_assertion_type", ASSERTION_TYPE)

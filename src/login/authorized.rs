@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use super::answer::{Answer, redirect, set_cookie};
 use super::call::Call;
+use super::evaluate::MaxAge;
 use super::failure::{Ended, Why};
-use super::hand_over::{Judged, judge, refuse};
+use super::hand_over::{Judged, judge_anew, refuse};
 use super::landing::Landing;
 use super::mint;
-use super::step_up::step_up;
+use super::step_up::{Station, step_up};
 use super::ticket::{self, LIFE_SECONDS, Ticket};
 use crate::session::cookies;
 use crate::session::table::LiveSession;
@@ -57,10 +58,10 @@ async fn honour(call: &Call<'_>, ticket: &Ticket, nonce: &str) -> Result<Answer,
         .session(ticket.session.clone())
         .await?
         .ok_or(Why::SessionOver)?;
-    match judge(call, &application, &session, landing) {
+    match judge_anew(call, &application, &session, landing, MaxAge::End).await? {
         Judged::Enters(duration) => let_in(call, &application, &session, landing, duration).await,
         Judged::Open => Ok(redirect(&landing.address(call.auth()))),
-        Judged::Needs(need) => step_up(call, &application, &session, landing, &need).await,
+        Judged::Needs(need) => step_up(call, &application, &session, landing, &need, Station::HandOver).await,
         Judged::OtherProvider => Err(Why::SessionOver.into()),
         Judged::Refused(refusal) => Ok(refuse(call, &application, &session, landing, &refusal).await),
     }

@@ -10,8 +10,9 @@ use secrecy::SecretString;
 
 use super::answer::Answer;
 use super::call::Call;
+use super::evaluate::MaxAge;
 use super::failure::{Ended, Why};
-use super::hand_over::{Judged, hand_over, judge};
+use super::hand_over::{Judged, hand_over, judge_anew};
 use super::leave::{Leaving, leave};
 use super::sign_in::{self, Signing};
 use super::state::{LIFE_SECONDS, LoginState, StateRefused};
@@ -59,7 +60,9 @@ async fn come_back(call: &Call<'_>, state: &LoginState) -> Result<Answer, Ended>
         .browser
         .is_of_any(cookies::values(&call.parts.headers, name))
     {
-        return already_signed_in(call, state, session.as_ref()).ok_or(Why::ForeignBrowser.into());
+        return already_signed_in(call, state, session.as_ref())
+            .await?
+            .ok_or(Why::ForeignBrowser.into());
     }
     let provider = call
         .snapshot
@@ -81,7 +84,7 @@ async fn come_back(call: &Call<'_>, state: &LoginState) -> Result<Answer, Ended>
     if session
         .as_ref()
         .is_some_and(|session| state.before.as_ref() != Some(session.nonce()))
-        && let Some(answer) = already_signed_in(call, state, session.as_ref())
+        && let Some(answer) = already_signed_in(call, state, session.as_ref()).await?
     {
         return Ok(answer);
     }
@@ -90,7 +93,9 @@ async fn come_back(call: &Call<'_>, state: &LoginState) -> Result<Answer, Ended>
     let head = call.login.store.head().await?;
     let until_ms = (state.issued + LIFE_SECONDS) * 1000;
     if !call.login.store.spend(&state.spent_key(), until_ms).await? {
-        return already_signed_in(call, state, session.as_ref()).ok_or(Why::StateUsed.into());
+        return already_signed_in(call, state, session.as_ref())
+            .await?
+            .ok_or(Why::StateUsed.into());
     }
     match redeem(call, state, provider, code).await {
         Ok(signed_in) => {
@@ -126,21 +131,27 @@ async fn redeem(
 
 /// The second finish of a login (reloaded, gone back to, another tab) needs no code where a session is alive that the
 /// application takes. Nothing is gained by it: the session is the browser's own.
-fn already_signed_in(
+async fn already_signed_in(
     call: &Call<'_>,
     state: &LoginState,
     session: Option<&Arc<LiveSession>>,
-) -> Option<Answer> {
-    let landing = state.landing()?;
-    let session = session?;
-    let application = call.application_at(landing)?;
-    match judge(call, &application, session, landing) {
-        Judged::Enters(_) => Some(hand_over(call, session, landing.clone())),
-        Judged::Open | Judged::Needs(_) | Judged::OtherProvider | Judged::Refused(_) => None,
-    }
+) -> Result<Option<Answer>, Ended> {
+    let (Some(landing), Some(session)) = (state.landing(), session) else {
+        return Ok(None);
+    };
+    let Some(application) = call.application_at(landing) else {
+        return Ok(None);
+    };
+    Ok(
+        match judge_anew(call, &application, session, landing, MaxAge::Beginning).await? {
+            Judged::Enters(_) => Some(hand_over(call, session, landing.clone())),
+            Judged::Open | Judged::Needs(_) | Judged::OtherProvider | Judged::Refused(_) => None,
+        },
+    )
 }
 
-/// The provider stopped the login. What a person can mend by signing in with their own hands is tried once.
+/// The provider stopped the login. What a person can mend by signing in with their own hands is tried once. A stronger
+/// sign-in that it stopped was already in the person's hands, and is not asked for again.
 async fn stopped(
     call: &Call<'_>,
     state: &LoginState,
@@ -152,7 +163,7 @@ async fn stopped(
         EntraError::Refused(answer) => (answer.interaction_may_help(), answer.claims.clone()),
         other => (other.class() == Class::Interactive, None),
     };
-    if !helps || state.second {
+    if !helps || state.second || !state.contexts.is_empty() {
         return Err(error.into());
     }
     tracing::info!(request.id = %call.request_id, provider.id = %provider.id, "One interactive login follows: {error}");

@@ -87,7 +87,7 @@ impl Unadmitted<'_> {
     }
 
     /// Refuses (403) where nobody has signed in.
-    pub fn forbid(&self, because: Because, clock: &Clock) -> Response<Bytes> {
+    pub fn forbid(&self, because: Because<'_>, clock: &Clock) -> Response<Bytes> {
         let app = &self.application.app;
         let page = Refused {
             app: crate::pages::person::AppLabel {
@@ -97,6 +97,7 @@ impl Unadmitted<'_> {
             who: None,
             because,
             note: app.custom_deny_message.as_deref(),
+            again: None,
             another_account: None,
         };
         let mut answer = page.respond_as(Accept::of(self.headers), &self.frame(clock));
@@ -119,7 +120,7 @@ impl Unadmitted<'_> {
     }
 
     /// Refuses somebody who has signed in (403), and offers to sign in as somebody else.
-    pub fn refuse(&self, who: &str, because: Because, sealer: &Sealer, clock: &Clock) -> Response<Bytes> {
+    pub fn refuse(&self, who: &str, because: Because<'_>, sealer: &Sealer, clock: &Clock) -> Response<Bytes> {
         let auth = &self.snapshot.organization.auth;
         let app = &self.application.app;
         let app_session = self.app_session();
@@ -138,6 +139,7 @@ impl Unadmitted<'_> {
             who: Some(who),
             because,
             note: app.custom_deny_message.as_deref(),
+            again: None,
             another_account: Some(&another),
         };
         let mut answer = page.respond_as(Accept::of(self.headers), &self.frame(clock));
@@ -241,12 +243,21 @@ pub fn because(
     application: &ProtectedApplication,
     identity: Option<&Identity>,
     refusal: &Refusal,
-) -> Because {
+) -> Because<'static> {
+    let not_evaluated = identity.is_some_and(|known| {
+        let asked = application.policies.evaluations();
+        let mut failed = known
+            .evaluations
+            .iter()
+            .filter(|evaluation| evaluation.success.is_none());
+        failed.any(|failed| asked.iter().any(|evaluator| evaluator.gave(failed)))
+    });
     let groups_unknown = identity.is_some_and(|known| matches!(known.groups, Groups::Unknown { .. }));
     match refusal.reason {
         _ if application.broken.is_some() => Because::Broken,
         RefusalReason::Denied => Because::Blocked,
         _ if groups_unknown => Because::GroupsUnknown,
+        _ if not_evaluated => Because::NotEvaluated,
         RefusalReason::NotRuledOut => Because::Blocked,
         RefusalReason::NoPolicyMatched | RefusalReason::Unmet => Because::NoRule,
     }

@@ -6,11 +6,13 @@ use std::time::Duration;
 use super::answer::{Answer, redirect};
 use super::call::{Call, label};
 use super::challenge::because;
+use super::evaluate::{self, MaxAge};
+use super::failure::Ended;
 use super::landing::Landing;
 use super::record;
 use super::ticket::Ticket;
 use super::visit::Place;
-use crate::pages::person::Refused;
+use crate::pages::person::{Because, Refused};
 use crate::policy::{Nature, Refusal, StepUp, Verdict};
 use crate::session::table::LiveSession;
 use crate::snapshot::ProtectedApplication;
@@ -29,8 +31,34 @@ pub(super) enum Judged {
     Refused(Refusal),
 }
 
-/// Asks the application's policies about a session, as they stand now.
-pub(super) fn judge(
+/// Asks the application's policies about a session, as they stand now, once everything has been found out that can be
+/// without the person. External evaluations older than `max_age` are asked for again.
+pub(super) async fn judge_anew(
+    call: &Call<'_>,
+    application: &ProtectedApplication,
+    session: &LiveSession,
+    landing: &Landing,
+    max_age: MaxAge,
+) -> Result<Judged, Ended> {
+    evaluate::gather(call, application, session, max_age).await?;
+    let judged = judge(call, application, session, landing);
+    if !matches!(judged, Judged::Needs(_)) {
+        return Ok(judged);
+    }
+    // Before anybody is bothered: another replica may have found it out a moment ago.
+    let row = call.login.store.session(session.nonce()).await?;
+    match row {
+        Some(row) if row.identity != *session.identity().identity => {
+            call.login
+                .sessions
+                .replace_identity(session.nonce(), row.identity);
+            Ok(judge(call, application, session, landing))
+        }
+        _ => Ok(judged),
+    }
+}
+
+fn judge(
     call: &Call<'_>,
     application: &ProtectedApplication,
     session: &LiveSession,
@@ -86,14 +114,29 @@ pub(super) async fn refuse(
     landing: &Landing,
     refusal: &Refusal,
 ) -> Answer {
+    let because = because(application, Some(&session.identity().identity), refusal);
+    refuse_because(call, application, session, landing, refusal, because).await
+}
+
+/// As [`refuse`], where it is known better what was missing.
+pub(super) async fn refuse_because(
+    call: &Call<'_>,
+    application: &Arc<ProtectedApplication>,
+    session: &LiveSession,
+    landing: &Landing,
+    refusal: &Refusal,
+    because: Because<'_>,
+) -> Answer {
     let identity = session.identity().identity.clone();
     record::refused(call, application, landing, &identity, refusal).await;
     let another = call.login_address(landing, "&prompt=select_account");
+    let again = landing.address(call.auth());
     call.page(&Refused {
         app: label(application, landing),
         who: Some(identity.label()),
-        because: because(application, Some(&identity), refusal),
+        because,
         note: application.app.custom_deny_message.as_deref(),
+        again: because.may_change().then_some(again.as_str()),
         another_account: Some(&another),
     })
 }

@@ -15,6 +15,7 @@ use crate::crypto::random;
 use crate::entra::{AuthorizationRequest, pkce};
 use crate::model::idp::{IdentityProvider, Prompt};
 use crate::pages::person::Carry;
+use crate::session::table::LiveSession;
 use crate::session::{cookies, identify};
 
 /// A login about to begin.
@@ -25,6 +26,10 @@ pub(super) struct Leaving<'p> {
     pub(super) prompt: Option<Prompt>,
     /// A `claims` parameter to be replayed unchanged.
     pub(super) claims: Option<String>,
+    /// Authentication contexts asked for on this way, the one asked for now last.
+    pub(super) contexts: Vec<String>,
+    /// The live session that is to know more of its person; else the one whose token the browser shows.
+    pub(super) session: Option<&'p LiveSession>,
     /// Whether this is the one interactive login that follows a failed silent one.
     pub(super) second: bool,
     /// The name under which the browser keeps the fragment already.
@@ -39,6 +44,8 @@ impl<'p> Leaving<'p> {
             purpose,
             prompt: None,
             claims: None,
+            contexts: Vec::new(),
+            session: None,
             second: false,
             flow: None,
         }
@@ -68,6 +75,7 @@ pub(super) async fn leave(call: &Call<'_>, leaving: Leaving<'_>) -> Result<Answe
         LoginPurpose::Open(landing) => Some(landing.clone()),
         LoginPurpose::Refresh(_) => None,
     };
+    let asks_for_context = !leaving.contexts.is_empty();
     let state = LoginState {
         provider: provider.id,
         redirect_uri: redirect_uri.clone(),
@@ -77,12 +85,16 @@ pub(super) async fn leave(call: &Call<'_>, leaving: Leaving<'_>) -> Result<Answe
             .map(|(verifier, _)| verifier.expose_secret().to_owned()),
         nonce: nonce.clone(),
         browser: Fingerprint::of(&browser),
-        before: identify::organization_token(&call.snapshot, &call.parts.headers, call.now_ms())
-            .ok()
-            .map(|verified| verified.nonce),
+        before: match leaving.session {
+            Some(session) => Some(session.nonce().clone()),
+            None => identify::organization_token(&call.snapshot, &call.parts.headers, call.now_ms())
+                .ok()
+                .map(|verified| verified.nonce),
+        },
         issued: login.clock.now_seconds(),
         second: leaving.second,
         flow: flow.clone(),
+        contexts: leaving.contexts,
     };
     let application = landing
         .as_ref()
@@ -95,7 +107,11 @@ pub(super) async fn leave(call: &Call<'_>, leaving: Leaving<'_>) -> Result<Answe
         nonce,
         pkce_challenge: challenge.map(|(_, challenge)| challenge),
         prompt: leaving.prompt,
-        login_hint: None,
+        // A stronger sign-in takes the person's hands.
+        interactive: asks_for_context,
+        login_hint: leaving
+            .session
+            .and_then(|session| session.identity().identity.login_hint.clone()),
         claims_challenge: leaving.claims,
     };
     let next = login

@@ -19,6 +19,7 @@ mod call;
 mod callback;
 mod certs;
 pub mod challenge;
+mod evaluate;
 mod failure;
 pub mod fingerprint;
 mod front_channel;
@@ -51,6 +52,7 @@ pub use visit::{Place, Visit};
 use crate::clock::Clock;
 use crate::crypto::seal::Sealer;
 use crate::entra::RelyingParty;
+use crate::evaluation::Evaluations;
 use crate::session::keys::Signer;
 use crate::session::limits::FailureLimit;
 use crate::session::lookup::SessionLookup;
@@ -77,6 +79,8 @@ pub struct Login {
     pub signer: Signer,
     /// Talks to identity providers.
     pub relying_party: RelyingParty,
+    /// Asks external evaluations.
+    pub evaluations: Evaluations,
     /// Seals what travels through browsers.
     pub sealer: Sealer,
     /// The clock.

@@ -48,11 +48,7 @@ pub(super) async fn finish(
     if session.identity().identity.person != signing.signed_in.person {
         return Err(Why::OtherPerson.into());
     }
-    let identity = sign_in::identity(call, signing, session.user());
-    if !call.login.store.replace_identity(asked, &identity).await? {
-        return Err(Why::SessionOver.into());
-    }
-    call.login.sessions.replace_identity(asked, identity.clone());
+    let identity = sign_in::read_anew(call, signing, session).await?;
     record::signed_in(call, None, &identity, &signing.signed_in.email_steps).await;
     Ok(redirect(&call.auth().address(DONE)))
 }

@@ -8,11 +8,12 @@ use secrecy::ExposeSecret as _;
 
 use super::answer::{Answer, redirect, set_cookie};
 use super::call::{Call, label};
+use super::evaluate::MaxAge;
 use super::failure::{Ended, Why};
-use super::hand_over::{Judged, judge, refuse, ticket_address};
+use super::hand_over::{Judged, judge_anew, refuse, ticket_address};
 use super::landing::Landing;
 use super::state::{LoginPurpose, LoginState};
-use super::step_up::step_up;
+use super::step_up::{Station, step_up};
 use super::{mint, record, refresh};
 use crate::crypto::random;
 use crate::crypto::seal::Purpose;
@@ -45,6 +46,11 @@ pub(super) async fn finish(call: &Call<'_>, signing: Signing<'_>) -> Result<Answ
         LoginPurpose::Open(landing) => landing,
         LoginPurpose::Refresh(nonce) => return refresh::finish(call, &signing, nonce).await,
     };
+    if let Some(session) = stepped_up(&signing) {
+        let identity = read_anew(call, &signing, session).await?;
+        record::signed_in(call, Some(landing), &identity, &signing.signed_in.email_steps).await;
+        return to_application(call, signing.state, session, landing).await;
+    }
     let session = insert(call, &signing).await?;
     end_previous(call, signing.previous.as_ref()).await?;
     let identity = session.identity().identity.clone();
@@ -52,6 +58,37 @@ pub(super) async fn finish(call: &Call<'_>, signing: Signing<'_>) -> Result<Answ
     let mut answer = to_application(call, signing.state, &session, landing).await?;
     set_cookie(&mut answer, organization_cookie(call, &session, &identity).await?);
     Ok(answer)
+}
+
+/// The session that asked for a stronger sign-in, if the same person comes back from it. Somebody else gets a session
+/// of their own, as after any login.
+fn stepped_up<'s>(signing: &'s Signing<'_>) -> Option<&'s Arc<LiveSession>> {
+    let session = signing.previous.as_ref()?;
+    let same_session = signing.state.before.as_ref() == Some(session.nonce());
+    let same_provider = session.provider() == signing.provider.id;
+    let same_person = session.identity().identity.person == signing.signed_in.person;
+    (!signing.state.contexts.is_empty() && same_session && same_provider && same_person).then_some(session)
+}
+
+/// Puts what the provider has just said under a live session of the same person: the next request is decided by it.
+pub(super) async fn read_anew(
+    call: &Call<'_>,
+    signing: &Signing<'_>,
+    session: &LiveSession,
+) -> Result<Identity, Ended> {
+    let fresh = identity(call, signing, session.user());
+    let amended = |present: &Identity| {
+        let mut identity = fresh.clone();
+        identity.carry_over(present);
+        identity
+    };
+    let store = &call.login.store;
+    let identity = store.amend_identity(session.nonce(), &amended).await?;
+    let identity = identity.ok_or(Why::SessionOver)?;
+    call.login
+        .sessions
+        .replace_identity(session.nonce(), identity.clone());
+    Ok(identity)
 }
 
 async fn insert(call: &Call<'_>, signing: &Signing<'_>) -> Result<Arc<LiveSession>, Ended> {
@@ -118,14 +155,14 @@ pub(super) fn identity(call: &Call<'_>, signing: &Signing<'_>, user: UserId) -> 
         guest: signed_in.guest,
         groups: signed_in.groups,
         amr: signed_in.amr,
-        contexts: signed_in.contexts,
+        contexts_asked: signed_in.contexts.is_some(),
+        contexts: signed_in.contexts.unwrap_or_default(),
         claims: signed_in.claims,
         provider_session: signed_in.provider_session,
         login_hint: signed_in.login_hint,
         address: call.visit.client,
         country: call.visit.facts.country.map(String::from),
         at: call.login.clock.now(),
-        contexts_asked: false,
         evaluations: Vec::new(),
         justifications: Vec::new(),
         approvals: Vec::new(),
@@ -148,7 +185,7 @@ async fn to_application(
     landing: &Landing,
 ) -> Result<Answer, Ended> {
     let application = call.application_at(landing).ok_or(Why::NoApplication)?;
-    match judge(call, &application, session, landing) {
+    match judge_anew(call, &application, session, landing, MaxAge::Beginning).await? {
         Judged::Enters(_) => {
             let next = ticket_address(call, session, landing.clone());
             Ok(onward(call, state, &application, landing, &next))
@@ -161,7 +198,10 @@ async fn to_application(
             &landing.address(call.auth()),
         )),
         Judged::Refused(refusal) => Ok(refuse(call, &application, session, landing, &refusal).await),
-        Judged::Needs(need) => step_up(call, &application, session, landing, &need).await,
+        Judged::Needs(need) => {
+            let station = Station::Callback(state);
+            step_up(call, &application, session, landing, &need, station).await
+        }
         Judged::OtherProvider => Err(Why::NoProvider.into()),
     }
 }

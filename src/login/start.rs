@@ -8,14 +8,15 @@ use std::sync::Arc;
 use super::answer::{Answer, redirect, set_cookie};
 use super::bounce::{self, Bounces};
 use super::call::{Call, label};
+use super::evaluate::MaxAge;
 use super::failure::{Ended, Why};
-use super::hand_over::{Judged, hand_over, judge, refuse};
+use super::hand_over::{Judged, hand_over, judge_anew, refuse};
 use super::landing::Landing;
 use super::leave::{Leaving, leave};
 use super::meta::{self, Opened};
 use super::return_path::ReturnPath;
 use super::state::LoginPurpose;
-use super::step_up::step_up;
+use super::step_up::{Station, step_up};
 use crate::model::host::Host;
 use crate::model::idp::{IdentityProvider, Prompt};
 use crate::model::ids::IdpId;
@@ -65,13 +66,15 @@ async fn sign_in(
     let another_account = call.query.value("prompt") == Some("select_account");
     let session = call.organization_session().await?;
     if !another_account && let Some(session) = &session {
-        match judge(call, application, session, landing) {
+        match judge_anew(call, application, session, landing, MaxAge::Beginning).await? {
             Judged::Enters(_) => return Ok(hand_over(call, session, landing.clone())),
             Judged::Open => return Ok(redirect(&landing.address(call.auth()))),
             Judged::Refused(refusal) => {
                 return Ok(refuse(call, application, session, landing, &refusal).await);
             }
-            Judged::Needs(need) => return step_up(call, application, session, landing, &need).await,
+            Judged::Needs(need) => {
+                return step_up(call, application, session, landing, &need, Station::LoginPage).await;
+            }
             Judged::OtherProvider => {}
         }
     }

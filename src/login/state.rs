@@ -53,6 +53,9 @@ pub struct LoginState {
     /// The name under which the browser keeps the fragment of the address for the way back, where it does.
     #[serde(rename = "f")]
     pub flow: Option<String>,
+    /// Authentication contexts asked for on this way, the one of this trip last: none is asked for twice.
+    #[serde(rename = "a", default, skip_serializing_if = "Vec::is_empty")]
+    pub contexts: Vec<String>,
 }
 
 /// A sealed state.
@@ -164,6 +167,7 @@ mod tests {
             issued: Clock::system().now_seconds(),
             second: false,
             flow: Some("0123456789abcdef".to_owned()),
+            contexts: vec!["c98".to_owned(), "c99".to_owned()],
         }
     }
 

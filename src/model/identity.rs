@@ -114,6 +114,21 @@ impl Identity {
             .unwrap_or("an account without a name")
     }
 
+    /// Takes over what a session knew of the same person before its provider was asked again: contexts satisfied count
+    /// for the session's whole life, and what was found out or given since is not the provider's to take back.
+    pub fn carry_over(&mut self, before: &Self) {
+        if self.contexts_asked {
+            for context in &before.contexts {
+                if !self.contexts.contains(context) {
+                    self.contexts.push(context.clone());
+                }
+            }
+        }
+        self.evaluations.clone_from(&before.evaluations);
+        self.justifications.clone_from(&before.justifications);
+        self.approvals.clone_from(&before.approvals);
+    }
+
     /// The address if e-mail rules may rely on it: nOAuth, `reference` Descope 2023.
     pub fn trusted_email(&self) -> Option<&EmailAddress> {
         self.email

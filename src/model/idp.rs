@@ -33,6 +33,9 @@ pub struct EntraSettings {
     pub cloud: Cloud,
     /// Whether group membership is read from Graph at login.
     pub support_groups: bool,
+    /// Whether Conditional Access' authentication contexts are read from ID tokens and asked for (*Policy Sync* at
+    /// Access); rules about them are unknown where it is off.
+    pub conditional_access_enabled: bool,
     /// Whether PKCE is used; `true` unless switched off.
     pub pkce_enabled: bool,
     /// The claim that holds the e-mail address, tried before `email` and UPN.

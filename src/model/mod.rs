@@ -12,6 +12,7 @@ pub mod country;
 pub mod destination;
 pub mod duration;
 pub mod email;
+pub mod evaluator;
 pub mod group;
 pub mod header_names;
 pub mod host;

@@ -7,6 +7,7 @@ use hashbrown::{HashMap, HashSet};
 use crate::model::address::AddressRange;
 use crate::model::duration::GoDuration;
 use crate::model::email::EmailAddress;
+use crate::model::evaluator::ExternalEvaluator;
 use crate::model::identity::Identity;
 use crate::model::ids::{IdpId, ObjectId, PolicyId};
 use crate::model::policy::{Decision, DirectoryGroup, Policy, Selector};
@@ -22,6 +23,8 @@ pub struct CompiledPolicies {
     pub(super) open: Vec<CompiledPolicy>,
     /// Allow and Deny policies, by precedence.
     pub(super) asking: Vec<CompiledPolicy>,
+    /// The external evaluations that their rules ask for.
+    evaluations: Vec<ExternalEvaluator>,
 }
 
 /// Compiles policies, given by precedence. An empty list lets nobody pass.
@@ -40,6 +43,11 @@ pub fn compile(policies: &[Policy]) -> CompiledPolicies {
 }
 
 impl CompiledPolicies {
+    /// The external evaluations that the rules ask for: they are asked when a person enters.
+    pub fn evaluations(&self) -> &[ExternalEvaluator] {
+        &self.evaluations
+    }
+
     /// Whether knowing who asks can change anything: without Allow and Deny policies a sign-in would be in vain.
     pub fn asks_identity(&self) -> bool {
         !self.asking.is_empty()

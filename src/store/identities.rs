@@ -1,13 +1,15 @@
-//! Putting another identity under a live session: a refreshed login, a changed membership.
+//! Putting another identity under a live session: a refreshed login, a step-up, an evaluation, a changed membership.
 
 use super::changes::ChangeKind;
-use super::row::maybe_storable;
+use super::row::{Cells, maybe_storable};
 use super::{Store, StoreError};
 use crate::model::identity::Identity;
 use crate::model::ids::SessionNonce;
 
-const REPLACE: &str = "UPDATE sessions SET identity = $1, identity_version = identity_version + 1, \
-     provider_session = $2 WHERE nonce = $3 AND user_id = $4 AND ended_ms IS NULL AND expires_ms > $5";
+/// Takes the row's lock and reads in one statement, so that two who amend at once do so one after the other.
+const TAKE: &str = "UPDATE sessions SET identity_version = identity_version + 1 \
+     WHERE nonce = $1 AND ended_ms IS NULL AND expires_ms > $2 RETURNING nonce, identity";
+const PUT: &str = "UPDATE sessions SET identity = $1, provider_session = $2 WHERE nonce = $3";
 
 impl Store {
     /// Replaces the identity of a session and says so in the feed. Answers whether the session was live.
@@ -18,32 +20,50 @@ impl Store {
         nonce: &SessionNonce,
         identity: &Identity,
     ) -> Result<bool, StoreError> {
-        let json = serde_json::to_string(identity).map_err(|error| StoreError::Unavailable(error.into()))?;
-        self.patiently(|| self.replace_once(nonce, identity, &json)).await
+        let replaced = self.amend_identity(nonce, &|_| identity.clone()).await?;
+        Ok(replaced.is_some())
     }
 
-    async fn replace_once(
+    /// Makes another identity of a session's present one, as the store has it, and says so in the feed. Answers the
+    /// new one, or `None` where the session is over. Nothing that is written meanwhile is lost, so whoever adds
+    /// something to an identity does it so. `change` may be called more than once.
+    ///
+    /// The identity must stay that of the same user: another person never takes over a session.
+    pub async fn amend_identity(
         &self,
         nonce: &SessionNonce,
-        identity: &Identity,
-        json: &str,
-    ) -> Result<bool, StoreError> {
+        change: &(dyn Fn(&Identity) -> Identity + Send + Sync),
+    ) -> Result<Option<Identity>, StoreError> {
+        self.patiently(|| self.amend_once(nonce, change)).await
+    }
+
+    async fn amend_once(
+        &self,
+        nonce: &SessionNonce,
+        change: &(dyn Fn(&Identity) -> Identity + Send + Sync),
+    ) -> Result<Option<Identity>, StoreError> {
         let mut tx = self.begin_brief().await?;
-        let replaced = sqlx::query(REPLACE)
-            .bind(json)
-            .bind(maybe_storable(identity.provider_session.as_deref()))
+        let row = sqlx::query(TAKE)
             .bind(nonce.as_str())
-            .bind(identity.user.to_string())
             .bind(self.now_ms())
-            .execute(&mut *tx)
-            .await?
-            .rows_affected();
-        if replaced == 0 {
-            return Ok(false);
+            .fetch_optional(&mut *tx)
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let present: Identity = Cells::new(&row, "sessions", "nonce").json("identity")?;
+        let changed = change(&present);
+        if changed.user != present.user {
+            return Ok(None);
         }
+        let json = serde_json::to_string(&changed).map_err(|error| StoreError::Unavailable(error.into()))?;
+        sqlx::query(PUT)
+            .bind(json)
+            .bind(maybe_storable(changed.provider_session.as_deref()))
+            .bind(nonce.as_str())
+            .execute(&mut *tx)
+            .await?;
         self.append_next(&mut tx, ChangeKind::IdentityChanged, nonce.as_str())
             .await?;
         self.commit_changes(tx).await?;
-        Ok(true)
+        Ok(Some(changed))
     }
 }

@@ -16,6 +16,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("policy", 3),
     ("router", 3),
     ("entra", 3),
+    ("evaluation", 4),
     ("snapshot", 4),
     ("session", 5),
     ("proxy", 5),
@@ -34,6 +35,7 @@ const NARROWER: &[(&str, &[&str])] = &[
     ("policy", &["model"]),
     ("router", &["model"]),
     ("entra", &["model", "config", "crypto", "clock"]),
+    ("evaluation", &["model", "crypto", "clock", "entra"]),
     ("pages", &["model", "crypto"]),
 ];
 

@@ -223,9 +223,39 @@ fn claims(params: &Params) -> Result<Value, Refusal> {
         return Ok(Value::Null);
     };
     match serde_json::from_str(text) {
-        Ok(claims @ Value::Object(_)) => Ok(claims),
+        Ok(Value::Object(parts)) if parts.iter().all(is_part) => Ok(Value::Object(parts)),
         _ => Err(Refusal::new(90100).value("claims")),
     }
+}
+
+/// One part of the `claims` parameter: whose claims they are, and each of them with nothing but its three members
+/// (OpenID Connect Core §5.5). A context is asked for by its id.
+fn is_part((whose, claims): (&String, &Value)) -> bool {
+    let is_member = |(name, value): (&String, &Value)| match name.as_str() {
+        "essential" => value.is_boolean(),
+        "value" => value.is_string(),
+        "values" => value
+            .as_array()
+            .is_some_and(|values| !values.is_empty() && values.iter().all(Value::is_string)),
+        _ => false,
+    };
+    let is_request = |(name, request): (&String, &Value)| {
+        let well_formed = request.is_null()
+            || request
+                .as_object()
+                .is_some_and(|request| request.iter().all(is_member));
+        well_formed && (name != "acrs" || contexts_in(request).all(is_context_id))
+    };
+    matches!(whose.as_str(), "id_token" | "access_token" | "userinfo")
+        && claims
+            .as_object()
+            .is_some_and(|claims| claims.iter().all(is_request))
+}
+
+/// `c1` to `c99`.
+fn is_context_id(id: &str) -> bool {
+    let number = id.strip_prefix('c').unwrap_or_default();
+    !number.starts_with('0') && matches!(number.parse(), Ok(1..=99_u8)) && !number.starts_with('+')
 }
 
 fn max_age(params: &Params) -> Result<Option<i64>, Refusal> {
@@ -240,16 +270,14 @@ fn max_age(params: &Params) -> Result<Option<i64>, Refusal> {
 /// `{"id_token":{"acrs":{"essential":true,"value":"c1"}}}`, also with `values`.
 /// <https://learn.microsoft.com/entra/identity-platform/developer-guide-conditional-access-authentication-context>
 fn requested_contexts(claims: &Value) -> BTreeSet<String> {
-    let one = claims.pointer("/id_token/acrs/value").into_iter();
-    let many = claims
-        .pointer("/id_token/acrs/values")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten();
-    one.chain(many)
-        .filter_map(Value::as_str)
-        .map(str::to_owned)
-        .collect()
+    let request = claims.pointer("/id_token/acrs").unwrap_or(&Value::Null);
+    contexts_in(request).map(str::to_owned).collect()
+}
+
+fn contexts_in(request: &Value) -> impl Iterator<Item = &str> {
+    let many = request.get("values").and_then(Value::as_array);
+    let one = request.get("value").into_iter();
+    one.chain(many.into_iter().flatten()).filter_map(Value::as_str)
 }
 
 /// `{"access_token":{"xms_cc":{"values":["cp1"]}}}`.

@@ -123,7 +123,11 @@ fn finish(
         client_id: request.app.client_id.clone(),
         oid: person.user.oid.clone(),
         scopes,
-        contexts: request.contexts.clone(),
+        contexts: request
+            .contexts
+            .difference(&person.user.ignored_contexts)
+            .cloned()
+            .collect(),
         auth_time: session.auth_time,
         sid: session.sid.clone(),
         understands_challenges: request.understands_challenges,
@@ -152,14 +156,13 @@ fn allowed(request: &AuthorizeRequest, person: &Person) -> Result<(), Refusal> {
     if !tenant.is_assigned(&request.app, user) {
         return Err(Refusal::new(50105).app(&request.app).user(user));
     }
-    if request
+    let failed = request
         .contexts
         .iter()
-        .any(|context| user.failed_contexts.contains(context))
-    {
-        return Err(Refusal::new(53003));
-    }
-    Ok(())
+        .find_map(|context| user.failed_contexts.get(context));
+    failed.map_or(Ok(()), |&code| {
+        Err(Refusal::new(code).app(&request.app).user(user))
+    })
 }
 
 /// Notes the sign-in in the browser's session, which is made or renewed where needed.

@@ -110,6 +110,8 @@ struct UserEntry {
     #[serde(default)]
     fails_contexts: Vec<String>,
     #[serde(default)]
+    ignores_contexts: Vec<String>,
+    #[serde(default)]
     claims: BTreeMap<String, Value>,
 }
 
@@ -266,7 +268,10 @@ impl UserEntry {
         user.enabled = !self.disabled;
         user.domain_owner_verified = self.domain_owner_verified;
         user.satisfied_contexts.extend(self.satisfies_contexts);
-        user.failed_contexts.extend(self.fails_contexts);
+        for context in self.fails_contexts {
+            user = user.fails_context(context);
+        }
+        user.ignored_contexts.extend(self.ignores_contexts);
         user.claims = self.claims;
         user
     }

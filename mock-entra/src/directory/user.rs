@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use uuid::Uuid;
 
+/// Access was blocked by Conditional Access policies.
+const BLOCKED_BY_POLICY: u32 = 53003;
+
 /// The home tenant guests come from unless they say otherwise.
 const PARTNER_TENANT: &str = "9b8c7d6e-5f40-4312-a1b2-c3d4e5f60718";
 
@@ -28,8 +31,10 @@ pub struct User {
     pub(crate) generation: u64,
     /// Authentication contexts this person satisfies without being asked.
     pub(crate) satisfied_contexts: BTreeSet<String>,
-    /// Authentication contexts this person cannot satisfy: the sign-in ends with AADSTS53003.
-    pub(crate) failed_contexts: BTreeSet<String>,
+    /// Authentication contexts this person cannot satisfy, and the AADSTS code with which the sign-in ends.
+    pub(crate) failed_contexts: BTreeMap<String, u32>,
+    /// Authentication contexts whose request is passed over: the sign-in succeeds, the token does not have them.
+    pub(crate) ignored_contexts: BTreeSet<String>,
     /// Claims by name that an app gets if its optional claims list the name.
     pub(crate) claims: BTreeMap<String, Value>,
 }
@@ -53,7 +58,8 @@ impl User {
             domain_owner_verified: None,
             generation: 0,
             satisfied_contexts: BTreeSet::new(),
-            failed_contexts: BTreeSet::new(),
+            failed_contexts: BTreeMap::new(),
+            ignored_contexts: BTreeSet::new(),
             claims: BTreeMap::new(),
         }
     }
@@ -141,8 +147,23 @@ impl User {
 
     /// An authentication context this person cannot satisfy: asked for it, sign-in ends with AADSTS53003.
     #[must_use]
-    pub fn fails_context(mut self, id: impl Into<String>) -> Self {
-        self.failed_contexts.insert(id.into());
+    pub fn fails_context(self, id: impl Into<String>) -> Self {
+        self.fails_context_with(id, BLOCKED_BY_POLICY)
+    }
+
+    /// An authentication context this person cannot satisfy, and the AADSTS code with which the sign-in then ends:
+    /// 53000 for a device that is not compliant, 50079 for a second factor that was never set up …
+    #[must_use]
+    pub fn fails_context_with(mut self, id: impl Into<String>, code: u32) -> Self {
+        self.failed_contexts.insert(id.into(), code);
+        self
+    }
+
+    /// An authentication context that this person's tokens lack even where it was asked for. Microsoft does not do so;
+    /// a client that would then ask again and again has to be seen doing it.
+    #[must_use]
+    pub fn ignores_context(mut self, id: impl Into<String>) -> Self {
+        self.ignored_contexts.insert(id.into());
         self
     }
 

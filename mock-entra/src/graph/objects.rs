@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::error::GraphRefusal;
-use super::{GraphRequest, memberships, odata_context, users};
+use super::{GraphRequest, memberships, odata_context, paging, users};
 use crate::clock::rfc3339;
 use crate::directory::AppRegistration;
 use crate::json::set;
@@ -64,8 +64,7 @@ pub(super) fn contexts(request: &GraphRequest<'_>) -> Result<Value, GraphRefusal
             "isAvailable": context.available,
         })
     });
-    let contexts: Vec<Value> = contexts.collect();
-    Ok(json!({ "@odata.context": odata_context(&request.context.base_url, PATH), "value": contexts }))
+    paging::page(request, PATH, contexts.collect())
 }
 
 /// `GET /applications(appId='…')`

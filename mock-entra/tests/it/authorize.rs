@@ -324,6 +324,48 @@ async fn an_authentication_context_the_person_cannot_satisfy_ends_the_sign_in() 
 }
 
 #[tokio::test]
+async fn a_context_is_failed_with_the_code_that_the_person_has_for_it() {
+    let world = World::start().await;
+    let tenant = world.entra.tenant(demo::TENANT);
+    tenant.add_user(mock_entra::User::member("frank@contoso.example").fails_context_with("c1", 50079));
+    let asked = world.sign_in().with("mock_user", "frank@contoso.example").with(
+        "claims",
+        r#"{"id_token":{"acrs":{"essential":true,"value":"c1"}}}"#,
+    );
+    assert_eq!(
+        world.ask(asked).await.error(),
+        ("interaction_required".to_owned(), 50079)
+    );
+}
+
+#[tokio::test]
+async fn claims_are_asked_for_in_the_form_of_openid_connect_and_contexts_by_their_ids() {
+    let world = World::start().await;
+    for fine in [
+        r#"{"id_token":{"acrs":{"essential":true,"value":"c99"}}}"#,
+        r#"{"id_token":{"acrs":{"values":["c1","c2"]}}}"#,
+        r#"{"id_token":{"auth_time":null},"access_token":{"xms_cc":{"values":["cp1"]}}}"#,
+        "{}",
+    ] {
+        world.ask(world.sign_in().with("claims", fine)).await.code();
+    }
+    for wrong in [
+        r#"{"id_token":{"acrs":{"essential":"true","value":"c1"}}}"#,
+        r#"{"id_token":{"acrs":{"essential":true,"value":"C1"}}}"#,
+        r#"{"id_token":{"acrs":{"essential":true,"value":"c100"}}}"#,
+        r#"{"id_token":{"acrs":{"essential":true,"value":"Require strong MFA"}}}"#,
+        r#"{"id_token":{"acrs":{"essential":true,"value":["c1"]}}}"#,
+        r#"{"id_token":{"acrs":{"essential":true,"val":"c1"}}}"#,
+        r#"{"id_token":{"acrs":"c1"}}"#,
+        r#"{"id_token":["acrs"]}"#,
+        r#"{"idtoken":{"acrs":{"value":"c1"}}}"#,
+    ] {
+        let answer = world.ask(world.sign_in().with("claims", wrong)).await;
+        assert_eq!(answer.error().1, 90100, "{wrong}");
+    }
+}
+
+#[tokio::test]
 async fn answers_travel_as_asked() {
     let world = World::start().await;
     let fragment = world.ask(world.sign_in().with("response_mode", "fragment")).await;

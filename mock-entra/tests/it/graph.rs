@@ -232,6 +232,12 @@ async fn an_apps_own_token_reads_people_contexts_and_apps() {
         contexts.body["value"],
         fixture("graph/authenticationContextClassReferences.json")["body"]["value"]
     );
+    world.entra.graph_page_size(2);
+    let first = app
+        .get("identity/conditionalAccess/authenticationContextClassReferences")
+        .await;
+    assert_eq!(first.body["value"].as_array().unwrap().len(), 2);
+    assert!(first.body["@odata.nextLink"].is_string());
     let own = app
         .get(&format!(
             "applications(appId='{}')?$select=passwordCredentials",

@@ -167,6 +167,7 @@ async fn roles_contexts_and_mapped_claims_go_out_as_configured() {
     world.entra.tenant(demo::TENANT).add_user(
         User::member("frank@contoso.example")
             .satisfies_context("c2")
+            .ignores_context("c3")
             .claim("extn.badge", json!(["7"])),
     );
     let alice = verified(&world, &world.tokens_of(demo::ALICE).await).await;
@@ -179,6 +180,13 @@ async fn roles_contexts_and_mapped_claims_go_out_as_configured() {
     );
     let frank = verified(&world, &world.tokens(asked).await).await;
     assert_eq!(frank["acrs"], json!(["c1", "c2"]));
+    let passed_over = world.sign_in().with("mock_user", "frank@contoso.example");
+    let passed_over = passed_over.with(
+        "claims",
+        r#"{"id_token":{"acrs":{"essential":true,"value":"c3"}}}"#,
+    );
+    let frank = verified(&world, &world.tokens(passed_over).await).await;
+    assert_eq!(frank["acrs"], json!(["c2"]));
     assert_eq!(frank["extn.badge"], json!(["7"]));
 }
 

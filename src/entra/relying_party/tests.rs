@@ -38,6 +38,7 @@ fn request() -> AuthorizationRequest {
         nonce: "n-0S6_WzA2Mj".to_owned(),
         pkce_challenge: Some("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM".to_owned()),
         prompt: None,
+        interactive: false,
         login_hint: None,
         claims_challenge: None,
     }

@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::crypto::digest::sha256_hex;
 use crate::crypto::seal::Sealer;
 use crate::entra::{Outbound, RelyingParty};
+use crate::evaluation::Evaluations;
 use crate::login::challenge::Unadmitted;
 use crate::login::{Login, Place, Visit, router};
 use crate::model::application::Application;
@@ -138,6 +139,7 @@ impl House {
             revoker: Revoker::new(sessions.clone(), store, shutdown),
             signer,
             relying_party: RelyingParty::new(Outbound::new().unwrap(), clock.clone()),
+            evaluations: Evaluations::new(Outbound::new().unwrap(), clock.clone()),
             sealer,
             clock: clock.clone(),
             metrics: Arc::new(Metrics::new()),
@@ -316,6 +318,7 @@ fn provider(number: u128, entra: &MockEntra) -> IdentityProvider {
                 federation_audience: "api://AzureADTokenExchange".to_owned(),
             },
             support_groups: true,
+            conditional_access_enabled: false,
             pkce_enabled: true,
             email_claim_name: None,
             claims: Vec::new(),

@@ -19,16 +19,18 @@ pub struct Refused<'a> {
     /// identity provider).
     pub who: Option<&'a str>,
     /// Why, as far as the person may know.
-    pub because: Because,
+    pub because: Because<'a>,
     /// The text its owner wrote for those who are refused.
     pub note: Option<&'a str>,
+    /// Where it can be tried once more.
+    pub again: Option<&'a str>,
     /// Where one signs in as somebody else.
     pub another_account: Option<&'a str>,
 }
 
 /// Why somebody was refused. Rules and group names are for the operator's log: they may be confidential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Because {
+pub enum Because<'a> {
     /// No rule let them in.
     NoRule,
     /// A rule keeps them out.
@@ -37,6 +39,22 @@ pub enum Because {
     GroupsUnknown,
     /// The application's rules could not be read, so that nobody is let in.
     Broken,
+    /// A stronger sign-in was asked for, and the identity provider did not confirm it.
+    ContextUnmet {
+        /// What the organization calls it.
+        name: &'a str,
+    },
+    /// A stronger sign-in is needed, and the identity provider is not set up to be asked for one.
+    ContextNotAsked,
+    /// An external evaluation was needed and gave no valid answer.
+    NotEvaluated,
+}
+
+impl Because<'_> {
+    /// Whether trying once more may come out differently without anybody changing a rule.
+    pub fn may_change(self) -> bool {
+        matches!(self, Self::ContextUnmet { .. } | Self::NotEvaluated)
+    }
 }
 
 impl Refused<'_> {
@@ -47,23 +65,47 @@ impl Refused<'_> {
     fn paragraphs(&self) -> Vec<Sentence<'_>> {
         let who = self
             .who
-            .map(|who| Sentence::new(words::REFUSED_WHO).with("who", who));
-        let because = match (self.because, self.who) {
+            .map(|who| Sentence::new(self.about_who()).with("who", who));
+        let mut because = Sentence::new(match (self.because, self.who) {
             (Because::NoRule, Some(_)) => words::REFUSED_NO_RULE,
             (Because::NoRule, None) => words::REFUSED_NO_RULE_NOBODY,
             (Because::Blocked, _) => words::REFUSED_BLOCKED,
             (Because::GroupsUnknown, _) => words::REFUSED_GROUPS_UNKNOWN,
             (Because::Broken, _) => words::REFUSED_BROKEN,
-        };
-        let because = Sentence::new(because)
-            .with("app", self.app.name)
-            .with("host", self.app.host);
+            (Because::ContextUnmet { .. }, _) => words::REFUSED_CONTEXT_UNMET,
+            (Because::ContextNotAsked, _) => words::REFUSED_CONTEXT_NOT_ASKED,
+            (Because::NotEvaluated, _) => words::REFUSED_NOT_EVALUATED,
+        })
+        .with("app", self.app.name)
+        .with("host", self.app.host);
+        if let Because::ContextUnmet { name } = self.because {
+            because = because.with("context", name);
+        }
         who.into_iter().chain([because]).collect()
     }
 
+    /// Where the account is not what is wrong, the page does not say so.
+    fn about_who(&self) -> &'static str {
+        match self.because {
+            Because::ContextUnmet { .. } | Because::ContextNotAsked | Because::NotEvaluated => {
+                words::REFUSED_WHO_IS_FINE
+            }
+            _ => words::REFUSED_WHO,
+        }
+    }
+
     fn actions(&self) -> Vec<Action<'_>> {
-        let another = |href| Action::primary(Sentence::new(words::ANOTHER_ACCOUNT), href);
-        self.another_account.map(another).into_iter().collect()
+        let again = self
+            .again
+            .map(|href| Action::primary(Sentence::new(words::TRY_AGAIN), href));
+        let another = self.another_account.map(|href| {
+            let words = Sentence::new(words::ANOTHER_ACCOUNT);
+            match self.again {
+                Some(_) => Action::plain(words, href),
+                None => Action::primary(words, href),
+            }
+        });
+        again.into_iter().chain(another).collect()
     }
 }
 

@@ -45,6 +45,7 @@ fn every_page(mut look: impl FnMut(&str, &dyn Page, Response<Bytes>)) {
         who,
         because,
         note: Some(HOSTILE),
+        again: Some(LINK),
         another_account: Some(LINK),
     };
     let back = Some(Back {
@@ -92,6 +93,18 @@ fn every_page(mut look: impl FnMut(&str, &dyn Page, Response<Bytes>)) {
         (
             "refused, broken",
             Box::new(refused(Some(HOSTILE), Because::Broken)),
+        ),
+        (
+            "refused, context",
+            Box::new(refused(Some(HOSTILE), Because::ContextUnmet { name: HOSTILE })),
+        ),
+        (
+            "refused, context not asked",
+            Box::new(refused(Some(HOSTILE), Because::ContextNotAsked)),
+        ),
+        (
+            "refused, not evaluated",
+            Box::new(refused(Some(HOSTILE), Because::NotEvaluated)),
         ),
         (
             "signed out",

@@ -38,6 +38,7 @@ pub(super) const SIGN_IN_GO_ON: &str = "Sign in";
 // Refused.
 pub(super) const REFUSED_TITLE: &str = "You cannot open {app}";
 pub(super) const REFUSED_WHO: &str = "You are signed in as {who}. That account does not have access.";
+pub(super) const REFUSED_WHO_IS_FINE: &str = "You are signed in as {who}.";
 pub(super) const REFUSED_NO_RULE: &str =
     "If you should be able to open {app}, ask the people who look after it to let you in.";
 pub(super) const REFUSED_NO_RULE_NOBODY: &str =
@@ -45,6 +46,10 @@ pub(super) const REFUSED_NO_RULE_NOBODY: &str =
 pub(super) const REFUSED_BLOCKED: &str = "A rule for {app} keeps this request out.";
 pub(super) const REFUSED_GROUPS_UNKNOWN: &str = "Your groups could not be read completely, so it is unknown whether you may open {app}. Signing in again may help.";
 pub(super) const REFUSED_BROKEN: &str = "The rules for {app} cannot be read at the moment, so nobody is let in. Your administrator finds the reason in the log.";
+
+pub(super) const REFUSED_CONTEXT_UNMET: &str = "Your organization asks for a stronger sign-in to open {app}: {context}. Your sign-in at the identity provider did not confirm it.";
+pub(super) const REFUSED_CONTEXT_NOT_ASKED: &str = "A rule for {app} asks for a stronger sign-in, and this gateway is not set up to ask your identity provider for it. Your administrator can change that.";
+pub(super) const REFUSED_NOT_EVALUATED: &str = "Another service has to confirm that you may open {app}, and it gave no valid answer. Trying again in a moment may help.";
 
 // The passage to the identity provider and back.
 pub(super) const CARRY_TITLE: &str = "Taking you to {provider}";

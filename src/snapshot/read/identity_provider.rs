@@ -53,7 +53,6 @@ fn settings(
     secrets: &BTreeMap<String, SecretString>,
     clouds: &BTreeMap<String, Cloud>,
 ) -> Option<EntraSettings> {
-    config.refuse_unenforced(&["conditional_access_enabled"]);
     let flag = |key, default| config.flag(key).unwrap_or(default);
     let text = |key| config.text(key).map(str::to_owned);
     let client_id = config.needed_text("client_id");
@@ -69,6 +68,7 @@ fn settings(
         secret_expires_at,
         cloud: cloud?,
         support_groups: flag("support_groups", false),
+        conditional_access_enabled: flag("conditional_access_enabled", false),
         pkce_enabled: flag("pkce_enabled", true),
         email_claim_name: text("email_claim_name"),
         claims: config.list("claims"),

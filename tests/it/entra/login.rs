@@ -93,23 +93,6 @@ async fn configured_claims_are_copied_as_they_are() {
 }
 
 #[tokio::test]
-async fn a_context_that_was_asked_for_comes_back() {
-    let world = World::start().await;
-    let asked = r#"{"id_token":{"acrs":{"essential":true,"value":"c1"}}}"#;
-    let redemption = world
-        .authorized(demo::ALICE, |request| {
-            request.claims_challenge = Some(asked.to_owned());
-        })
-        .await;
-    let alice = world
-        .relying_party
-        .finish(&world.provider, &redemption)
-        .await
-        .unwrap();
-    assert!(alice.contexts.contains(&"c1".to_owned()), "{:?}", alice.contexts);
-}
-
-#[tokio::test]
 async fn without_pkce_nothing_of_it_is_sent() {
     let world = World::start()
         .await

@@ -1,5 +1,6 @@
 //! Signing in at Microsoft Entra ID, against the mock tenant.
 
+mod contexts;
 mod credentials;
 mod faults;
 mod groups;

@@ -52,6 +52,7 @@ impl World {
                     federation_audience: "api://AzureADTokenExchange".to_owned(),
                 },
                 support_groups: true,
+                conditional_access_enabled: false,
                 pkce_enabled: true,
                 email_claim_name: None,
                 claims: Vec::new(),
@@ -146,6 +147,7 @@ pub(super) fn request(pkce_challenge: Option<String>) -> AuthorizationRequest {
         nonce: NONCE.to_owned(),
         pkce_challenge,
         prompt: None,
+        interactive: false,
         login_hint: None,
         claims_challenge: None,
     }
