@@ -109,8 +109,7 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
 
     // The control plane: the login chain, the feed, what recurs.
     let login = login_chain(&foundation, &memory, Arc::clone(&metrics), &clock)?;
-    let renewal = Renewal::start(login.clone(), &shutdown);
-    let control = ControlPlane::start(login::router(login), &shutdown);
+    let (renewal, control) = control_plane(login, &shutdown);
     let Foundation {
         store,
         sealer,
@@ -318,6 +317,12 @@ fn login_chain(
         unknown_sign_outs: Arc::new(FailureLimit::default()),
         failed_steps: Arc::new(FailureLimit::default()),
     })
+}
+
+/// What answers on the control plane, started.
+fn control_plane(login: Login, shutdown: &Shutdown) -> (Renewal, ControlPlane) {
+    let renewal = Renewal::start(login.clone(), shutdown);
+    (renewal, ControlPlane::start(login::router(login), shutdown))
 }
 
 /// Makes the objects of the store as the file declares them.

@@ -156,7 +156,11 @@ async fn an_expired_application_token_is_renewed_without_a_page() {
     alice.plant(&world.host("wiki"), "CF_Authorization", "lost");
     let arrival = alice.open(&world.host("wiki"), "/x").await;
     assert_eq!(arrival.status(), 200);
-    assert!(arrival.way.len() > 1 && !arrival.asked_entra(), "{:?}", arrival.way);
+    assert!(
+        arrival.way.len() > 1 && !arrival.asked_entra(),
+        "{:?}",
+        arrival.way
+    );
 }
 
 #[tokio::test]

@@ -109,8 +109,7 @@ impl Scene {
         };
         browser.via = self.dials[gateway].clone();
         let began = Instant::now();
-        let status = browser.fetch(&self.wiki, "/x", &[]).await.status;
-        if status != 200 {
+        if status(&mut browser, &self.wiki, "/x").await != Some(200) {
             return;
         }
         self.let_in.fetch_add(1, Ordering::SeqCst);
@@ -130,16 +129,14 @@ impl Scene {
             let wiki = &self.wiki;
             match dice.throw(8) {
                 0 => {
-                    let reply = browser.fetch(wiki, "/cdn-cgi/access/logout", &[]).await;
-                    assert!(reply.status < 500, "{}", reply.text());
+                    let status = status(&mut browser, wiki, "/cdn-cgi/access/logout").await;
+                    assert!(status.is_none_or(|status| status < 500), "{status:?}");
                 }
                 1 => {
-                    let reply = browser
-                        .fetch(wiki, "/cdn-cgi/access/logout?scope=application", &[])
-                        .await;
-                    assert!(reply.status < 500, "{}", reply.text());
+                    let status = status(&mut browser, wiki, "/cdn-cgi/access/logout?scope=application").await;
+                    assert!(status.is_none_or(|status| status < 500), "{status:?}");
                 }
-                2 | 3 => drop(browser.fetch(wiki, "/x", &[]).await),
+                2 | 3 => drop(status(&mut browser, wiki, "/x").await),
                 _ => sign_in(&mut browser, wiki).await,
             }
             self.copy(&browser);
@@ -165,11 +162,20 @@ impl Scene {
     }
 }
 
+/// What a request is answered with; `None` where it is cut, because its session ended while it waited.
+async fn status(browser: &mut Person, host: &str, path: &str) -> Option<u16> {
+    let url = browser.address(host, path);
+    let reply = browser.attempt("GET", &url, &[], b"").await?;
+    Some(reply.status)
+}
+
 /// Goes as far as it gets: a policy that lets nobody in, or an ending on the way, ends it with a page.
 async fn sign_in(browser: &mut Person, wiki: &str) {
     let mut url = browser.address(wiki, "/x");
     for _ in 0..15 {
-        let reply = browser.get(&url).await;
+        let Some(reply) = browser.attempt("GET", &url, &[], b"").await else {
+            return;
+        };
         let Some(next) = reply.header("location") else {
             return;
         };
@@ -205,11 +211,8 @@ async fn end_something(world: &mut World, scene: &Scene, dice: &mut Dice, aud: &
             for number in numbers {
                 let mut browser = scene.copies.lock().unwrap()[number].browser.clone();
                 browser.via = scene.dials[gateway].clone();
-                assert_ne!(
-                    browser.fetch(&scene.wiki, "/x", &[]).await.status,
-                    200,
-                    "at the gateway that ended it"
-                );
+                let status = status(&mut browser, &scene.wiki, "/x").await;
+                assert_ne!(status, Some(200), "at the gateway that ended it");
             }
         }
         (2, Some(nonce)) => {
