@@ -9,6 +9,7 @@ pub mod control;
 mod cors;
 mod facts;
 mod refuse;
+mod renew;
 mod watch;
 
 use std::cell::Cell;
@@ -30,6 +31,7 @@ use self::watch::Inputs;
 use crate::clock::Clock;
 use crate::crypto::seal::Sealer;
 use crate::geo::Geo;
+use crate::login::renew::Renewal;
 use crate::model::cors::Cors;
 use crate::model::country::CountryCode;
 use crate::model::ids::UserId;
@@ -64,6 +66,8 @@ pub struct Shared {
     pub geo: Geo,
     /// Answers the gateway's own addresses.
     pub control: ControlPlane,
+    /// Renews application tokens.
+    pub renewal: Renewal,
     /// Seals what travels through browsers.
     pub sealer: Sealer,
     /// The clock.
@@ -265,6 +269,9 @@ impl Gate {
         };
         match forward(&self.core, &admitted.permit, exchange).await {
             Ok(mut response) => {
+                if let Some(token) = admitted.fresh_token {
+                    renew::hand_out(response.headers_mut(), token);
+                }
                 if let Some(cookie) = admitted.set_cookie {
                     response.headers_mut().append(SET_COOKIE, cookie);
                 }

@@ -35,6 +35,7 @@ mod protected_resource;
 pub mod query;
 mod record;
 mod refresh;
+pub mod renew;
 pub mod return_path;
 mod routes;
 mod sign_in;
