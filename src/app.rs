@@ -30,7 +30,7 @@ use crate::gate::{Gate, Shared};
 use crate::geo::Geo;
 use crate::listener::tls::Certificates;
 use crate::listener::{self, Cores, Gatekeeper, Sockets};
-use crate::login::{self, Login};
+use crate::login::{self, Login, Metadata, Transfers};
 use crate::manage::{self, Manage, Outcome};
 use crate::model::idp::Cloud;
 use crate::model::organization::Organization;
@@ -106,7 +106,7 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
     let grace = StoreGrace::new(config.store.grace, clock.now_ms());
 
     // The control plane: the login chain, the feed, what recurs.
-    let login = login_chain(&foundation, &memory, Arc::clone(&metrics), &clock)?;
+    let login = login_chain(&foundation, &memory, Arc::clone(&metrics), &clock, &shutdown)?;
     let control = ControlPlane::start(login::router(login), &shutdown);
     let Foundation {
         store,
@@ -291,6 +291,7 @@ fn login_chain(
     memory: &Memory,
     metrics: Arc<Metrics>,
     clock: &Clock,
+    shutdown: &Shutdown,
 ) -> anyhow::Result<Login> {
     let counted = Arc::clone(&metrics);
     let outbound = Outbound::new()
@@ -309,6 +310,8 @@ fn login_chain(
         metrics,
         unknown_sign_outs: Arc::new(FailureLimit::default()),
         failed_steps: Arc::new(FailureLimit::default()),
+        transfers: Transfers::start(foundation.store.clone(), shutdown),
+        metadata: Metadata::default(),
     })
 }
 

@@ -7,6 +7,7 @@ use url::Url;
 use super::bounds::Bounds;
 use super::tree::{Keys, Node};
 use crate::model::duration::GoDuration;
+use crate::model::host::Host;
 use crate::model::ids::AccountId;
 use crate::model::organization::AuthUrl;
 
@@ -23,6 +24,8 @@ pub struct OrganizationConfig {
     pub session_duration: GoDuration,
     /// Whether signing out also signs out at the identity provider.
     pub sign_out_at_provider: bool,
+    /// A further host on which programs may fetch their tokens.
+    pub transfer_host: Option<Host>,
 }
 
 pub(super) const KEYS: Keys = Keys {
@@ -32,6 +35,7 @@ pub(super) const KEYS: Keys = Keys {
         "account_id",
         "session_duration",
         "sign_out_at_provider",
+        "transfer_host",
     ],
     refused: &[(
         "auth_domain",
@@ -63,13 +67,27 @@ pub(super) fn read(node: &Node<'_>) -> Option<OrganizationConfig> {
     let sign_out_at_provider = table
         .node("sign_out_at_provider")
         .map_or(Some(false), |node| node.boolean());
+    let transfer_host = table
+        .node("transfer_host")
+        .map(|node| transfer_host(&node, auth.as_ref()));
     Some(OrganizationConfig {
         name: name?.to_owned(),
         auth: auth?,
         account_id: account_id.map_or(Some(None), |id| id.map(Some))?,
         session_duration: session_duration?,
         sign_out_at_provider: sign_out_at_provider?,
+        transfer_host: transfer_host.map_or(Some(None), |host| host.map(Some))?,
     })
+}
+
+fn transfer_host(node: &Node<'_>, auth: Option<&AuthUrl>) -> Option<Host> {
+    const MEND: &str = "write \"login.cloudflareaccess.org\", which cloudflared asks, or leave it out";
+    let host: Host = node.parsed(MEND)?;
+    if auth.is_some_and(|auth| *auth.host() == host) {
+        node.fault("the auth host serves it in any case", "leave it out");
+        return None;
+    }
+    Some(host)
 }
 
 fn auth_url(node: &Node<'_>) -> Option<AuthUrl> {

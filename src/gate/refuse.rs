@@ -10,7 +10,9 @@ use super::admit::Unidentified;
 use super::{Arrival, Shared, own_body};
 use crate::login::challenge::{Unadmitted, because};
 use crate::model::host::Host;
-use crate::pages::person::{Accept, BadRequest, Frame, NotFound, Page, TooMany, Unavailable, UpstreamFault};
+use crate::pages::person::{Accept, BadRequest, Frame, NotFound, Page, TooMany, Unavailable, UpstreamFault,
+    forbid_storing,
+};
 use crate::policy::{Refusal, RequestFacts, explain};
 use crate::proxy::fault::Source;
 use crate::proxy::{Body, Fault};
@@ -92,6 +94,13 @@ impl<'r> Asked<'r> {
     /// No application has this host.
     pub(super) fn unknown_host(&self, target: &Target) -> Response<Body> {
         self.page(&NotFound::Host(target.host().as_str()))
+    }
+
+    /// Let in, but asked only whether that is so (`gate::own`). Never one byte of an upstream.
+    pub(super) fn token_is_good(&self) -> Response<Body> {
+        let mut answer = Response::new(Body::Empty);
+        forbid_storing(answer.headers_mut());
+        answer
     }
 
     /// The host has applications, none of which covers the path.

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use http::Method;
 use secrecy::SecretString;
 
-use super::answer::Answer;
+use super::answer::{Answer, redirect};
 use super::call::Call;
 use super::failure::{Ended, Why};
 use super::hand_over::{Judged, hand_over, judge};
 use super::leave::{Leaving, leave};
 use super::sign_in::{self, Signing};
-use super::state::{LIFE_SECONDS, LoginState, StateRefused};
+use super::state::{LIFE_SECONDS, LoginPurpose, LoginState, StateRefused};
 use crate::entra::errors::{Class, EntraError, read_callback_error};
 use crate::entra::{Redemption, SignedIn};
 use crate::model::idp::{IdentityProvider, Prompt};
@@ -133,6 +133,9 @@ fn already_signed_in(
 ) -> Option<Answer> {
     let landing = state.landing()?;
     let session = session?;
+    if let LoginPurpose::Transfer(request) = &state.purpose {
+        return Some(redirect(&request.address(call)));
+    }
     let application = call.application_at(landing)?;
     match judge(call, &application, session, landing) {
         Judged::Enters(_) => Some(hand_over(call, session, landing.clone())),

@@ -66,6 +66,7 @@ pub async fn organization(store: &Store, written: &OrganizationConfig) -> Result
         account_id,
         session_duration: written.session_duration.clone(),
         sign_out_at_provider: written.sign_out_at_provider,
+        transfer_host: written.transfer_host.clone(),
     })
 }
 

@@ -20,6 +20,8 @@ pub struct Organization {
     pub session_duration: GoDuration,
     /// Whether signing out here also signs out at the identity provider.
     pub sign_out_at_provider: bool,
+    /// A further host on which programs may fetch their tokens: the one that cloudflared knows.
+    pub transfer_host: Option<Host>,
 }
 
 /// Scheme, host and port of the auth host (Access: team domain). Application hosts inherit scheme and port.

@@ -135,7 +135,7 @@ impl House {
             store: store.clone(),
             sessions: sessions.clone(),
             lookup: SessionLookup::start(sessions.clone(), store.clone(), clock.clone(), &shutdown),
-            revoker: Revoker::new(sessions.clone(), store, shutdown),
+            revoker: Revoker::new(sessions.clone(), store.clone(), shutdown.clone()),
             signer,
             relying_party: RelyingParty::new(Outbound::new().unwrap(), clock.clone()),
             sealer,
@@ -143,6 +143,8 @@ impl House {
             metrics: Arc::new(Metrics::new()),
             unknown_sign_outs: Arc::new(FailureLimit::default()),
             failed_steps: Arc::new(FailureLimit::default()),
+            transfers: crate::login::Transfers::start(store.clone(), &shutdown),
+            metadata: crate::login::Metadata::default(),
         };
         Self {
             router: router(login.clone()),
@@ -254,6 +256,7 @@ impl Plan {
                 account_id: "0123456789abcdef0123456789abcdef".parse().unwrap(),
                 session_duration: "24h".parse().unwrap(),
                 sign_out_at_provider: false,
+                transfer_host: None,
             },
             providers: vec![provider(1, entra)],
             applications: vec![

@@ -76,6 +76,7 @@ impl Held {
             account_id: "0123456789abcdef0123456789abcdef".parse().unwrap(),
             session_duration: "24h".parse().unwrap(),
             sign_out_at_provider: false,
+            transfer_host: None,
         };
         let inputs = Inputs {
             documents: &self.documents,
