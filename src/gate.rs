@@ -223,7 +223,7 @@ impl Gate {
         };
 
         if own::is_token_check(request.method(), &target) {
-            return Ok(asked.token_is_good());
+            return Ok(refuse::token_is_good());
         }
 
         // Forward: what was permitted, and nothing else.

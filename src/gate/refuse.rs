@@ -10,8 +10,8 @@ use super::admit::Unidentified;
 use super::{Arrival, Shared, own_body};
 use crate::login::challenge::{Unadmitted, because};
 use crate::model::host::Host;
-use crate::pages::person::{Accept, BadRequest, Frame, NotFound, Page, TooMany, Unavailable, UpstreamFault,
-    forbid_storing,
+use crate::pages::person::{
+    Accept, BadRequest, Frame, NotFound, Page, TooMany, Unavailable, UpstreamFault, forbid_storing,
 };
 use crate::policy::{Refusal, RequestFacts, explain};
 use crate::proxy::fault::Source;
@@ -94,13 +94,6 @@ impl<'r> Asked<'r> {
     /// No application has this host.
     pub(super) fn unknown_host(&self, target: &Target) -> Response<Body> {
         self.page(&NotFound::Host(target.host().as_str()))
-    }
-
-    /// Let in, but asked only whether that is so (`gate::own`). Never one byte of an upstream.
-    pub(super) fn token_is_good(&self) -> Response<Body> {
-        let mut answer = Response::new(Body::Empty);
-        forbid_storing(answer.headers_mut());
-        answer
     }
 
     /// The host has applications, none of which covers the path.
@@ -310,6 +303,13 @@ impl Report {
         };
         page.respond_as(self.accept, &frame).map(own_body)
     }
+}
+
+/// The answer to a request that is let in and asked only whether it is (`gate::own`). Never one byte of an upstream.
+pub(super) fn token_is_good() -> Response<Body> {
+    let mut answer = Response::new(Body::Empty);
+    forbid_storing(answer.headers_mut());
+    answer
 }
 
 /// Whether any application covers a path of this host.

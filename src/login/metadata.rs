@@ -162,7 +162,9 @@ fn claims(call: &Call<'_>, application: &ProtectedApplication) -> Claims {
             .map_or(origin, |(_, domain)| domain)
             .to_owned(),
         aud: application.app.aud.to_string(),
-        app_hostname: covering.or(destinations.first()).map_or_else(String::new, ToString::to_string),
+        app_hostname: covering
+            .or(destinations.first())
+            .map_or_else(String::new, ToString::to_string),
         iat: 0,
     }
 }

@@ -45,7 +45,9 @@ async fn ask(call: &Call<'_>) -> Result<Answer, Ended> {
     let landing = request.landing.clone();
     let ended = |ended: Ended| ended.on_the_way_to(&landing);
     match look(call, &request).await.map_err(ended)? {
-        Standing::MayAsk { application, session, .. } => Ok(page(call, &request, &application, &session)),
+        Standing::MayAsk {
+            application, session, ..
+        } => Ok(page(call, &request, &application, &session)),
         Standing::Elsewhere(answer) => Ok(answer),
     }
 }
@@ -123,9 +125,7 @@ async fn look(call: &Call<'_>, request: &TransferRequest) -> Result<Standing, En
         Judged::Needs(need) => step_up(call, &application, &session, landing, &need)
             .await
             .and_then(elsewhere),
-        Judged::Refused(refusal) => {
-            elsewhere(refuse(call, &application, &session, landing, &refusal).await)
-        }
+        Judged::Refused(refusal) => elsewhere(refuse(call, &application, &session, landing, &refusal).await),
     }
 }
 
@@ -133,12 +133,8 @@ async fn look(call: &Call<'_>, request: &TransferRequest) -> Result<Standing, En
 /// each of them (`prompt`), it is asked, and only the session of that very login counts.
 fn is_enough(call: &Call<'_>, request: &TransferRequest, session: &LiveSession) -> bool {
     let provider = call.snapshot.providers.get(&session.provider());
-    let asks_each_time = provider.is_some_and(|provider| {
-        matches!(
-            provider.entra.prompt,
-            Some(Prompt::Login | Prompt::SelectAccount)
-        )
-    });
+    let asks_each_time = provider
+        .is_some_and(|provider| matches!(provider.entra.prompt, Some(Prompt::Login | Prompt::SelectAccount)));
     !asks_each_time || request.fresh.as_ref() == Some(session.nonce())
 }
 

@@ -141,10 +141,7 @@ async fn put(
         Some(claims) => Some(login.signer.sign(claims).await?),
         None => None,
     };
-    let tokens = Tokens {
-        app_token,
-        org_token,
-    };
+    let tokens = Tokens { app_token, org_token };
     // Two texts always have a JSON form.
     let plain = serde_json::to_vec(&tokens).unwrap_or_default();
     let boxed = request.key.seal(&plain).ok_or(TransferRefused::Key)?;

@@ -185,10 +185,10 @@ mod tests {
             request: asked,
             session: "6ei69kawdKzMIAPF".parse().unwrap(),
         };
-        let sealed = consent.seal(&sealer, &clock);
-        assert_eq!(Consent::open(&sealed, &sealer, &clock), Ok(consent));
+        let form = consent.seal(&sealer, &clock);
+        assert_eq!(Consent::open(&form, &sealer, &clock), Ok(consent));
         assert_eq!(
-            TransferRequest::open(&sealed, &sealer, &clock),
+            TransferRequest::open(&form, &sealer, &clock),
             Err(TransferRefused::Foreign)
         );
         clock.advance(jiff::SignedDuration::from_secs(LIFE_SECONDS));
@@ -197,7 +197,7 @@ mod tests {
             Err(TransferRefused::Expired)
         );
         assert_eq!(
-            Consent::open(&sealed, &sealer, &clock),
+            Consent::open(&form, &sealer, &clock),
             Err(TransferRefused::Expired)
         );
     }

@@ -84,9 +84,7 @@ impl Transfers {
         inner.asked.failed(address, now_ms);
         let mut waiting = inner.places();
         let own = Prefix::of(address);
-        let of_address = waiting
-            .values()
-            .filter(|place| Prefix::of(place.address) == own);
+        let of_address = waiting.values().filter(|place| Prefix::of(place.address) == own);
         if waiting.len() >= MOST || of_address.count() >= MOST_OF_AN_ADDRESS {
             return Err(Full);
         }
@@ -199,10 +197,7 @@ mod tests {
                 Full
             );
         }
-        assert_eq!(
-            transfers.wait(pair.public(), address(200), 0).unwrap_err(),
-            Full
-        );
+        assert_eq!(transfers.wait(pair.public(), address(200), 0).unwrap_err(), Full);
         waiting.pop();
         assert!(transfers.wait(pair.public(), address(200), 0).is_ok());
     }

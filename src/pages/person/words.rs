@@ -75,14 +75,14 @@ pub(super) const REFRESHED: &str =
 pub(super) const APPROVE_TITLE: &str = "May a program open {app} for you?";
 pub(super) const APPROVE_ASKS: &str =
     "A program that calls itself {agent} asks to open {app} at {host} as you, {who}.";
-pub(super) const APPROVE_EVERYTHING: &str = "It will then be able to open {app} and everything else here that you may open, until its session ends.";
+pub(super) const APPROVE_EVERYTHING: &str =
+    "It will then be able to open {app} and everything else here that you may open, until its session ends.";
 pub(super) const APPROVE_ONE: &str = "It will then be able to open {app} until its session ends.";
 pub(super) const APPROVE_CODE: &str = "Go on only if you started it yourself and it shows this code:";
 pub(super) const APPROVE_NO_CODE: &str =
     "A program that shows an address instead: the token in it must begin with {start}.";
 pub(super) const APPROVE_PLACES: &str = "This browser is at {here}. The program waits at {there}.";
-pub(super) const APPROVE_PLACE: &str =
-    "This browser is at {here}. Where the program waits is not known yet.";
+pub(super) const APPROVE_PLACE: &str = "This browser is at {here}. Where the program waits is not known yet.";
 pub(super) const APPROVE_NOT_YOU: &str =
     "If somebody sent you this link, or you started nothing, close this page: nothing has been given away.";
 pub(super) const APPROVE_YES: &str = "Let it in";

@@ -2,6 +2,8 @@
 //! `token/encrypt.go`, `cmd/cloudflared/access/cmd.go`, release 2026.8 and those before): which requests it makes, which
 //! cookies it attaches, what it reads and where it stops.
 
+use std::fmt::Write as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use crypto_box::aead::Aead as _;
@@ -85,7 +87,10 @@ impl Cloudflared {
         Ok(AppInfo {
             auth_domain,
             aud: claims["aud"].as_str().ok_or("no aud")?.to_owned(),
-            app_hostname: claims["app_hostname"].as_str().ok_or("no app_hostname")?.to_owned(),
+            app_hostname: claims["app_hostname"]
+                .as_str()
+                .ok_or("no app_hostname")?
+                .to_owned(),
         })
     }
 
@@ -96,9 +101,15 @@ impl Cloudflared {
             .send("GET", &self.address(host, "/cdn-cgi/access/certs"), &[])
             .await;
         let keys: Value = serde_json::from_slice(&keys.body).map_err(|_| "no keys")?;
-        let kid = jsonwebtoken::decode_header(token.as_bytes()).unwrap().kid.unwrap();
+        let kid = jsonwebtoken::decode_header(token.as_bytes())
+            .unwrap()
+            .kid
+            .unwrap();
         let keys = keys["keys"].as_array().ok_or("no keys")?;
-        let key = keys.iter().find(|key| key["kid"] == kid.as_str()).ok_or("no key")?;
+        let key = keys
+            .iter()
+            .find(|key| key["kid"] == kid.as_str())
+            .ok_or("no key")?;
         let key = jsonwebtoken::DecodingKey::from_rsa_components(
             key["n"].as_str().unwrap(),
             key["e"].as_str().unwrap(),
@@ -178,7 +189,10 @@ impl Cloudflared {
         }
         let (token, attributes) = cookie_of(&last?, "CF_Authorization")?;
         // `time.Now().Before(c.Expires)`: one without `Expires` has the zero time.
-        attributes.contains("expires=").then_some(token).filter(|token| !token.is_empty())
+        attributes
+            .contains("expires=")
+            .then_some(token)
+            .filter(|token| !token.is_empty())
     }
 
     /// `PublicKey` of `encrypt.go`.
@@ -227,7 +241,8 @@ impl Cloudflared {
     /// `isTokenValid`.
     pub(super) async fn token_is_valid(&self, url: &Url, token: &str) -> bool {
         let mut url = url.clone();
-        url.query_pairs_mut().append_pair("cloudflared_token_check", "true");
+        url.query_pairs_mut()
+            .append_pair("cloudflared_token_check", "true");
         let reply = self.send("GET", &url, &[("cf-access-token", token)]).await;
         let next = next(&url, &reply).filter(|_| reply.status == 302);
         !next.is_some_and(|next| next.path().starts_with(LOGIN))
@@ -250,7 +265,7 @@ impl Cloudflared {
             "{method} {target} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: {AGENT}\r\nAccept-Encoding: gzip\r\n"
         );
         for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            write!(head, "{name}: {value}\r\n").unwrap();
         }
         wire.send(format!("{head}Connection: close\r\n\r\n")).await;
         let reply = wire.head().await.expect("an answer");

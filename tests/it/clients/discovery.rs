@@ -25,7 +25,10 @@ async fn both_generations_find_the_application() {
     // The older one goes by host names alone.
     let older = cloudflared.older_app_info(&wiki).await.unwrap();
     assert_eq!(older.auth_domain, world.host("login"));
-    assert_eq!((older.aud, older.app_hostname), (aud(&world, "Wiki"), world.host("wiki")));
+    assert_eq!(
+        (older.aud, older.app_hostname),
+        (aud(&world, "Wiki"), world.host("wiki"))
+    );
     // The most specific application counts.
     let admin = cloudflared.address(&world.host("wiki"), "/admin/x");
     let found = cloudflared.app_info(&admin).await.unwrap();
@@ -46,9 +49,7 @@ async fn on_tls_the_auth_domain_is_the_host_that_tokens_name() {
 #[tokio::test]
 async fn the_metadata_is_signed_once_for_many_who_ask() {
     let world = World::builder()
-        .more(&format!(
-            "[[applications]]\nname = \"All\"\ndomain = \"*.all.localhost\"\npolicies = [\"staff\"]\n"
-        ))
+        .more("[[applications]]\nname = \"All\"\ndomain = \"*.all.localhost\"\npolicies = [\"staff\"]\n")
         .start()
         .await;
     let cloudflared = Cloudflared::of(&world);
@@ -116,7 +117,10 @@ async fn refusals_name_the_application_too() {
     let reply = cloudflared.send("HEAD", &wiki, &[]).await;
     assert_eq!(reply.status, 403);
     let info = cloudflared.older_app_info(&wiki).await.unwrap();
-    assert_eq!((info.aud, info.app_hostname), (aud(&world, "Wiki"), world.host("wiki")));
+    assert_eq!(
+        (info.aud, info.app_hostname),
+        (aud(&world, "Wiki"), world.host("wiki"))
+    );
 }
 
 /// Where the application asks for it, scripts and programs get 401 with JSON instead of a redirect.
@@ -144,7 +148,10 @@ async fn scripts_and_programs_get_401_where_the_application_says_so() {
         );
         assert_eq!(reply.header("www-authenticate"), Some(resource.as_str()));
         assert_eq!(reply.header("cf-access-aud"), Some(aud(&world, "Wiki").as_str()));
-        assert_eq!(reply.header("cf-access-domain"), Some(world.host("wiki").as_str()));
+        assert_eq!(
+            reply.header("cf-access-domain"),
+            Some(world.host("wiki").as_str())
+        );
         assert!(!reply.text().contains(MARK));
     }
     for header in [page, ("Accept", "text/html,*/*"), ("X-Nothing", "said")] {
@@ -172,7 +179,9 @@ async fn a_token_is_checked_without_the_application() {
     assert_eq!(world.origin.hits(), hits);
     // Any other query is the application's.
     let url = cloudflared.address(&world.host("wiki"), "/?cloudflared_token_check=maybe");
-    let reply = cloudflared.send("GET", &url, &[("cf-access-token", &token)]).await;
+    let reply = cloudflared
+        .send("GET", &url, &[("cf-access-token", &token)])
+        .await;
     assert!(reply.text().contains(MARK));
 }
 

@@ -32,7 +32,9 @@ async fn an_organization_token_opens_further_applications() {
             let url = cloudflared.address(&world.host(host), "/deep?x=1");
             let token = cloudflared.exchange(&url, &org_token).await;
             let token = token.unwrap_or_else(|| panic!("no token for {host}, tls: {tls}"));
-            let reply = cloudflared.send("GET", &url, &[("cf-access-token", &token)]).await;
+            let reply = cloudflared
+                .send("GET", &url, &[("cf-access-token", &token)])
+                .await;
             assert!(reply.text().contains(MARK), "{}", reply.text());
         }
         let admin = cloudflared.address(&world.host("wiki"), "/admin");
@@ -68,7 +70,11 @@ async fn a_planted_organization_token_signs_no_browser_in() {
     let mut victim = world.anonymous();
     victim.plant(&world.host("login"), "CF_Authorization", &planted);
     let arrival = victim.open(&world.host("other"), "/").await;
-    assert!(arrival.asked_entra(), "signed in as somebody else: {:?}", arrival.way);
+    assert!(
+        arrival.asked_entra(),
+        "signed in as somebody else: {:?}",
+        arrival.way
+    );
 }
 
 #[tokio::test]
@@ -78,16 +84,33 @@ async fn the_session_of_a_program_ends_alone() {
     let mut alice = world.signed_in(ALICE, &["wiki"]).await;
     let cloudflared = Cloudflared::of(&world);
     let url = cloudflared.address(&wiki, "/");
-    let asked = alice.follow(cloudflared.request_url(&url, &aud(&world, "Wiki"))).await;
+    let asked = alice
+        .follow(cloudflared.request_url(&url, &aud(&world, "Wiki")))
+        .await;
     say_yes(&mut alice, &asked).await;
     let tokens = cloudflared.poll(&login).await.unwrap();
 
-    let user = world.running().store.users_with_email(&ALICE.parse().unwrap()).await.unwrap()[0].id;
+    let user = world
+        .running()
+        .store
+        .users_with_email(&ALICE.parse().unwrap())
+        .await
+        .unwrap()[0]
+        .id;
     let sessions = world.running().store.sessions_of(user).await.unwrap();
-    let live: Vec<_> = sessions.iter().filter(|session| session.ended_ms.is_none()).collect();
+    let live: Vec<_> = sessions
+        .iter()
+        .filter(|session| session.ended_ms.is_none())
+        .collect();
     assert_eq!(live.len(), 2);
-    let of_program = live.iter().find(|session| session.agent.as_deref() == Some("cloudflared")).unwrap();
-    let of_browser = live.iter().find(|session| session.nonce != of_program.nonce).unwrap();
+    let of_program = live
+        .iter()
+        .find(|session| session.agent.as_deref() == Some("cloudflared"))
+        .unwrap();
+    let of_browser = live
+        .iter()
+        .find(|session| session.nonce != of_program.nonce)
+        .unwrap();
     // Approving is not signing in: it prolongs nothing.
     assert_eq!(of_program.expires_ms, of_browser.expires_ms);
 

@@ -15,7 +15,10 @@ use crate::support::world::World;
 /// The audience tag of an application, by its name.
 fn aud(world: &World, name: &str) -> String {
     let snapshot = world.running().published.load();
-    let found = snapshot.applications.values().find(|known| known.app.name == name);
+    let found = snapshot
+        .applications
+        .values()
+        .find(|known| known.app.name == name);
     found.unwrap().app.aud.to_string()
 }
 

@@ -13,7 +13,9 @@ use crate::support::world::World;
 /// The page that a person is asked on for the wiki.
 async fn asked(world: &World, person: &mut Person, cloudflared: &Cloudflared) -> Arrival {
     let wiki = cloudflared.address(&world.host("wiki"), "/deep?x=1");
-    person.follow(cloudflared.request_url(&wiki, &aud(world, "Wiki"))).await
+    person
+        .follow(cloudflared.request_url(&wiki, &aud(world, "Wiki")))
+        .await
 }
 
 /// That nothing waits for the program.
@@ -34,7 +36,14 @@ async fn a_program_gets_its_tokens_once_the_person_says_yes() {
         let asked = asked(&world, &mut alice, &cloudflared).await;
         assert!(asked.asked_entra());
         let page = asked.text();
-        for shown in [ALICE, "Wiki", &wiki, "cloudflared", "127.0.0.1", &cloudflared.public_key()[..8]] {
+        for shown in [
+            ALICE,
+            "Wiki",
+            &wiki,
+            "cloudflared",
+            "127.0.0.1",
+            &cloudflared.public_key()[..8],
+        ] {
             assert!(page.contains(shown), "no {shown} in {page}");
         }
         let done = say_yes(&mut alice, &asked).await;
@@ -44,7 +53,9 @@ async fn a_program_gets_its_tokens_once_the_person_says_yes() {
     });
     let tokens = tokens.expect("the tokens come while the program waits");
     let url = cloudflared.address(&wiki, "/deep?x=1");
-    let opened = cloudflared.send("GET", &url, &[("cf-access-token", &tokens.app_token)]).await;
+    let opened = cloudflared
+        .send("GET", &url, &[("cf-access-token", &tokens.app_token)])
+        .await;
     assert!(opened.text().contains(MARK));
     assert_eq!(unverified(&tokens.app_token)["aud"][0], aud(&world, "Wiki"));
     assert_eq!(unverified(&tokens.org_token)["type"], "org");
@@ -108,9 +119,19 @@ async fn only_the_page_itself_in_the_persons_own_browser_says_yes() {
         assert_eq!(reply.status, 403, "{header:?}: {}", reply.text());
     }
     // Without a consent, with a made-up one, and with the request in its place.
-    let request = asked.url.query_pairs().find(|(name, _)| name == "request").unwrap().1.into_owned();
+    let request = asked
+        .url
+        .query_pairs()
+        .find(|(name, _)| name == "request")
+        .unwrap()
+        .1
+        .into_owned();
     for wrong in ["", "AAAA", &request, &format!("{consent}&consent={consent}")] {
-        assert_eq!(send(&mut alice, &asked.url, wrong, &[]).await.status, 400, "{wrong}");
+        assert_eq!(
+            send(&mut alice, &asked.url, wrong, &[]).await.status,
+            400,
+            "{wrong}"
+        );
     }
     // Another person, to whom the page was not shown.
     let mut adam = world.signed_in(ADAM, &["wiki"]).await;
@@ -119,7 +140,17 @@ async fn only_the_page_itself_in_the_persons_own_browser_says_yes() {
     let reply = send(&mut world.anonymous(), &asked.url, &consent, &[]).await;
     assert_eq!(reply.status, 302, "{}", reply.text());
     nothing_comes(&world, &cloudflared).await;
-    assert_eq!(send(&mut alice, &asked.url, &consent, &[("Origin", "null"), ("Sec-Fetch-Site", "same-origin")]).await.status, 200);
+    assert_eq!(
+        send(
+            &mut alice,
+            &asked.url,
+            &consent,
+            &[("Origin", "null"), ("Sec-Fetch-Site", "same-origin")]
+        )
+        .await
+        .status,
+        200
+    );
 }
 
 #[tokio::test]
@@ -129,7 +160,10 @@ async fn the_page_cannot_be_framed_or_fetched() {
     let cloudflared = Cloudflared::of(&world);
     let asked = asked(&world, &mut alice, &cloudflared).await;
     let policy = asked.reply.header("content-security-policy").unwrap();
-    assert!(policy.contains("frame-ancestors 'none'") && policy.contains("form-action 'self'"), "{policy}");
+    assert!(
+        policy.contains("frame-ancestors 'none'") && policy.contains("form-action 'self'"),
+        "{policy}"
+    );
     assert_eq!(asked.reply.header("x-frame-options"), Some("DENY"));
     assert!(asked.reply.header("cache-control").unwrap().contains("no-store"));
     let wiki = cloudflared.address(&world.host("wiki"), "/");
@@ -149,7 +183,11 @@ async fn a_request_that_leads_elsewhere_is_refused() {
     let world = World::start().await;
     let mut alice = world.signed_in(ALICE, &["wiki"]).await;
     let cloudflared = Cloudflared::of(&world);
-    let (key, wiki_aud, other_aud) = (cloudflared.public_key(), aud(&world, "Wiki"), aud(&world, "Other"));
+    let (key, wiki_aud, other_aud) = (
+        cloudflared.public_key(),
+        aud(&world, "Wiki"),
+        aud(&world, "Other"),
+    );
     let wiki = world.host("wiki");
     let ask = |key: &str, aud: &str, redirect: &str| {
         let query = url::form_urlencoded::Serializer::new(String::new())
@@ -165,7 +203,11 @@ async fn a_request_that_leads_elsewhere_is_refused() {
         (&key, &wiki_aud, "//evil.example/"),
         (&key, &wiki_aud, "javascript:alert(1)"),
         (&key, &wiki_aud, &own.replace("://", "://user@")),
-        (&key, &wiki_aud, &cloudflared.address(&world.host("other"), "/").to_string()),
+        (
+            &key,
+            &wiki_aud,
+            cloudflared.address(&world.host("other"), "/").as_ref(),
+        ),
         (&key, &other_aud, &own),
         (&key, "0", &own),
         (&key, "", &own),
@@ -174,13 +216,25 @@ async fn a_request_that_leads_elsewhere_is_refused() {
         (&"=".repeat(44), &wiki_aud, &own),
     ] {
         let reply = alice.get(&ask(key, aud, redirect)).await;
-        assert_eq!(reply.status, 400, "{key} {aud} {redirect}: {:?}", reply.header("location"));
+        assert_eq!(
+            reply.status,
+            400,
+            "{key} {aud} {redirect}: {:?}",
+            reply.header("location")
+        );
     }
     let fine = alice.get(&ask(&key, &wiki_aud, &own)).await;
-    assert!(fine.header("location").unwrap().contains("/cdn-cgi/access/transfer?request="));
+    assert!(
+        fine.header("location")
+            .unwrap()
+            .contains("/cdn-cgi/access/transfer?request=")
+    );
     // A request that this gateway did not seal.
     for request in ["", "AAAA"] {
-        let url = cloudflared.address(&world.host("login"), &format!("/cdn-cgi/access/transfer?request={request}"));
+        let url = cloudflared.address(
+            &world.host("login"),
+            &format!("/cdn-cgi/access/transfer?request={request}"),
+        );
         assert_eq!(alice.get(&url).await.status, 400, "{request}");
     }
 }
@@ -217,7 +271,9 @@ async fn whom_no_policy_lets_in_has_nothing_to_give() {
     let page = asked(&world, &mut alice, &cloudflared).await;
     let mut world = world;
     world
-        .declare(|plan| plan.wiki_policies("[{ name = \"nobody\", decision = \"deny\", include = [{ everyone = {} }] }]"))
+        .declare(|plan| {
+            plan.wiki_policies("[{ name = \"nobody\", decision = \"deny\", include = [{ everyone = {} }] }]")
+        })
         .await;
     tokio::time::sleep(Duration::from_millis(800)).await;
     let reply = say_yes(&mut alice, &page).await;
@@ -232,7 +288,11 @@ async fn a_provider_that_asks_each_time_asks_for_a_program_too() {
     let mut alice = world.signed_in(ALICE, &["wiki"]).await;
     let cloudflared = Cloudflared::of(&world);
     let page = asked(&world, &mut alice, &cloudflared).await;
-    let authorize = page.way.iter().find(|url| url.path().ends_with("/authorize")).unwrap();
+    let authorize = page
+        .way
+        .iter()
+        .find(|url| url.path().ends_with("/authorize"))
+        .unwrap();
     assert!(authorize.query().unwrap().contains("prompt=login"), "{authorize}");
     assert_eq!(say_yes(&mut alice, &page).await.status, 200);
     assert!(cloudflared.poll(&world.host("login")).await.is_some());
@@ -266,22 +326,41 @@ async fn approved_at_one_gateway_fetched_at_another() {
 /// The host that stock cloudflared knows, where the operator leads it here.
 #[tokio::test]
 async fn a_transfer_host_serves_transfers_and_nothing_else() {
-    let world = World::builder().organization("transfer_host = \"transfer.localhost\"").start().await;
+    let world = World::builder()
+        .organization("transfer_host = \"transfer.localhost\"")
+        .start()
+        .await;
     let mut alice = world.signed_in(ALICE, &["wiki"]).await;
     let program = Cloudflared::of(&world);
     let page = asked(&world, &mut alice, &program).await;
     assert_eq!(say_yes(&mut alice, &page).await.status, 200);
     // What takes must be GET: HEAD would throw the tokens away.
-    let head = program.address("transfer.localhost", &format!("/transfer/{}", program.public_key()));
+    let head = program.address(
+        "transfer.localhost",
+        &format!("/transfer/{}", program.public_key()),
+    );
     assert_eq!(program.send("HEAD", &head, &[]).await.status, 405);
     assert_eq!(program.send("DELETE", &head, &[]).await.status, 405);
     assert!(program.poll("transfer.localhost").await.is_some());
-    for path in ["/", "/cdn-cgi/access/login", "/cdn-cgi/access/certs", "/transfer/", "/transfer/x"] {
+    for path in [
+        "/",
+        "/cdn-cgi/access/login",
+        "/cdn-cgi/access/certs",
+        "/transfer/",
+        "/transfer/x",
+    ] {
         let url = program.address("transfer.localhost", path);
         assert_eq!(program.send("GET", &url, &[]).await.status, 404, "{path}");
     }
-    let url = program.address(&world.host("wiki"), &format!("/transfer/{}", program.public_key()));
-    assert_eq!(program.send("GET", &url, &[]).await.status, 302, "an application's path is its own");
+    let url = program.address(
+        &world.host("wiki"),
+        &format!("/transfer/{}", program.public_key()),
+    );
+    assert_eq!(
+        program.send("GET", &url, &[]).await.status,
+        302,
+        "an application's path is its own"
+    );
 }
 
 /// Nothing is in the log by which somebody could become the person.
@@ -295,7 +374,11 @@ async fn the_log_tells_of_a_transfer_and_not_its_tokens() {
     let tokens = program.poll(&world.host("login")).await.unwrap();
     let id = log::request_id(&done.text()).unwrap();
     let told = log::told_of(&id);
-    assert!(told.iter().any(|line| line["message"] == "A program was given a session of its own"), "{told:?}");
+    assert!(
+        told.iter()
+            .any(|line| line["message"] == "A program was given a session of its own"),
+        "{told:?}"
+    );
     for secret in [&tokens.app_token, &tokens.org_token] {
         assert!(!log::contains(secret), "{secret} is in the log");
     }
