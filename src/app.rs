@@ -32,7 +32,7 @@ use crate::geo::Geo;
 use crate::listener::tls::Certificates;
 use crate::listener::{self, Cores, Gatekeeper, Sockets};
 use crate::login::renew::Renewal;
-use crate::login::{self, Login};
+use crate::login::{self, Login, Metadata, Transfers};
 use crate::manage::{self, Manage, Outcome};
 use crate::model::duration::GoDuration;
 use crate::model::idp::Cloud;
@@ -109,7 +109,7 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
     let grace = StoreGrace::new(config.store.grace, clock.now_ms());
 
     // The control plane: the login chain, the feed, what recurs.
-    let login = login_chain(&foundation, &memory, Arc::clone(&metrics), &clock);
+    let login = login_chain(&foundation, &memory, Arc::clone(&metrics), &clock, &shutdown);
     let (renewal, control) = control_plane(login, &shutdown);
     let Foundation {
         store,
@@ -298,7 +298,13 @@ impl Memory {
     }
 }
 
-fn login_chain(foundation: &Foundation, memory: &Memory, metrics: Arc<Metrics>, clock: &Clock) -> Login {
+fn login_chain(
+    foundation: &Foundation,
+    memory: &Memory,
+    metrics: Arc<Metrics>,
+    clock: &Clock,
+    shutdown: &Shutdown,
+) -> Login {
     let counted = Arc::clone(&metrics);
     let outbound = foundation
         .outbound
@@ -318,6 +324,8 @@ fn login_chain(foundation: &Foundation, memory: &Memory, metrics: Arc<Metrics>, 
         metrics,
         unknown_sign_outs: Arc::new(FailureLimit::default()),
         failed_steps: Arc::new(FailureLimit::default()),
+        transfers: Transfers::start(foundation.store.clone(), shutdown),
+        metadata: Metadata::default(),
     }
 }
 

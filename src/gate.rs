@@ -8,6 +8,7 @@ pub mod certificate;
 pub mod control;
 mod cors;
 mod facts;
+mod own;
 mod refuse;
 mod renew;
 mod watch;
@@ -44,7 +45,7 @@ use crate::session::limits::FailureLimit;
 use crate::session::lookup::SessionLookup;
 use crate::session::table::SessionTable;
 use crate::shutdown::Shutdown;
-use crate::snapshot::{ProtectedApplication, Published, Snapshot, is_preflight};
+use crate::snapshot::{ProtectedApplication, Published, is_preflight};
 use crate::telemetry::access_log::{self, Answered};
 use crate::telemetry::metrics::{CoreMetrics, Finished, Metrics};
 use crate::telemetry::request_id::{RequestId, RequestIds};
@@ -210,14 +211,17 @@ impl Gate {
         noted.asked_for(request_id, &arrival, &target, || {
             arrival.country(&self.shared, request.headers())
         });
-        if is_own(&snapshot, &target) {
+        let is_own = own::is_own(&snapshot, &target);
+        if is_own || own::asks_about_application(request.method(), request.headers(), &target) {
             let facts = match arrival.facts(&self.shared, &snapshot, request.headers(), &target) {
                 Ok(facts) => facts,
                 Err(Misdirected) => return Ok(asked.misdirected(&target)),
             };
-            return Ok(self
-                .cross(request, target, &snapshot, &arrival, (facts, request_id))
-                .await);
+            if is_own || own::is_told(&snapshot, &target, &facts) {
+                return Ok(self
+                    .cross(request, target, &snapshot, &arrival, (facts, request_id))
+                    .await);
+            }
         }
 
         let preflight = is_preflight(request.method(), request.headers());
@@ -236,6 +240,10 @@ impl Gate {
             Ok(admitted) => admitted,
             Err(answer) => return Ok(answer),
         };
+
+        if own::is_token_check(request.method(), &target) {
+            return Ok(refuse::token_is_good());
+        }
 
         // Forward: what was permitted, and nothing else.
         let application = admitted.application;
@@ -281,11 +289,6 @@ impl Gate {
             Err(fault) => Ok(report.fault(&fault, &snapshot, &application, &self.shared)),
         }
     }
-}
-
-/// Whether the request is for one of the gateway's own addresses, which no application covers.
-fn is_own(snapshot: &Snapshot, target: &Target) -> bool {
-    target.is_reserved() || *target.host() == *snapshot.organization.auth.host()
 }
 
 /// What is found out on the way, for the counters and the log.

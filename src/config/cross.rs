@@ -4,15 +4,15 @@
 use std::collections::HashMap;
 
 use super::applications::Application;
+use super::organization::OrganizationConfig;
 use super::tree::Node;
 use crate::model::destination::Destination;
-use crate::model::organization::AuthUrl;
 use crate::model::upstream::Upstream;
 
 /// Holds applications against each other, the auth host and the upstreams.
 pub(super) fn check_applications(
     applications: &[Application<'_>],
-    auth: Option<&AuthUrl>,
+    organization: Option<&OrganizationConfig>,
     upstreams: Option<&[Upstream]>,
 ) {
     let mut claimed: HashMap<&Destination, &str> = HashMap::new();
@@ -25,9 +25,16 @@ pub(super) fn check_applications(
                     "give it to one of them",
                 );
             }
-            if auth.is_some_and(|auth| auth.host().as_str() == destination.host()) {
+            if organization.is_some_and(|known| known.auth.host().as_str() == destination.host()) {
                 node.fault(
                     "this is the auth host, which serves no application",
+                    "choose another host",
+                );
+            }
+            let transfer = organization.and_then(|known| known.transfer_host.as_ref());
+            if transfer.is_some_and(|host| host.as_str() == destination.host()) {
+                node.fault(
+                    "this is the transfer host, which serves no application",
                     "choose another host",
                 );
             }

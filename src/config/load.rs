@@ -9,6 +9,7 @@ use toml::de::DeTable;
 use super::declared::{Declaration, Declarations, DeclaredKind};
 use super::faults::{Fault, Faults};
 use super::names::Names;
+use super::organization::OrganizationConfig;
 use super::policies::Scope;
 use super::tree::{Keys, Node, Reader, Table};
 use super::{
@@ -16,7 +17,6 @@ use super::{
     policies, providers, sources, store, upstreams,
 };
 use crate::model::idp::Cloud;
-use crate::model::organization::AuthUrl;
 use crate::model::upstream::Upstream;
 
 /// What a configuration may ask of its surroundings.
@@ -174,7 +174,7 @@ fn meaning(reader: &Reader<'_>, document: &DeTable<'_>) -> Option<Config> {
         .node("clouds")
         .map_or(Some(()), |node| clouds::read(&node, &mut clouds));
     let upstreams = upstreams(&root);
-    let declarations = declarations(&root, &clouds, auth, upstreams.as_deref());
+    let declarations = declarations(&root, &clouds, organization.as_ref(), upstreams.as_deref());
     if let (Some(declarations), Some(geo), Some(listen)) = (&declarations, &geo, &listen) {
         sources::check(reader, declarations, geo, listen);
     }
@@ -212,7 +212,7 @@ fn upstreams(root: &Table<'_>) -> Option<Vec<Upstream>> {
 fn declarations(
     root: &Table<'_>,
     clouds: &BTreeMap<String, Cloud>,
-    auth: Option<&AuthUrl>,
+    organization: Option<&OrganizationConfig>,
     upstreams: Option<&[Upstream]>,
 ) -> Option<Declarations> {
     let mut complete = true;
@@ -257,7 +257,7 @@ fn declarations(
         .collect();
     whole(read.iter().all(Option::is_some));
     let applications: Vec<_> = read.into_iter().flatten().collect();
-    cross::check_applications(&applications, auth, upstreams);
+    cross::check_applications(&applications, organization, upstreams);
 
     let inside = applications.into_iter().flat_map(|application| {
         let policies = application.policies.into_iter();

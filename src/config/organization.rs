@@ -7,6 +7,7 @@ use url::Url;
 use super::bounds::Bounds;
 use super::tree::{Keys, Node};
 use crate::model::duration::GoDuration;
+use crate::model::host::Host;
 use crate::model::ids::AccountId;
 use crate::model::organization::AuthUrl;
 
@@ -27,6 +28,8 @@ pub struct OrganizationConfig {
     pub idle_timeout: Option<GoDuration>,
     /// Addresses besides our own hosts' that a sign-out may lead to.
     pub logout_return_to: Vec<Url>,
+    /// A further host on which programs may fetch their tokens.
+    pub transfer_host: Option<Host>,
 }
 
 pub(super) const KEYS: Keys = Keys {
@@ -38,6 +41,7 @@ pub(super) const KEYS: Keys = Keys {
         "sign_out_at_provider",
         "idle_timeout",
         "logout_return_to",
+        "transfer_host",
     ],
     refused: &[(
         "auth_domain",
@@ -87,6 +91,9 @@ pub(super) fn read(node: &Node<'_>) -> Option<OrganizationConfig> {
     let logout_return_to = table
         .node("logout_return_to")
         .map_or(Some(Vec::new()), |node| returns(&node));
+    let transfer_host = table
+        .node("transfer_host")
+        .map(|node| transfer_host(&node, auth.as_ref()));
     Some(OrganizationConfig {
         name: name?.to_owned(),
         auth: auth?,
@@ -95,7 +102,18 @@ pub(super) fn read(node: &Node<'_>) -> Option<OrganizationConfig> {
         sign_out_at_provider: sign_out_at_provider?,
         idle_timeout: idle_timeout?,
         logout_return_to: logout_return_to?,
+        transfer_host: transfer_host.map_or(Some(None), |host| host.map(Some))?,
     })
+}
+
+fn transfer_host(node: &Node<'_>, auth: Option<&AuthUrl>) -> Option<Host> {
+    const MEND: &str = "write \"login.cloudflareaccess.org\", which cloudflared asks, or leave it out";
+    let host: Host = node.parsed(MEND)?;
+    if auth.is_some_and(|auth| *auth.host() == host) {
+        node.fault("the auth host serves it in any case", "leave it out");
+        return None;
+    }
+    Some(host)
 }
 
 fn returns(node: &Node<'_>) -> Option<Vec<Url>> {

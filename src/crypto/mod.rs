@@ -1,7 +1,9 @@
-//! Cryptography that is not TLS and not JWT: sealing, random numbers, digests, comparison. All of it aws-lc-rs.
+//! Cryptography that is not TLS and not JWT: sealing, random numbers, digests, comparison. All of it aws-lc-rs, but for
+//! the box of NaCl that cloudflared opens.
 
 pub mod digest;
 pub mod equal;
 pub mod random;
 pub mod seal;
 pub mod x509;
+pub mod transfer;

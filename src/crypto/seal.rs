@@ -20,6 +20,10 @@ pub enum Purpose {
     Meta,
     /// The ticket that hands a session over to an application's host.
     HandOver,
+    /// A program's wish for tokens, on its way to the person who approves it.
+    Transfer,
+    /// What the page of an approval sends back.
+    Consent,
     /// Secrets of identity providers in the store.
     ProviderSecret,
     /// Private signing keys in the store.
@@ -34,6 +38,8 @@ impl Purpose {
             Self::LoginState => "login-state",
             Self::Meta => "meta",
             Self::HandOver => "hand-over",
+            Self::Transfer => "transfer",
+            Self::Consent => "consent",
             Self::ProviderSecret => "provider-secret",
             Self::SigningKey => "signing-key",
             Self::RefreshToken => "refresh-token",
@@ -42,7 +48,10 @@ impl Purpose {
 
     /// Short-lived texts are sealed under a key of the day, so that no key seals more than a day's worth.
     fn transient(self) -> bool {
-        matches!(self, Self::LoginState | Self::Meta | Self::HandOver)
+        matches!(
+            self,
+            Self::LoginState | Self::Meta | Self::HandOver | Self::Transfer | Self::Consent
+        )
     }
 }
 

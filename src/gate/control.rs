@@ -115,6 +115,7 @@ impl Gate {
     ) -> Response<Body> {
         let place = match target.host() {
             host if *host == *snapshot.organization.auth.host() => Place::AuthHost,
+            host if snapshot.organization.transfer_host.as_ref() == Some(host) => Place::TransferHost,
             _ if refuse::knows_host(snapshot, target.host()) => Place::ApplicationHost,
             _ => Place::Unknown,
         };

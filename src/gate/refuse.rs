@@ -12,7 +12,7 @@ use super::{Arrival, Noted, Shared, cors, own_body};
 use crate::login::challenge::{Unadmitted, because};
 use crate::model::host::Host;
 use crate::pages::person::{
-    Accept, BadRequest, Because, Frame, NotFound, Page, TooMany, Unavailable, UpstreamFault,
+    Accept, BadRequest, Because, Frame, NotFound, Page, TooMany, Unavailable, UpstreamFault, forbid_storing,
 };
 use crate::policy::{Refusal, RequestFacts, explain};
 use crate::proxy::fault::Source;
@@ -326,6 +326,13 @@ impl Report {
         };
         page.respond_as(self.accept, &frame).map(own_body)
     }
+}
+
+/// The answer to a request that is let in and asked only whether it is (`gate::own`). Never one byte of an upstream.
+pub(super) fn token_is_good() -> Response<Body> {
+    let mut answer = Response::new(Body::Empty);
+    forbid_storing(answer.headers_mut());
+    answer
 }
 
 /// Whether any application covers a path of this host.

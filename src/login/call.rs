@@ -16,6 +16,7 @@ use super::visit::Visit;
 use super::{Login, meta};
 use crate::model::application::Application;
 use crate::model::destination::Destination;
+use crate::model::host::Host;
 use crate::model::idp::IdentityProvider;
 use crate::model::ids::{AudTag, SessionNonce};
 use crate::model::organization::{AuthUrl, Organization};
@@ -35,6 +36,8 @@ pub(super) struct Call<'r> {
     pub(super) request_id: String,
     pub(super) parts: &'r Parts,
     pub(super) query: Query<'r>,
+    /// The body of a form that was sent; empty for what only reads.
+    pub(super) form: &'r [u8],
 }
 
 /// What a browser's application token stands for.
@@ -164,7 +167,11 @@ impl Call<'_> {
 
     /// Whether an application covers anything on the host asked.
     pub(super) fn is_on_this_host(&self, application: &ProtectedApplication) -> bool {
-        let host = self.visit.target.host();
+        self.is_on(self.visit.target.host(), application)
+    }
+
+    /// Whether an application covers anything on a host.
+    pub(super) fn is_on(&self, host: &Host, application: &ProtectedApplication) -> bool {
         application.app.destinations.iter().any(|destination| {
             let path = destination.path().replace('*', "x");
             let path = if path.is_empty() { "/" } else { &path };

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use http::Method;
 use secrecy::SecretString;
 
-use super::answer::Answer;
+use super::answer::{Answer, redirect};
 use super::call::Call;
 use super::evaluate::MaxAge;
 use super::failure::{Ended, Why};
 use super::hand_over::{Judged, hand_over, judge_anew};
 use super::leave::{Leaving, leave};
 use super::sign_in::{self, Signing};
-use super::state::{LIFE_SECONDS, LoginState, StateRefused};
+use super::state::{LIFE_SECONDS, LoginPurpose, LoginState, StateRefused};
 use crate::entra::errors::{Class, EntraError, read_callback_error};
 use crate::entra::{Redemption, SignedIn};
 use crate::model::idp::{IdentityProvider, Prompt};
@@ -139,6 +139,9 @@ async fn already_signed_in(
     let (Some(landing), Some(session)) = (state.landing(), session) else {
         return Ok(None);
     };
+    if let LoginPurpose::Transfer(request) = &state.purpose {
+        return Ok(Some(redirect(&request.address(call))));
+    }
     let Some(application) = call.application_at(landing) else {
         return Ok(None);
     };

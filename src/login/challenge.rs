@@ -58,7 +58,7 @@ impl Unadmitted<'_> {
             return self.forbid(Because::NoRule, clock);
         }
         let auth = &self.snapshot.organization.auth;
-        let app_session = self.app_session();
+        let app_session = app_session(self.headers);
         let landing = Landing {
             app: self.application.app.id,
             host: self.target.host().clone(),
@@ -79,6 +79,9 @@ impl Unadmitted<'_> {
                 .sign_in(&landing, &login)
                 .respond_as(Accept::Json, &self.frame(clock)),
         };
+        if !answer.status().is_redirection() {
+            name_application(answer.headers_mut(), self.application);
+        }
         let headers = answer.headers_mut();
         headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         self.name_resource(headers, landing.path.path());
@@ -123,7 +126,7 @@ impl Unadmitted<'_> {
     pub fn refuse(&self, who: &str, because: Because<'_>, sealer: &Sealer, clock: &Clock) -> Response<Bytes> {
         let auth = &self.snapshot.organization.auth;
         let app = &self.application.app;
-        let app_session = self.app_session();
+        let app_session = app_session(self.headers);
         let landing = Landing {
             app: app.id,
             host: self.target.host().clone(),
@@ -197,18 +200,6 @@ impl Unadmitted<'_> {
         is_preflight(self.method, self.headers)
     }
 
-    /// The browser's `CF_AppSession`, kept if it looks like one of ours, so that all its tabs share it.
-    fn app_session(&self) -> String {
-        let digit = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
-        let well_formed = |value: &&str| {
-            value
-                .strip_prefix('n')
-                .is_some_and(|hex| hex.len() == 16 && hex.bytes().all(digit))
-        };
-        let known = cookies::values(self.headers, cookies::APP_SESSION).find(well_formed);
-        known.map_or_else(|| format!("n{}", random::hex_digits::<8>()), str::to_owned)
-    }
-
     /// How often the browser came back without its token. Where two applications share a host, the token of one takes
     /// the place of the other's: whoever shows that keeps cookies, and only goes to and fro.
     fn bounces(&self, clock: &Clock) -> Bounces {
@@ -230,6 +221,18 @@ impl Unadmitted<'_> {
             auth_origin: self.snapshot.organization.auth.origin(),
         }
     }
+}
+
+/// The browser's `CF_AppSession`, kept if it looks like one of ours, so that all its tabs share it; else a new one.
+pub(super) fn app_session(headers: &HeaderMap) -> String {
+    let digit = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+    let well_formed = |value: &&str| {
+        value
+            .strip_prefix('n')
+            .is_some_and(|hex| hex.len() == 16 && hex.bytes().all(digit))
+    };
+    let known = cookies::values(headers, cookies::APP_SESSION).find(well_formed);
+    known.map_or_else(|| format!("n{}", random::hex_digits::<8>()), str::to_owned)
 }
 
 enum Asking {

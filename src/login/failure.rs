@@ -9,6 +9,7 @@ use super::landing::Landing;
 use super::query::QueryRefused;
 use super::state::StateRefused;
 use super::ticket::TicketRefused;
+use super::transfer::TransferRefused;
 use crate::entra::errors::{Class, EntraError};
 use crate::model::ids::IdpId;
 use crate::pages::person::{BadRequest, Failure, NotFound, Unavailable};
@@ -59,6 +60,8 @@ pub(super) enum Why {
     TicketElsewhere,
     #[error("the ticket was made for another browser, or its CF_AppSession cookie did not come")]
     TicketForeignBrowser,
+    #[error("{0}")]
+    Transfer(#[from] TransferRefused),
     #[error("the session of the ticket is over")]
     SessionOver,
     #[error("sessions cannot be looked up")]
@@ -97,6 +100,7 @@ impl Why {
             Self::Ticket(_) | Self::TicketUsed | Self::TicketElsewhere | Self::TicketForeignBrowser => {
                 "ticket"
             }
+            Self::Transfer(_) => "transfer",
             Self::SessionsUnavailable | Self::Store(_) => "store",
             Self::Key(_) => "signing_key",
         }
@@ -173,6 +177,9 @@ impl Ended {
             Why::Ticket(_) | Why::TicketUsed | Why::TicketElsewhere | Why::TicketForeignBrowser => {
                 call.page(&Failure::invalid_login_session(again))
             }
+            Why::Transfer(TransferRefused::Used) => call.page(&Failure::transfer_used()),
+            Why::Transfer(TransferRefused::Expired) => call.page(&Failure::transfer_expired()),
+            Why::Transfer(refused) => call.page(&BadRequest::Malformed(&refused.to_string())),
             Why::OtherIssuer | Why::OtherPerson => call.page(&Failure::answer_not_accepted(again)),
             Why::Entra(error) => call.page(&of_entra(error, again, another)),
             Why::NoApplication => call.page(&NotFound::Application),

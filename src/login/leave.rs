@@ -63,7 +63,9 @@ pub(super) async fn leave(call: &Call<'_>, leaving: Leaving<'_>) -> Result<Answe
     let browser = browser(call);
     let challenge = provider.entra.pkce_enabled.then(pkce);
     let nonce = random::alphanumeric(32);
-    let keeps_fragment = leaving.flow.is_none() && navigates(&call.parts.method, &call.parts.headers);
+    let keeps_fragment = leaving.flow.is_none()
+        && !matches!(leaving.purpose, LoginPurpose::Transfer(_))
+        && navigates(&call.parts.method, &call.parts.headers);
     let flow = leaving
         .flow
         .or_else(|| keeps_fragment.then(|| random::alphanumeric(16)));
@@ -73,6 +75,7 @@ pub(super) async fn leave(call: &Call<'_>, leaving: Leaving<'_>) -> Result<Answe
         .map_err(|_| Why::NoProvider)?; // an origin with a path is always an address
     let landing = match &leaving.purpose {
         LoginPurpose::Open(landing) => Some(landing.clone()),
+        LoginPurpose::Transfer(request) => Some(request.landing.clone()),
         LoginPurpose::Refresh(_) => None,
     };
     let asks_for_context = !leaving.contexts.is_empty();

@@ -8,6 +8,9 @@
 //! GET app …/authorized  authorized  ticket → application token → the address asked for + CF_Authorization (app)
 //! ```
 //!
+//! A program at a command line gets its tokens by way of the person's browser ([`transfer`]) or for an organization token
+//! ([`metadata`] tells it which application it speaks to).
+//!
 //! Nothing is kept here between the steps: what a step needs travels in the sealed texts [`meta`], [`state`] and
 //! [`ticket`], each bound to the browser by the [`fingerprint`] of a cookie. Where the browser is sent is always built
 //! from parts the gateway knows ([`landing`]), never from a parameter.
@@ -19,6 +22,7 @@ mod call;
 mod callback;
 mod certs;
 pub mod challenge;
+mod command_line;
 mod evaluate;
 mod failure;
 pub mod fingerprint;
@@ -30,8 +34,9 @@ pub mod landing;
 mod leave;
 mod logout;
 pub mod meta;
+pub mod metadata;
 mod mint;
-mod protected_resource;
+pub mod protected_resource;
 pub mod query;
 mod record;
 mod refresh;
@@ -43,11 +48,14 @@ mod start;
 pub mod state;
 mod step_up;
 pub mod ticket;
+pub mod transfer;
 pub mod visit;
 
 use std::sync::Arc;
 
+pub use metadata::Metadata;
 pub use routes::router;
+pub use transfer::Transfers;
 pub use visit::{Place, Visit};
 
 use crate::clock::Clock;
@@ -92,6 +100,10 @@ pub struct Login {
     pub unknown_sign_outs: Arc<FailureLimit>,
     /// Counts steps that ended with a page, which anybody can bring about.
     pub failed_steps: Arc<FailureLimit>,
+    /// Programs that wait for their tokens.
+    pub transfers: Transfers,
+    /// What programs are told of applications.
+    pub metadata: Metadata,
 }
 
 #[cfg(test)]

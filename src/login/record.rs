@@ -133,6 +133,16 @@ pub(super) async fn signed_in(
     write(call, of_person(row, identity)).await;
 }
 
+/// Somebody let a program in.
+pub(super) async fn transferred(call: &Call<'_>, landing: &Landing, agent: &str, identity: &Identity) {
+    tracing::info!(
+        request.id = %call.request_id, user.id = %identity.user, agent,
+        "A program was given a session of its own"
+    );
+    let row = row(call, "transfer", true, Some(landing), Some(identity.provider));
+    write(call, of_person(row, identity)).await;
+}
+
 /// Somebody signed out here.
 pub(super) async fn signed_out(call: &Call<'_>, identity: &Identity) {
     tracing::info!(request.id = %call.request_id, user.id = %identity.user, "Signed out");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, to_bytes};
 use axum::extract::{Extension, Request, State};
 use http::{Method, Response};
 
@@ -13,8 +13,8 @@ use super::failure::{Ended, Why};
 use super::query::Query;
 use super::visit::{Place, Visit};
 use super::{
-    Login, authorized, callback, certs, front_channel, get_identity, logout, protected_resource, record,
-    refresh, start,
+    Login, authorized, callback, certs, front_channel, get_identity, logout, metadata, protected_resource,
+    record, refresh, start, transfer,
 };
 use crate::pages::person::NotFound;
 
@@ -31,7 +31,9 @@ async fn answer(
     Extension(visit): Extension<Visit>,
     request: Request,
 ) -> Response<Body> {
-    let (parts, _) = request.into_parts();
+    let (parts, body) = request.into_parts();
+    // The gate has read it already, up to its own limit.
+    let form = to_bytes(body, LONGEST_FORM).await.unwrap_or_default();
     let snapshot = login.published.load();
     let query = Query::parse(parts.uri.query());
     let refused = query.as_ref().err().copied();
@@ -42,6 +44,7 @@ async fn answer(
         request_id: visit.request_id.to_string(),
         parts: &parts,
         query: query.unwrap_or_default(),
+        form: &form,
     };
     let answered = match refused {
         Some(refused) => Err(Ended::from(refused)),
@@ -59,25 +62,40 @@ async fn answer(
 
 const PREFIX: &str = "/cdn-cgi/access/";
 
+/// The longest form that is sent here, in bytes. A longer one reads as an empty one, which asks for nothing.
+const LONGEST_FORM: usize = 64 * 1024;
+
 async fn route(call: &Call<'_>) -> Result<Answer, Ended> {
     let path = call.visit.target.path();
     // HEAD is how cloudflared walks the chain; it must see what GET would.
     let reading = matches!(call.parts.method, Method::GET | Method::HEAD);
     let place = call.visit.place;
+    if place == Place::ApplicationHost && metadata::is_asked_for(call) {
+        return metadata::answer(call).await;
+    }
+    if matches!(place, Place::AuthHost | Place::TransferHost)
+        && let Some(key) = path.strip_prefix(transfer::COLLECT)
+    {
+        return transfer::collect(call, key).await;
+    }
     let Some(name) = path.strip_prefix(PREFIX) else {
-        return Ok(match path.strip_prefix(protected_resource::PATH) {
-            Some(below) if reading && place != Place::Unknown => protected_resource::answer(call, below),
+        return Ok(match protected_resource::which(path) {
+            Some(asked) if reading && place.is_ours() => asked.answer(call),
             _ => not_found(call),
         });
     };
+    if (place, name) == (Place::AuthHost, transfer::NAME) {
+        return transfer::approve(call).await;
+    }
     if !reading {
         return Err(Why::Method.into());
     }
     match (place, name) {
-        (Place::Unknown, _) => Ok(not_found(call)),
+        (Place::Unknown | Place::TransferHost, _) => Ok(not_found(call)),
         (_, "certs") => Ok(certs::answer(call)),
         (_, "get-identity") => get_identity::answer(call).await,
         (_, "logout") => logout::answer(call).await,
+        (Place::ApplicationHost, "cli") => transfer::begin(call),
         (Place::ApplicationHost, "authorized") => authorized::answer(call).await,
         (Place::AuthHost, "login") => start::answer(call, "").await,
         (Place::AuthHost, "callback") => callback::answer(call).await,
@@ -92,6 +110,6 @@ async fn route(call: &Call<'_>) -> Result<Answer, Ended> {
     }
 }
 
-fn not_found(call: &Call<'_>) -> Answer {
+pub(super) fn not_found(call: &Call<'_>) -> Answer {
     call.page(&NotFound::Page)
 }

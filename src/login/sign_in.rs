@@ -42,8 +42,9 @@ pub(super) struct Signing<'c> {
 
 /// Makes the session and answers.
 pub(super) async fn finish(call: &Call<'_>, signing: Signing<'_>) -> Result<Answer, Ended> {
-    let landing = match &signing.state.purpose {
-        LoginPurpose::Open(landing) => landing,
+    let (landing, transfer) = match &signing.state.purpose {
+        LoginPurpose::Open(landing) => (landing, None),
+        LoginPurpose::Transfer(request) => (&request.landing, Some(request)),
         LoginPurpose::Refresh(nonce) => return refresh::finish(call, &signing, nonce).await,
     };
     if let Some(session) = stepped_up(&signing) {
@@ -55,7 +56,10 @@ pub(super) async fn finish(call: &Call<'_>, signing: Signing<'_>) -> Result<Answ
     end_previous(call, signing.previous.as_ref()).await?;
     let identity = session.identity().identity.clone();
     record::signed_in(call, Some(landing), &identity, &signing.signed_in.email_steps).await;
-    let mut answer = to_application(call, signing.state, &session, landing).await?;
+    let mut answer = match transfer {
+        Some(request) => redirect(&request.after_login(session.nonce()).address(call)),
+        None => to_application(call, signing.state, &session, landing).await?,
+    };
     set_cookie(&mut answer, organization_cookie(call, &session, &identity).await?);
     Ok(answer)
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::answer::{Answer, redirect, set_cookie};
 use super::bounce::{self, Bounces};
 use super::call::{Call, label};
+use super::command_line;
 use super::evaluate::MaxAge;
 use super::failure::{Ended, Why};
 use super::hand_over::{Judged, hand_over, judge_anew, refuse};
@@ -64,7 +65,10 @@ async fn sign_in(
         }));
     }
     let another_account = call.query.value("prompt") == Some("select_account");
-    let session = call.organization_session().await?;
+    let session = match call.organization_session().await? {
+        None => command_line::session(call).await?,
+        known => known,
+    };
     if !another_account && let Some(session) = &session {
         match judge_anew(call, application, session, landing, MaxAge::Beginning).await? {
             Judged::Enters(_) => return Ok(hand_over(call, session, landing.clone())),
@@ -98,7 +102,7 @@ async fn sign_in(
 }
 
 /// The provider to go to without asking: the one picked on the chooser page, or the only one.
-fn chosen<'p>(
+pub(super) fn chosen<'p>(
     call: &Call<'_>,
     application: &ProtectedApplication,
     providers: &'p [Arc<IdentityProvider>],

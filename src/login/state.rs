@@ -9,6 +9,7 @@ use url::Url;
 use super::fingerprint::Fingerprint;
 use super::landing::Landing;
 use super::return_path::ReturnPath;
+use super::transfer::TransferRequest;
 use crate::clock::Clock;
 use crate::crypto::digest::{Sha256, sha256};
 use crate::crypto::seal::{NotSealedHere, Purpose, Sealer};
@@ -76,6 +77,9 @@ pub enum LoginPurpose {
     /// To read the identity of a live session anew.
     #[serde(rename = "r")]
     Refresh(SessionNonce),
+    /// To give tokens to a program at a command line.
+    #[serde(rename = "t")]
+    Transfer(Box<TransferRequest>),
 }
 
 /// Why a `state` is not accepted.
@@ -99,8 +103,10 @@ impl LoginState {
                 path_dropped: false,
             };
         }
-        if let LoginPurpose::Open(landing) = &mut self.purpose {
-            landing.path = root;
+        match &mut self.purpose {
+            LoginPurpose::Open(landing) => landing.path = root,
+            LoginPurpose::Transfer(request) => request.landing.path = root,
+            LoginPurpose::Refresh(_) => {}
         }
         SealedState {
             text: self.sealed(sealer, clock),
@@ -138,6 +144,7 @@ impl LoginState {
     pub fn landing(&self) -> Option<&Landing> {
         match &self.purpose {
             LoginPurpose::Open(landing) => Some(landing),
+            LoginPurpose::Transfer(request) => Some(&request.landing),
             LoginPurpose::Refresh(_) => None,
         }
     }

@@ -38,6 +38,15 @@ pub enum Place {
     AuthHost,
     /// One that at least one application covers.
     ApplicationHost,
+    /// The one that cloudflared fetches its tokens from, besides the organization's own.
+    TransferHost,
     /// Nobody's.
     Unknown,
+}
+
+impl Place {
+    /// Whether it belongs to the organization or to an application.
+    pub fn is_ours(self) -> bool {
+        matches!(self, Self::AuthHost | Self::ApplicationHost)
+    }
 }

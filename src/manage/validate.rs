@@ -101,6 +101,13 @@ impl Manage {
                     format!("{destination} is on the auth host, which serves no application"),
                 ));
             }
+            let transfer = self.organization.transfer_host.as_ref();
+            if transfer.is_some_and(|host| destination.host() == host.as_str()) {
+                problems.push(problem(
+                    "/destinations",
+                    format!("{destination} is on the transfer host, which serves no application"),
+                ));
+            }
             let taken = neighbours
                 .addresses
                 .insert(destination.clone(), application.name.clone());

@@ -24,6 +24,8 @@ pub struct Organization {
     pub idle_timeout: Option<GoDuration>,
     /// Ours: addresses besides our own hosts' that `returnTo` of a sign-out may name, each compared whole.
     pub logout_return_to: Vec<Url>,
+    /// A further host on which programs may fetch their tokens: the one that cloudflared knows.
+    pub transfer_host: Option<Host>,
 }
 
 /// Scheme, host and port of the auth host (Access: team domain). Application hosts inherit scheme and port.

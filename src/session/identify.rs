@@ -321,6 +321,18 @@ pub fn organization_token(
     headers: &HeaderMap,
     now_ms: i64,
 ) -> Result<Verified, OrganizationTokenRefused> {
+    let name = cookies::organization_name(&snapshot.organization.auth);
+    organization_token_named(name, snapshot, headers, now_ms)
+}
+
+/// The same for a cookie of another name, which only clients that are no browsers may use: over https the name's prefix
+/// is what keeps sibling hosts from planting a token.
+pub fn organization_token_named(
+    name: &str,
+    snapshot: &Snapshot,
+    headers: &HeaderMap,
+    now_ms: i64,
+) -> Result<Verified, OrganizationTokenRefused> {
     let aud = token::organization_audience(&snapshot.organization.account_id)
         .ok_or(OrganizationTokenRefused::NoneGood)?;
     let demand = Demand {
@@ -329,7 +341,6 @@ pub fn organization_token(
         issuer: snapshot.organization.auth.origin(),
         now: now_ms.div_euclid(1000),
     };
-    let name = cookies::organization_name(&snapshot.organization.auth);
     let mut found: Option<Verified> = None;
     let mut shown = false;
     for token in cookies::values(headers, name) {

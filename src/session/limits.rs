@@ -65,10 +65,11 @@ impl FailureLimit {
 
 /// What counts as one client: an IPv4 address, or an IPv6 /64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Prefix(u128);
+pub struct Prefix(u128);
 
 impl Prefix {
-    fn of(address: IpAddr) -> Self {
+    /// The client of an address.
+    pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(v4) => Self(v4.to_ipv6_mapped().to_bits()),
             IpAddr::V6(v6) => Self(v6.to_bits() >> 64 << 64),

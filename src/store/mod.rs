@@ -27,6 +27,7 @@ mod patience;
 mod row;
 mod sessions;
 mod spent;
+mod transfers;
 mod users;
 mod wake;
 mod write;
@@ -50,6 +51,7 @@ pub use error::StoreError;
 pub use keys::{KeyState, SigningKeyRow};
 pub use logs::{AccessRequest, AccessRequestFilter};
 pub use sessions::{NewSession, SessionInserted, SessionRow};
+pub use transfers::Transfer;
 pub use users::User;
 pub use write::{Actor, ActorKind, AuditEntry, ObjectWrite};
 

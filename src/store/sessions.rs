@@ -111,6 +111,7 @@ const MAY_MINT: &str = "SELECT sessions.nonce FROM sessions JOIN users ON users.
 const TOUCH: &str = "UPDATE sessions SET last_use_ms = $1 WHERE nonce = $2 AND last_use_ms < $1";
 const FORGET_SESSIONS: &str = "DELETE FROM sessions WHERE expires_ms < $1";
 const FORGET_SPENT: &str = "DELETE FROM spent WHERE until_ms < $1";
+const FORGET_TRANSFERS: &str = "DELETE FROM transfers WHERE until_ms < $1";
 const FORGET_CHANGES: &str =
     "DELETE FROM changes WHERE at_ms < $1 AND seq < (SELECT seq FROM change_head WHERE one = 1)";
 
@@ -263,6 +264,7 @@ impl Store {
             (FORGET_SESSIONS, before_ms),
             (FORGET_CHANGES, before_ms),
             (FORGET_SPENT, self.now_ms()),
+            (FORGET_TRANSFERS, self.now_ms()),
         ] {
             bounded(async {
                 let mut connection = self.writer().await?;

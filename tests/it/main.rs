@@ -10,6 +10,9 @@ mod abuse;
 mod browser;
 
 #[cfg(test)]
+mod clients;
+
+#[cfg(test)]
 mod entra;
 
 #[cfg(test)]

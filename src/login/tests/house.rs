@@ -136,7 +136,7 @@ impl House {
             store: store.clone(),
             sessions: sessions.clone(),
             lookup: SessionLookup::start(sessions.clone(), store.clone(), clock.clone(), &shutdown),
-            revoker: Revoker::new(sessions.clone(), store, shutdown),
+            revoker: Revoker::new(sessions.clone(), store.clone(), shutdown.clone()),
             signer,
             relying_party: RelyingParty::new(Outbound::new().unwrap(), clock.clone()),
             evaluations: Evaluations::new(Outbound::new().unwrap(), clock.clone()),
@@ -145,6 +145,8 @@ impl House {
             metrics: Arc::new(Metrics::new()),
             unknown_sign_outs: Arc::new(FailureLimit::default()),
             failed_steps: Arc::new(FailureLimit::default()),
+            transfers: crate::login::Transfers::start(store.clone(), &shutdown),
+            metadata: crate::login::Metadata::default(),
         };
         Self {
             router: router(login.clone()),
@@ -258,6 +260,7 @@ impl Plan {
                 sign_out_at_provider: false,
                 idle_timeout: None,
                 logout_return_to: Vec::new(),
+                transfer_host: None,
             },
             providers: vec![provider(1, entra)],
             applications: vec![

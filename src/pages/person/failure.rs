@@ -86,6 +86,28 @@ impl<'a> Failure<'a> {
         }
     }
 
+    /// A program's request for tokens was approved before.
+    pub fn transfer_used() -> Self {
+        Self {
+            code: "transfer_used",
+            title: words::TRANSFER_USED_TITLE,
+            what: words::TRANSFER_USED,
+            mend: words::TRANSFER_MEND,
+            ..Self::own(StatusCode::BAD_REQUEST, None)
+        }
+    }
+
+    /// A program's request for tokens is too old to be approved.
+    pub fn transfer_expired() -> Self {
+        Self {
+            code: "transfer_expired",
+            title: words::TRANSFER_EXPIRED_TITLE,
+            what: words::TRANSFER_EXPIRED,
+            mend: words::TRANSFER_MEND,
+            ..Self::own(StatusCode::BAD_REQUEST, None)
+        }
+    }
+
     /// The provider's answer failed one of our checks.
     pub fn answer_not_accepted(again: Option<&'a str>) -> Self {
         Self {

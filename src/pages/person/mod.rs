@@ -6,6 +6,7 @@
 
 mod accept;
 mod action;
+mod approve;
 mod assets;
 mod bad_request;
 mod chooser;
@@ -30,6 +31,7 @@ mod words;
 mod tests;
 
 pub use accept::Accept;
+pub use approve::{Approve, Approved};
 pub use assets::{Ancestors, Script};
 pub use bad_request::BadRequest;
 pub use chooser::{Choice, Chooser};

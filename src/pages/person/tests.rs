@@ -204,6 +204,48 @@ fn every_page(mut look: impl FnMut(&str, &dyn Page, Response<Bytes>)) {
             }),
         ),
         (
+            "approve",
+            Box::new(Approve {
+                app: APP,
+                who: HOSTILE,
+                agent: HOSTILE,
+                code: "7F3K-92QX",
+                key_start: HOSTILE,
+                here: "198.51.100.7",
+                waits_at: Some("2001:db8::7"),
+                everything: true,
+                consent: HOSTILE,
+                action: "/cdn-cgi/access/transfer",
+                another_account: LINK,
+            }),
+        ),
+        (
+            "approve, one application",
+            Box::new(Approve {
+                app: APP,
+                who: HOSTILE,
+                agent: HOSTILE,
+                code: "7F3K-92QX",
+                key_start: "AbCd",
+                here: "198.51.100.7",
+                waits_at: None,
+                everything: false,
+                consent: "x",
+                action: "javascript:alert(1)",
+                another_account: LINK,
+            }),
+        ),
+        (
+            "approved",
+            Box::new(Approved {
+                app: APP,
+                agent: HOSTILE,
+                href: LINK,
+            }),
+        ),
+        ("transfer used", Box::new(Failure::transfer_used())),
+        ("transfer expired", Box::new(Failure::transfer_expired())),
+        (
             "front channel",
             Box::new(FrontChannel {
                 provider_origin: "https://login.microsoftonline.com",

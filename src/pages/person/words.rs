@@ -80,6 +80,33 @@ pub(super) const REFRESHED_TITLE: &str = "Your identity is up to date";
 pub(super) const REFRESHED: &str =
     "Your name, address and groups were read again. Applications see them from the next page on.";
 
+// A program at a command line.
+pub(super) const APPROVE_TITLE: &str = "May a program open {app} for you?";
+pub(super) const APPROVE_ASKS: &str =
+    "A program that calls itself {agent} asks to open {app} at {host} as you, {who}.";
+pub(super) const APPROVE_EVERYTHING: &str =
+    "It will then be able to open {app} and everything else here that you may open, until its session ends.";
+pub(super) const APPROVE_ONE: &str = "It will then be able to open {app} until its session ends.";
+pub(super) const APPROVE_CODE: &str = "Go on only if you started it yourself and it shows this code:";
+pub(super) const APPROVE_NO_CODE: &str =
+    "A program that shows an address instead: the token in it must begin with {start}.";
+pub(super) const APPROVE_PLACES: &str = "This browser is at {here}. The program waits at {there}.";
+pub(super) const APPROVE_PLACE: &str = "This browser is at {here}. Where the program waits is not known yet.";
+pub(super) const APPROVE_NOT_YOU: &str =
+    "If somebody sent you this link, or you started nothing, close this page: nothing has been given away.";
+pub(super) const APPROVE_YES: &str = "Let it in";
+pub(super) const APPROVED_TITLE: &str = "You can go back to your terminal";
+pub(super) const APPROVED: &str = "{agent} can fetch its session now. You can close this page.";
+pub(super) const APPROVED_END: &str =
+    "The session is one of its own: it goes on when you sign out here, and it can be ended alone.";
+pub(super) const APPROVED_OPEN: &str = "Open {app} in this browser";
+pub(super) const TRANSFER_USED_TITLE: &str = "This was approved already";
+pub(super) const TRANSFER_USED: &str = "Each request of a program can be approved once.";
+pub(super) const TRANSFER_MEND: &str = "If the program still waits, start it again.";
+pub(super) const TRANSFER_EXPIRED_TITLE: &str = "The program waited too long";
+pub(super) const TRANSFER_EXPIRED: &str =
+    "A request of a program has to be approved within ten minutes; this one is older.";
+
 // A login that did not finish.
 pub(super) const INVALID_LOGIN_SESSION_TITLE: &str = "Invalid login session";
 pub(super) const INVALID_LOGIN_SESSION: &str =

@@ -78,6 +78,7 @@ impl Held {
             sign_out_at_provider: false,
             idle_timeout: None,
             logout_return_to: Vec::new(),
+            transfer_host: None,
         };
         let inputs = Inputs {
             documents: &self.documents,

@@ -7,4 +7,5 @@ mod logs;
 mod open;
 pub(crate) mod people;
 mod sessions;
+mod transfers;
 mod unavailable;

@@ -34,6 +34,11 @@ fn lines_with(text: &str) -> Vec<Value> {
     lines.map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+/// Whether this text stands anywhere.
+pub(crate) fn contains(text: &str) -> bool {
+    !lines_with(text).is_empty()
+}
+
 /// The lines that told an operator of a request: neither the one of every request nor those for developers.
 pub(crate) fn told_of(request_id: &str) -> Vec<Value> {
     let mut lines = lines_with(request_id);

@@ -1,0 +1,249 @@
+//! The page that asks the person, and what the person says: `GET` and `POST auth/cdn-cgi/access/transfer`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::ORIGIN;
+use http::{HeaderMap, Method};
+
+use super::NAME;
+use super::begin::opened_by_a_person;
+use super::grant::grant;
+use super::request::{Consent, TransferRefused, TransferRequest};
+use crate::login::answer::{Answer, redirect};
+use crate::login::call::{Call, label};
+use crate::login::failure::{Ended, Why};
+use crate::login::hand_over::{Judged, judge, refuse};
+use crate::login::leave::{Leaving, leave};
+use crate::login::query::Query;
+use crate::login::start::chosen;
+use crate::login::state::LoginPurpose;
+use crate::login::step_up::step_up;
+use crate::model::idp::Prompt;
+use crate::pages::person::{Approve, Choice, Chooser};
+use crate::session::table::LiveSession;
+use crate::snapshot::ProtectedApplication;
+
+/// Characters of the key that are shown for programs without a code: 48 bits.
+const KEY_START: usize = 8;
+
+/// Asks the person, or does what the person said.
+pub(in crate::login) async fn approve(call: &Call<'_>) -> Result<Answer, Ended> {
+    match call.parts.method {
+        Method::GET | Method::HEAD => ask(call).await,
+        Method::POST => said_yes(call).await,
+        _ => Err(Why::Method.into()),
+    }
+}
+
+async fn ask(call: &Call<'_>) -> Result<Answer, Ended> {
+    if !opened_by_a_person(&call.parts.headers) {
+        return Err(Why::CrossSite.into());
+    }
+    let text = call.query.value("request").ok_or(TransferRefused::Foreign)?;
+    let request = TransferRequest::open(text, &call.login.sealer, &call.login.clock)?;
+    let landing = request.landing.clone();
+    let ended = |ended: Ended| ended.on_the_way_to(&landing);
+    match look(call, &request).await.map_err(ended)? {
+        Standing::MayAsk {
+            application, session, ..
+        } => Ok(page(call, &request, &application, &session)),
+        Standing::Elsewhere(answer) => Ok(answer),
+    }
+}
+
+async fn said_yes(call: &Call<'_>) -> Result<Answer, Ended> {
+    if !sent_by_our_page(&call.parts.headers, call.auth().origin()) {
+        return Err(Why::CrossSite.into());
+    }
+    let form = std::str::from_utf8(call.form).map_err(|_| TransferRefused::Foreign)?;
+    let form = Query::parse(Some(form))?;
+    let text = form.value("consent").ok_or(TransferRefused::Foreign)?;
+    let consent = Consent::open(text, &call.login.sealer, &call.login.clock)?;
+    let request = consent.request;
+    let landing = request.landing.clone();
+    let ended = |ended: Ended| ended.on_the_way_to(&landing);
+    match look(call, &request).await.map_err(ended)? {
+        Standing::MayAsk {
+            application,
+            session,
+            duration,
+        } => {
+            if *session.nonce() != consent.session {
+                return Err(TransferRefused::Foreign.into()); // shown to another person, or before a new login
+            }
+            grant(call, &request, &application, &session, duration)
+                .await
+                .map_err(ended)
+        }
+        Standing::Elsewhere(answer) => Ok(answer),
+    }
+}
+
+/// How a request stands in this browser.
+enum Standing {
+    /// The person at it may approve it; a token for the application would live this long.
+    MayAsk {
+        application: Arc<ProtectedApplication>,
+        session: Arc<LiveSession>,
+        duration: Duration,
+    },
+    /// Something else comes first, or instead.
+    Elsewhere(Answer),
+}
+
+async fn look(call: &Call<'_>, request: &TransferRequest) -> Result<Standing, Ended> {
+    let landing = &request.landing;
+    let application = call
+        .snapshot
+        .applications
+        .get(&landing.app)
+        .filter(|application| call.is_on(&landing.host, application))
+        .cloned()
+        .ok_or(Why::NoApplication)?;
+    let elsewhere = |answer| Ok(Standing::Elsewhere(answer));
+    let another_account = call.query.value("prompt") == Some("select_account");
+    let session = call.organization_session().await?;
+    let Some(session) = session.filter(|session| !another_account && is_enough(call, request, session))
+    else {
+        return sign_in(call, request, &application, another_account)
+            .await
+            .and_then(elsewhere);
+    };
+    match judge(call, &application, &session) {
+        Judged::Enters(duration) => Ok(Standing::MayAsk {
+            application,
+            session,
+            duration,
+        }),
+        // Nobody needs a token there.
+        Judged::Open => elsewhere(redirect(&landing.address(call.auth()))),
+        Judged::OtherProvider => sign_in(call, request, &application, false)
+            .await
+            .and_then(elsewhere),
+        // What is found out on the way is kept with the person's session; the program asks again afterwards.
+        Judged::Needs(need) => step_up(call, &application, &session, landing, &need)
+            .await
+            .and_then(elsewhere),
+        Judged::Refused(refusal) => elsewhere(refuse(call, &application, &session, landing, &refusal).await),
+    }
+}
+
+/// Whether a live session will do. A program's session is a new sign-in: where the provider is set to ask the person at
+/// each of them (`prompt`), it is asked, and only the session of that very login counts.
+fn is_enough(call: &Call<'_>, request: &TransferRequest, session: &LiveSession) -> bool {
+    let provider = call.snapshot.providers.get(&session.provider());
+    let asks_each_time = provider
+        .is_some_and(|provider| matches!(provider.entra.prompt, Some(Prompt::Login | Prompt::SelectAccount)));
+    !asks_each_time || request.fresh.as_ref() == Some(session.nonce())
+}
+
+async fn sign_in(
+    call: &Call<'_>,
+    request: &TransferRequest,
+    application: &ProtectedApplication,
+    another_account: bool,
+) -> Result<Answer, Ended> {
+    let providers = call.providers_of(application);
+    let Some(provider) = chosen(call, application, &providers)? else {
+        let prompt = if another_account { SELECT_ACCOUNT } else { "" };
+        let links: Vec<String> = providers
+            .iter()
+            .map(|provider| format!("{}&idp={}{prompt}", request.address(call), provider.id))
+            .collect();
+        let choices: Vec<Choice<'_>> = providers
+            .iter()
+            .zip(&links)
+            .map(|(provider, href)| Choice {
+                name: &provider.name,
+                href,
+                last_used: false,
+            })
+            .collect();
+        return Ok(call.page(&Chooser {
+            app: Some(label(application, &request.landing)),
+            choices: &choices,
+            path_dropped: false,
+        }));
+    };
+    let leaving = Leaving {
+        prompt: another_account.then_some(Prompt::SelectAccount),
+        ..Leaving::new(provider, LoginPurpose::Transfer(Box::new(request.clone())))
+    };
+    leave(call, leaving).await
+}
+
+const SELECT_ACCOUNT: &str = "&prompt=select_account";
+
+fn page(
+    call: &Call<'_>,
+    request: &TransferRequest,
+    application: &ProtectedApplication,
+    session: &LiveSession,
+) -> Answer {
+    let login = call.login;
+    let identity = session.identity().identity.clone();
+    let consent = Consent {
+        request: request.clone(),
+        session: session.nonce().clone(),
+    };
+    let key = request.key.to_string();
+    let waits_at = login
+        .transfers
+        .waits_at(&request.key)
+        .map(|address| address.to_string());
+    call.page(&Approve {
+        app: label(application, &request.landing),
+        who: identity.label(),
+        agent: &request.agent,
+        code: &request.key.code(),
+        key_start: key.get(..KEY_START).unwrap_or(&key),
+        here: &call.visit.client.to_string(),
+        waits_at: waits_at.as_deref(),
+        everything: request.organization,
+        consent: &consent.seal(&login.sealer, &login.clock),
+        action: &format!("/cdn-cgi/access/{NAME}"),
+        another_account: &(request.address(call) + SELECT_ACCOUNT),
+    })
+}
+
+/// Whether a form was sent by a page of this origin. A page that tells no referrer sends `Origin: null` (Fetch §3.2), so
+/// that alone is no sign of a foreign one; then `Sec-Fetch-Site` says it, which scripts cannot set.
+fn sent_by_our_page(headers: &HeaderMap, own: &str) -> bool {
+    let site = headers.get("sec-fetch-site");
+    let origin = headers.get(ORIGIN);
+    site.is_none_or(|site| site == "same-origin")
+        && origin.is_none_or(|origin| origin == own || (origin == "null"))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    #[test]
+    fn only_our_own_page_may_say_yes() {
+        let sent = |headers: &[(&'static str, &'static str)]| {
+            let headers: HeaderMap = headers
+                .iter()
+                .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+                .collect();
+            sent_by_our_page(&headers, "https://login.example.com")
+        };
+        assert!(sent(&[("origin", "https://login.example.com")]));
+        assert!(sent(&[("origin", "null"), ("sec-fetch-site", "same-origin")]));
+        for (origin, site) in [
+            ("https://wiki.example.com", "same-site"),
+            ("https://wiki.example.com", "same-origin"),
+            ("null", "cross-site"),
+            ("null", "same-site"),
+            ("https://login.example.com", "none"),
+        ] {
+            assert!(
+                !sent(&[("origin", origin), ("sec-fetch-site", site)]),
+                "{origin} {site}"
+            );
+        }
+    }
+}
