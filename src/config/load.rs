@@ -166,9 +166,10 @@ fn meaning(reader: &Reader<'_>, document: &DeTable<'_>) -> Option<Config> {
             "name the proxy that sets it in trusted_proxies",
         );
     }
-    let outbound = root
-        .node("outbound")
-        .map_or_else(|| Some(outbound::OutboundConfig::default()), |node| outbound::read(&node));
+    let outbound = root.node("outbound").map_or_else(
+        || Some(outbound::OutboundConfig::default()),
+        |node| outbound::read(&node),
+    );
     let mut clouds = clouds::builtin();
     let own_clouds = root
         .node("clouds")

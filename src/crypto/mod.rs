@@ -5,5 +5,5 @@ pub mod digest;
 pub mod equal;
 pub mod random;
 pub mod seal;
-pub mod x509;
 pub mod transfer;
+pub mod x509;

@@ -12,13 +12,14 @@ use super::grant::grant;
 use super::request::{Consent, TransferRefused, TransferRequest};
 use crate::login::answer::{Answer, redirect};
 use crate::login::call::{Call, label};
+use crate::login::evaluate::MaxAge;
 use crate::login::failure::{Ended, Why};
-use crate::login::hand_over::{Judged, judge, refuse};
+use crate::login::hand_over::{Judged, judge_anew, refuse};
 use crate::login::leave::{Leaving, leave};
 use crate::login::query::Query;
 use crate::login::start::chosen;
 use crate::login::state::LoginPurpose;
-use crate::login::step_up::step_up;
+use crate::login::step_up::{Station, step_up};
 use crate::model::idp::Prompt;
 use crate::pages::person::{Approve, Choice, Chooser};
 use crate::session::table::LiveSession;
@@ -110,7 +111,7 @@ async fn look(call: &Call<'_>, request: &TransferRequest) -> Result<Standing, En
             .await
             .and_then(elsewhere);
     };
-    match judge(call, &application, &session) {
+    match judge_anew(call, &application, &session, landing, MaxAge::Beginning).await? {
         Judged::Enters(duration) => Ok(Standing::MayAsk {
             application,
             session,
@@ -122,7 +123,7 @@ async fn look(call: &Call<'_>, request: &TransferRequest) -> Result<Standing, En
             .await
             .and_then(elsewhere),
         // What is found out on the way is kept with the person's session; the program asks again afterwards.
-        Judged::Needs(need) => step_up(call, &application, &session, landing, &need)
+        Judged::Needs(need) => step_up(call, &application, &session, landing, &need, Station::LoginPage)
             .await
             .and_then(elsewhere),
         Judged::Refused(refusal) => elsewhere(refuse(call, &application, &session, landing, &refusal).await),

@@ -43,6 +43,7 @@ pub(in crate::login) fn begin(call: &Call<'_>) -> Result<Answer, Ended> {
             path: path(call, application)?,
             app_session: Fingerprint::of(&session),
             bounces: Bounces::default(),
+            certificate: (&call.visit.facts(call.now_ms()).certificate).into(),
         },
         organization: call.query.value("send_org_token") == Some("true"),
         agent: agent(call.query.value("agent")),

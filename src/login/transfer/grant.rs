@@ -110,6 +110,7 @@ async fn branch(
         expires_ms: person.expires_ms(),
         last_use_ms: call.now_ms(),
         identity: identity_of(user.id),
+        epochs: Vec::new(),
     };
     match login.sessions.install(asked, found) {
         Ok(session) => Ok(session),
@@ -126,13 +127,14 @@ async fn put(
     duration: Duration,
 ) -> Result<(), Ended> {
     let login = call.login;
-    if !login.store.may_mint(session.nonce()).await? {
+    let aud = &application.app.aud;
+    let Some(epoch) = login.store.minted_in(session.nonce(), aud).await? else {
         return Err(Why::SessionOver.into());
-    }
+    };
     let identity = session.identity().identity.clone();
     let (organization, now) = (call.organization(), login.clock.now_seconds());
-    let aud = &application.app.aud;
-    let claims = mint::application(organization, aud, session, &identity, duration, now);
+    let life = mint::Life { duration, epoch, now };
+    let claims = mint::application(organization, aud, session, &identity, life);
     let app_token = login.signer.sign(&claims).await?;
     let exp = session.expires_ms().div_euclid(1000);
     let org_claims = mint::organization(organization, session.nonce(), &identity, now, exp)
