@@ -24,14 +24,16 @@ use crate::config::listen::Listen;
 use crate::crypto::seal::Sealer;
 use crate::entra::RelyingParty;
 use crate::entra::outbound::Outbound;
-use crate::feed::{Builder, Follower, Parts, Wanted};
+use crate::feed::{self, Builder, Follower, Parts, Wanted};
 use crate::gate::control::ControlPlane;
 use crate::gate::{Gate, Shared};
 use crate::geo::Geo;
 use crate::listener::tls::Certificates;
 use crate::listener::{self, Cores, Gatekeeper, Sockets};
+use crate::login::renew::Renewal;
 use crate::login::{self, Login};
 use crate::manage::{self, Manage, Outcome};
+use crate::model::duration::GoDuration;
 use crate::model::idp::Cloud;
 use crate::model::organization::Organization;
 use crate::model::upstream::Upstream;
@@ -107,7 +109,7 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
 
     // The control plane: the login chain, the feed, what recurs.
     let login = login_chain(&foundation, &memory, Arc::clone(&metrics), &clock)?;
-    let control = ControlPlane::start(login::router(login), &shutdown);
+    let (renewal, control) = control_plane(login, &shutdown);
     let Foundation {
         store,
         sealer,
@@ -174,6 +176,7 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
         failures: Arc::new(FailureLimit::default()),
         geo,
         control,
+        renewal,
         sealer: sealer.clone(),
         clock: clock.clone(),
         metrics,
@@ -273,7 +276,11 @@ impl Memory {
             .build()
             .await
             .context("the first snapshot cannot be built")?;
-        let sessions = SessionTable::new();
+        let idle = foundation.organization.idle_timeout.as_ref();
+        let sessions = SessionTable::with_idle_timeout(idle.map(GoDuration::length));
+        feed::take_up_epochs(store, &sessions)
+            .await
+            .context("the revoked tokens cannot be read")?;
         Ok(Self {
             signer,
             builder,
@@ -310,6 +317,12 @@ fn login_chain(
         unknown_sign_outs: Arc::new(FailureLimit::default()),
         failed_steps: Arc::new(FailureLimit::default()),
     })
+}
+
+/// What answers on the control plane, started.
+fn control_plane(login: Login, shutdown: &Shutdown) -> (Renewal, ControlPlane) {
+    let renewal = Renewal::start(login.clone(), shutdown);
+    (renewal, ControlPlane::start(login::router(login), shutdown))
 }
 
 /// Makes the objects of the store as the file declares them.

@@ -22,7 +22,7 @@ use crate::session::keys::{KeyError, Signer};
 use crate::session::table::{Cause, SessionTable, Whose};
 use crate::shutdown::Shutdown;
 use crate::snapshot::{Inputs, ObjectFault, Published, Snapshot};
-use crate::store::{Change, ChangeKind, Feed as Read, Position, Store, StoreError};
+use crate::store::{Change, ChangeKind, Feed as Read, Position, Store, StoreError, TokensOf};
 use crate::telemetry::metrics::Metrics;
 
 /// The longest time between two looks at the store.
@@ -199,6 +199,7 @@ impl Follower {
                 *position = self.store.head().await?;
                 wanted.ask_anew();
                 self.ask_for_every_session().await?;
+                take_up_epochs(&self.store, &self.table).await?;
             }
         }
         Ok(())
@@ -210,6 +211,7 @@ impl Follower {
             match change.kind {
                 ChangeKind::Objects | ChangeKind::Keys => objects = true,
                 ChangeKind::IdentityChanged => {}
+                ChangeKind::TokensRevoked => self.tokens_revoked(change),
                 ending => {
                     if let Some(whose) = whose(ending, &change.subject) {
                         self.table.end(&whose, Cause::ElsewhereEnded);
@@ -221,15 +223,34 @@ impl Follower {
                         );
                         self.table.end(&Whose::Everybody, Cause::ElsewhereEnded);
                     }
-                    let delay_ms = self.clock.now_ms().saturating_sub(change.at_ms);
-                    let delay = Duration::from_millis(u64::try_from(delay_ms).unwrap_or(0));
-                    self.metrics.revocation_applied(delay);
+                    self.applied(change);
                 }
             }
         }
         if objects {
             wanted.ask();
         }
+    }
+
+    fn tokens_revoked(&self, change: &Change) {
+        if let Some(of) = TokensOf::from_subject(&change.subject) {
+            self.table
+                .tokens_revoked(&of.aud, of.session.as_ref(), change.seq);
+        } else {
+            // A row that cannot be read must not let anybody stay in.
+            tracing::error!(
+                seq = change.seq,
+                "A revocation of tokens names no application; ending every session here"
+            );
+            self.table.end(&Whose::Everybody, Cause::ElsewhereEnded);
+        }
+        self.applied(change);
+    }
+
+    fn applied(&self, change: &Change) {
+        let delay_ms = self.clock.now_ms().saturating_sub(change.at_ms);
+        let delay = Duration::from_millis(u64::try_from(delay_ms).unwrap_or(0));
+        self.metrics.revocation_applied(delay);
     }
 
     async fn take_over_identity(&self, subject: &str) -> Result<(), StoreError> {
@@ -257,6 +278,24 @@ impl Follower {
         }
         Ok(())
     }
+}
+
+/// Learns which application tokens are revoked: at the start, and where the feed was lost.
+///
+/// Epochs of single sessions come with the session; those known here are asked for with it.
+///
+/// # Errors
+/// [`StoreError`] where the store cannot say.
+pub async fn take_up_epochs(store: &Store, table: &SessionTable) -> Result<(), StoreError> {
+    for (aud, epoch) in store.token_epochs().await? {
+        table.tokens_revoked(&aud, None, epoch);
+    }
+    for nonce in table.nonces() {
+        for (aud, epoch) in store.token_epochs_of(&nonce).await? {
+            table.tokens_revoked(&aud, Some(&nonce), epoch);
+        }
+    }
+    Ok(())
 }
 
 /// That a snapshot is wanted. However often it is asked for while one is built, one more is built.
@@ -302,6 +341,8 @@ fn whose(kind: ChangeKind, subject: &str) -> Option<Whose> {
         ChangeKind::UserEnded => subject.parse().ok().map(Whose::User),
         ChangeKind::ProviderEnded => subject.parse().ok().map(Whose::Provider),
         ChangeKind::EverybodyEnded => Some(Whose::Everybody),
-        ChangeKind::Objects | ChangeKind::Keys | ChangeKind::IdentityChanged => None,
+        ChangeKind::Objects | ChangeKind::Keys | ChangeKind::IdentityChanged | ChangeKind::TokensRevoked => {
+            None
+        }
     }
 }

@@ -8,6 +8,7 @@ pub mod certificate;
 pub mod control;
 mod facts;
 mod refuse;
+mod renew;
 mod watch;
 
 use std::cell::Cell;
@@ -29,6 +30,7 @@ use self::watch::Inputs;
 use crate::clock::Clock;
 use crate::crypto::seal::Sealer;
 use crate::geo::Geo;
+use crate::login::renew::Renewal;
 use crate::model::country::CountryCode;
 use crate::model::ids::UserId;
 use crate::proxy::open_streams::KillSwitch;
@@ -62,6 +64,8 @@ pub struct Shared {
     pub geo: Geo,
     /// Answers the gateway's own addresses.
     pub control: ControlPlane,
+    /// Renews application tokens.
+    pub renewal: Renewal,
     /// Seals what travels through browsers.
     pub sealer: Sealer,
     /// The clock.
@@ -249,6 +253,9 @@ impl Gate {
         };
         match forward(&self.core, &admitted.permit, exchange).await {
             Ok(mut response) => {
+                if let Some(token) = admitted.fresh_token {
+                    renew::hand_out(response.headers_mut(), token);
+                }
                 if let Some(cookie) = admitted.set_cookie {
                     response.headers_mut().append(SET_COOKIE, cookie);
                 }

@@ -8,10 +8,10 @@ use crate::clock::Clock;
 use crate::crypto::seal::Sealer;
 use crate::session::grace::StoreGrace;
 use crate::session::keys;
-use crate::session::table::SessionTable;
+use crate::session::table::{Cause, SessionTable, Whose};
 use crate::shutdown::Shutdown;
 use crate::snapshot::Published;
-use crate::store::{Store, StoreError};
+use crate::store::{Ending, Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 
 /// Between two measurements.
@@ -80,11 +80,25 @@ impl Chores {
         self.metrics.sessions_live("organization", count);
     }
 
+    /// Ends what nobody uses any more, so that lists and open streams know it too. Who asks with such a session is told
+    /// so at once, whether this has come to it or not.
+    async fn end_idle(&self, now_ms: i64) -> Result<(), StoreError> {
+        let Some(unused_since_ms) = self.sessions.unused_since_ms(now_ms) else {
+            return Ok(());
+        };
+        let ending = Ending::Idle { unused_since_ms };
+        for nonce in self.store.end_sessions(&ending, Cause::Idle.word()).await? {
+            self.sessions.end(&Whose::Session(nonce), Cause::Idle);
+        }
+        Ok(())
+    }
+
     async fn round(&self, since_ms: i64, warned: &mut secrets::Warned) -> Result<(), StoreError> {
         let now_ms = self.clock.now_ms();
         self.store
             .touch_sessions(&self.sessions.used_since(since_ms))
             .await?;
+        self.end_idle(now_ms).await?;
         self.sessions.forget_over(now_ms);
         self.store.forget_expired(now_ms - KEPT_MS).await?;
         self.store.forget_access_requests(now_ms - LOG_KEPT_MS).await?;

@@ -2,14 +2,15 @@
 
 use std::io;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
 use super::opened::{Opened, open};
 use super::{ConfigFile, Exit, Terminal};
 use crate::model::email::EmailAddress;
+use crate::model::ids::{AudTag, SessionNonce, UserId};
 use crate::session::table::Cause;
-use crate::store::{Ending, SessionRow, StoreError, User};
+use crate::store::{Ending, Kind, SessionRow, StoreError, TokensOf, User};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SessionsCommand {
@@ -20,30 +21,50 @@ pub(super) enum SessionsCommand {
         #[command(flatten)]
         file: ConfigFile,
     },
-    /// End all their sessions and open streams, logins in flight included
+    /// End sessions and their open streams; of a person or everybody, logins in flight too
     End {
-        /// The address
-        email: EmailAddress,
+        #[command(flatten)]
+        whose: Whose,
         #[command(flatten)]
         file: ConfigFile,
     },
 }
 
+/// Exactly one of them.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Whose {
+    /// All of everybody who last signed in with this address
+    email: Option<EmailAddress>,
+    /// All of one person, by the id that `list` shows
+    #[arg(long, value_name = "ID")]
+    user: Option<UserId>,
+    /// One session, by the key that `list` shows
+    #[arg(long, value_name = "KEY")]
+    session: Option<SessionNonce>,
+    /// The tokens of one application, by its name or id; people stay signed in and get new ones
+    #[arg(long, value_name = "NAME")]
+    application: Option<String>,
+    /// All there are
+    #[arg(long)]
+    everybody: bool,
+}
+
 pub(super) async fn run(command: SessionsCommand, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
-    let (SessionsCommand::List { email, file } | SessionsCommand::End { email, file }) = &command;
+    let (SessionsCommand::List { file, .. } | SessionsCommand::End { file, .. }) = &command;
     let opened = match open(&file.config, terminal).await? {
         Ok(opened) => opened,
         Err(exit) => return Ok(exit),
     };
     let said = match &command {
-        SessionsCommand::List { .. } => list(&opened, email).await,
-        SessionsCommand::End { .. } => end(&opened, email).await,
+        SessionsCommand::List { email, .. } => list(&opened, email).await,
+        SessionsCommand::End { whose, .. } => end(&opened, whose).await,
     };
     opened.store.close().await;
     match said {
-        Ok(Some(said)) => write!(terminal.out, "{said}").map(|()| Exit::Fine),
-        Ok(None) => {
-            writeln!(terminal.err, "vestibule: nobody has signed in with {email}")?;
+        Ok(Said::Done(said)) => write!(terminal.out, "{said}").map(|()| Exit::Fine),
+        Ok(Said::Nobody(why)) => {
+            writeln!(terminal.err, "vestibule: {why}")?;
             Ok(Exit::Unusable)
         }
         Err(error) => {
@@ -53,28 +74,89 @@ pub(super) async fn run(command: SessionsCommand, terminal: &mut Terminal<'_>) -
     }
 }
 
-/// What is said of everybody with the address; `None` where there is nobody. Addresses are labels: several people may
-/// have had one, and each is named by the user id.
-async fn list(opened: &Opened, email: &EmailAddress) -> Result<Option<String>, StoreError> {
+enum Said {
+    Done(String),
+    /// Nothing is meant by what was asked for.
+    Nobody(String),
+}
+
+/// What is said of everybody with the address. Addresses are labels: several people may have had one, and each is named
+/// by the user id.
+async fn list(opened: &Opened, email: &EmailAddress) -> Result<Said, StoreError> {
     let mut lines = Vec::new();
     for user in opened.store.users_with_email(email).await? {
         let sessions = live(opened, &user).await?;
         lines.push(format!("{}  {} live\n", user.id, sessions.len()));
         lines.extend(sessions.iter().map(described));
     }
-    Ok((!lines.is_empty()).then(|| lines.concat()))
+    Ok(of_people(&lines, email))
 }
 
-async fn end(opened: &Opened, email: &EmailAddress) -> Result<Option<String>, StoreError> {
-    let mut lines = Vec::new();
-    for user in opened.store.users_with_email(email).await? {
-        let ended = opened
-            .store
-            .end_sessions(&Ending::User(user.id), Cause::Administrator.word())
-            .await?;
-        lines.push(format!("{}  {} ended\n", user.id, ended.len()));
+async fn end(opened: &Opened, whose: &Whose) -> Result<Said, StoreError> {
+    if let Some(email) = &whose.email {
+        let mut lines = Vec::new();
+        for user in opened.store.users_with_email(email).await? {
+            lines.push(end_all_of(opened, user.id).await?);
+        }
+        return Ok(of_people(&lines, email));
     }
-    Ok((!lines.is_empty()).then(|| lines.concat()))
+    if let Some(user) = whose.user {
+        return Ok(match opened.store.user(user).await? {
+            Some(user) => Said::Done(end_all_of(opened, user.id).await?),
+            None => Said::Nobody(format!("nobody has the id {user}")),
+        });
+    }
+    if let Some(nonce) = &whose.session {
+        let ended = ended(opened, Ending::Session(nonce.clone())).await?;
+        return Ok(match ended {
+            0 => Said::Nobody(format!("no live session has the key {nonce}")),
+            _ => Said::Done("1 ended\n".to_owned()),
+        });
+    }
+    if let Some(application) = &whose.application {
+        return revoke_tokens(opened, application).await;
+    }
+    let ended = ended(opened, Ending::Everybody).await?;
+    Ok(Said::Done(format!("{ended} ended\n")))
+}
+
+async fn end_all_of(opened: &Opened, user: UserId) -> Result<String, StoreError> {
+    let ended = ended(opened, Ending::User(user)).await?;
+    Ok(format!("{user}  {ended} ended\n"))
+}
+
+async fn ended(opened: &Opened, ending: Ending) -> Result<usize, StoreError> {
+    let cause = Cause::Administrator.word();
+    Ok(opened.store.end_sessions(&ending, cause).await?.len())
+}
+
+async fn revoke_tokens(opened: &Opened, application: &str) -> Result<Said, StoreError> {
+    let documents = opened.store.documents(Kind::Application).await?;
+    let meant: Vec<AudTag> = documents
+        .iter()
+        .filter(|document| document.name == application || document.id.to_string() == application)
+        .filter_map(|document| document.body.get("aud")?.as_str()?.parse().ok())
+        .collect();
+    let [aud] = meant.as_slice() else {
+        let many = if meant.is_empty() { "no" } else { "more than one" };
+        return Ok(Said::Nobody(format!(
+            "{many} application is called {application}"
+        )));
+    };
+    let of = TokensOf {
+        aud: aud.clone(),
+        session: None,
+    };
+    opened.store.revoke_tokens(&of).await?;
+    Ok(Said::Done(format!("{application}  all tokens revoked\n")))
+}
+
+fn of_people(lines: &[String], email: &EmailAddress) -> Said {
+    if lines.is_empty() {
+        Said::Nobody(format!("nobody has signed in with {email}"))
+    } else {
+        Said::Done(lines.concat())
+    }
 }
 
 async fn live(opened: &Opened, user: &User) -> Result<Vec<SessionRow>, StoreError> {

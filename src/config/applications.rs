@@ -66,11 +66,12 @@ const TYPES: &[(&str, ())] = &[("self_hosted", ())];
 const SAME_SITE: &[(&str, ())] = &[("none", ()), ("lax", ()), ("strict", ())];
 const DOMAIN: &str = "write domain = \"wiki.example.com\"";
 
-/// How long an application token may live. Zero, which Access takes as "each time anew", is not offered.
+/// How long an application token may live. Zero is "expires immediately": good for one navigation.
 pub(super) const TOKEN_LIFE: Bounds = Bounds {
     least: Duration::from_mins(1),
     most: Duration::from_hours(720),
-    said: "1m to 720h",
+    or_none: true,
+    said: "0, or 1m to 720h",
 };
 
 /// Settings that are true or false and are kept as written.

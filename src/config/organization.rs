@@ -23,6 +23,10 @@ pub struct OrganizationConfig {
     pub session_duration: GoDuration,
     /// Whether signing out also signs out at the identity provider.
     pub sign_out_at_provider: bool,
+    /// After how long without use a session is over; unset means never.
+    pub idle_timeout: Option<GoDuration>,
+    /// Addresses besides our own hosts' that a sign-out may lead to.
+    pub logout_return_to: Vec<Url>,
 }
 
 pub(super) const KEYS: Keys = Keys {
@@ -32,6 +36,8 @@ pub(super) const KEYS: Keys = Keys {
         "account_id",
         "session_duration",
         "sign_out_at_provider",
+        "idle_timeout",
+        "logout_return_to",
     ],
     refused: &[(
         "auth_domain",
@@ -43,8 +49,20 @@ pub(super) const KEYS: Keys = Keys {
 pub(super) const SESSION: Bounds = Bounds {
     least: Duration::from_mins(15),
     most: Duration::from_hours(720),
+    or_none: false,
     said: "15m to 720h",
 };
+
+/// Uses are written down for other replicas once a minute: a time-out must be a good deal longer than that.
+const IDLE: Bounds = Bounds {
+    least: Duration::from_mins(5),
+    most: Duration::from_hours(720),
+    or_none: false,
+    said: "5m to 720h",
+};
+
+/// Addresses that a sign-out may lead to: each is compared with what was asked for.
+const MOST_RETURNS: usize = 100;
 
 pub(super) fn read(node: &Node<'_>) -> Option<OrganizationConfig> {
     let table = node.table(&KEYS)?;
@@ -63,13 +81,45 @@ pub(super) fn read(node: &Node<'_>) -> Option<OrganizationConfig> {
     let sign_out_at_provider = table
         .node("sign_out_at_provider")
         .map_or(Some(false), |node| node.boolean());
+    let idle_timeout = table
+        .node("idle_timeout")
+        .map_or(Some(None), |node| IDLE.parse(&node).map(Some));
+    let logout_return_to = table
+        .node("logout_return_to")
+        .map_or(Some(Vec::new()), |node| returns(&node));
     Some(OrganizationConfig {
         name: name?.to_owned(),
         auth: auth?,
         account_id: account_id.map_or(Some(None), |id| id.map(Some))?,
         session_duration: session_duration?,
         sign_out_at_provider: sign_out_at_provider?,
+        idle_timeout: idle_timeout?,
+        logout_return_to: logout_return_to?,
     })
+}
+
+fn returns(node: &Node<'_>) -> Option<Vec<Url>> {
+    let nodes = node.array()?;
+    if nodes.len() > MOST_RETURNS {
+        node.fault(format!("more than {MOST_RETURNS} addresses"), "name fewer");
+        return None;
+    }
+    nodes.iter().map(return_to).collect()
+}
+
+fn return_to(node: &Node<'_>) -> Option<Url> {
+    const MEND: &str = "write https://www.example.com/";
+    let url: Url = node.parsed(MEND)?;
+    let plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+    let web = matches!(url.scheme(), "https" | "http") && url.host_str().is_some();
+    if !(plain && web) {
+        node.fault(
+            "only an http or https address without user name and fragment can be returned to",
+            MEND,
+        );
+        return None;
+    }
+    Some(url)
 }
 
 fn auth_url(node: &Node<'_>) -> Option<AuthUrl> {

@@ -302,6 +302,36 @@ fn mistakes_in_sections_are_told() {
 }
 
 #[test]
+fn mistakes_in_the_organization_are_told() {
+    let organization = |line: &str| SMALL.replacen("[listen]", &format!("{line}\n[listen]"), 1);
+    for (line, fault) in [
+        (
+            "idle_timeout = \"4m\"",
+            "organization.idle_timeout: 4m is outside 5m to 720h",
+        ),
+        (
+            "idle_timeout = 30",
+            "organization.idle_timeout: a text is needed, not a number",
+        ),
+        (
+            "logout_return_to = \"https://a.example/\"",
+            "organization.logout_return_to: a list is needed, not a text",
+        ),
+        (
+            "logout_return_to = [\"/bye\"]",
+            "organization.logout_return_to[0]: relative URL without a base",
+        ),
+        (
+            "logout_return_to = [\"javascript:alert(1)\"]",
+            "organization.logout_return_to[0]: only an http or https address without user name and fragment can be returned to",
+        ),
+    ] {
+        let told = told(load_with(&organization(line), &BTreeMap::new()));
+        assert!(told.iter().any(|one| one == fault), "{line}: {told:?}");
+    }
+}
+
+#[test]
 fn mistakes_in_identity_providers_are_told() {
     let provider = |config: &str| {
         format!(
@@ -399,7 +429,7 @@ fn mistakes_in_applications_are_told() {
         ),
         (
             application("domain = \"a.localhost\"\nsession_duration = \"721h\""),
-            "applications[0].session_duration: 721h is outside 1m to 720h",
+            "applications[0].session_duration: 721h is outside 0, or 1m to 720h",
         ),
         (
             application("domain = \"a.localhost\"\naud = \"abc\""),

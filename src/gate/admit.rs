@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, Response};
 
 use super::certificate::Misdirected;
 use super::refuse::{self, Asked};
+use super::renew::{Currency, Door};
 use super::{Arrival, Gate, Noted};
 use crate::login::bounce;
 use crate::model::ids::SessionNonce;
@@ -54,6 +55,8 @@ pub(super) struct Admitted {
     pub(super) facts: RequestFacts,
     /// A cookie for the browser, along with the application's answer.
     pub(super) set_cookie: Option<HeaderValue>,
+    /// A cookie with a token in place of the browser's: what hands it on must be kept by no cache ([`super::renew::hand_out`]).
+    pub(super) fresh_token: Option<HeaderValue>,
 }
 
 /// Why it cannot be said who is asking.
@@ -127,6 +130,22 @@ impl Gate {
             credential.session.used(now_ms);
             noted.user = Some(credential.session.user());
         }
+        let (credential, fresh_token) = match credential {
+            None => (None, None),
+            Some(credential) => {
+                let door = Door {
+                    snapshot,
+                    application: &application,
+                    target,
+                    address: arrival.address,
+                };
+                match self.current(credential, &permit, &door, headers).await {
+                    Currency::Current(current) => (Some(current.credential), current.cookie),
+                    Currency::Over => return Err(asked.sign_in()),
+                    Currency::Unavailable => return Err(asked.store_gone()),
+                }
+            }
+        };
         if let Some(origin) = refuse::foreign_origin(headers, target, &application, snapshot) {
             return Err(asked.foreign_origin(&origin));
         }
@@ -148,6 +167,7 @@ impl Gate {
             identity_version,
             facts,
             set_cookie,
+            fresh_token,
         })
     }
 

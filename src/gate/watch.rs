@@ -39,6 +39,7 @@ pub(super) struct Inputs {
 
 /// The store has been away for longer than the grace.
 const STORE_GONE: CutCause = CutCause("store_gone");
+const TOKENS_REVOKED: CutCause = CutCause("tokens_revoked");
 const TOKEN_EXPIRED: CutCause = CutCause("token_expired");
 const APPLICATION_GONE: CutCause = CutCause("application_gone");
 const KEY_OR_PROVIDER_WITHDRAWN: CutCause = CutCause("key_or_provider_withdrawn");
@@ -57,6 +58,12 @@ impl Watch for Inputs {
         match self.standing(now_ms) {
             Ok(()) => Standing::Stands,
             Err(cause) => Standing::Cut(cause),
+        }
+    }
+
+    fn moved(&self, now_ms: i64) {
+        if let Some(credential) = &self.credential {
+            credential.session.used(now_ms);
         }
     }
 }
@@ -78,7 +85,10 @@ impl Inputs {
             if let Some(cause) = credential.session.over(now_ms) {
                 return Err(CutCause(cause.word()));
             }
-            if credential.over(now_ms) {
+            if credential.revoked() {
+                return Err(TOKENS_REVOKED);
+            }
+            if credential.expired(now_ms) {
                 return Err(TOKEN_EXPIRED);
             }
         }

@@ -1,13 +1,13 @@
 //! The end of the hand-over: `GET app/cdn-cgi/access/authorized?nonce=…&state=<ticket>`.
 //!
-//! The one place where application tokens are minted. The ticket must be ours, fresh, unused, for this host and for the
+//! Where application tokens are minted; [`super::renew`] only replaces them. The ticket must be ours, fresh, unused, for this host and for the
 //! browser that asked; the session must be alive in the store, and the application's policies must let it in *now*.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::answer::{Answer, redirect, set_cookie};
-use super::call::Call;
+use super::call::{Call, with_cookie_path};
 use super::failure::{Ended, Why};
 use super::hand_over::{Judged, judge, refuse};
 use super::landing::Landing;
@@ -75,20 +75,25 @@ async fn let_in(
 ) -> Result<Answer, Ended> {
     let login = call.login;
     // Conditional on the user's generation: no mint outlives a revocation that another replica has committed.
-    if !login.store.may_mint(session.nonce()).await? {
+    let Some(epoch) = login
+        .store
+        .minted_in(session.nonce(), &application.app.aud)
+        .await?
+    else {
         return Err(Why::SessionOver.into());
-    }
+    };
     let now = login.clock.now_seconds();
     let identity = session.identity().identity.clone();
     let app = &application.app;
-    let claims = mint::application(call.organization(), &app.aud, session, &identity, duration, now);
-    let seconds = claims.exp.saturating_sub(now);
+    let life = mint::Life { duration, epoch, now };
+    let claims = mint::application(call.organization(), &app.aud, session, &identity, life);
+    let seconds = mint::cookie_seconds(session, duration, now);
     let token = login.signer.sign(&claims).await.map_err(Why::from)?;
     let mut answer = redirect(&landing.address(call.auth()));
     set_cookie(
         &mut answer,
         cookies::set_application(
-            &call.with_cookie_path(app),
+            &with_cookie_path(&call.snapshot, app),
             call.auth(),
             (&landing.host, landing.path.path()),
             &token,

@@ -162,32 +162,6 @@ impl Call<'_> {
             .map(|verified| (verified.nonce, application.clone()))
     }
 
-    /// An application as its cookie goes by. Those that share a host keep their tokens under their own paths: under `/`
-    /// each would overwrite the other's.
-    pub(super) fn with_cookie_path<'a>(&self, application: &'a Application) -> Cow<'a, Application> {
-        let meet = |one: &Destination, other: &Destination| {
-            let is_of =
-                |host: &str, pattern: &Destination| host.parse().is_ok_and(|host| pattern.covers_host(&host));
-            one.host() == other.host() || is_of(one.host(), other) || is_of(other.host(), one)
-        };
-        let shares_a_host = |other: &Application| {
-            let hosts = |of: &Destination| application.destinations.iter().any(|own| meet(own, of));
-            other.id != application.id && other.destinations.iter().any(hosts)
-        };
-        if !self
-            .snapshot
-            .applications
-            .values()
-            .any(|other| shares_a_host(&other.app))
-        {
-            return Cow::Borrowed(application);
-        }
-        Cow::Owned(Application {
-            path_cookie_attribute: true,
-            ..application.clone()
-        })
-    }
-
     /// Whether an application covers anything on the host asked.
     pub(super) fn is_on_this_host(&self, application: &ProtectedApplication) -> bool {
         let host = self.visit.target.host();
@@ -209,6 +183,31 @@ impl Call<'_> {
         let meta = meta::seal(landing.clone(), &self.login.sealer, &self.login.clock);
         login_address(self.auth(), aud, &meta, landing) + extra
     }
+}
+
+/// An application as its cookie goes by. Those that share a host keep their tokens under their own paths: under `/` each
+/// would overwrite the other's.
+pub(super) fn with_cookie_path<'a>(
+    snapshot: &Snapshot,
+    application: &'a Application,
+) -> Cow<'a, Application> {
+    let meet = |one: &Destination, other: &Destination| {
+        let is_of =
+            |host: &str, pattern: &Destination| host.parse().is_ok_and(|host| pattern.covers_host(&host));
+        one.host() == other.host() || is_of(one.host(), other) || is_of(other.host(), one)
+    };
+    let shares_a_host = |other: &Application| {
+        let hosts = |of: &Destination| application.destinations.iter().any(|own| meet(own, of));
+        other.id != application.id && other.destinations.iter().any(hosts)
+    };
+    let mut others = snapshot.applications.values();
+    if !others.any(|other| shares_a_host(&other.app)) {
+        return Cow::Borrowed(application);
+    }
+    Cow::Owned(Application {
+        path_cookie_attribute: true,
+        ..application.clone()
+    })
 }
 
 /// The login page of an application (reference Access §1.3). Only `meta` is believed; the rest is for cloudflared.

@@ -1,21 +1,24 @@
 //! Signing out: `GET /cdn-cgi/access/logout` on any host ends this browser's session for every application at once.
+//!
+//! On an application's host `?scope=application`, which Access lacks, makes this browser's token for that one application
+//! worthless and leaves the session: whoever opens the application again is let in by it.
 
 use std::sync::Arc;
 
 use url::Url;
 
 use super::answer::{Answer, redirect, set_cookie};
-use super::call::Call;
+use super::call::{Call, Shown, with_cookie_path};
 use super::failure::{Ended, Why};
 use super::return_path::ReturnPath;
 use super::visit::Place;
 use super::{bounce, record};
 use crate::model::host::Host;
-use crate::pages::person::{Back, SignedOut};
+use crate::pages::person::{Back, Scope, SignedOut};
 use crate::router::Found;
 use crate::session::cookies;
 use crate::session::table::{Cause, LiveSession};
-use crate::store::Ending;
+use crate::store::{Ending, TokensOf};
 
 /// Ends the session.
 pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
@@ -24,6 +27,9 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
     }
     if !may_sign_out(&call.parts.headers) {
         return Err(Why::CrossSite.into());
+    }
+    if call.query.value("scope") == Some("application") && call.visit.place == Place::ApplicationHost {
+        return of_application(call).await;
     }
     let session = if call.visit.place == Place::AuthHost {
         call.organization_session().await?
@@ -47,10 +53,46 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
     Ok(answer)
 }
 
+/// Ends what this browser holds for the application of this host, and nothing else.
+async fn of_application(call: &Call<'_>) -> Result<Answer, Ended> {
+    let here = call.application_session(|application| call.is_on_this_host(application));
+    let shown = here.await?;
+    if let Some(Shown { session, application }) = &shown {
+        let of = TokensOf {
+            aud: application.app.aud.clone(),
+            session: Some(session.nonce().clone()),
+        };
+        call.login.revoker.revoke_application_tokens(&of).await?;
+        let identity = session.identity().identity.clone();
+        record::signed_out_of(call, &identity, &application.app).await;
+    }
+    let back = return_to(call);
+    let mut answer = match (&back, &shown) {
+        (Some(back), Some(_)) => redirect(&back.address),
+        _ => call.page(&SignedOut {
+            scope: shown.as_ref().map_or(Scope::Nothing, |shown| {
+                Scope::Application(&shown.application.app.name)
+            }),
+            back: back.as_ref().map(ReturnTo::link),
+            provider_sign_out: None,
+        }),
+    };
+    match &shown {
+        Some(shown) => {
+            let app = with_cookie_path(&call.snapshot, &shown.application.app);
+            for cookie in cookies::remove_application(&app, call.auth(), call.visit.target.host()) {
+                set_cookie(&mut answer, Some(cookie));
+            }
+        }
+        None => remove_cookies(call, &mut answer),
+    }
+    Ok(answer)
+}
+
 /// The page at the end of a sign-out at the provider.
 pub(super) fn logged_out(call: &Call<'_>) -> Answer {
     call.page(&SignedOut {
-        had_session: true,
+        scope: Scope::Everything,
         back: None,
         provider_sign_out: None,
     })
@@ -91,10 +133,7 @@ fn logout_at_auth_host(call: &Call<'_>) -> String {
 }
 
 fn signed_out(call: &Call<'_>, session: Option<&Arc<LiveSession>>) -> Answer {
-    let back = call
-        .query
-        .value("returnTo")
-        .and_then(|address| own_address(call, address));
+    let back = return_to(call);
     let provider_sign_out = session.and_then(|session| provider_sign_out(call, session));
     if let Some(address) = provider_sign_out
         .as_ref()
@@ -102,15 +141,16 @@ fn signed_out(call: &Call<'_>, session: Option<&Arc<LiveSession>>) -> Answer {
     {
         return redirect(address.as_str());
     }
-    if let (Some((_, address)), Some(_)) = (&back, session) {
-        return redirect(address);
+    if let (Some(back), Some(_)) = (&back, session) {
+        return redirect(&back.address);
     }
     call.page(&SignedOut {
-        had_session: session.is_some(),
-        back: back.as_ref().map(|(host, href)| Back {
-            name: host.as_str(),
-            href,
-        }),
+        scope: if session.is_some() {
+            Scope::Everything
+        } else {
+            Scope::Nothing
+        },
+        back: back.as_ref().map(ReturnTo::link),
         provider_sign_out: provider_sign_out.as_ref().map(Url::as_str),
     })
 }
@@ -125,8 +165,40 @@ fn provider_sign_out(call: &Call<'_>, session: &LiveSession) -> Option<Url> {
         .end_session_url(provider, &after, identity.login_hint.as_deref())
 }
 
-/// `returnTo`, if it is on a host of one of our applications: taken apart and built anew (abuse case 60).
-fn own_address(call: &Call<'_>, address: &str) -> Option<(Host, String)> {
+/// Where a sign-out leads.
+struct ReturnTo {
+    name: String,
+    address: String,
+}
+
+impl ReturnTo {
+    fn link(&self) -> Back<'_> {
+        Back {
+            name: &self.name,
+            href: &self.address,
+        }
+    }
+}
+
+/// `returnTo`, where it is allowed: on a host of one of our applications or the auth host, or one of the addresses that
+/// the configuration names, compared whole.
+fn return_to(call: &Call<'_>) -> Option<ReturnTo> {
+    let asked = call.query.value("returnTo")?;
+    let allowed = own_address(call, asked).or_else(|| listed_address(call, asked));
+    if allowed.is_none() {
+        let host = asked.parse::<Url>().ok();
+        let host = host.as_ref().and_then(Url::host_str).unwrap_or_default();
+        tracing::warn!(
+            request.id = %call.request_id,
+            host,
+            "A sign-out names a returnTo that is not allowed; the page stays here (organization.logout_return_to)"
+        );
+    }
+    allowed
+}
+
+/// An address on a host of ours: taken apart and built anew (abuse case 60).
+fn own_address(call: &Call<'_>, address: &str) -> Option<ReturnTo> {
     let auth = call.auth();
     let url: Url = address.parse().ok()?;
     let host: Host = url.host_str()?.parse().ok()?;
@@ -140,8 +212,25 @@ fn own_address(call: &Call<'_>, address: &str) -> Option<(Host, String)> {
         .parse::<Url>()
         .is_ok_and(|own| own.origin() == url.origin());
     let plain = url.username().is_empty() && url.password().is_none();
-    let known = !matches!(call.snapshot.routes.find(&host, path.path()), Found::None);
-    (same_origin && plain && known).then(|| (host, format!("{origin}{path}")))
+    let known = host == *auth.host() || !matches!(call.snapshot.routes.find(&host, path.path()), Found::None);
+    (same_origin && plain && known).then(|| ReturnTo {
+        name: host.to_string(),
+        address: format!("{origin}{path}"),
+    })
+}
+
+/// An address of the configuration: it is that one which is gone to, not the one that was asked for.
+fn listed_address(call: &Call<'_>, address: &str) -> Option<ReturnTo> {
+    let url: Url = address.parse().ok()?;
+    let listed = call
+        .organization()
+        .logout_return_to
+        .iter()
+        .find(|listed| **listed == url)?;
+    Some(ReturnTo {
+        name: listed.host_str()?.to_owned(),
+        address: listed.to_string(),
+    })
 }
 
 fn remove_cookies(call: &Call<'_>, answer: &mut Answer) {
@@ -152,7 +241,7 @@ fn remove_cookies(call: &Call<'_>, answer: &mut Answer) {
     }
     for application in call.snapshot.applications.values() {
         if call.is_on_this_host(application) {
-            let app = call.with_cookie_path(&application.app);
+            let app = with_cookie_path(&call.snapshot, &application.app);
             let host = call.visit.target.host();
             for cookie in cookies::remove_application(&app, auth, host) {
                 set_cookie(answer, Some(cookie));

@@ -5,18 +5,42 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::identity_json;
+use super::renew::SHORTEST;
+use crate::crypto::random;
 use crate::model::identity::Identity;
 use crate::model::ids::{AudTag, SessionNonce};
 use crate::model::organization::Organization;
 use crate::session::table::LiveSession;
 use crate::session::token::{AppClaims, Kind, MAX_WRITTEN, OrgClaims, organization_audience};
 
-/// The shortest life of an application token. "Expires immediately" (a duration of 0) would ask for a new login before
-/// the page asked for has been delivered.
-const SHORTEST: Duration = Duration::from_mins(1);
-
 /// What base64url, header and signature add to the claims of a token: a third, 150 and 350 bytes.
 const SIGNED_SHARE: usize = MAX_WRITTEN / 4 * 3 - 400;
+
+/// How long an application token lives, and since when.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Life {
+    /// By the policy that lets the person in, or the application.
+    pub(super) duration: Duration,
+    /// The epoch of the application's tokens ([`crate::store::Store::minted_in`]).
+    pub(super) epoch: i64,
+    /// Seconds since 1970.
+    pub(super) now: i64,
+}
+
+/// How long the cookie of an application token lives, in seconds: as long as its session, because a token past its end
+/// is renewed in place from that. Only one without duration never is.
+pub(super) fn cookie_seconds(session: &LiveSession, duration: Duration, now: i64) -> i64 {
+    let session = session.expires_ms().div_euclid(1000).saturating_sub(now);
+    if duration.is_zero() {
+        seconds(SHORTEST).min(session)
+    } else {
+        session
+    }
+}
+
+fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
+}
 
 /// Claims of an application token for a session. It ends when its duration or its session does.
 pub(super) fn application(
@@ -24,12 +48,11 @@ pub(super) fn application(
     aud: &AudTag,
     session: &LiveSession,
     identity: &Identity,
-    duration: Duration,
-    now: i64,
+    life: Life,
 ) -> AppClaims {
-    let seconds = i64::try_from(duration.max(SHORTEST).as_secs()).unwrap_or(i64::MAX);
+    let now = life.now;
     let exp = now
-        .saturating_add(seconds)
+        .saturating_add(seconds(life.duration.max(SHORTEST)))
         .min(session.expires_ms().div_euclid(1000));
     let claims = AppClaims {
         aud: [aud.clone()],
@@ -43,6 +66,8 @@ pub(super) fn application(
         sub: identity.user.to_string(),
         country: identity.country.clone().unwrap_or_default(),
         amr: identity.amr.clone(),
+        epoch: life.epoch,
+        jti: life.duration.is_zero().then(|| random::alphanumeric(16)),
         custom: identity.claims.clone(),
     };
     without_what_does_not_fit(claims)

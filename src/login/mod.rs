@@ -34,6 +34,7 @@ mod protected_resource;
 pub mod query;
 mod record;
 mod refresh;
+pub mod renew;
 pub mod return_path;
 mod routes;
 mod sign_in;

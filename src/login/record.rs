@@ -7,6 +7,7 @@ use super::failure::{Ended, Why};
 use super::identity_json;
 use super::landing::Landing;
 use crate::entra::errors::EntraError;
+use crate::model::application::Application;
 use crate::model::identity::{Groups, Identity};
 use crate::model::ids::IdpId;
 use crate::policy::{Refusal, explain};
@@ -136,6 +137,23 @@ pub(super) async fn signed_in(
 pub(super) async fn signed_out(call: &Call<'_>, identity: &Identity) {
     tracing::info!(request.id = %call.request_id, user.id = %identity.user, "Signed out");
     let row = row(call, "logout", true, None, Some(identity.provider));
+    write(call, of_person(row, identity)).await;
+}
+
+/// Somebody gave up one application's token here and kept the session.
+pub(super) async fn signed_out_of(call: &Call<'_>, identity: &Identity, application: &Application) {
+    tracing::info!(
+        request.id = %call.request_id,
+        user.id = %identity.user,
+        application = application.name,
+        "Signed out of one application"
+    );
+    let row = AccessRequest {
+        app: Some(application.id),
+        app_domain: application.destinations.first().map(ToString::to_string),
+        app_name: Some(application.name.clone()),
+        ..row(call, "logout", true, None, Some(identity.provider))
+    };
     write(call, of_person(row, identity)).await;
 }
 

@@ -96,6 +96,7 @@ async fn insert(call: &Call<'_>, signing: &Signing<'_>) -> Result<Arc<LiveSessio
         expires_ms,
         last_use_ms: now_ms,
         identity: identity_of(user.id),
+        epochs: Vec::new(),
     };
     match login.sessions.install(signing.asked, found) {
         Ok(session) => Ok(session),

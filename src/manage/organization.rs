@@ -66,6 +66,8 @@ pub async fn organization(store: &Store, written: &OrganizationConfig) -> Result
         account_id,
         session_duration: written.session_duration.clone(),
         sign_out_at_provider: written.sign_out_at_provider,
+        idle_timeout: written.idle_timeout.clone(),
+        logout_return_to: written.logout_return_to.clone(),
     })
 }
 

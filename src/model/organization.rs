@@ -20,6 +20,10 @@ pub struct Organization {
     pub session_duration: GoDuration,
     /// Whether signing out here also signs out at the identity provider.
     pub sign_out_at_provider: bool,
+    /// Ours: a session that nobody uses for so long is over; unset means none is.
+    pub idle_timeout: Option<GoDuration>,
+    /// Ours: addresses besides our own hosts' that `returnTo` of a sign-out may name, each compared whole.
+    pub logout_return_to: Vec<Url>,
 }
 
 /// Scheme, host and port of the auth host (Access: team domain). Application hosts inherit scheme and port.

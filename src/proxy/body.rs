@@ -120,6 +120,7 @@ impl HttpBody for Body {
                 Poll::Ready(Some(Ok(Frame::trailers(trailers))))
             }
             Err(data) => {
+                upstream.held.moved();
                 // hyper does not ask again after the last byte of a body of known length.
                 if upstream.incoming.is_end_stream() {
                     this.finish();
@@ -201,6 +202,7 @@ impl HttpBody for RequestBody {
                 Poll::Ready(Some(Ok(Frame::trailers(trailers))))
             }
             Err(data) => {
+                held.moved();
                 if incoming.is_end_stream() {
                     *this = Self::Empty;
                 }

@@ -33,6 +33,9 @@ const SWEEP: Duration = Duration::from_millis(200);
 pub trait Watch {
     /// Whether the stream may go on at `now_ms`, milliseconds since 1970.
     fn check(&self, now_ms: i64) -> Standing;
+
+    /// Bytes have passed since the last sweep: the stream is in use.
+    fn moved(&self, now_ms: i64);
 }
 
 /// The answer of a [`Watch`].
@@ -95,6 +98,7 @@ impl<W: Watch> OpenStreams<W> {
             holders: 1,
             stop: None,
             awaited: Awaited::Nothing,
+            moved: false,
             wakers: [None, None],
             connection,
         });
@@ -136,6 +140,9 @@ impl<W: Watch> OpenStreams<W> {
                 if slot.stop.is_some() {
                     killed.push(slot.connection.clone());
                     continue;
+                }
+                if std::mem::take(&mut slot.moved) {
+                    watch.moved(now_ms);
                 }
                 let stop = match watch.check(now_ms) {
                     Standing::Cut(cause) => {
@@ -189,6 +196,8 @@ struct Slot {
     holders: u8,
     stop: Option<Stop>,
     awaited: Awaited,
+    /// Whether bytes have passed since the last sweep.
+    moved: bool,
     wakers: [Option<Waker>; 2],
     connection: KillSwitch,
 }
@@ -261,6 +270,11 @@ impl Held {
             Poll::Pending
         })
         .unwrap_or(Poll::Pending)
+    }
+
+    /// Bytes have passed.
+    pub fn moved(&self) {
+        self.with(|slot| slot.moved = true);
     }
 
     /// The upstream is to begin its response within `time`.
@@ -365,6 +379,8 @@ mod tests {
                 Standing::Cut(CutCause("logout"))
             }
         }
+
+        fn moved(&self, _now_ms: i64) {}
     }
 
     #[derive(Default)]

@@ -5,12 +5,16 @@
 //! next request. HTTP/2 has no such upgrade (RFC 9113 §8.6), and extended CONNECT is not offered: browsers then open
 //! WebSockets over HTTP/1.1.
 
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncRead, AsyncWriteExt as _, ReadBuf};
 
 use super::body::Body;
 use super::fault::Fault;
@@ -91,10 +95,9 @@ pub(super) fn accept(
     let upstream = hyper::upgrade::on(&mut response);
     let hard = shutdown.clone();
     tokio::task::spawn_local(shutdown.tasks().track_future(async move {
-        let mut held = held;
         tokio::select! {
-            () = tunnel(offer.client, upstream, lease) => {}
-            stop = stopped(&mut held) => tracing::debug!(?stop, "A tunnel was cut"),
+            () = tunnel(offer.client, upstream, lease, &held) => {}
+            stop = stopped(&held) => tracing::debug!(?stop, "A tunnel was cut"),
             () = hard.hard() => {}
         }
     }));
@@ -113,14 +116,22 @@ pub(super) fn switches<B>(response: &Response<B>) -> bool {
     response.status() == StatusCode::SWITCHING_PROTOCOLS
 }
 
-async fn tunnel(client: OnUpgrade, upstream: OnUpgrade, lease: Lease) {
+async fn tunnel(client: OnUpgrade, upstream: OnUpgrade, lease: Lease, held: &Held) {
     let (client, upstream) = match tokio::try_join!(client, upstream) {
         Ok(ends) => ends,
         Err(error) => return tracing::debug!(%error, "A tunnel did not open"),
     };
     drop(lease);
-    let (mut from_client, mut to_client) = tokio::io::split(TokioIo::new(client));
-    let (mut from_upstream, mut to_upstream) = tokio::io::split(TokioIo::new(upstream));
+    let (from_client, mut to_client) = tokio::io::split(TokioIo::new(client));
+    let (from_upstream, mut to_upstream) = tokio::io::split(TokioIo::new(upstream));
+    let mut from_client = Noted {
+        io: from_client,
+        held,
+    };
+    let mut from_upstream = Noted {
+        io: from_upstream,
+        held,
+    };
     let up = async {
         // A client that has said all (`docker attach`) may still listen.
         let copied = tokio::io::copy(&mut from_client, &mut to_upstream).await;
@@ -141,7 +152,29 @@ async fn tunnel(client: OnUpgrade, upstream: OnUpgrade, lease: Lease) {
     }
 }
 
-async fn stopped(held: &mut Held) -> super::open_streams::Stop {
+/// An end of a tunnel whose bytes count as use of the session.
+struct Noted<'h, R> {
+    io: R,
+    held: &'h Held,
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for Noted<'_, R> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut this.io).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            this.held.moved();
+        }
+        read
+    }
+}
+
+async fn stopped(held: &Held) -> super::open_streams::Stop {
     std::future::poll_fn(|cx| held.poll_stop(cx)).await
 }
 

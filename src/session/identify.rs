@@ -27,12 +27,15 @@ pub const TOKEN_HEADER: &str = "cf-access-token";
 /// Verified tokens that one core remembers. At about 1.5 kB each this is 25 MB when full.
 const CACHE_CAPACITY: usize = 16_384;
 
+/// How long past its end a token may still be renewed from a live session: as long as any session lasts.
+const RENEWED_UNTIL_SECONDS: i64 = 31 * 86_400;
+
 /// What the credentials of a request amount to.
 #[derive(Debug)]
 pub enum Identified {
     /// No credential that is good here.
     Nobody,
-    /// A live session.
+    /// A live session, by a token that may be past its end: [`Credential::expired`] must be asked before it opens anything.
     Session(Rc<Credential>),
     /// A token of ours whose session this replica does not know: the store must be asked, then identify again.
     Unsettled(SessionNonce),
@@ -45,12 +48,16 @@ pub enum Identified {
 pub struct Credential {
     /// What the token says.
     pub verified: Verified,
+    /// The digest it is known by.
+    pub digest: Sha256,
     /// Its session.
     pub session: Arc<LiveSession>,
     /// The token as the value of a header: the assertion, made once.
     pub assertion: HeaderValue,
     memo: RefCell<Option<Rc<Memo>>>,
     seen: Cell<bool>,
+    /// Whether it is revoked, under which version of what is.
+    revoked: Cell<(u64, bool)>,
 }
 
 /// What was worked out for a token under one snapshot and one version of the identity.
@@ -78,9 +85,22 @@ impl Credential {
         !self.seen.replace(true)
     }
 
-    /// Whether the credential is over. Two comparisons and one atomic read.
-    pub fn over(&self, now_ms: i64) -> bool {
-        self.verified.exp.saturating_mul(1000) <= now_ms || self.session.over(now_ms).is_some()
+    /// Whether the token is past its end. Its session may be alive.
+    pub fn expired(&self, now_ms: i64) -> bool {
+        self.verified.exp.saturating_mul(1000) <= now_ms
+    }
+
+    /// Whether the application's tokens, or this session's for it, were revoked since it was minted. One atomic read
+    /// where nothing was revoked since it was last asked.
+    pub fn revoked(&self) -> bool {
+        let version = self.session.tokens_version();
+        let (asked, revoked) = self.revoked.get();
+        if asked == version {
+            return revoked;
+        }
+        let revoked = self.verified.epoch < self.session.token_epoch(&self.verified.aud);
+        self.revoked.set((version, revoked));
+        revoked
     }
 
     /// The memo under this snapshot, worked out anew where snapshot or identity changed.
@@ -153,8 +173,13 @@ impl Identifier {
         now_ms: i64,
     ) -> Identified {
         let mut found: Option<Rc<Credential>> = None;
-        for token in tokens(headers) {
+        let mut late: Option<Rc<Credential>> = None;
+        for (token, carrier) in tokens(headers) {
             match self.credential(snapshot, application, token, address, now_ms) {
+                // Only browsers can be given another one in its place.
+                Ok(credential) if credential.expired(now_ms) => {
+                    late = late.or(Some(credential).filter(|_| carrier == Carrier::Cookie));
+                }
                 Ok(credential) => match &found {
                     // Two tokens of one session may meet while one replaces the other; two sessions may not.
                     Some(other) if other.session.nonce() != credential.session.nonce() => {
@@ -169,7 +194,22 @@ impl Identifier {
                 Err(Unfit::TooManyFailures) => return Identified::TooManyFailures,
             }
         }
-        found.map_or(Identified::Nobody, Identified::Session)
+        found.or(late).map_or(Identified::Nobody, Identified::Session)
+    }
+
+    /// A token that was minted just now in place of another; `None` where it is not good here, or not yet.
+    pub fn take_in(
+        &self,
+        snapshot: &Snapshot,
+        application: &ProtectedApplication,
+        token: &str,
+        address: IpAddr,
+        now_ms: i64,
+    ) -> Option<Rc<Credential>> {
+        let fresh = self
+            .credential(snapshot, application, token, address, now_ms)
+            .ok();
+        fresh.filter(|credential| !credential.expired(now_ms))
     }
 
     fn credential(
@@ -191,8 +231,11 @@ impl Identifier {
         };
         let verified = &credential.verified;
         let fits = verified.kind == Kind::App && verified.aud == application.app.aud;
-        if !fits || credential.over(now_ms) {
+        if !fits || credential.session.over(now_ms).is_some() || credential.revoked() {
             return Err(Unfit::Refused);
+        }
+        if credential.session.may_be_idle(now_ms) {
+            return Err(Unfit::Unsettled(verified.nonce.clone()));
         }
         Ok(credential)
     }
@@ -215,7 +258,7 @@ impl Identifier {
             issuer: snapshot.organization.auth.origin(),
             now: now_ms.div_euclid(1000),
         };
-        let verified = match token::verify(token, &*snapshot.keys, demand) {
+        let verified = match token::verify_late(token, &*snapshot.keys, demand, RENEWED_UNTIL_SECONDS) {
             Ok(verified) => verified,
             Err(TokenRefused::Signature) => {
                 self.failures.failed(address, now_ms);
@@ -230,6 +273,9 @@ impl Identifier {
         let assertion = HeaderValue::from_str(token).map_err(|_| Unfit::Refused)?;
         let credential = Rc::new(Credential {
             verified,
+            digest,
+            // Of no version yet, so that it is asked for.
+            revoked: Cell::new((session.tokens_version().wrapping_sub(1), true)),
             session,
             assertion,
             memo: RefCell::new(None),
@@ -253,10 +299,18 @@ enum Unfit {
     TooManyFailures,
 }
 
-fn tokens(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+/// What a token came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Carrier {
+    Cookie,
+    Header,
+}
+
+fn tokens(headers: &HeaderMap) -> impl Iterator<Item = (&str, Carrier)> {
     let header = headers.get_all(TOKEN_HEADER).iter().take(cookies::MAX_SAME_NAME);
     let header = header.filter_map(|value| value.to_str().ok());
-    cookies::values(headers, cookies::AUTHORIZATION).chain(header)
+    let cookie = cookies::values(headers, cookies::AUTHORIZATION).map(|token| (token, Carrier::Cookie));
+    cookie.chain(header.map(|token| (token, Carrier::Header)))
 }
 
 /// The organization session of a browser on the auth host, for the control plane.

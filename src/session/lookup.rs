@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::table::{Asked, Found, LiveSession, SessionTable};
+use super::revoke::Revoker;
+use super::table::{Asked, Cause, Found, LiveSession, SessionTable};
 use crate::clock::Clock;
 use crate::model::ids::SessionNonce;
 use crate::shutdown::Shutdown;
-use crate::store::{Store, StoreError};
+use crate::store::{Ending, SessionRow, Store, StoreError};
 
 /// Look-ups waiting at once. More is an attack or a store that hangs; either way 503 is the answer.
 const QUEUE: usize = 1024;
@@ -37,7 +38,13 @@ impl SessionLookup {
     /// Starts the look-up task on the present (control) runtime.
     pub fn start(table: SessionTable, store: Store, clock: Clock, shutdown: &Shutdown) -> Self {
         let (queue, questions) = mpsc::channel(QUEUE);
-        let reader = Reader { table, store, clock };
+        let revoker = Revoker::new(table.clone(), store.clone(), shutdown.clone());
+        let reader = Reader {
+            table,
+            store,
+            revoker,
+            clock,
+        };
         let hard = shutdown.clone();
         tokio::spawn(async move {
             tokio::select! {
@@ -94,6 +101,7 @@ async fn answer(reader: Reader, mut questions: mpsc::Receiver<(SessionNonce, one
 struct Reader {
     table: SessionTable,
     store: Store,
+    revoker: Revoker,
     clock: Clock,
 }
 
@@ -115,13 +123,14 @@ impl Reader {
 
     async fn read_once(&self, nonce: &SessionNonce, asked: Asked) -> Result<Option<Settled>, StoreError> {
         let now = self.clock.now_ms();
-        if let Some(known) = self.table.find(nonce) {
-            let gone = known.over(now).is_some();
-            return Ok(Some(if gone {
-                Settled::Gone
-            } else {
-                Settled::Alive(known)
-            }));
+        let known = self.table.find(nonce);
+        if let Some(known) = &known {
+            if known.over(now).is_some() {
+                return Ok(Some(Settled::Gone));
+            }
+            if !known.may_be_idle(now) {
+                return Ok(Some(Settled::Alive(Arc::clone(known))));
+            }
         }
         let Some(row) = self.store.session(nonce).await? else {
             return Ok(Some(Settled::Gone));
@@ -129,6 +138,17 @@ impl Reader {
         if row.ended_ms.is_some() || row.expires_ms <= now {
             return Ok(Some(Settled::Gone));
         }
+        if self.is_idle(known.as_deref(), &row, now) {
+            let ending = Ending::Session(nonce.clone());
+            self.revoker.revoke(ending, Cause::Idle).await?;
+            return Ok(Some(Settled::Gone));
+        }
+        if let Some(known) = known {
+            // In use elsewhere, or too lately written down to say: whoever asks for it uses it now.
+            known.used(now);
+            return Ok(Some(Settled::Alive(known)));
+        }
+        let epochs = self.store.token_epochs_of(nonce).await?;
         let found = Found {
             nonce: row.nonce,
             user: row.user,
@@ -136,7 +156,21 @@ impl Reader {
             expires_ms: row.expires_ms,
             last_use_ms: row.last_use_ms,
             identity: row.identity,
+            epochs,
         };
-        Ok(self.table.install(asked, found).ok().map(Settled::Alive))
+        let session = self.table.install(asked, found).ok();
+        // It is asked for because it is used.
+        Ok(session.map(|session| {
+            session.used(now);
+            Settled::Alive(session)
+        }))
+    }
+
+    /// Whether nobody used it for too long, on whichever replica.
+    fn is_idle(&self, known: Option<&LiveSession>, row: &SessionRow, now: i64) -> bool {
+        match known {
+            Some(known) => known.idle_by_store(row.last_use_ms, now),
+            None => self.table.is_idle(row.last_use_ms, now),
+        }
     }
 }

@@ -7,8 +7,10 @@
 use std::time::Duration;
 
 use super::table::{Cause, Owed, SessionTable, Whose};
+use crate::model::email::EmailAddress;
+use crate::model::ids::UserId;
 use crate::shutdown::Shutdown;
-use crate::store::{Ending, Store, StoreError};
+use crate::store::{Ending, Store, StoreError, TokensOf};
 
 /// Ends sessions. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -53,6 +55,43 @@ impl Revoker {
         }
     }
 
+    /// Ends all sessions of a user, logins in flight included.
+    ///
+    /// # Errors
+    /// As [`Revoker::revoke`].
+    pub async fn revoke_user(&self, user: UserId, cause: Cause) -> Result<usize, StoreError> {
+        self.revoke(Ending::User(user), cause).await
+    }
+
+    /// Ends all sessions of everybody whose last login gave this address: it is a label that several people may have
+    /// had. Gives whose sessions ended and how many; nobody where nobody has the address.
+    ///
+    /// # Errors
+    /// As [`Revoker::revoke`], for the first user whom it fails for; asking again is harmless.
+    pub async fn revoke_users_with(
+        &self,
+        email: &EmailAddress,
+        cause: Cause,
+    ) -> Result<Vec<(UserId, usize)>, StoreError> {
+        let mut ended = Vec::new();
+        for user in self.store.users_with_email(email).await? {
+            ended.push((user.id, self.revoke_user(user.id, cause).await?));
+        }
+        Ok(ended)
+    }
+
+    /// Revokes application tokens: all of an application (Access: `revoke_tokens`), or those of one session. Whoever
+    /// has a live organization session gets a new one by the next navigation, without a sign-in.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store could not be told; then nothing is revoked.
+    pub async fn revoke_application_tokens(&self, of: &TokensOf) -> Result<(), StoreError> {
+        let epoch = self.store.revoke_tokens(of).await?;
+        // Other replicas hear of it by the feed; this one need not wait.
+        self.table.tokens_revoked(&of.aud, of.session.as_ref(), epoch);
+        Ok(())
+    }
+
     fn try_again(&self, ending: Ending, cause: Cause, owed: Owed) {
         const FIRST: Duration = Duration::from_millis(250);
         const LONGEST: Duration = Duration::from_secs(15);
@@ -89,6 +128,6 @@ fn whose(ending: &Ending) -> Option<Whose> {
         Ending::User(user) => Whose::User(*user),
         Ending::Provider(provider) => Whose::Provider(*provider),
         Ending::Everybody => Whose::Everybody,
-        Ending::ProviderSession { .. } => return None,
+        Ending::ProviderSession { .. } | Ending::Idle { .. } => return None,
     })
 }

@@ -6,11 +6,13 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 
+use super::common::{Common, raise};
 use crate::model::identity::Identity;
-use crate::model::ids::{IdpId, SessionNonce, UserId};
+use crate::model::ids::{AudTag, IdpId, SessionNonce, UserId};
 
 /// Why a session ended. The order is that of the stored byte; 0 is a live session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,6 +32,8 @@ pub enum Cause {
     ProviderChanged = 6,
     /// Another replica ended it.
     ElsewhereEnded = 7,
+    /// Nobody used it for too long.
+    Idle = 8,
 }
 
 impl Cause {
@@ -43,6 +47,7 @@ impl Cause {
             Self::ProviderLogout => "provider_logout",
             Self::ProviderChanged => "provider_changed",
             Self::ElsewhereEnded => "ended_elsewhere",
+            Self::Idle => "idle",
         }
     }
 
@@ -55,6 +60,7 @@ impl Cause {
             5 => Self::ProviderLogout,
             6 => Self::ProviderChanged,
             7 => Self::ElsewhereEnded,
+            8 => Self::Idle,
             _ => return None,
         })
     }
@@ -79,6 +85,9 @@ pub struct LiveSession {
     ended: AtomicU8,
     last_use_ms: AtomicI64,
     identity: ArcSwap<VersionedIdentity>,
+    /// Epochs that hold for this session alone: where the person signed out of one application.
+    epochs: Mutex<Vec<(AudTag, i64)>>,
+    common: Arc<Common>,
 }
 
 impl LiveSession {
@@ -123,6 +132,48 @@ impl LiveSession {
         }
     }
 
+    /// Whether it has gone unused for too long as far as this replica knows. Another one may have seen it in use: the
+    /// store must be asked before it is called over ([`super::lookup`]).
+    pub fn may_be_idle(&self, now_ms: i64) -> bool {
+        self.common
+            .may_be_idle(self.last_use_ms.load(Ordering::Relaxed), now_ms)
+    }
+
+    /// The store says that it was last used then. Whether that is too long ago.
+    pub(super) fn idle_by_store(&self, written_ms: i64, now_ms: i64) -> bool {
+        self.common.is_idle(written_ms, now_ms) && self.may_be_idle(now_ms)
+    }
+
+    /// The version of what is revoked of its application tokens: a new one asks for [`Self::token_epoch`] anew.
+    pub fn tokens_version(&self) -> u64 {
+        self.common.version()
+    }
+
+    /// The epoch from which on its tokens for this audience count.
+    pub fn token_epoch(&self, aud: &AudTag) -> i64 {
+        let own = self.epochs();
+        let own = own
+            .iter()
+            .find(|(known, _)| known == aud)
+            .map_or(0, |(_, epoch)| *epoch);
+        own.max(self.common.epoch(aud))
+    }
+
+    fn raise_epoch(&self, aud: &AudTag, epoch: i64) {
+        let mut own = self.epochs();
+        match own.iter_mut().find(|(known, _)| known == aud) {
+            Some((_, known)) => raise(known, epoch),
+            None => own.push((aud.clone(), epoch)),
+        }
+        drop(own);
+        self.common.changed();
+    }
+
+    fn epochs(&self) -> MutexGuard<'_, Vec<(AudTag, i64)>> {
+        // Nothing that holds the lock can leave it half-written, so a poisoned one is whole.
+        self.epochs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// When it was last used, milliseconds since 1970, to ten seconds.
     pub fn last_use_ms(&self) -> i64 {
         self.last_use_ms.load(Ordering::Relaxed)
@@ -151,6 +202,8 @@ pub struct Found {
     pub last_use_ms: i64,
     /// The identity.
     pub identity: Identity,
+    /// From which epochs on its application tokens count, where that is not the application's own.
+    pub epochs: Vec<(AudTag, i64)>,
 }
 
 /// Proof of *when* the store was asked: a session read before it ended must not be installed after that.
@@ -200,6 +253,7 @@ pub struct SessionTable {
 
 #[derive(Debug, Default)]
 struct Inner {
+    common: Arc<Common>,
     // Asked on login, on the first request of a token on a core and on endings: never on the fast path.
     known: Mutex<Known>,
     identity_versions: AtomicU64,
@@ -271,6 +325,40 @@ impl SessionTable {
         Self::default()
     }
 
+    /// An empty table of sessions that end when nobody uses them for so long.
+    pub fn with_idle_timeout(idle: Option<Duration>) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                common: Arc::new(Common::new(idle)),
+                ..Inner::default()
+            }),
+        }
+    }
+
+    /// Whether a session that this replica does not know has gone unused for too long.
+    pub(super) fn is_idle(&self, written_ms: i64, now_ms: i64) -> bool {
+        self.inner.common.is_idle(written_ms, now_ms)
+    }
+
+    /// Since when sessions must have been used, as the store knows it; `None` where they need not be.
+    pub fn unused_since_ms(&self, now_ms: i64) -> Option<i64> {
+        self.inner.common.unused_since_ms(now_ms)
+    }
+
+    /// Application tokens of an audience count from this epoch on: of one session, or everybody's.
+    pub fn tokens_revoked(&self, aud: &AudTag, session: Option<&SessionNonce>, epoch: i64) {
+        let Some(nonce) = session else {
+            self.inner.common.raise(aud, epoch);
+            return;
+        };
+        let mut known = self.known();
+        // Whoever reads the session at this moment may not have read this.
+        known.note(Whose::Session(nonce.clone()));
+        if let Some(session) = known.sessions.get(nonce) {
+            session.raise_epoch(aud, epoch);
+        }
+    }
+
     /// The session of this nonce, if this replica knows it; ended ones included until they are forgotten.
     pub fn find(&self, nonce: &SessionNonce) -> Option<Arc<LiveSession>> {
         self.known().sessions.get(nonce).cloned()
@@ -305,6 +393,8 @@ impl SessionTable {
             ended: AtomicU8::new(0),
             last_use_ms: AtomicI64::new(found.last_use_ms),
             identity: ArcSwap::from_pointee(self.version(found.identity)),
+            epochs: Mutex::new(found.epochs),
+            common: Arc::clone(&self.inner.common),
         });
         known.sessions.insert(found.nonce, session.clone());
         Ok(session)
@@ -436,6 +526,7 @@ mod tests {
                 justifications: Vec::new(),
                 approvals: Vec::new(),
             },
+            epochs: Vec::new(),
         }
     }
 

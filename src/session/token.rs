@@ -56,9 +56,20 @@ pub struct AppClaims {
     /// Authentication methods, where the provider tells.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub amr: Vec<String>,
+    /// Ours: the epoch of the application's tokens it was minted in ([`crate::store::TokensOf`]); left out while it is 0.
+    #[serde(default, skip_serializing_if = "is_first_epoch")]
+    pub epoch: i64,
+    /// Ours: tells tokens of one second apart where each is good for one navigation; left out elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jti: Option<String>,
     /// Claims the provider is configured to copy, where they fit.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub custom: Map<String, Value>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_first_epoch(epoch: &i64) -> bool {
+    *epoch == 0
 }
 
 /// Claims of an organization token. Groups are left out: they belong to the session, not into a cookie.
@@ -115,6 +126,10 @@ pub struct Verified {
     pub nonce: SessionNonce,
     /// Its end, seconds since 1970.
     pub exp: i64,
+    /// Its issue, seconds since 1970.
+    pub iat: i64,
+    /// The epoch it was minted in.
+    pub epoch: i64,
 }
 
 /// Why a text is not a token of ours for what it was shown to.
@@ -183,6 +198,9 @@ struct CommonClaims {
     iss: String,
     exp: i64,
     nbf: i64,
+    iat: i64,
+    #[serde(default)]
+    epoch: i64,
     identity_nonce: SessionNonce,
 }
 
@@ -191,6 +209,19 @@ struct CommonClaims {
 /// # Errors
 /// [`TokenRefused`] with the first check that failed, in the order of cost.
 pub fn verify<K: TrustedKeys>(token: &str, keys: &K, demand: Demand<'_>) -> Result<Verified, TokenRefused> {
+    verify_late(token, keys, demand, 0)
+}
+
+/// [`verify`] that takes a token up to `late` seconds past its end too. Such a token opens nothing: at most it is renewed.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_late<K: TrustedKeys>(
+    token: &str,
+    keys: &K,
+    demand: Demand<'_>,
+    late: i64,
+) -> Result<Verified, TokenRefused> {
     if token.len() > MAX_READ {
         return Err(TokenRefused::Shape);
     }
@@ -209,7 +240,8 @@ pub fn verify<K: TrustedKeys>(token: &str, keys: &K, demand: Demand<'_>) -> Resu
     if claims.iss != demand.issuer {
         return Err(TokenRefused::Issuer);
     }
-    if claims.exp <= demand.now || claims.nbf > demand.now.saturating_add(NOT_BEFORE_SKEW_SECONDS) {
+    let too_early = claims.nbf > demand.now.saturating_add(NOT_BEFORE_SKEW_SECONDS);
+    if claims.exp.saturating_add(late) <= demand.now || too_early {
         return Err(TokenRefused::Time);
     }
     let signed = jsonwebtoken::crypto::verify(signature, message.as_bytes(), key, Algorithm::RS256);
@@ -222,6 +254,8 @@ pub fn verify<K: TrustedKeys>(token: &str, keys: &K, demand: Demand<'_>) -> Resu
         kid: kid.clone(),
         nonce: claims.identity_nonce,
         exp: claims.exp,
+        iat: claims.iat,
+        epoch: claims.epoch,
     })
 }
 

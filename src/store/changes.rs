@@ -32,10 +32,12 @@ pub enum ChangeKind {
     EverybodyEnded,
     /// The identity under a session changed; the subject is the session's nonce.
     IdentityChanged,
+    /// Application tokens were revoked; the subject is read by `TokensOf`, the change's number is their epoch.
+    TokensRevoked,
 }
 
 impl ChangeKind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Objects,
         Self::Keys,
         Self::SessionEnded,
@@ -43,6 +45,7 @@ impl ChangeKind {
         Self::ProviderEnded,
         Self::EverybodyEnded,
         Self::IdentityChanged,
+        Self::TokensRevoked,
     ];
 
     fn as_str(self) -> &'static str {
@@ -54,6 +57,7 @@ impl ChangeKind {
             Self::ProviderEnded => "provider_ended",
             Self::EverybodyEnded => "everybody_ended",
             Self::IdentityChanged => "identity_changed",
+            Self::TokensRevoked => "tokens_revoked",
         }
     }
 

@@ -32,6 +32,11 @@ pub enum Ending {
     Provider(IdpId),
     /// All, logins in flight included.
     Everybody,
+    /// Those that have not been used since then: some hundreds at a time.
+    Idle {
+        /// Milliseconds since 1970.
+        unused_since_ms: i64,
+    },
 }
 
 /// Held by every login until its session stands. Any number, as long as every release takes the same.
@@ -47,6 +52,11 @@ const END_OF_PROVIDER: &str = "UPDATE sessions SET ended_ms = $1, ended_cause = 
      WHERE provider = $3 AND ended_ms IS NULL RETURNING nonce";
 const END_ALL: &str = "UPDATE sessions SET ended_ms = $1, ended_cause = $2 \
      WHERE ended_ms IS NULL RETURNING nonce";
+/// So many in one transaction that they hold up no other ending. The time is asked again in the update: PostgreSQL looks
+/// anew at a row that was touched since it was found.
+const END_IDLE: &str = "UPDATE sessions SET ended_ms = $1, ended_cause = $2 \
+     WHERE ended_ms IS NULL AND last_use_ms < $3 AND nonce IN (SELECT nonce FROM sessions \
+     WHERE ended_ms IS NULL AND last_use_ms < $3 ORDER BY nonce LIMIT 200) RETURNING nonce";
 /// An update that changes nothing but takes the row's lock, in the one spelling both databases have.
 const LOCK_USER: &str = "UPDATE users SET generation = generation WHERE id = $1";
 const RAISE_GENERATION: &str = "UPDATE users SET generation = $1 WHERE id = $2";
@@ -78,7 +88,9 @@ impl Store {
         self.lock(tx, ending).await?;
         let ended = self.mark(tx, ending, cause).await?;
         let last = match ending {
-            Ending::Session(_) | Ending::ProviderSession { .. } => self.append_each(tx, &ended).await?,
+            Ending::Session(_) | Ending::ProviderSession { .. } | Ending::Idle { .. } => {
+                self.append_each(tx, &ended).await?
+            }
             Ending::User(user) => Some(self.append_user(tx, *user).await?),
             Ending::Provider(provider) => {
                 let subject = provider.to_string();
@@ -92,7 +104,7 @@ impl Store {
     /// Makes logins that could slip through wait, or waits for them.
     async fn lock(&self, tx: &mut Transaction<'static, Any>, ending: &Ending) -> Result<(), StoreError> {
         match ending {
-            Ending::Session(_) | Ending::ProviderSession { .. } => {}
+            Ending::Session(_) | Ending::ProviderSession { .. } | Ending::Idle { .. } => {}
             Ending::User(user) => {
                 sqlx::query(LOCK_USER)
                     .bind(user.to_string())
@@ -120,6 +132,7 @@ impl Store {
             Ending::ProviderSession { .. } => sqlx::query(END_OF_PROVIDER_SESSION),
             Ending::Provider(_) => sqlx::query(END_OF_PROVIDER),
             Ending::Everybody => sqlx::query(END_ALL),
+            Ending::Idle { .. } => sqlx::query(END_IDLE),
         };
         let query = query.bind(self.now_ms()).bind(storable(cause));
         let query = match ending {
@@ -128,6 +141,7 @@ impl Store {
             Ending::ProviderSession { provider, sid } => query.bind(provider.to_string()).bind(storable(sid)),
             Ending::Provider(provider) => query.bind(provider.to_string()),
             Ending::Everybody => query,
+            Ending::Idle { unused_since_ms } => query.bind(*unused_since_ms),
         };
         let rows = query.fetch_all(&mut **tx).await?;
         rows.iter()

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::row::{Cells, maybe_storable};
 use super::users::user;
-use super::{Backend, Store, StoreError, User, bounded, endings};
+use super::{Backend, Store, StoreError, User, bounded, endings, epochs};
 use crate::model::identity::{Identity, PersonKey};
 use crate::model::ids::{IdpId, SessionNonce, UserId};
 
@@ -101,6 +101,10 @@ const ONE: &str = "SELECT nonce, user_id, provider, provider_session, identity, 
 const OF_USER: &str = "SELECT nonce, user_id, provider, provider_session, identity, identity_version, created_ms, \
      expires_ms, last_use_ms, ended_ms, ended_cause, address, agent FROM sessions WHERE user_id = $1 \
      ORDER BY created_ms DESC, nonce";
+/// The live ones that were used last: more than a person has browsers.
+const LIVE_OF_USER: &str = "SELECT nonce, user_id, provider, provider_session, identity, identity_version, created_ms, \
+     expires_ms, last_use_ms, ended_ms, ended_cause, address, agent FROM sessions WHERE user_id = $1 \
+     AND ended_ms IS NULL AND expires_ms > $2 ORDER BY last_use_ms DESC, nonce LIMIT 50";
 const MAY_MINT: &str = "SELECT sessions.nonce FROM sessions JOIN users ON users.id = sessions.user_id \
      WHERE sessions.nonce = $1 AND sessions.ended_ms IS NULL AND sessions.expires_ms > $2 \
      AND users.generation <= sessions.read_at AND users.deprovisioned = 0";
@@ -201,6 +205,20 @@ impl Store {
         .await
     }
 
+    /// The live sessions of a user, the one used last first; at most fifty.
+    pub async fn live_sessions_of(&self, user: UserId) -> Result<Vec<SessionRow>, StoreError> {
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let rows = sqlx::query(LIVE_OF_USER)
+                .bind(user.to_string())
+                .bind(self.now_ms())
+                .fetch_all(&mut *connection)
+                .await?;
+            rows.iter().map(session).collect()
+        })
+        .await
+    }
+
     /// Whether tokens may be minted for a session: it has not ended or expired, nor has its user since the login.
     pub async fn may_mint(&self, nonce: &SessionNonce) -> Result<bool, StoreError> {
         bounded(async {
@@ -253,7 +271,12 @@ impl Store {
             })
             .await?;
         }
-        Ok(())
+        bounded(async {
+            let mut connection = self.writer().await?;
+            sqlx::query(epochs::FORGET).execute(&mut *connection).await?;
+            Ok(())
+        })
+        .await
     }
 }
 

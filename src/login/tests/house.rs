@@ -254,6 +254,8 @@ impl Plan {
                 account_id: "0123456789abcdef0123456789abcdef".parse().unwrap(),
                 session_duration: "24h".parse().unwrap(),
                 sign_out_at_provider: false,
+                idle_timeout: None,
+                logout_return_to: Vec::new(),
             },
             providers: vec![provider(1, entra)],
             applications: vec![

@@ -41,7 +41,7 @@ pub use passage::{Carry, Landing};
 pub use refused::{Because, Refused};
 pub use respond::{CACHE_CONTROL, EXPIRES, Page, forbid_storing};
 pub use sign_in::SignIn;
-pub use signed_out::{Back, Refreshed, SignedOut};
+pub use signed_out::{Back, Refreshed, Scope, SignedOut};
 pub use stop::Stop;
 pub use too_many::TooMany;
 pub use unavailable::Unavailable;

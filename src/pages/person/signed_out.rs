@@ -12,12 +12,25 @@ use super::words;
 /// The end of a session.
 #[derive(Debug)]
 pub struct SignedOut<'a> {
-    /// Whether there was a session to end; otherwise the page says that no cookie came (as Access does).
-    pub had_session: bool,
+    /// What ended.
+    pub scope: Scope<'a>,
     /// Where one may want to go, or sign in again.
     pub back: Option<Back<'a>>,
     /// Where one signs out at the identity provider too.
     pub provider_sign_out: Option<&'a str>,
+}
+
+/// What a sign-out ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope<'a> {
+    /// The session of this browser, for every application.
+    Everything,
+    /// What this browser held for the application of this name.
+    Application(&'a str),
+    /// Every session of the person, in whichever browser.
+    Everywhere,
+    /// No cookie came, as Access says.
+    Nothing,
 }
 
 /// A way back to an application.
@@ -40,20 +53,31 @@ impl SignedOut<'_> {
         let provider = self
             .provider_sign_out
             .map(|href| Action::primary(Sentence::new(words::SIGNED_OUT_AT_PROVIDER), href));
-        let (badge, title, paragraphs) = if self.had_session {
-            let mut paragraphs = vec![Sentence::new(words::SIGNED_OUT_EVERYWHERE)];
-            if self.provider_sign_out.is_some() {
-                paragraphs.push(Sentence::new(words::SIGNED_OUT_PROVIDER_STAYS));
-            }
-            (Some(Badge::SignedOut), words::SIGNED_OUT_TITLE, paragraphs)
-        } else {
-            let paragraphs = vec![Sentence::new(words::NO_COOKIE)];
-            (None, words::NO_COOKIE_TITLE, paragraphs)
+        let stays = self
+            .provider_sign_out
+            .map(|_| Sentence::new(words::SIGNED_OUT_PROVIDER_STAYS));
+        let (title, said) = match self.scope {
+            Scope::Everything => (
+                Sentence::new(words::SIGNED_OUT_TITLE),
+                Sentence::new(words::SIGNED_OUT_EVERYTHING),
+            ),
+            Scope::Everywhere => (
+                Sentence::new(words::SIGNED_OUT_TITLE),
+                Sentence::new(words::SIGNED_OUT_EVERYWHERE),
+            ),
+            Scope::Application(app) => (
+                Sentence::new(words::SIGNED_OUT_OF_TITLE).with("app", app),
+                Sentence::new(words::SIGNED_OUT_OF).with("app", app),
+            ),
+            Scope::Nothing => (
+                Sentence::new(words::NO_COOKIE_TITLE),
+                Sentence::new(words::NO_COOKIE),
+            ),
         };
         Message {
-            badge,
-            title: Sentence::new(title),
-            paragraphs,
+            badge: (self.scope != Scope::Nothing).then_some(Badge::SignedOut),
+            title,
+            paragraphs: std::iter::once(said).chain(stays).collect(),
             causes: Vec::new(),
             actions: provider.into_iter().chain(back).collect(),
         }
@@ -66,10 +90,9 @@ impl Page for SignedOut<'_> {
     }
 
     fn code(&self) -> &'static str {
-        if self.had_session {
-            "signed_out"
-        } else {
-            "no_session"
+        match self.scope {
+            Scope::Nothing => "no_session",
+            _ => "signed_out",
         }
     }
 

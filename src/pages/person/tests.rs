@@ -96,7 +96,7 @@ fn every_page(mut look: impl FnMut(&str, &dyn Page, Response<Bytes>)) {
         (
             "signed out",
             Box::new(SignedOut {
-                had_session: true,
+                scope: Scope::Everything,
                 back,
                 provider_sign_out: again,
             }),
@@ -104,8 +104,16 @@ fn every_page(mut look: impl FnMut(&str, &dyn Page, Response<Bytes>)) {
         (
             "no session",
             Box::new(SignedOut {
-                had_session: false,
+                scope: Scope::Nothing,
                 back: None,
+                provider_sign_out: None,
+            }),
+        ),
+        (
+            "signed out of one application",
+            Box::new(SignedOut {
+                scope: Scope::Application(HOSTILE),
+                back,
                 provider_sign_out: None,
             }),
         ),

@@ -60,7 +60,11 @@ pub(super) const LANDING_GO_ON_BARE: &str = "Continue";
 
 // Signed out, identity read again.
 pub(super) const SIGNED_OUT_TITLE: &str = "You are signed out";
-pub(super) const SIGNED_OUT_EVERYWHERE: &str = "This browser's session has ended for every application.";
+pub(super) const SIGNED_OUT_EVERYTHING: &str = "This browser's session has ended for every application.";
+pub(super) const SIGNED_OUT_EVERYWHERE: &str =
+    "All your sessions have ended, in this browser and in every other.";
+pub(super) const SIGNED_OUT_OF_TITLE: &str = "You are signed out of {app}";
+pub(super) const SIGNED_OUT_OF: &str = "This browser holds nothing for {app} any more. You are still signed in for your other applications, and opening {app} again needs no new sign-in.";
 pub(super) const SIGNED_OUT_PROVIDER_STAYS: &str =
     "You are still signed in at your identity provider. On a shared computer, sign out there too.";
 pub(super) const SIGNED_OUT_AT_PROVIDER: &str = "Sign out there too";

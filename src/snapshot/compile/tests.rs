@@ -76,6 +76,8 @@ impl Held {
             account_id: "0123456789abcdef0123456789abcdef".parse().unwrap(),
             session_duration: "24h".parse().unwrap(),
             sign_out_at_provider: false,
+            idle_timeout: None,
+            logout_return_to: Vec::new(),
         };
         let inputs = Inputs {
             documents: &self.documents,

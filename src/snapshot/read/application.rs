@@ -177,10 +177,11 @@ fn launcher(object: &Object<'_>) -> Launcher {
     }
 }
 
-fn session_duration(object: &Object<'_>) -> Option<GoDuration> {
+/// How long a token lives, by an application or a policy. Zero is "expires immediately" (reference Access §2.2).
+pub(super) fn session_duration(object: &Object<'_>) -> Option<GoDuration> {
     let duration: GoDuration = object.parsed("session_duration")?;
-    if duration.length().is_zero() || duration.length() > MAX_SESSION {
-        object.problem("session_duration", "more than 0 and at most 744h is needed");
+    if duration.length() > MAX_SESSION {
+        object.problem("session_duration", "at most 744h is needed");
         return None;
     }
     Some(duration)

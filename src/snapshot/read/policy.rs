@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use crate::model::duration::GoDuration;
 use crate::model::email::EmailAddress;
 use crate::model::ids::PolicyId;
 use crate::model::policy::{ApprovalGroup, Decision, Policy};
 use crate::model::selector::Selector;
 
+use super::application::session_duration;
 use super::object::{Object, Problem, Problems};
 use super::rules::{include, rules};
 
@@ -45,7 +45,7 @@ pub(super) fn read(id: PolicyId, object: &Object<'_>) -> Option<Policy> {
             "everyone would need no service token; require one, or use the decision bypass",
         );
     }
-    let session_duration = object.parsed::<GoDuration>("session_duration");
+    let session_duration = session_duration(object);
     let justification = object.flag("purpose_justification_required").unwrap_or(false);
     let approval = object.flag("approval_required").unwrap_or(false);
     for (key, asked) in [

@@ -18,14 +18,21 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    readable_by: 1,
-    sql: include_str!("0001_first.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        readable_by: 1,
+        sql: include_str!("0001_first.sql"),
+    },
+    Migration {
+        number: 2,
+        readable_by: 2,
+        sql: include_str!("0002_token_epochs.sql"),
+    },
+];
 
 /// The newest schema of this release.
-const KNOWN: i64 = 1;
+const KNOWN: i64 = 2;
 
 const HISTORY: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (\
      number BIGINT PRIMARY KEY, readable_by BIGINT NOT NULL, checksum TEXT NOT NULL, applied_ms BIGINT NOT NULL)";

@@ -148,10 +148,19 @@ async fn an_expired_application_token_is_renewed_without_a_page() {
     let world = World::builder().wiki("session_duration = \"30m\"").start().await;
     let mut alice = world.signed_in(ALICE, &["wiki"]).await;
     world.pass(SignedDuration::from_mins(31));
-    assert_eq!(alice.fetch(&world.host("wiki"), "/x", &[]).await.status, 302);
+    let before = alice.cookie(&world.host("wiki"), "CF_Authorization");
+    assert_eq!(alice.fetch(&world.host("wiki"), "/x", &[]).await.status, 200);
+    assert_ne!(alice.cookie(&world.host("wiki"), "CF_Authorization"), before);
+    // A browser that has lost it is given one by way of the auth host.
+    world.pass(SignedDuration::from_mins(31));
+    alice.plant(&world.host("wiki"), "CF_Authorization", "lost");
     let arrival = alice.open(&world.host("wiki"), "/x").await;
     assert_eq!(arrival.status(), 200);
-    assert!(!arrival.asked_entra(), "{:?}", arrival.way);
+    assert!(
+        arrival.way.len() > 1 && !arrival.asked_entra(),
+        "{:?}",
+        arrival.way
+    );
 }
 
 #[tokio::test]
@@ -224,4 +233,38 @@ async fn the_hand_over_leaves_nothing_in_referrers() {
             .count(),
         0
     );
+}
+
+#[tokio::test]
+async fn after_signing_out_a_listed_address_is_gone_to_and_none_that_only_begins_like_it() {
+    let world = World::builder()
+        .organization("logout_return_to = [\"https://www.example.com/bye?from=gateway\"]")
+        .start()
+        .await;
+    let wiki = world.host("wiki");
+    for (asked, leads) in [
+        ("https://www.example.com/bye?from=gateway", true),
+        ("https://WWW.example.com:443/bye?from=gateway", true),
+        ("https://www.example.com/bye", false),
+        ("https://www.example.com/bye?from=gateway&to=x", false),
+        ("https://www.example.com/bye?from=gateway#x", false),
+        ("http://www.example.com/bye?from=gateway", false),
+        ("https://www.example.com.evil.com/bye?from=gateway", false),
+        ("https://a@www.example.com/bye?from=gateway", false),
+    ] {
+        let mut alice = world.signed_in(ALICE, &["wiki"]).await;
+        let mut url = alice.address(&wiki, "/cdn-cgi/access/logout");
+        url.query_pairs_mut().append_pair("returnTo", asked);
+        let reply = alice.get(&url).await;
+        let listed = Some("https://www.example.com/bye?from=gateway");
+        assert_eq!(reply.header("location"), listed.filter(|_| leads), "{asked}");
+        assert!(leads || reply.status == 200, "{asked}");
+        alice.upn = None;
+        assert_eq!(alice.fetch(&wiki, "/x", &[]).await.status, 302, "{asked}");
+    }
+    let mut alice = world.signed_in(ALICE, &["wiki"]).await;
+    let mut url = alice.address(&wiki, "/cdn-cgi/access/logout");
+    let launcher = alice.address(&world.host("login"), "/");
+    url.query_pairs_mut().append_pair("returnTo", launcher.as_str());
+    assert_eq!(alice.get(&url).await.header("location"), Some(launcher.as_str()));
 }

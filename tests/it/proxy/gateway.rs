@@ -50,6 +50,8 @@ impl Watch for Session {
             Standing::Cut(CutCause("logout"))
         }
     }
+
+    fn moved(&self, _now_ms: i64) {}
 }
 
 impl Setup {

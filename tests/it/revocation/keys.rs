@@ -55,8 +55,8 @@ async fn a_rotation_disturbs_nobody() {
     let after = published_once(&world, |keys| keys.len() == 3).await;
     assert!(before.iter().all(|kid| after.contains(kid)));
     // The token of before is good, and the key that waited signs from now on.
-    assert_eq!(alice.fetch(&world.host("wiki"), "/x", &[]).await.status, 200);
     let old = signed_with(&world, &alice);
+    assert_eq!(alice.fetch(&world.host("wiki"), "/x", &[]).await.status, 200);
     let again = world.signed_in(ALICE, &["wiki"]).await;
     let new = signed_with(&world, &again);
     assert_ne!(old, new);

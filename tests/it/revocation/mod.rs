@@ -1,6 +1,10 @@
 //! Ending sessions: at once, everywhere, with everything that is open.
 
+mod applications;
+mod idle;
 mod keys;
+mod orders;
+mod renewal;
 mod replicas;
 mod store_gone;
 mod streams;

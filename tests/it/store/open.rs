@@ -44,15 +44,15 @@ on_both! {
 
     async fn a_schema_of_a_much_newer_release_is_refused_by_name(database) {
         database.store().await.close().await;
-        database.run("INSERT INTO schema_migrations (number, readable_by, checksum, applied_ms) VALUES (9, 8, '', 0)").await;
+        database.run("INSERT INTO schema_migrations (number, readable_by, checksum, applied_ms) VALUES (900, 899, '', 0)").await;
         let refused = Store::open(&database.url(), Clock::system()).await.unwrap_err();
-        assert!(matches!(refused, StoreError::Schema { found: 9, known: 1 }), "{refused:?}");
+        assert!(matches!(refused, StoreError::Schema { found: 900, known: 1..900 }), "{refused:?}");
         assert!(refused.to_string().contains("newer release"), "{refused}");
     }
 
     async fn the_schema_of_the_next_release_is_read_when_it_says_it_can_be(database) {
         database.store().await.close().await;
-        database.run("INSERT INTO schema_migrations (number, readable_by, checksum, applied_ms) VALUES (2, 1, '', 0)").await;
+        database.run("INSERT INTO schema_migrations (number, readable_by, checksum, applied_ms) VALUES (900, 1, '', 0)").await;
         database.store().await.ping().await.unwrap();
     }
 

@@ -142,6 +142,17 @@ impl Person {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Reply {
+        self.attempt(method, url, headers, body).await.expect("an answer")
+    }
+
+    /// [`Person::request`] that may be cut before there is an answer: its session ended while it waited.
+    pub(crate) async fn attempt(
+        &mut self,
+        method: &str,
+        url: &Url,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Option<Reply> {
         let mut url = url.clone();
         if let Some(upn) = self
             .upn
@@ -158,7 +169,7 @@ impl Person {
         head.push_str("Connection: close\r\n\r\n");
         wire.send(head.as_bytes()).await;
         wire.send(body).await;
-        let reply = wire.head().await.expect("an answer");
+        let reply = wire.head().await?;
         let reply = Reply {
             body: if method == "HEAD" {
                 Vec::new()
@@ -168,7 +179,7 @@ impl Person {
             ..reply
         };
         self.keep_cookies(&url, &reply);
-        reply
+        Some(reply)
     }
 
     /// A connection on which a request with this browser's cookies has begun: its head is sent, with these headers.
