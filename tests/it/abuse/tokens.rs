@@ -221,7 +221,8 @@ async fn tokens_of_ours_with_other_claims_are_asked_to_sign_in() {
         json!({"exp": "9999999999"}),
         json!({"exp": -1}),
         json!({"exp": null}),
-        json!({"exp": now - 3_600}),
+        // Within 31 days of its end it would be renewed, because its session lives.
+        json!({"exp": now - 32 * 86_400}),
         json!({"nbf": now + 3_600}),
         json!({"aud": ours["aud"][0]}),
         json!({"aud": []}),
