@@ -335,12 +335,6 @@ fn control_plane(login: Login, shutdown: &Shutdown) -> (Renewal, ControlPlane) {
     (renewal, ControlPlane::start(login::router(login), shutdown))
 }
 
-/// What answers on the control plane, started.
-fn control_plane(login: Login, shutdown: &Shutdown) -> (Renewal, ControlPlane) {
-    let renewal = Renewal::start(login.clone(), shutdown);
-    (renewal, ControlPlane::start(login::router(login), shutdown))
-}
-
 /// Makes the objects of the store as the file declares them.
 async fn declare(
     manage: &Manage,
