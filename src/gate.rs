@@ -42,7 +42,7 @@ use crate::session::limits::FailureLimit;
 use crate::session::lookup::SessionLookup;
 use crate::session::table::SessionTable;
 use crate::shutdown::Shutdown;
-use crate::snapshot::{ProtectedApplication, Published, Snapshot};
+use crate::snapshot::{Asks, ProtectedApplication, Published, Snapshot};
 use crate::telemetry::access_log::{self, Answered};
 use crate::telemetry::metrics::{CoreMetrics, Finished, Metrics};
 use crate::telemetry::request_id::{RequestId, RequestIds};
@@ -201,7 +201,13 @@ impl Gate {
             arrival.country(&self.shared, request.headers())
         });
         if is_own(&snapshot, &target) {
-            let facts = match arrival.facts(&self.shared, &snapshot, request.headers(), &target) {
+            let facts = match arrival.facts(
+                &self.shared,
+                &snapshot,
+                request.headers(),
+                &target,
+                Asks::EVERYTHING,
+            ) {
                 Ok(facts) => facts,
                 Err(Misdirected) => return Ok(asked.misdirected(&target)),
             };

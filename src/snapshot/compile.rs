@@ -16,6 +16,7 @@ use crate::policy::{self, CompiledPolicies};
 use crate::router::{Entry, Table};
 use crate::store::{Document, Kind, Position, SigningKeyRow};
 
+use super::asks::Asks;
 use super::authorities::{self, ClientAuthorities};
 use super::contents::{ObjectFault, ProtectedApplication, Snapshot};
 use super::key_ring::KeyRing;
@@ -198,6 +199,7 @@ fn protect(document: &Document, shared: &Policies) -> ProtectedApplication {
     let (policy_docs, missing) = policies_of(&read, shared);
     let mut application = ProtectedApplication {
         policies: policy::compile(&policy_docs),
+        asks: Asks::of(&policy_docs),
         app: read.application,
         policy_docs,
         broken: None,

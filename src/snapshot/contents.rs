@@ -14,6 +14,7 @@ use crate::policy::CompiledPolicies;
 use crate::router::{Found, Routed, Table, Target, TargetRefused};
 use crate::store::Position;
 
+use super::asks::Asks;
 use super::authorities::ClientAuthorities;
 use super::key_ring::KeyRing;
 
@@ -51,6 +52,8 @@ pub struct ProtectedApplication {
     pub app: Application,
     /// Its policies, ready to decide; none where it is broken.
     pub policies: CompiledPolicies,
+    /// What they may ask about a request.
+    pub asks: Asks,
     /// Its policies by precedence, as they were read, to explain decisions.
     pub policy_docs: Vec<Policy>,
     /// Why it cannot be decided about. It lets nobody pass.

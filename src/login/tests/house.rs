@@ -33,7 +33,7 @@ use crate::session::lookup::SessionLookup;
 use crate::session::revoke::Revoker;
 use crate::session::table::SessionTable;
 use crate::shutdown::Shutdown;
-use crate::snapshot::{Inputs, ProtectedApplication, Published, Snapshot};
+use crate::snapshot::{Asks, Inputs, ProtectedApplication, Published, Snapshot};
 use crate::store::{SigningKeyRow, Store};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::request_id::RequestIds;
@@ -274,6 +274,7 @@ impl Plan {
                 Arc::new(ProtectedApplication {
                     app,
                     policies: compile(&policies),
+                    asks: Asks::EVERYTHING,
                     policy_docs: policies,
                     broken: None,
                 })
