@@ -45,7 +45,7 @@ use crate::session::limits::FailureLimit;
 use crate::session::lookup::SessionLookup;
 use crate::session::table::SessionTable;
 use crate::shutdown::Shutdown;
-use crate::snapshot::{ProtectedApplication, Published, is_preflight};
+use crate::snapshot::{Asks, ProtectedApplication, Published, is_preflight};
 use crate::telemetry::access_log::{self, Answered};
 use crate::telemetry::metrics::{CoreMetrics, Finished, Metrics};
 use crate::telemetry::request_id::{RequestId, RequestIds};
@@ -213,7 +213,13 @@ impl Gate {
         });
         let is_own = own::is_own(&snapshot, &target);
         if is_own || own::asks_about_application(request.method(), request.headers(), &target) {
-            let facts = match arrival.facts(&self.shared, &snapshot, request.headers(), &target) {
+            let facts = match arrival.facts(
+                &self.shared,
+                &snapshot,
+                request.headers(),
+                &target,
+                Asks::EVERYTHING,
+            ) {
                 Ok(facts) => facts,
                 Err(Misdirected) => return Ok(asked.misdirected(&target)),
             };

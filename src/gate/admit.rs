@@ -89,7 +89,7 @@ impl Gate {
             Err(Unroutable::Refused(refused)) => return Err(asked.malformed(refused)),
         };
         noted.application = Some(Arc::clone(&application));
-        let facts = match arrival.facts(&self.shared, snapshot, headers, target) {
+        let facts = match arrival.facts(&self.shared, snapshot, headers, target, application.asks) {
             Ok(facts) => facts,
             Err(Misdirected) => return Err(asked.misdirected(target)),
         };

@@ -4,30 +4,42 @@ use http::HeaderMap;
 
 use super::certificate::Misdirected;
 use super::{Arrival, Shared};
+use crate::model::certificate::ClientCertificate;
 use crate::model::country::CountryCode;
 use crate::policy::RequestFacts;
 use crate::proxy::request_headers::Client;
 use crate::router::Target;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Asks, Snapshot};
 use crate::telemetry::request_id::RequestId;
 
 impl Arrival {
-    /// What policies may ask.
+    /// What policies may ask. What they do not is left unknown.
     ///
     /// # Errors
-    /// [`Misdirected`] where a connection of the host's own would tell more.
+    /// [`Misdirected`] where they ask for certificates, and a connection of the host's own would tell more.
     pub(super) fn facts(
         &self,
         shared: &Shared,
         snapshot: &Snapshot,
         headers: &HeaderMap,
         target: &Target,
+        asks: Asks,
     ) -> Result<RequestFacts, Misdirected> {
         let now_ms = shared.clock.now_ms();
+        let certificate = self.handshake.certificate(snapshot, target.host(), now_ms);
+        let country = if asks.country {
+            self.country(shared, headers)
+        } else {
+            None
+        };
         Ok(RequestFacts {
             address: (!self.address_unreadable).then_some(self.address),
-            country: self.country(shared, headers),
-            certificate: self.handshake.certificate(snapshot, target.host(), now_ms)?,
+            country,
+            certificate: match certificate {
+                Ok(certificate) => certificate,
+                Err(Misdirected) if asks.certificate => return Err(Misdirected),
+                Err(Misdirected) => ClientCertificate::Unknown,
+            },
             now_ms,
             ..RequestFacts::default()
         })

@@ -29,7 +29,8 @@ pub(super) struct Inputs {
     pub(super) preflight: bool,
     /// Who asked; `None` where the permit was for anybody.
     pub(super) credential: Option<Rc<Credential>>,
-    /// The facts of the request; its certificate is looked at anew.
+    /// The facts of the request; its certificate is looked at anew. Its country stays what it was, and unknown where
+    /// nobody asked for it then.
     pub(super) facts: RequestFacts,
     /// What the client presented.
     pub(super) handshake: Handshake,

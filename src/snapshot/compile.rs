@@ -17,6 +17,7 @@ use crate::policy::{self, CompiledPolicies};
 use crate::router::{Entry, Table};
 use crate::store::{Document, Kind, Position, SigningKeyRow};
 
+use super::asks::Asks;
 use super::authorities::{self, ClientAuthorities};
 use super::contents::{ObjectFault, ProtectedApplication, Snapshot};
 use super::key_ring::KeyRing;
@@ -85,6 +86,7 @@ impl ProtectedApplication {
         Self {
             policies: policy::compile(&policy_docs),
             openings: Openings::of(&app),
+            asks: Asks::of(&policy_docs),
             app,
             policy_docs,
             broken: None,

@@ -14,6 +14,7 @@ use crate::policy::CompiledPolicies;
 use crate::router::{Found, Routed, Table, Target, TargetRefused};
 use crate::store::Position;
 
+use super::asks::Asks;
 use super::authorities::ClientAuthorities;
 use super::key_ring::KeyRing;
 use super::openings::Openings;
@@ -54,6 +55,8 @@ pub struct ProtectedApplication {
     pub policies: CompiledPolicies,
     /// What passes without them.
     pub(super) openings: Openings,
+    /// What they may ask about a request.
+    pub asks: Asks,
     /// Its policies by precedence, as they were read, to explain decisions.
     pub policy_docs: Vec<Policy>,
     /// Why it cannot be decided about. It lets nobody pass.

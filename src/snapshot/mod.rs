@@ -4,6 +4,7 @@
 //! so for all that the store holds and compiles it. Building never fails: an object that cannot be read becomes one
 //! that lets nobody pass and says why, so that a mistake in one application neither opens it nor stops the others.
 
+mod asks;
 mod authorities;
 mod compile;
 mod contents;
@@ -13,6 +14,7 @@ mod publish;
 pub mod read;
 pub mod secrets;
 
+pub use asks::Asks;
 pub use authorities::ClientAuthorities;
 pub use compile::Inputs;
 pub use contents::{ObjectFault, ProtectedApplication, Snapshot, Unroutable};
