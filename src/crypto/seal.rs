@@ -18,6 +18,8 @@ pub enum Purpose {
     LoginState,
     /// `meta` of the redirect to the login page.
     Meta,
+    /// What the forms of a session's launcher hold.
+    LauncherForm,
     /// The ticket that hands a session over to an application's host.
     HandOver,
     /// Secrets of identity providers in the store.
@@ -33,6 +35,7 @@ impl Purpose {
         match self {
             Self::LoginState => "login-state",
             Self::Meta => "meta",
+            Self::LauncherForm => "launcher-form",
             Self::HandOver => "hand-over",
             Self::ProviderSecret => "provider-secret",
             Self::SigningKey => "signing-key",
@@ -42,7 +45,10 @@ impl Purpose {
 
     /// Short-lived texts are sealed under a key of the day, so that no key seals more than a day's worth.
     fn transient(self) -> bool {
-        matches!(self, Self::LoginState | Self::Meta | Self::HandOver)
+        matches!(
+            self,
+            Self::LoginState | Self::Meta | Self::HandOver | Self::LauncherForm
+        )
     }
 }
 

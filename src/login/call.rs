@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
 use http::request::Parts;
 use serde::Deserialize;
 
@@ -35,6 +36,8 @@ pub(super) struct Call<'r> {
     pub(super) request_id: String,
     pub(super) parts: &'r Parts,
     pub(super) query: Query<'r>,
+    /// What was sent along: a form, where one is taken.
+    pub(super) body: Bytes,
 }
 
 /// What a browser's application token stands for.

@@ -13,8 +13,9 @@ use super::call::Call;
 use super::failure::{Ended, Why};
 use super::hand_over::{Judged, hand_over, judge};
 use super::leave::{Leaving, leave};
+use super::launcher;
 use super::sign_in::{self, Signing};
-use super::state::{LIFE_SECONDS, LoginState, StateRefused};
+use super::state::{LIFE_SECONDS, LoginPurpose, LoginState, StateRefused};
 use crate::entra::errors::{Class, EntraError, read_callback_error};
 use crate::entra::{Redemption, SignedIn};
 use crate::model::idp::{IdentityProvider, Prompt};
@@ -131,8 +132,11 @@ fn already_signed_in(
     state: &LoginState,
     session: Option<&Arc<LiveSession>>,
 ) -> Option<Answer> {
-    let landing = state.landing()?;
     let session = session?;
+    if state.purpose == LoginPurpose::Launcher {
+        return Some(launcher::arrive(call, state));
+    }
+    let landing = state.landing()?;
     let application = call.application_at(landing)?;
     match judge(call, &application, session, landing) {
         Judged::Enters(_) => Some(hand_over(call, session, landing.clone())),

@@ -66,7 +66,7 @@ pub(super) async fn leave(call: &Call<'_>, leaving: Leaving<'_>) -> Result<Answe
         .map_err(|_| Why::NoProvider)?; // an origin with a path is always an address
     let landing = match &leaving.purpose {
         LoginPurpose::Open(landing) => Some(landing.clone()),
-        LoginPurpose::Refresh(_) => None,
+        LoginPurpose::Refresh(_) | LoginPurpose::Launcher => None,
     };
     let state = LoginState {
         provider: provider.id,

@@ -26,6 +26,7 @@ mod get_identity;
 mod hand_over;
 pub mod identity_json;
 pub mod landing;
+mod launcher;
 mod leave;
 mod logout;
 pub mod meta;

@@ -12,10 +12,7 @@ use super::call::Call;
 use super::failure::{Ended, Why};
 use super::query::Query;
 use super::visit::{Place, Visit};
-use super::{
-    Login, authorized, callback, certs, front_channel, get_identity, logout, protected_resource, record,
-    refresh, start,
-};
+use super::{Login, authorized, callback, certs, front_channel, get_identity, launcher, logout, protected_resource, record, refresh, start};
 use crate::pages::person::NotFound;
 
 /// Everything below `/cdn-cgi/access/` that belongs to signing in and out. Each request carries a [`Visit`].
@@ -31,7 +28,9 @@ async fn answer(
     Extension(visit): Extension<Visit>,
     request: Request,
 ) -> Response<Body> {
-    let (parts, _) = request.into_parts();
+    let (parts, body) = request.into_parts();
+    // The gate has read it and bounded it; one that cannot be read is none.
+    let body = axum::body::to_bytes(body, LONGEST_FORM).await.unwrap_or_default();
     let snapshot = login.published.load();
     let query = Query::parse(parts.uri.query());
     let refused = query.as_ref().err().copied();
@@ -42,6 +41,7 @@ async fn answer(
         request_id: visit.request_id.to_string(),
         parts: &parts,
         query: query.unwrap_or_default(),
+        body,
     };
     let answered = match refused {
         Some(refused) => Err(Ended::from(refused)),
@@ -57,6 +57,9 @@ async fn answer(
     answer.map(Body::from)
 }
 
+/// The longest form, in bytes.
+const LONGEST_FORM: usize = 64 * 1024;
+
 const PREFIX: &str = "/cdn-cgi/access/";
 
 async fn route(call: &Call<'_>) -> Result<Answer, Ended> {
@@ -65,11 +68,21 @@ async fn route(call: &Call<'_>) -> Result<Answer, Ended> {
     let reading = matches!(call.parts.method, Method::GET | Method::HEAD);
     let place = call.visit.place;
     let Some(name) = path.strip_prefix(PREFIX) else {
+        if place == Place::AuthHost && path == launcher::HOME {
+            return if reading {
+                launcher::show(call).await
+            } else {
+                Err(Why::Method.into())
+            };
+        }
         return Ok(match path.strip_prefix(protected_resource::PATH) {
             Some(below) if reading && place != Place::Unknown => protected_resource::answer(call, below),
             _ => not_found(call),
         });
     };
+    if place == Place::AuthHost && name == launcher::ACT {
+        return launcher::act(call).await;
+    }
     if !reading {
         return Err(Why::Method.into());
     }
@@ -79,6 +92,7 @@ async fn route(call: &Call<'_>) -> Result<Answer, Ended> {
         (_, "get-identity") => get_identity::answer(call).await,
         (_, "logout") => logout::answer(call).await,
         (Place::ApplicationHost, "authorized") => authorized::answer(call).await,
+        (Place::AuthHost, "login") if call.query.value("meta").is_none() => launcher::sign_in(call).await,
         (Place::AuthHost, "login") => start::answer(call, "").await,
         (Place::AuthHost, "callback") => callback::answer(call).await,
         (Place::AuthHost, "logged-out") => Ok(logout::logged_out(call)),

@@ -13,7 +13,7 @@ use super::hand_over::{Judged, judge, refuse, ticket_address};
 use super::landing::Landing;
 use super::state::{LoginPurpose, LoginState};
 use super::step_up::step_up;
-use super::{mint, record, refresh};
+use super::{launcher, mint, record, refresh};
 use crate::crypto::random;
 use crate::crypto::seal::Purpose;
 use crate::entra::SignedIn;
@@ -42,14 +42,18 @@ pub(super) struct Signing<'c> {
 /// Makes the session and answers.
 pub(super) async fn finish(call: &Call<'_>, signing: Signing<'_>) -> Result<Answer, Ended> {
     let landing = match &signing.state.purpose {
-        LoginPurpose::Open(landing) => landing,
+        LoginPurpose::Open(landing) => Some(landing),
+        LoginPurpose::Launcher => None,
         LoginPurpose::Refresh(nonce) => return refresh::finish(call, &signing, nonce).await,
     };
     let session = insert(call, &signing).await?;
     end_previous(call, signing.previous.as_ref()).await?;
     let identity = session.identity().identity.clone();
-    record::signed_in(call, Some(landing), &identity, &signing.signed_in.email_steps).await;
-    let mut answer = to_application(call, signing.state, &session, landing).await?;
+    record::signed_in(call, landing, &identity, &signing.signed_in.email_steps).await;
+    let mut answer = match landing {
+        Some(landing) => to_application(call, signing.state, &session, landing).await?,
+        None => launcher::arrive(call, signing.state),
+    };
     set_cookie(&mut answer, organization_cookie(call, &session, &identity).await?);
     Ok(answer)
 }

@@ -73,6 +73,9 @@ pub enum LoginPurpose {
     /// To read the identity of a live session anew.
     #[serde(rename = "r")]
     Refresh(SessionNonce),
+    /// To see the launcher.
+    #[serde(rename = "l")]
+    Launcher,
 }
 
 /// Why a `state` is not accepted.
@@ -135,7 +138,7 @@ impl LoginState {
     pub fn landing(&self) -> Option<&Landing> {
         match &self.purpose {
             LoginPurpose::Open(landing) => Some(landing),
-            LoginPurpose::Refresh(_) => None,
+            LoginPurpose::Refresh(_) | LoginPurpose::Launcher => None,
         }
     }
 
