@@ -18,6 +18,8 @@ pub enum Purpose {
     LoginState,
     /// `meta` of the redirect to the login page.
     Meta,
+    /// What the forms of a session's launcher hold.
+    LauncherForm,
     /// The ticket that hands a session over to an application's host.
     HandOver,
     /// A program's wish for tokens, on its way to the person who approves it.
@@ -37,6 +39,7 @@ impl Purpose {
         match self {
             Self::LoginState => "login-state",
             Self::Meta => "meta",
+            Self::LauncherForm => "launcher-form",
             Self::HandOver => "hand-over",
             Self::Transfer => "transfer",
             Self::Consent => "consent",
@@ -50,7 +53,12 @@ impl Purpose {
     fn transient(self) -> bool {
         matches!(
             self,
-            Self::LoginState | Self::Meta | Self::HandOver | Self::Transfer | Self::Consent
+            Self::LoginState
+                | Self::Meta
+                | Self::HandOver
+                | Self::Transfer
+                | Self::Consent
+                | Self::LauncherForm
         )
     }
 }

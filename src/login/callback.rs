@@ -13,6 +13,7 @@ use super::call::Call;
 use super::evaluate::MaxAge;
 use super::failure::{Ended, Why};
 use super::hand_over::{Judged, hand_over, judge_anew};
+use super::launcher;
 use super::leave::{Leaving, leave};
 use super::sign_in::{self, Signing};
 use super::state::{LIFE_SECONDS, LoginPurpose, LoginState, StateRefused};
@@ -136,7 +137,13 @@ async fn already_signed_in(
     state: &LoginState,
     session: Option<&Arc<LiveSession>>,
 ) -> Result<Option<Answer>, Ended> {
-    let (Some(landing), Some(session)) = (state.landing(), session) else {
+    let Some(session) = session else {
+        return Ok(None);
+    };
+    if state.purpose == LoginPurpose::Launcher {
+        return Ok(Some(launcher::arrive(call, state)));
+    }
+    let Some(landing) = state.landing() else {
         return Ok(None);
     };
     if let LoginPurpose::Transfer(request) = &state.purpose {

@@ -41,7 +41,7 @@ pub(super) async fn judge_anew(
     max_age: MaxAge,
 ) -> Result<Judged, Ended> {
     evaluate::gather(call, application, session, max_age).await?;
-    let judged = judge(call, application, session, landing);
+    let judged = judge(call, application, session, Some(landing));
     if !matches!(judged, Judged::Needs(_)) {
         return Ok(judged);
     }
@@ -52,17 +52,19 @@ pub(super) async fn judge_anew(
             call.login
                 .sessions
                 .replace_identity(session.nonce(), row.identity);
-            Ok(judge(call, application, session, landing))
+            Ok(judge(call, application, session, Some(landing)))
         }
         _ => Ok(judged),
     }
 }
 
-fn judge(
+/// Asks an application's policies about a session, by what is known of the person already. On the auth host nothing
+/// is known of the browser's certificate but what the landing carries.
+pub(super) fn judge(
     call: &Call<'_>,
     application: &ProtectedApplication,
     session: &LiveSession,
-    landing: &Landing,
+    landing: Option<&Landing>,
 ) -> Judged {
     let allowed = &application.app.allowed_idps;
     let provider = session.provider();
@@ -74,7 +76,9 @@ fn judge(
     let outcomes = application.policies.outcomes(&session.identity().identity);
     let mut facts = call.visit.facts(call.now_ms());
     if call.visit.place == Place::AuthHost {
-        facts.certificate = landing.certificate.certificate();
+        facts.certificate = landing
+            .map(|landing| landing.certificate.certificate())
+            .unwrap_or_default();
     }
     match application.policies.decide(Some(&outcomes), &facts) {
         Verdict::Permit(permit) if permit.nature() != Nature::Identity => Judged::Open,

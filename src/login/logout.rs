@@ -155,6 +155,16 @@ fn signed_out(call: &Call<'_>, session: Option<&Arc<LiveSession>>) -> Answer {
     })
 }
 
+/// The page after a sign-out that was asked for with a form, which may send the browser to no other site.
+pub(super) fn farewell(call: &Call<'_>, session: &LiveSession, scope: Scope<'_>) -> Answer {
+    let provider_sign_out = provider_sign_out(call, session);
+    call.page(&SignedOut {
+        scope,
+        back: None,
+        provider_sign_out: provider_sign_out.as_ref().map(Url::as_str),
+    })
+}
+
 /// Where the person signs out at the provider too.
 fn provider_sign_out(call: &Call<'_>, session: &LiveSession) -> Option<Url> {
     let provider = call.snapshot.providers.get(&session.provider())?;
@@ -233,7 +243,7 @@ fn listed_address(call: &Call<'_>, address: &str) -> Option<ReturnTo> {
     })
 }
 
-fn remove_cookies(call: &Call<'_>, answer: &mut Answer) {
+pub(super) fn remove_cookies(call: &Call<'_>, answer: &mut Answer) {
     let auth = call.auth();
     if call.visit.place == Place::AuthHost {
         set_cookie(answer, cookies::remove_organization(auth));

@@ -31,6 +31,7 @@ mod get_identity;
 mod hand_over;
 pub mod identity_json;
 pub mod landing;
+mod launcher;
 mod leave;
 mod logout;
 pub mod meta;

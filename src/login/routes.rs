@@ -13,8 +13,8 @@ use super::failure::{Ended, Why};
 use super::query::Query;
 use super::visit::{Place, Visit};
 use super::{
-    Login, authorized, callback, certs, front_channel, get_identity, logout, metadata, protected_resource,
-    record, refresh, start, transfer,
+    Login, authorized, callback, certs, front_channel, get_identity, launcher, logout, metadata,
+    protected_resource, record, refresh, start, transfer,
 };
 use crate::pages::person::NotFound;
 
@@ -79,6 +79,13 @@ async fn route(call: &Call<'_>) -> Result<Answer, Ended> {
         return transfer::collect(call, key).await;
     }
     let Some(name) = path.strip_prefix(PREFIX) else {
+        if place == Place::AuthHost && path == launcher::HOME {
+            return if reading {
+                launcher::show(call).await
+            } else {
+                Err(Why::Method.into())
+            };
+        }
         return Ok(match protected_resource::which(path) {
             Some(asked) if reading && place.is_ours() => asked.answer(call),
             _ => not_found(call),
@@ -86,6 +93,9 @@ async fn route(call: &Call<'_>) -> Result<Answer, Ended> {
     };
     if (place, name) == (Place::AuthHost, transfer::NAME) {
         return transfer::approve(call).await;
+    }
+    if place == Place::AuthHost && name == launcher::ACT {
+        return launcher::act(call).await;
     }
     if !reading {
         return Err(Why::Method.into());
@@ -97,6 +107,7 @@ async fn route(call: &Call<'_>) -> Result<Answer, Ended> {
         (_, "logout") => logout::answer(call).await,
         (Place::ApplicationHost, "cli") => transfer::begin(call),
         (Place::ApplicationHost, "authorized") => authorized::answer(call).await,
+        (Place::AuthHost, "login") if call.query.value("meta").is_none() => launcher::sign_in(call).await,
         (Place::AuthHost, "login") => start::answer(call, "").await,
         (Place::AuthHost, "callback") => callback::answer(call).await,
         (Place::AuthHost, "logged-out") => Ok(logout::logged_out(call)),

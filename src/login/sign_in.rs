@@ -14,7 +14,7 @@ use super::hand_over::{Judged, judge_anew, refuse, ticket_address};
 use super::landing::Landing;
 use super::state::{LoginPurpose, LoginState};
 use super::step_up::{Station, step_up};
-use super::{mint, record, refresh};
+use super::{launcher, mint, record, refresh};
 use crate::crypto::random;
 use crate::crypto::seal::Purpose;
 use crate::entra::SignedIn;
@@ -43,11 +43,12 @@ pub(super) struct Signing<'c> {
 /// Makes the session and answers.
 pub(super) async fn finish(call: &Call<'_>, signing: Signing<'_>) -> Result<Answer, Ended> {
     let (landing, transfer) = match &signing.state.purpose {
-        LoginPurpose::Open(landing) => (landing, None),
-        LoginPurpose::Transfer(request) => (&request.landing, Some(request)),
+        LoginPurpose::Open(landing) => (Some(landing), None),
+        LoginPurpose::Transfer(request) => (Some(&request.landing), Some(request)),
+        LoginPurpose::Launcher => (None, None),
         LoginPurpose::Refresh(nonce) => return refresh::finish(call, &signing, nonce).await,
     };
-    if let Some(session) = stepped_up(&signing) {
+    if let (Some(session), Some(landing)) = (stepped_up(&signing), landing) {
         let identity = read_anew(call, &signing, session).await?;
         record::signed_in(call, Some(landing), &identity, &signing.signed_in.email_steps).await;
         return to_application(call, signing.state, session, landing).await;
@@ -55,10 +56,11 @@ pub(super) async fn finish(call: &Call<'_>, signing: Signing<'_>) -> Result<Answ
     let session = insert(call, &signing).await?;
     end_previous(call, signing.previous.as_ref()).await?;
     let identity = session.identity().identity.clone();
-    record::signed_in(call, Some(landing), &identity, &signing.signed_in.email_steps).await;
-    let mut answer = match transfer {
-        Some(request) => redirect(&request.after_login(session.nonce()).address(call)),
-        None => to_application(call, signing.state, &session, landing).await?,
+    record::signed_in(call, landing, &identity, &signing.signed_in.email_steps).await;
+    let mut answer = match (transfer, landing) {
+        (Some(request), _) => redirect(&request.after_login(session.nonce()).address(call)),
+        (None, Some(landing)) => to_application(call, signing.state, &session, landing).await?,
+        (None, None) => launcher::arrive(call, signing.state),
     };
     set_cookie(&mut answer, organization_cookie(call, &session, &identity).await?);
     Ok(answer)

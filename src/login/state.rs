@@ -80,6 +80,9 @@ pub enum LoginPurpose {
     /// To give tokens to a program at a command line.
     #[serde(rename = "t")]
     Transfer(Box<TransferRequest>),
+    /// To see the launcher.
+    #[serde(rename = "l")]
+    Launcher,
 }
 
 /// Why a `state` is not accepted.
@@ -106,7 +109,7 @@ impl LoginState {
         match &mut self.purpose {
             LoginPurpose::Open(landing) => landing.path = root,
             LoginPurpose::Transfer(request) => request.landing.path = root,
-            LoginPurpose::Refresh(_) => {}
+            LoginPurpose::Refresh(_) | LoginPurpose::Launcher => {}
         }
         SealedState {
             text: self.sealed(sealer, clock),
@@ -145,7 +148,7 @@ impl LoginState {
         match &self.purpose {
             LoginPurpose::Open(landing) => Some(landing),
             LoginPurpose::Transfer(request) => Some(&request.landing),
-            LoginPurpose::Refresh(_) => None,
+            LoginPurpose::Refresh(_) | LoginPurpose::Launcher => None,
         }
     }
 

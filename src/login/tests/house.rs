@@ -34,7 +34,7 @@ use crate::session::lookup::SessionLookup;
 use crate::session::revoke::Revoker;
 use crate::session::table::SessionTable;
 use crate::shutdown::Shutdown;
-use crate::snapshot::{Asks, Inputs, ProtectedApplication, Published, Snapshot};
+use crate::snapshot::{Inputs, ProtectedApplication, Published, Snapshot};
 use crate::store::{SigningKeyRow, Store};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::request_id::RequestIds;

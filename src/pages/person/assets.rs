@@ -44,7 +44,7 @@ pub enum Ancestors<'a> {
 }
 
 /// The Content-Security-Policy of a page.
-pub(super) fn content_security_policy(script: Script, ancestors: Ancestors<'_>) -> String {
+pub(super) fn content_security_policy(script: Script, images: &[&str], ancestors: Ancestors<'_>) -> String {
     static STYLE_SOURCE: LazyLock<String> = LazyLock::new(|| source(STYLE));
     static CHOOSER_SOURCE: LazyLock<String> = LazyLock::new(|| source(CHOOSER));
     static CARRY_SOURCE: LazyLock<String> = LazyLock::new(|| source(CARRY));
@@ -61,8 +61,9 @@ pub(super) fn content_security_policy(script: Script, ancestors: Ancestors<'_>) 
         Ancestors::None => "'none'",
         Ancestors::Origin(origin) => origin,
     };
+    let images: String = images.iter().map(|origin| format!(" {origin}")).collect();
     format!(
-        "default-src 'none'; style-src {style}; script-src {script}; img-src data:; \
+        "default-src 'none'; style-src {style}; script-src {script}; img-src data:{images}; \
          base-uri 'none'; form-action 'self'; frame-ancestors {ancestors}"
     )
 }

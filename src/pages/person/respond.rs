@@ -50,6 +50,11 @@ pub trait Page {
         Ancestors::None
     }
 
+    /// Origins besides the page's own data that pictures come from.
+    fn images(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
     /// After how many seconds trying again makes sense (RFC 9110 §10.2.3).
     fn retry_after(&self) -> Option<u32> {
         None
@@ -67,7 +72,7 @@ pub trait Page {
             Ok(html) => (html, "text/html; charset=utf-8"),
             Err(_) => (self.message(), "text/plain; charset=utf-8"),
         };
-        let policy = content_security_policy(self.script(), self.ancestors());
+        let policy = content_security_policy(self.script(), &self.images(), self.ancestors());
         answer(self, body, kind, &policy)
     }
 

@@ -40,6 +40,28 @@ fn every_page(mut look: impl FnMut(&str, &dyn Page, Response<Bytes>)) {
             last_used: false,
         },
     ];
+    let tiles = [Tile {
+        name: HOSTILE.to_owned(),
+        place: HOSTILE.to_owned(),
+        href: Some(LINK.to_owned()),
+        logo: None,
+        logo_origin: None,
+    }];
+    let tags = [TagLink {
+        name: HOSTILE.to_owned(),
+        count: 1,
+        chosen: true,
+        href: LINK.to_owned(),
+    }];
+    let sessions = [SessionLine {
+        key: HOSTILE.to_owned(),
+        browser: HOSTILE.to_owned(),
+        address: HOSTILE.to_owned(),
+        country: Some(HOSTILE.to_owned()),
+        since: "2026-11-25T08:00:00Z".parse().unwrap(),
+        used: "2026-11-25T10:30:00Z".parse().unwrap(),
+        this: false,
+    }];
     let refused = |who, because| Refused {
         app: APP,
         who,
@@ -245,6 +267,20 @@ fn every_page(mut look: impl FnMut(&str, &dyn Page, Response<Bytes>)) {
         ),
         ("transfer used", Box::new(Failure::transfer_used())),
         ("transfer expired", Box::new(Failure::transfer_expired())),
+        (
+            "launcher",
+            Box::new(Launcher {
+                who: HOSTILE,
+                tiles: &tiles,
+                left_out: 3,
+                all: 20,
+                search: Some(HOSTILE),
+                tags: &tags,
+                sessions: &sessions,
+                form: HOSTILE,
+                now: "2026-11-25T10:32:07Z".parse().unwrap(),
+            }),
+        ),
         (
             "front channel",
             Box::new(FrontChannel {

@@ -208,3 +208,29 @@ pub(super) const UPSTREAM_BAD_ANSWER: &str = "You are let in, but the server of 
 pub(super) const UPSTREAM_TIMED_OUT: &str =
     "You are let in, but the server of {app} took too long to answer.";
 pub(super) const UPSTREAM_NOT_CONFIGURED: &str = "You are let in, but no server is set up for {app}.";
+
+// The launcher.
+pub(super) const LAUNCHER_TITLE: &str = "Your applications";
+pub(super) const LAUNCHER_WHO: &str = "Signed in as {who}";
+pub(super) const LAUNCHER_SIGN_OUT: &str = "Sign out";
+pub(super) const LAUNCHER_SEARCH_LABEL: &str = "Find an application";
+pub(super) const LAUNCHER_SEARCH: &str = "Search";
+pub(super) const LAUNCHER_TAGS: &str = "Sorted by";
+pub(super) const LAUNCHER_SHOW_ALL: &str = "Show all";
+pub(super) const LAUNCHER_EMPTY: &str = "No application is open to you here. If you expected one, ask the people who look after it to let you in.";
+pub(super) const LAUNCHER_NOT_FOUND: &str = "None of your applications is called so.";
+pub(super) const LAUNCHER_MORE: &str = "{number} more are not shown. Search for the one you need.";
+pub(super) const LAUNCHER_SESSIONS: &str = "Where you are signed in";
+pub(super) const LAUNCHER_THIS_BROWSER: &str = "This browser";
+pub(super) const LAUNCHER_SINCE: &str = "signed in";
+pub(super) const LAUNCHER_USED: &str = "last used";
+pub(super) const LAUNCHER_END: &str = "Sign out there";
+pub(super) const LAUNCHER_END_OF: &str = "Sign out of {browser}";
+pub(super) const LAUNCHER_EVERYWHERE: &str = "Sign out everywhere";
+pub(super) const JUST_NOW: &str = "just now";
+pub(super) const MINUTE_AGO: &str = "{number} minute ago";
+pub(super) const MINUTES_AGO: &str = "{number} minutes ago";
+pub(super) const HOUR_AGO: &str = "{number} hour ago";
+pub(super) const HOURS_AGO: &str = "{number} hours ago";
+pub(super) const DAY_AGO: &str = "{number} day ago";
+pub(super) const DAYS_AGO: &str = "{number} days ago";
