@@ -58,6 +58,8 @@ pub struct Running {
     pub https: Option<SocketAddr>,
     /// Where health and metrics are served.
     pub internal: Option<SocketAddr>,
+    /// Where other proxies ask.
+    pub forward_auth: Option<SocketAddr>,
     /// The store.
     pub store: Store,
     /// The sessions this replica knows.
@@ -165,9 +167,10 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
     // The data plane, last: from here on requests are answered.
     let internal = internal::start(config.listen.internal, &metrics, &grace, &clock, &shutdown).await?;
     let sockets = bind(&config.listen, &published, &shutdown)?;
-    let (http, https) = (
+    let (http, https, forward_auth) = (
         sockets.http.as_ref().map(listener::Bound::address),
         sockets.https.as_ref().map(|(bound, _)| bound.address()),
+        sockets.forward_auth.as_ref().map(listener::Bound::address),
     );
     let shared = Shared {
         published: Arc::clone(&published),
@@ -183,15 +186,16 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
         metrics,
         shutdown: shutdown.clone(),
     };
-    let trusted: Arc<[ipnet::IpNet]> = config.listen.trusted_proxies.into();
+    let listen = Arc::new(config.listen);
     let threads = listener::start(sockets, &shutdown, move || {
-        Gatekeeper::new(Gate::new(shared.clone()), Arc::clone(&trusted))
+        Gatekeeper::new(Gate::new(shared.clone()), Arc::clone(&listen))
     })
     .context("the cores cannot be started")?;
     Ok(Running {
         http,
         https,
         internal,
+        forward_auth,
         store,
         sessions,
         revoker,
@@ -380,5 +384,10 @@ fn bind(listen: &Listen, published: &Arc<Published>, shutdown: &Shutdown) -> any
         http: listen.http.map(bind).transpose()?,
         https,
         published: Some(Arc::clone(published)),
+        forward_auth: listen
+            .forward_auth
+            .as_ref()
+            .map(|forward_auth| bind(forward_auth.address))
+            .transpose()?,
     })
 }

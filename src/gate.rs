@@ -9,8 +9,10 @@ pub mod control;
 mod cors;
 mod facts;
 mod own;
+mod question;
 mod refuse;
 mod renew;
+mod verify;
 mod watch;
 
 use std::cell::Cell;
@@ -21,7 +23,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{ORIGIN, SET_COOKIE};
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use self::admit::Visitor;
@@ -152,13 +154,23 @@ impl Gate {
         {
             cors::answer(cors, origin.as_ref(), response.headers_mut());
         }
+        self.tell(&noted, &method, version, response.status(), began);
+        Ok(if method == Method::HEAD {
+            refuse::without_content(response)
+        } else {
+            response
+        })
+    }
+
+    /// Counts an answer, and writes its line.
+    fn tell(&self, noted: &Noted, method: &Method, version: Version, code: StatusCode, began: Instant) {
         let application = noted.application.as_deref();
         let application = application.map(|application| application.app.name.as_str());
-        let (code, duration) = (response.status(), began.elapsed());
+        let duration = began.elapsed();
         self.metrics.finished(&Finished {
             application,
             code,
-            method: &method,
+            method,
             version,
             duration,
         });
@@ -167,7 +179,7 @@ impl Gate {
                 request_id: line.request_id,
                 address: line.address,
                 country: line.country,
-                method: &method,
+                method,
                 host: line.target.host().as_str(),
                 path: line.target.path(),
                 application,
@@ -176,11 +188,6 @@ impl Gate {
                 duration,
             });
         }
-        Ok(if method == Method::HEAD {
-            refuse::without_content(response)
-        } else {
-            response
-        })
     }
 
     /// The way of a request, from top to bottom.

@@ -31,7 +31,8 @@
 //!   ▼
 //! watch                    gate         five times a second: does what it was permitted by still stand? else it is cut
 //! ```
-//! [`gate::Gate::answer`] is the whole of it, from top to bottom. Where to look for what:
+//! [`gate::Gate::answer`] is the whole of it, from top to bottom. Where another proxy stays in front and only asks
+//! (forward-auth), [`gate::Gate::verify`] goes the same way up to the decision. Where to look for what:
 //!
 //! - [`router::Target`] says which bytes are decided on and which are forwarded, and that both mean the same.
 //! - [`session::identify`] spares the signature of a token seen before, and nothing else.

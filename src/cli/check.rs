@@ -90,6 +90,9 @@ fn summary(config: &Config, known: &Known, out: &mut dyn Write) -> io::Result<()
     if let Some(http) = config.listen.http {
         writeln!(out, "http              {http}")?;
     }
+    if let Some(forward_auth) = &config.listen.forward_auth {
+        writeln!(out, "forward-auth      {}", forward_auth.address)?;
+    }
     // Without an account there are no ids yet; what is listed does not show them.
     let written = config.organization.account_id.clone();
     let account = known

@@ -91,6 +91,7 @@ fn announce(running: &Running) {
         ("http", running.http),
         ("https", running.https),
         ("internal", running.internal),
+        ("forward-auth", running.forward_auth),
     ];
     for (what, address) in served
         .into_iter()

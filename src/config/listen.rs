@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 
 use super::certificate;
+use super::forward_auth::{self, ForwardAuth};
 use super::tree::{Keys, Node, Table};
 use crate::model::organization::AuthUrl;
 
@@ -20,6 +21,8 @@ pub struct Listen {
     pub trusted_proxies: Vec<IpNet>,
     /// Health and metrics, never on a public listener.
     pub internal: Option<SocketAddr>,
+    /// Where other proxies ask whether a request may pass.
+    pub forward_auth: Option<ForwardAuth>,
 }
 
 /// The TLS listener.
@@ -42,8 +45,15 @@ pub struct CertificateFiles {
 }
 
 const KEYS: Keys = Keys {
-    known: &["http", "https", "certificates", "trusted_proxies", "internal"],
-    refused: &[("forward_auth", "forward-auth is not in this version")],
+    known: &[
+        "http",
+        "https",
+        "certificates",
+        "trusted_proxies",
+        "internal",
+        "forward_auth",
+    ],
+    refused: &[],
 };
 const CERTIFICATE_KEYS: Keys = Keys {
     known: &["chain", "key"],
@@ -68,6 +78,8 @@ pub(super) fn read(node: &Node<'_>, auth: Option<&AuthUrl>) -> Option<Listen> {
     let proxies: Vec<Option<IpNet>> = table.list("trusted_proxies").iter().map(network).collect();
     let internal_node = table.node("internal");
     let internal = internal_node.as_ref().map(address);
+    let forward_auth_node = table.node("forward_auth");
+    let forward_auth = forward_auth_node.as_ref().map(forward_auth::read);
 
     if let (Some(node), Some(Some(address))) = (&plain_node, http)
         && !address.ip().is_loopback()
@@ -86,6 +98,12 @@ pub(super) fn read(node: &Node<'_>, auth: Option<&AuthUrl>) -> Option<Listen> {
             );
         }
         if address.port() != 0 && [http, https_address].contains(&Some(Some(address))) {
+            node.fault("this address is taken by another listener", "choose another port");
+        }
+    }
+    if let (Some(node), Some(Some(forward_auth))) = (&forward_auth_node, &forward_auth) {
+        let address = forward_auth.address;
+        if address.port() != 0 && [http, https_address, internal].contains(&Some(Some(address))) {
             node.fault("this address is taken by another listener", "choose another port");
         }
     }
@@ -116,6 +134,7 @@ pub(super) fn read(node: &Node<'_>, auth: Option<&AuthUrl>) -> Option<Listen> {
         https,
         trusted_proxies: proxies.into_iter().collect::<Option<_>>()?,
         internal: settled(internal)?,
+        forward_auth: settled(forward_auth)?,
     })
 }
 
@@ -132,7 +151,7 @@ fn settled<T>(written: Option<Option<T>>) -> Option<Option<T>> {
     }
 }
 
-fn address(node: &Node<'_>) -> Option<SocketAddr> {
+pub(super) fn address(node: &Node<'_>) -> Option<SocketAddr> {
     let text = node.text()?;
     let address = text.parse().ok();
     if address.is_none() {

@@ -54,7 +54,10 @@ const KEYS: Keys = Keys {
         ("api_tokens", "the API is not in this version"),
         ("groups", "access groups are not in this version"),
         ("service_tokens", "service tokens are not in this version"),
-        ("forward_auth", "forward-auth is not in this version"),
+        (
+            "forward_auth",
+            "forward-auth is a listener: it stands in [listen]",
+        ),
     ],
 };
 
@@ -175,7 +178,12 @@ fn meaning(reader: &Reader<'_>, document: &DeTable<'_>) -> Option<Config> {
         .node("clouds")
         .map_or(Some(()), |node| clouds::read(&node, &mut clouds));
     let upstreams = upstreams(&root);
-    let declarations = declarations(&root, &clouds, organization.as_ref(), upstreams.as_deref());
+    // Applications of a proxy that asks are reached by that proxy, and need no upstream here.
+    let asked_by_others = listen
+        .as_ref()
+        .is_some_and(|listen| listen.forward_auth.is_some());
+    let served = upstreams.as_deref().filter(|_| !asked_by_others);
+    let declarations = declarations(&root, &clouds, organization.as_ref(), served);
     if let (Some(declarations), Some(geo), Some(listen)) = (&declarations, &geo, &listen) {
         sources::check(reader, declarations, geo, listen);
     }

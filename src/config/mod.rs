@@ -7,6 +7,7 @@
 pub mod clouds;
 pub mod declared;
 pub mod faults;
+pub mod forward_auth;
 pub mod geo;
 pub mod listen;
 pub mod log;

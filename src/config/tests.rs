@@ -255,6 +255,92 @@ fn addresses_belong_to_one_application_and_never_to_the_auth_host() {
     );
 }
 
+#[test]
+fn forward_auth_needs_an_address_peers_and_a_secret() {
+    let load = |written: &str| {
+        let text = SMALL.replace("[store]", &format!("forward_auth = {written}\n[store]"));
+        load_with(&text, &BTreeMap::new())
+    };
+    let secret = "secret = { env = \"KEY\" }";
+    let whole = format!("{{ address = \"127.0.0.1:9091\", peers = [\"10.0.0.0/30\", \"::1\"], {secret} }}");
+    let config = load(&whole).unwrap();
+    let forward_auth = config.listen.forward_auth.as_ref().unwrap();
+    assert_eq!(forward_auth.address, "127.0.0.1:9091".parse().unwrap());
+    assert_eq!(forward_auth.peers.len(), 2);
+    assert_eq!(forward_auth.secret.expose_secret(), KEY);
+    assert!(!format!("{config:?}").contains(KEY), "no secret shows in Debug");
+
+    let address = "address = \"127.0.0.1:9091\"";
+    let peers = "peers = [\"127.0.0.1\"]";
+    for (written, told_of) in [
+        (
+            format!("{{ {peers}, {secret} }}"),
+            "listen.forward_auth.address: missing",
+        ),
+        (
+            format!("{{ {address}, {secret} }}"),
+            "listen.forward_auth.peers: missing",
+        ),
+        (
+            format!("{{ {address}, {peers} }}"),
+            "listen.forward_auth.secret: missing",
+        ),
+        (
+            format!("{{ {address}, {secret}, peers = [] }}"),
+            "listen.forward_auth.peers: nobody may ask",
+        ),
+        (
+            format!("{{ {address}, {secret}, peers = [\"10.0.0.1\", \"0.0.0.0/0\"] }}"),
+            "listen.forward_auth.peers[1]: this lets everybody ask",
+        ),
+        (
+            format!("{{ {address}, {secret}, peers = [\"proxy\"] }}"),
+            "listen.forward_auth.peers[0]: \"proxy\" is no network",
+        ),
+        (
+            format!("{{ {peers}, {secret}, address = \"9091\" }}"),
+            "listen.forward_auth.address: \"9091\" is no address with a port",
+        ),
+        (
+            format!("{{ {peers}, {secret}, address = \"127.0.0.1:8080\" }}"),
+            "listen.forward_auth: this address is taken by another listener",
+        ),
+        (
+            format!("{{ {address}, {peers}, secret = {{ env = \"NONE\" }} }}"),
+            "listen.forward_auth.secret.env: the environment variable NONE is not set",
+        ),
+        (
+            format!("{{ {address}, {peers}, {secret}, tls = true }}"),
+            "listen.forward_auth.tls: unknown key",
+        ),
+    ] {
+        assert_eq!(told(load(&written)), [told_of], "{written}");
+    }
+    for (secret, reason) in [
+        ("fifteen-letters", "the secret is shorter than 16 characters"),
+        (
+            "a secret with spaces in it",
+            "the secret has characters that no header field can carry",
+        ),
+        (&"x".repeat(257), "the secret is longer than 256 characters"),
+    ] {
+        let told = told(load(&format!("{{ {address}, {peers}, secret = \"{secret}\" }}")));
+        assert_eq!(
+            told,
+            [format!("listen.forward_auth.secret: {reason}")],
+            "{secret}"
+        );
+    }
+}
+
+#[test]
+fn applications_of_a_proxy_that_asks_need_no_upstream() {
+    let application = "[[applications]]\nname = \"Far\"\ndomain = \"far.example.com\"\npolicies = [{ name = \"all\", decision = \"bypass\", include = [{ everyone = {} }] }]\n";
+    let asked = "forward_auth = { address = \"127.0.0.1:9091\", peers = [\"127.0.0.1\"], secret = { env = \"KEY\" } }\n[store]";
+    let text = SMALL.replace("[store]", asked) + application;
+    assert_eq!(told(load_with(&text, &BTreeMap::new())), Vec::<String>::new());
+}
+
 /// Each: what is added to a small configuration, and what is said about it.
 fn assert_told<const N: usize>(cases: [(String, &str); N]) {
     for (more, expected) in cases {

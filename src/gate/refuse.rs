@@ -98,6 +98,17 @@ impl<'r> Asked<'r> {
         self.page(&NotFound::Host(target.host().as_str()))
     }
 
+    /// One of the gateway's own addresses, which another proxy must send to the gateway itself.
+    pub(super) fn own_address(&self, target: &Target) -> Response<Body> {
+        tracing::warn!(
+            request.id = %self.request_id,
+            http.host = target.host().as_str(),
+            http.path = target.path(),
+            "Forward-auth was asked about an address of the gateway's own: the proxy must send it to the public listener"
+        );
+        self.page(&NotFound::Page)
+    }
+
     /// The host has applications, none of which covers the path.
     pub(super) fn not_covered(&self, target: &Target) -> Response<Body> {
         self.page(&NotFound::Path(target.host().as_str()))

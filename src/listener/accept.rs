@@ -12,11 +12,11 @@ use slab::Slab;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::Service;
 use super::connection::{Connection, Http, Protocol};
 use super::gauge::{Age, Gauge};
 use super::tls;
 use super::wire::Wire;
+use super::{Entrance, Service};
 use crate::shutdown::Shutdown;
 
 /// Connections age in steps of this.
@@ -33,6 +33,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(64);
 /// The connections of one core.
 pub(super) struct Core<S> {
     service: Rc<S>,
+    entrance: Entrance,
     http: Http,
     open: RefCell<Slab<Rc<Connection>>>,
     room: Arc<Semaphore>,
@@ -41,10 +42,11 @@ pub(super) struct Core<S> {
 
 impl<S: Service> Core<S> {
     /// A core that serves `capacity` connections at once. Must be called within its `LocalSet`.
-    pub(super) fn start(service: S, capacity: usize, shutdown: Shutdown) -> Rc<Self> {
+    pub(super) fn start(service: Rc<S>, capacity: usize, entrance: Entrance, shutdown: Shutdown) -> Rc<Self> {
         let core = Rc::new(Self {
-            service: Rc::new(service),
-            http: Http::new(),
+            service,
+            entrance,
+            http: Http::new(entrance),
             open: RefCell::default(),
             room: Arc::new(Semaphore::new(capacity)),
             shutdown,
@@ -130,7 +132,7 @@ impl<S: Service> Core<S> {
         stream.set_nodelay(true)?;
         let local = stream.local_addr()?;
         let Some(tls) = tls else {
-            let connection = Connection::new(peer, local, Protocol::Http1);
+            let connection = Connection::new(peer, local, Protocol::Http1).through(self.entrance);
             self.converse(stream, connection).await;
             return Ok(());
         };

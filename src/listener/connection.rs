@@ -16,10 +16,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::Service;
 use super::framing;
 use super::gauge::Gauge;
 use super::wire::Wire;
+use super::{Entrance, Service};
 use crate::gate::certificate::Handshake;
 use crate::model::host::Host;
 use crate::proxy::Body;
@@ -31,6 +31,11 @@ const HEAD_CAP: usize = 16 * 1024;
 
 /// Fields of a request's head; one more is 431.
 const FIELDS_CAP: usize = 100;
+
+/// The same for what proxies ask: the head of a client as long as they take one (nginx: four lines of 8 KiB), and what
+/// they add. A longer one would be a fault of ours in their eyes.
+const ASKING_HEAD_CAP: usize = 64 * 1024;
+const ASKING_FIELDS_CAP: usize = 256;
 
 /// Requests one HTTP/2 connection may have open; a browser has that many at most.
 const STREAMS: u32 = 128;
@@ -66,6 +71,7 @@ pub struct Connection {
     peer: SocketAddr,
     local: SocketAddr,
     protocol: Protocol,
+    entrance: Entrance,
     tls: bool,
     server_name: Option<Host>,
     handshake: Handshake,
@@ -86,6 +92,7 @@ impl Connection {
             peer,
             local,
             protocol,
+            entrance: Entrance::Public,
             tls: false,
             server_name: None,
             handshake: Handshake::Elsewhere,
@@ -105,6 +112,16 @@ impl Connection {
             handshake,
             ..self
         }
+    }
+
+    /// Which came to this kind of address.
+    pub(super) fn through(self, entrance: Entrance) -> Self {
+        Self { entrance, ..self }
+    }
+
+    /// The kind of address it came to.
+    pub fn entrance(&self) -> Entrance {
+        self.entrance
     }
 
     /// The other end: a client, or a proxy in front.
@@ -164,12 +181,16 @@ pub(super) struct Http {
 }
 
 impl Http {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(entrance: Entrance) -> Self {
+        let (head, fields) = match entrance {
+            Entrance::Public => (HEAD_CAP, FIELDS_CAP),
+            Entrance::ForwardAuth => (ASKING_HEAD_CAP, ASKING_FIELDS_CAP),
+        };
         let mut http1 = http1::Builder::new();
         http1
             .header_read_timeout(None) // the gauge keeps time
-            .max_headers(FIELDS_CAP)
-            .max_header_size(HEAD_CAP);
+            .max_headers(fields)
+            .max_header_size(head);
         let mut http2 = http2::Builder::new(Local);
         http2
             .timer(TokioTimer::new())

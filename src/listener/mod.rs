@@ -10,6 +10,7 @@
 mod accept;
 pub mod client_ip;
 mod connection;
+mod forward_auth;
 mod framing;
 mod gatekeeper;
 mod gauge;
@@ -38,6 +39,9 @@ use crate::snapshot::Published;
 /// flood can make of memory to about 200 MB a core.
 const CONNECTIONS: usize = 16_384;
 
+/// The same for proxies that ask: each has a pool of some dozens, and a flood of clients must not take its place.
+const ASKING_CONNECTIONS: usize = 4_096;
+
 /// What answers requests; made once on each core, so it may keep what is not `Send`.
 ///
 /// [`Abort`] answers nothing: the connection closes (HTTP/1.1) or the stream is reset (HTTP/2).
@@ -59,6 +63,17 @@ pub struct Sockets {
     pub https: Option<(Bound, Arc<tls::Certificates>)>,
     /// Says which hosts take clients' certificates; none does where absent.
     pub published: Option<Arc<Published>>,
+    /// Plain HTTP/1.1 for proxies that ask whether a request may pass.
+    pub forward_auth: Option<Bound>,
+}
+
+/// Which kind of address a connection came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entrance {
+    /// One for clients.
+    Public,
+    /// The one for proxies that ask whether a request may pass.
+    ForwardAuth,
 }
 
 /// The threads that serve. They end with the hard step of the shutdown.
@@ -92,19 +107,13 @@ pub fn start<S: Service>(
         }
         None => None,
     };
-    let mut http = sockets
-        .http
-        .map(Bound::into_sockets)
-        .unwrap_or_default()
-        .into_iter();
-    let mut https = sockets
-        .https
-        .map(|(bound, _)| bound.into_sockets())
-        .unwrap_or_default()
-        .into_iter();
+    let one_a_core = |bound: Option<Bound>| bound.map(Bound::into_sockets).unwrap_or_default().into_iter();
+    let mut http = one_a_core(sockets.http);
+    let mut https = one_a_core(sockets.https.map(|(bound, _)| bound));
+    let mut forward_auth = one_a_core(sockets.forward_auth);
     let mut threads = Vec::new();
     loop {
-        let (http, https) = (http.next(), https.next());
+        let (http, https, asking) = (http.next(), https.next(), forward_auth.next());
         if http.is_none() && https.is_none() {
             return Ok(Cores(threads));
         }
@@ -115,12 +124,19 @@ pub fn start<S: Service>(
         let core = move || {
             let local = LocalSet::new();
             local.block_on(&runtime, async move {
-                let core = accept::Core::start(make(), CONNECTIONS, shutdown.clone());
+                let service = Rc::new(make());
+                let start = |capacity, entrance| {
+                    accept::Core::start(Rc::clone(&service), capacity, entrance, shutdown.clone())
+                };
+                let core = start(CONNECTIONS, Entrance::Public);
                 if let Some(socket) = http {
                     core.serve(socket, None);
                 }
                 if let Some(socket) = https {
                     core.serve(socket, tls);
+                }
+                if let Some(socket) = asking {
+                    start(ASKING_CONNECTIONS, Entrance::ForwardAuth).serve(socket, None);
                 }
                 shutdown.hard().await;
                 // Connections see the same signal; let them drop their sockets in order.

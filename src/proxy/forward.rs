@@ -20,7 +20,7 @@ use super::upstream::{Origin, Origins};
 use super::{response_headers, upgrade::switches};
 use crate::clock::Clock;
 use crate::model::upstream::Upstream;
-use crate::policy::{Nature, Permit};
+use crate::policy::Permit;
 use crate::shutdown::Shutdown;
 use crate::telemetry::metrics::Metrics;
 
@@ -103,10 +103,7 @@ pub async fn forward<W: Watch + 'static>(
     let offer = Offer::of(&mut request);
     let host = asked_host(&request)?;
     let (mut parts, body) = request.into_parts();
-    let identity = match permit.nature() {
-        Nature::Identity | Nature::Service => exchange.identity,
-        Nature::Bypass => Identity::default(),
-    };
+    let identity = exchange.identity.under(permit);
     request_headers::prepare(&mut parts.headers, &exchange.client, identity, &host);
     parts
         .headers

@@ -10,6 +10,7 @@ use http::header::{self, HeaderName, HeaderValue};
 
 use super::request_cookies;
 use crate::model::header_names::{self, Standing};
+use crate::policy::{Nature, Permit};
 
 const ASSERTION: HeaderName = HeaderName::from_static("cf-access-jwt-assertion");
 const EMAIL: HeaderName = HeaderName::from_static("cf-access-authenticated-user-email");
@@ -44,6 +45,16 @@ pub struct Identity {
     pub cookie: bool,
 }
 
+impl Identity {
+    /// What may be told of it under this leave: nothing where it is for anybody.
+    pub(super) fn under(self, permit: &Permit) -> Self {
+        match permit.nature() {
+            Nature::Identity | Nature::Service => self,
+            Nature::Bypass => Self::default(),
+        }
+    }
+}
+
 /// Makes the client's header fields the ones that the upstream receives. `host` is the `Host` asked for.
 pub(super) fn prepare(headers: &mut HeaderMap, client: &Client, identity: Identity, host: &HeaderValue) {
     let te_trailers = asks_for_trailers(headers);
@@ -57,12 +68,7 @@ pub(super) fn prepare(headers: &mut HeaderMap, client: &Client, identity: Identi
     if te_trailers {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
-    if let Some(assertion) = identity.assertion {
-        headers.insert(ASSERTION, assertion);
-    }
-    if let Some(email) = identity.email {
-        headers.insert(EMAIL, email);
-    }
+    set_identity(headers, identity);
     // The decided address alone: whatever a client wrote to the left of it is hearsay.
     if let Ok(address) = HeaderValue::from_str(&client.address.to_string()) {
         headers.insert(FORWARDED_FOR, address);
@@ -71,6 +77,41 @@ pub(super) fn prepare(headers: &mut HeaderMap, client: &Client, identity: Identi
     let proto = if client.https { "https" } else { "http" };
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static(proto));
     headers.insert(REQUEST_ID, client.request_id.clone());
+}
+
+fn set_identity(headers: &mut HeaderMap, identity: Identity) {
+    if let Some(assertion) = identity.assertion {
+        headers.insert(ASSERTION, assertion);
+    }
+    if let Some(email) = identity.email {
+        headers.insert(EMAIL, email);
+    }
+}
+
+/// What another proxy, which forwards in our place what was permitted, has to set: always every field, empty where
+/// there is nothing to say, so that it takes the place of whatever the client sent (GHSA-7r4p-vjf4-gxv4 and its class).
+/// `Cookie` is the client's own without what is ours.
+pub fn for_proxy(
+    client: &HeaderMap,
+    request_id: HeaderValue,
+    permit: &Permit,
+    identity: Identity,
+) -> HeaderMap {
+    let identity = identity.under(permit);
+    let mut headers = HeaderMap::new();
+    for line in client.get_all(header::COOKIE) {
+        headers.append(header::COOKIE, line.clone());
+    }
+    let token = identity.assertion.as_ref().filter(|_| identity.cookie);
+    request_cookies::strip(&mut headers, token.map(HeaderValue::as_bytes));
+    set_identity(&mut headers, identity);
+    headers.insert(REQUEST_ID, request_id);
+    for name in [ASSERTION, EMAIL, header::COOKIE] {
+        headers
+            .entry(name)
+            .or_insert(const { HeaderValue::from_static("") });
+    }
+    headers
 }
 
 /// Whether a field of this name says something about this connection or its framing only, and so never goes on

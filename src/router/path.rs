@@ -13,6 +13,8 @@ pub(super) struct Paths {
     pub(super) second: Option<Box<str>>,
     /// Whether an escaped slash or backslash is the cause of the second reading.
     pub(super) encoded_slash: bool,
+    /// Whether dot segments or empty segments were taken out.
+    pub(super) resolved: bool,
 }
 
 /// Reads a raw path, which starts with a slash.
@@ -30,6 +32,7 @@ pub(super) fn read(raw: &str) -> Result<Paths, TargetRefused> {
             forward: None,
             second: None,
             encoded_slash: false,
+            resolved: false,
         });
     }
     let inner = raw.strip_prefix('/').ok_or(TargetRefused::NotOriginForm)?;
@@ -48,7 +51,19 @@ pub(super) fn read(raw: &str) -> Result<Paths, TargetRefused> {
         forward: Some(kept.join(|segment| &segment.canonical)),
         second: second_reading(&kept, marks)?,
         encoded_slash: marks.slash || marks.backslash,
+        resolved: leaves_out(&segments),
     })
+}
+
+/// Whether [`resolve`] takes out more than the empty segment behind a trailing slash.
+fn leaves_out(segments: &[Segment]) -> bool {
+    let Some((_, before)) = segments.split_last() else {
+        return false;
+    };
+    before.iter().any(|segment| segment.text.is_empty())
+        || segments
+            .iter()
+            .any(|segment| matches!(segment.text.as_str(), "." | ".."))
 }
 
 /// Whether nothing has to be decoded, resolved or refused: the usual case, taken without an allocation.

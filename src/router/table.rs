@@ -133,6 +133,19 @@ impl<T> Table<T> {
         }
     }
 
+    /// Whether every path of a host leads to the same entry.
+    pub fn is_uniform(&self, host: &Host) -> bool {
+        let whole =
+            |paths: &Paths| paths.whole_host.is_some() && paths.plain.is_empty() && paths.globs.is_empty();
+        if let Some(paths) = self.exact.get(host.as_str()) {
+            return whole(paths);
+        }
+        let (first, rest) = host.as_str().split_once('.').unwrap_or_default();
+        let mut labels = self.wildcard.get(rest).into_iter().flatten();
+        let covering = labels.find(|(label, _)| label.covers(first));
+        covering.is_some_and(|(_, paths)| whole(paths))
+    }
+
     /// The position of the entry, and whether the host is known at all.
     fn index_of(&self, host: &Host, path: &str) -> (Option<usize>, bool) {
         let host = host.as_str();

@@ -34,6 +34,7 @@ pub struct Target {
     decision: Option<Box<str>>,
     second: Option<Box<str>>,
     encoded_slash: bool,
+    resolved: bool,
     forward: PathAndQuery,
 }
 
@@ -124,6 +125,7 @@ impl Target {
             decision: paths.decision,
             second: paths.second,
             encoded_slash: paths.encoded_slash,
+            resolved: paths.resolved,
             forward: forward(uri, paths.forward)?,
         })
     }
@@ -151,6 +153,12 @@ impl Target {
     /// Whether the path has an escaped slash or backslash, which only some applications allow.
     pub fn has_encoded_slash(&self) -> bool {
         self.encoded_slash
+    }
+
+    /// Whether dot segments or empty segments were taken out of the path as it came. Who sends it on as it came sends
+    /// something else than what was decided on, to an upstream that does not take them out likewise.
+    pub fn is_resolved(&self) -> bool {
+        self.resolved
     }
 
     /// The query, as it came, without question mark. Takes no part in decisions.

@@ -19,6 +19,9 @@ mod entra;
 mod facts;
 
 #[cfg(test)]
+mod forward_auth;
+
+#[cfg(test)]
 mod login;
 
 #[cfg(test)]

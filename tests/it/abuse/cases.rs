@@ -17,10 +17,6 @@ const RELEASE_BLOCKING: &[u16] = &[
 
 /// Those among them that need what only a later issue brings.
 const LATER: &[(u16, &str)] = &[
-    (31, "forward-auth, issue 3"),
-    (32, "forward-auth, issue 3"),
-    (33, "forward-auth, issue 3"),
-    (35, "validators beside the samples of issue 3"),
     (65, "service tokens, issue 3"),
     (82, "refresh tokens, issue 5"),
     (95, "set-up over the network, issue 4"),
@@ -28,21 +24,21 @@ const LATER: &[(u16, &str)] = &[
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Cases {
-    pub(super) case: Vec<Case>,
+pub(crate) struct Cases {
+    pub(crate) case: Vec<Case>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Case {
-    pub(super) number: u16,
-    pub(super) title: String,
+pub(crate) struct Case {
+    pub(crate) number: u16,
+    pub(crate) title: String,
     status: Status,
     #[serde(default)]
     by: Vec<String>,
     reason: Option<String>,
     #[serde(default)]
-    pub(super) request: Vec<Request>,
+    pub(crate) request: Vec<Request>,
 }
 
 #[derive(Debug, PartialEq, Eq, Deserialize)]
@@ -56,38 +52,38 @@ enum Status {
 /// One bare request; the head of `cases.toml` explains the fields.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Request {
-    pub(super) send: Option<String>,
-    pub(super) raw: Option<String>,
-    pub(super) host: Option<String>,
+pub(crate) struct Request {
+    pub(crate) send: Option<String>,
+    pub(crate) raw: Option<String>,
+    pub(crate) host: Option<String>,
     #[serde(default)]
-    pub(super) headers: Vec<String>,
+    pub(crate) headers: Vec<String>,
     #[serde(default)]
-    pub(super) body: String,
+    pub(crate) body: String,
     #[serde(default)]
-    pub(super) cookie: bool,
-    pub(super) expect: Expect,
+    pub(crate) cookie: bool,
+    pub(crate) expect: Expect,
     #[serde(default)]
-    pub(super) hits: usize,
+    pub(crate) hits: usize,
     #[serde(default)]
-    pub(super) hits_any: bool,
+    pub(crate) hits_any: bool,
     #[serde(default)]
-    pub(super) closes: bool,
-    pub(super) target: Option<String>,
+    pub(crate) closes: bool,
+    pub(crate) target: Option<String>,
     #[serde(default)]
-    pub(super) absent: Vec<String>,
+    pub(crate) absent: Vec<String>,
     #[serde(default)]
-    pub(super) once: Vec<String>,
+    pub(crate) once: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Expect {
+pub(crate) enum Expect {
     Statuses(Vec<u16>),
     Word(String),
 }
 
-pub(super) fn read() -> Cases {
+pub(crate) fn read() -> Cases {
     toml::from_str(include_str!("cases.toml")).unwrap()
 }
 

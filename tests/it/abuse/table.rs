@@ -13,13 +13,13 @@ use crate::support::world::World;
 const FORGED: &str = "forged";
 
 /// What a case is played with.
-struct Stage {
-    world: World,
-    cookie: String,
+pub(crate) struct Stage {
+    pub(crate) world: World,
+    pub(crate) cookie: String,
 }
 
 impl Stage {
-    async fn set(world: World) -> Self {
+    pub(crate) async fn set(world: World) -> Self {
         let alice = world.signed_in(ALICE, &["wiki"]).await;
         let cookie = alice.cookie_header(&alice.address(&world.host("wiki"), "/x"));
         assert!(cookie.contains("CF_Authorization="), "{cookie}");
@@ -27,7 +27,7 @@ impl Stage {
     }
 
     /// Puts what only this run knows into a text of the table.
-    fn fill(&self, text: &str) -> String {
+    pub(crate) fn fill(&self, text: &str) -> String {
         let port = self.world.port().to_string();
         let hosts =
             ["wiki", "other", "login"].map(|name| (format!("{{{name}}}"), self.world.authority(name)));
@@ -42,12 +42,12 @@ impl Stage {
         }
     }
 
-    fn host(&self, request: &Request) -> String {
+    pub(crate) fn host(&self, request: &Request) -> String {
         self.fill(request.host.as_deref().unwrap_or("{wiki}"))
     }
 
     /// The bytes of a request over HTTP/1.1.
-    fn bytes(&self, request: &Request) -> Vec<u8> {
+    pub(crate) fn bytes(&self, request: &Request) -> Vec<u8> {
         if let Some(raw) = &request.raw {
             return unescape(&self.fill(raw));
         }
@@ -266,7 +266,7 @@ async fn play_http2(stage: &Stage, request: &Request) -> Result<(), String> {
 }
 
 /// Turns the escapes of the table into bytes.
-fn unescape(text: &str) -> Vec<u8> {
+pub(crate) fn unescape(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
     while let [first, more @ ..] = rest {

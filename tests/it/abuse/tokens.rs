@@ -17,7 +17,7 @@ use crate::support::world::World;
 const COOKIE: &str = "CF_Authorization";
 
 /// The claims of a token.
-fn claims(token: &str) -> Value {
+pub(crate) fn claims(token: &str) -> Value {
     part(token, 1)
 }
 
@@ -26,12 +26,12 @@ fn part(token: &str, index: usize) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }
 
-fn encode(value: &Value) -> String {
+pub(crate) fn encode(value: &Value) -> String {
     URL_SAFE_NO_PAD.encode(value.to_string())
 }
 
 /// Claims with some replaced; a null takes one out.
-fn with(claims: &Value, changes: &Value) -> Value {
+pub(crate) fn with(claims: &Value, changes: &Value) -> Value {
     let mut claims = claims.clone();
     for (name, value) in changes.as_object().unwrap() {
         if value.is_null() {
@@ -44,7 +44,7 @@ fn with(claims: &Value, changes: &Value) -> Value {
 }
 
 /// Signs with the gateway's own key, as nobody outside can.
-async fn signed_by_us(world: &World, claims: &Value) -> String {
+pub(crate) async fn signed_by_us(world: &World, claims: &Value) -> String {
     let running = world.running();
     let signer = Signer::new();
     let rows = running.store.signing_keys().await.unwrap();

@@ -90,6 +90,7 @@ impl Setup {
         };
         listener::start(
             Sockets {
+                forward_auth: None,
                 http: Some(http),
                 https,
                 published: None,

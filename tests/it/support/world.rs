@@ -29,7 +29,15 @@ pub(crate) struct World {
     plan: Plan,
     database: Arc<Database>,
     gateways: Vec<Gateway>,
+    front: Option<Front>,
     directory: tempfile::TempDir,
+}
+
+/// The place of a proxy before the gateway, at which people arrive.
+struct Front {
+    address: SocketAddr,
+    // Bound and never listened on, as for a gateway: whoever listens there sets `SO_REUSEADDR`.
+    _reserved: socket2::Socket,
 }
 
 /// One gateway and the address it keeps over restarts.
@@ -54,6 +62,7 @@ pub(crate) struct Plan {
     wiki_policies: Option<String>,
     more: String,
     listen: String,
+    forward_auth: bool,
 }
 
 /// The plan of a world, before it starts.
@@ -82,6 +91,7 @@ impl World {
                 wiki_policies: Some("[\"staff\"]".to_owned()),
                 more: String::new(),
                 listen: String::new(),
+                forward_auth: false,
             },
             database: None,
         }
@@ -99,7 +109,17 @@ impl World {
 
     /// The port in all addresses.
     pub(crate) fn port(&self) -> u16 {
-        self.gateways[0].dial.address.port()
+        self.dial().address.port()
+    }
+
+    /// Where a proxy before the gateway listens, and people arrive.
+    pub(crate) fn front(&self) -> SocketAddr {
+        self.front.as_ref().expect("a world with forward-auth").address
+    }
+
+    /// Where such a proxy asks.
+    pub(crate) fn forward_auth(&self) -> SocketAddr {
+        self.running().forward_auth.expect("a world with forward-auth")
     }
 
     /// Host and port, as in the `Host` header.
@@ -107,9 +127,12 @@ impl World {
         format!("{}:{}", self.host(name), self.port())
     }
 
-    /// How to reach the first gateway.
+    /// How people reach the first gateway, or the proxy before it.
     pub(crate) fn dial(&self) -> Dial {
-        self.dial_of(0)
+        match &self.front {
+            Some(front) => Dial::plain(front.address),
+            None => self.dial_of(0),
+        }
     }
 
     /// How to reach one of several gateways.
@@ -210,6 +233,14 @@ impl World {
         } else {
             format!("http = \"{own}\"")
         };
+        let asked = if plan.forward_auth {
+            format!(
+                "trusted_proxies = [\"127.0.0.1/32\"]\nforward_auth = {{ address = \"127.0.0.1:0\", \
+                 peers = [\"127.0.0.1/32\"], secret = \"{FORWARD_AUTH_SECRET}\" }}"
+            )
+        } else {
+            String::new()
+        };
         let (scheme, port) = (self.scheme(), self.port());
         let (tenant, client, secret) = (tenant::TENANT, tenant::CLIENT, tenant::SECRET);
         let (staff, admins) = (tenant::STAFF, tenant::ADMINS);
@@ -239,6 +270,7 @@ account_id = "{ACCOUNT}"
 {organization}
 [listen]
 {listen}
+{asked}
 {listen_more}
 [store]
 url = "{url}"
@@ -325,6 +357,12 @@ impl Builder {
         self
     }
 
+    /// With a proxy before the gateway, which asks it and has the applications behind itself.
+    pub(crate) fn forward_auth(mut self) -> Self {
+        self.plan.forward_auth = true;
+        self
+    }
+
     pub(crate) fn store(mut self, lines: &str) -> Self {
         self.plan.store = lines.to_owned();
         self
@@ -389,11 +427,21 @@ impl Builder {
                 }
             })
             .collect();
+        let front = plan.forward_auth.then(|| {
+            let (reserved, address) = reserve();
+            Front {
+                address,
+                _reserved: reserved,
+            }
+        });
+        let arriving = front
+            .as_ref()
+            .map_or(gateways[0].dial.address, |front| front.address);
         let auth = format!(
             "{}://{}:{}/cdn-cgi/access",
             if plan.tls { "https" } else { "http" },
             plan.host("login"),
-            gateways[0].dial.address.port()
+            arriving.port()
         );
         let directory_of_people = tenant::directory(
             &format!("{auth}/callback"),
@@ -408,6 +456,7 @@ impl Builder {
             plan,
             database: self.database.unwrap_or_else(|| Arc::new(Database::sqlite())),
             gateways,
+            front,
             directory,
         };
         for number in 0..world.gateways.len() {
@@ -454,6 +503,9 @@ fn read(file: &Path) -> Config {
 
 /// The account of every world.
 const ACCOUNT: &str = "0123456789abcdef0123456789abcdef";
+
+/// What proxies that ask prove themselves with.
+pub(crate) const FORWARD_AUTH_SECRET: &str = "the-secret-between-proxy-and-gateway";
 
 /// Seals everything; 32 bytes in hexadecimal.
 pub(crate) const MASTER_KEY: &str = "6d61737465722d6b65792d6f662d7468652d74657374732d33322d6279746573";
