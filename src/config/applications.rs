@@ -14,6 +14,7 @@ use super::tree::{Keys, Node, Table};
 use crate::model::application::Tag;
 use crate::model::destination::Destination;
 use crate::model::ids::AudTag;
+use crate::model::service_token::CredentialHeader;
 use crate::model::web_address::WebAddress;
 
 const KEYS: Keys = Keys {
@@ -41,6 +42,7 @@ const KEYS: Keys = Keys {
         "logo_url",
         "tags",
         "skip_interstitial",
+        "read_service_tokens_from_header",
     ],
     refused: &[
         ("cors_headers", NOT_YET),
@@ -51,7 +53,6 @@ const KEYS: Keys = Keys {
         ("enable_binding_cookie", NOT_YET),
         ("eager_redirect_cookie_setting", NOT_YET),
         ("service_auth_401_redirect", NOT_YET),
-        ("read_service_tokens_from_header", NOT_YET),
         ("scim_config", NOT_YET),
         ("mfa_config", NOT_YET),
         ("oauth_configuration", NOT_YET),
@@ -238,6 +239,10 @@ fn settings(table: &Table<'_>) -> Option<Map<String, Value>> {
     option("websocket_origins", &|node| {
         let origins: Vec<Option<Value>> = node.array()?.iter().map(origin).collect();
         origins.into_iter().collect::<Option<Vec<_>>>().map(Value::from)
+    });
+    option("read_service_tokens_from_header", &|node| {
+        let header: CredentialHeader = node.parsed("write \"X-Service-Token\" or \"Authorization\"")?;
+        Some(header.as_str().into())
     });
     option("logo_url", &|node| {
         let logo: WebAddress = node.parsed("write https://www.example.com/logo.png")?;

@@ -13,7 +13,7 @@ use super::policies::Scope;
 use super::tree::{Keys, Node, Reader, Table};
 use super::{
     Config, applications, authorities, clouds, cross, geo, listen, log, master_key, organization, policies,
-    providers, sources, store, upstreams,
+    providers, service_tokens, sources, store, upstreams,
 };
 use crate::model::idp::Cloud;
 use crate::model::organization::AuthUrl;
@@ -45,6 +45,7 @@ const KEYS: Keys = Keys {
         "clouds",
         "upstreams",
         "identity_providers",
+        "service_tokens",
         "policies",
         "applications",
         "certificates",
@@ -52,7 +53,6 @@ const KEYS: Keys = Keys {
     refused: &[
         ("api_tokens", "the API is not in this version"),
         ("groups", "access groups are not in this version"),
-        ("service_tokens", "service tokens are not in this version"),
         (
             "outbound",
             "no address of this version can be written through an API",
@@ -225,6 +225,15 @@ fn declarations(
         .collect();
     whole(read.iter().all(Option::is_some));
     let providers: Vec<_> = read.into_iter().flatten().collect();
+    let mut token_names = Names::new(DeclaredKind::ServiceToken, "service token");
+    let read: Vec<Option<Declaration>> = root
+        .list("service_tokens")
+        .iter()
+        .map(|node| service_tokens::read(node, &mut token_names))
+        .collect();
+    whole(read.iter().all(Option::is_some));
+    let tokens: Vec<Declaration> = read.into_iter().flatten().collect();
+
     let scope = Scope {
         providers: &provider_names,
         known: &providers,
@@ -266,6 +275,7 @@ fn declarations(
         .into_iter()
         .map(|provider| provider.declaration)
         .chain(authorities)
+        .chain(tokens)
         .chain(policies)
         .chain(inside)
         .collect();

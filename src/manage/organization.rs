@@ -68,6 +68,7 @@ pub async fn organization(store: &Store, written: &OrganizationConfig) -> Result
         sign_out_at_provider: written.sign_out_at_provider,
         idle_timeout: written.idle_timeout.clone(),
         logout_return_to: written.logout_return_to.clone(),
+        service_tokens: written.service_tokens.clone(),
     })
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::destination::Destination;
 use super::duration::GoDuration;
 use super::ids::{AppId, AudTag, IdpId, PolicyId};
+use super::service_token::CredentialHeader;
 use super::web_address::WebAddress;
 
 /// Access' default for how long an application token lives.
@@ -52,6 +53,8 @@ pub struct Application {
     pub launcher: Launcher,
     /// Whether the page that asks before a token goes to a command-line client is left out.
     pub skip_interstitial: bool,
+    /// The one header in which this application takes both parts of a service token, besides the usual two.
+    pub read_service_tokens_from_header: Option<CredentialHeader>,
 }
 
 impl Application {
@@ -76,6 +79,7 @@ impl Application {
             case_insensitive_paths: false,
             launcher: Launcher::default(),
             skip_interstitial: false,
+            read_service_tokens_from_header: None,
         }
     }
 }

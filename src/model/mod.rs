@@ -21,5 +21,6 @@ pub mod list;
 pub mod organization;
 pub mod policy;
 pub mod selector;
+pub mod service_token;
 pub mod upstream;
 pub mod web_address;

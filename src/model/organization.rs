@@ -6,6 +6,7 @@ use url::Url;
 use super::duration::GoDuration;
 use super::host::Host;
 use super::ids::AccountId;
+use super::service_token::ServiceTokenRules;
 
 /// The organization.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +25,8 @@ pub struct Organization {
     pub idle_timeout: Option<GoDuration>,
     /// Ours: addresses besides our own hosts' that `returnTo` of a sign-out may name, each compared whole.
     pub logout_return_to: Vec<Url>,
+    /// How service tokens are taken, and what becomes of those that nobody uses.
+    pub service_tokens: ServiceTokenRules,
 }
 
 /// Scheme, host and port of the auth host (Access: team domain). Application hosts inherit scheme and port.

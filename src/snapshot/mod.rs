@@ -11,9 +11,11 @@ mod key_ring;
 mod publish;
 pub mod read;
 pub mod secrets;
+mod service_tokens;
 
 pub use authorities::ClientAuthorities;
 pub use compile::Inputs;
 pub use contents::{ObjectFault, ProtectedApplication, Snapshot, Unroutable};
 pub use key_ring::{KeyRing, VerificationKey};
 pub use publish::Published;
+pub use service_tokens::{KnownToken, ServiceTokens};

@@ -256,6 +256,7 @@ impl Plan {
                 sign_out_at_provider: false,
                 idle_timeout: None,
                 logout_return_to: Vec::new(),
+                service_tokens: crate::model::service_token::ServiceTokenRules::default(),
             },
             providers: vec![provider(1, entra)],
             applications: vec![

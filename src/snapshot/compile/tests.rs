@@ -78,6 +78,7 @@ impl Held {
             sign_out_at_provider: false,
             idle_timeout: None,
             logout_return_to: Vec::new(),
+            service_tokens: crate::model::service_token::ServiceTokenRules::default(),
         };
         let inputs = Inputs {
             documents: &self.documents,

@@ -34,7 +34,6 @@ const UNENFORCED: &[&str] = &[
     "mfa_config",
     "oauth_configuration",
     "options_preflight_bypass",
-    "read_service_tokens_from_header",
     "scim_config",
     "service_auth_401_redirect",
 ];
@@ -104,6 +103,7 @@ fn read(id: AppId, object: &Object<'_>) -> ReadApplication {
         case_insensitive_paths: flag("case_insensitive_paths", false),
         launcher: launcher(object),
         skip_interstitial: flag("skip_interstitial", false),
+        read_service_tokens_from_header: object.parsed("read_service_tokens_from_header"),
     };
     ReadApplication { application, inside }
 }

@@ -11,6 +11,7 @@ mod list;
 mod object;
 mod policy;
 mod rules;
+mod service_token;
 
 pub use application::{ReadApplication, application};
 pub use certificate::certificate;
@@ -19,6 +20,7 @@ pub use identity_provider::identity_provider;
 pub use list::list;
 pub use object::Problem;
 pub use policy::policy;
+pub use service_token::service_token;
 
 pub(super) use application::readable_part as readable_application;
 

@@ -29,10 +29,15 @@ const MIGRATIONS: &[Migration] = &[
         readable_by: 2,
         sql: include_str!("0002_token_epochs.sql"),
     },
+    Migration {
+        number: 3,
+        readable_by: 2,
+        sql: include_str!("0003_service_token_uses.sql"),
+    },
 ];
 
 /// The newest schema of this release.
-const KNOWN: i64 = 2;
+const KNOWN: i64 = 3;
 
 const HISTORY: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (\
      number BIGINT PRIMARY KEY, readable_by BIGINT NOT NULL, checksum TEXT NOT NULL, applied_ms BIGINT NOT NULL)";
