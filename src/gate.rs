@@ -7,6 +7,7 @@ mod admit;
 pub mod certificate;
 pub mod control;
 mod facts;
+pub mod machine;
 mod refuse;
 mod renew;
 mod watch;
@@ -25,6 +26,7 @@ use hyper::body::Incoming;
 use self::admit::Visitor;
 use self::certificate::{Handshake, Misdirected};
 use self::control::ControlPlane;
+use self::machine::{Machines, Passages};
 use self::refuse::Asked;
 use self::watch::Inputs;
 use crate::clock::Clock;
@@ -40,6 +42,8 @@ use crate::session::grace::StoreGrace;
 use crate::session::identify::Identifier;
 use crate::session::limits::FailureLimit;
 use crate::session::lookup::SessionLookup;
+use crate::session::service_auth;
+use crate::session::service_jwt::ServiceJwts;
 use crate::session::table::SessionTable;
 use crate::shutdown::Shutdown;
 use crate::snapshot::{ProtectedApplication, Published, Snapshot};
@@ -62,6 +66,8 @@ pub struct Shared {
     pub failures: Arc<FailureLimit>,
     /// Tells the country of a request.
     pub geo: Geo,
+    /// Machines and their service tokens.
+    pub machines: Machines,
     /// Answers the gateway's own addresses.
     pub control: ControlPlane,
     /// Renews application tokens.
@@ -100,6 +106,8 @@ pub struct Arrival {
 pub struct Gate {
     shared: Shared,
     identifier: Identifier,
+    jwts: ServiceJwts,
+    passages: Passages,
     core: Rc<Core<Inputs>>,
     ids: RequestIds,
     metrics: CoreMetrics,
@@ -114,6 +122,8 @@ impl Gate {
     pub fn new(shared: Shared) -> Self {
         Self {
             identifier: Identifier::new(shared.sessions.clone(), Arc::clone(&shared.failures)),
+            jwts: ServiceJwts::default(),
+            passages: Passages::default(),
             core: Core::start(
                 shared.clock.clone(),
                 Arc::clone(&shared.metrics),
@@ -232,6 +242,8 @@ impl Gate {
             Err(refused) => return Ok(asked.malformed(refused)),
         };
         let report = asked.for_fault();
+        let mut request = request;
+        service_auth::strip(request.headers_mut(), &snapshot.credential_headers);
         let exchange = Exchange {
             path: target.forward().clone(),
             upstream,
@@ -246,6 +258,7 @@ impl Gate {
                 credential: admitted.credential,
                 certificate_until_ms: Cell::new(watch::end_of(&admitted.facts.certificate)),
                 handshake: arrival.handshake,
+                machine: admitted.machine,
                 facts: admitted.facts,
             },
             connection: arrival.kill,
@@ -255,6 +268,9 @@ impl Gate {
             Ok(mut response) => {
                 if let Some(token) = admitted.fresh_token {
                     renew::hand_out(response.headers_mut(), token);
+                }
+                if let Some(token) = admitted.machine_cookie {
+                    machine::hand_out(response.headers_mut(), token);
                 }
                 if let Some(cookie) = admitted.set_cookie {
                     response.headers_mut().append(SET_COOKIE, cookie);
