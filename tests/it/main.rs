@@ -28,6 +28,9 @@ mod proxy;
 mod revocation;
 
 #[cfg(test)]
+mod service_tokens;
+
+#[cfg(test)]
 mod store;
 
 #[cfg(test)]
