@@ -297,7 +297,7 @@ impl Memory {
             .context("the revoked tokens cannot be read")?;
         let published = Arc::new(Published::new(first));
         Ok(Self {
-            machines: Machines::start(&published, signer.clone(), clock, shutdown),
+            machines: Machines::start(&published, &sessions, signer.clone(), clock, shutdown),
             signer,
             builder,
             upstreams,

@@ -122,7 +122,7 @@ impl Gate {
     pub fn new(shared: Shared) -> Self {
         Self {
             identifier: Identifier::new(shared.sessions.clone(), Arc::clone(&shared.failures)),
-            jwts: ServiceJwts::default(),
+            jwts: ServiceJwts::new(shared.sessions.clone()),
             passages: Passages::default(),
             core: Core::start(
                 shared.clock.clone(),

@@ -26,6 +26,7 @@ use crate::session::service_auth::{self, NotProven, Proven, Shown};
 use crate::session::service_jwt::Bearer;
 use crate::session::service_mint::{self, CannotMint, Minted, Purpose, ServiceMint, Wanted};
 use crate::session::service_uses::ServiceUses;
+use crate::session::table::SessionTable;
 use crate::shutdown::Shutdown;
 use crate::snapshot::{ProtectedApplication, Published, Snapshot};
 
@@ -40,10 +41,17 @@ pub struct Machines {
 
 impl Machines {
     /// Starts making tokens for machines on the present (control) runtime.
-    pub fn start(published: &Arc<Published>, signer: Signer, clock: &Clock, shutdown: &Shutdown) -> Self {
+    pub fn start(
+        published: &Arc<Published>,
+        sessions: &SessionTable,
+        signer: Signer,
+        clock: &Clock,
+        shutdown: &Shutdown,
+    ) -> Self {
+        let (published, sessions) = (Arc::clone(published), sessions.clone());
         Self {
             uses: ServiceUses::default(),
-            mint: ServiceMint::start(Arc::clone(published), signer, clock.clone(), shutdown),
+            mint: ServiceMint::start(published, sessions, signer, clock.clone(), shutdown),
             failures: Arc::default(),
         }
     }
@@ -261,19 +269,21 @@ impl Gate {
             seconds: duration.length().as_secs(),
         };
         let now = facts.now_ms.div_euclid(1000);
+        let revocations = self.shared.sessions.tokens_version();
         let known = self.passages.0.borrow().get(&purpose).cloned();
-        let minted = if let Some(minted) = known.filter(|minted| minted.is_current(snapshot, now)) {
-            minted
-        } else {
-            let wanted = Wanted {
-                purpose: purpose.clone(),
-                common_name: common_name.to_owned(),
-                until_ms,
+        let minted =
+            if let Some(minted) = known.filter(|minted| minted.is_current(snapshot, revocations, now)) {
+                minted
+            } else {
+                let wanted = Wanted {
+                    purpose: purpose.clone(),
+                    common_name: common_name.to_owned(),
+                    until_ms,
+                };
+                let minted = self.shared.machines.mint.mint(wanted).await?;
+                self.passages.0.borrow_mut().insert(purpose, Arc::clone(&minted));
+                minted
             };
-            let minted = self.shared.machines.mint.mint(wanted).await?;
-            self.passages.0.borrow_mut().insert(purpose, Arc::clone(&minted));
-            minted
-        };
         let hands_out = matches!(machine, Machine::Secret(_)) && !snapshot.organization.service_tokens.strict;
         Ok(Passage {
             identity: told(minted.assertion.clone()),
@@ -346,7 +356,9 @@ impl Watched {
     pub(super) fn over(&self, now_ms: i64) -> bool {
         let jwt = self.jwt.as_ref();
         let jwt_over = jwt.is_some_and(|bearer| bearer.jwt.verified.exp.saturating_mul(1000) <= now_ms);
-        jwt_over || self.proven.borrow().until_ms() <= now_ms
+        jwt_over
+            || jwt.is_some_and(|bearer| bearer.jwt.revoked())
+            || self.proven.borrow().until_ms() <= now_ms
     }
 
     /// Whether it still stands under another snapshot.

@@ -152,7 +152,9 @@ impl Call<'_> {
         let mut found: Option<Proven> = None;
         for text in service_jwt::candidates(&self.parts.headers) {
             let verified = service_jwt::verify(text, &self.snapshot, takes, now_ms);
-            let Some(proven) = verified.and_then(|verified| verified.proven(&self.snapshot, now_ms)) else {
+            let current =
+                verified.filter(|verified| verified.epoch >= self.login.sessions.token_epoch(&verified.aud));
+            let Some(proven) = current.and_then(|current| current.proven(&self.snapshot, now_ms)) else {
                 continue;
             };
             if found.as_ref().is_some_and(|other| other.id() != proven.id()) {

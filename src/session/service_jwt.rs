@@ -5,7 +5,7 @@
 //! secret that the JWT was made by. One made for a certificate or an address opens nothing: what it was made for must
 //! come along with each request anyway.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use base64::Engine as _;
@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
 use super::cookies;
 use super::identify::TOKEN_HEADER;
 use super::service_auth::{Proven, stands};
-use super::token::{Kind, MAX_READ, TrustedKeys as _};
+use super::table::SessionTable;
+use super::token::{Kind, MAX_READ, TrustedKeys as _, is_first_epoch};
 use crate::crypto::digest::{Sha256, sha256};
 use crate::model::ids::{AudTag, ClientId, KeyId};
 use crate::model::service_token::SecretMark;
@@ -47,6 +48,9 @@ pub struct ServiceClaims {
     pub iat: i64,
     /// Nothing.
     pub sub: String,
+    /// Ours: the epoch of the application's tokens it was made in, as in a person's; left out while it is 0.
+    #[serde(skip_serializing_if = "is_first_epoch")]
+    pub epoch: i64,
     /// Ours: the mark of the secret that it was made by.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_mark: Option<SecretMark>,
@@ -61,6 +65,8 @@ pub struct VerifiedService {
     pub kid: KeyId,
     /// Its end, seconds since 1970.
     pub exp: i64,
+    /// The epoch it was made in.
+    pub epoch: i64,
     client_id: ClientId,
     mark: SecretMark,
 }
@@ -82,6 +88,8 @@ struct Claimed {
     iss: String,
     common_name: ClientId,
     secret_mark: SecretMark,
+    #[serde(default)]
+    epoch: i64,
     #[serde(default)]
     identity_nonce: Option<IgnoredAny>,
 }
@@ -113,6 +121,7 @@ pub fn verify(
         aud,
         kid: kid.clone(),
         exp: claims.exp,
+        epoch: claims.epoch,
         client_id: claims.common_name,
         mark: claims.secret_mark,
     };
@@ -144,10 +153,31 @@ pub struct KnownJwt {
     pub verified: VerifiedService,
     /// The JWT as the value of a header.
     pub assertion: HeaderValue,
+    sessions: SessionTable,
+    /// Whether it is revoked, under which version of what is.
+    revoked: Cell<(u64, bool)>,
+}
+
+impl KnownJwt {
+    /// Whether the application's tokens were revoked since it was made. One atomic read where nothing was revoked since
+    /// it was last asked.
+    pub fn revoked(&self) -> bool {
+        let version = self.sessions.tokens_version();
+        let (asked, revoked) = self.revoked.get();
+        if asked == version {
+            return revoked;
+        }
+        let revoked = self.verified.epoch < self.sessions.token_epoch(&self.verified.aud);
+        self.revoked.set((version, revoked));
+        revoked
+    }
 }
 
 /// Reads the JWTs of machines. One per core.
-pub struct ServiceJwts(RefCell<Cache<Sha256, Rc<KnownJwt>>>);
+pub struct ServiceJwts {
+    cache: RefCell<Cache<Sha256, Rc<KnownJwt>>>,
+    sessions: SessionTable,
+}
 
 impl std::fmt::Debug for ServiceJwts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -155,13 +185,15 @@ impl std::fmt::Debug for ServiceJwts {
     }
 }
 
-impl Default for ServiceJwts {
-    fn default() -> Self {
-        Self(RefCell::new(Cache::new(CACHE_CAPACITY)))
-    }
-}
-
 impl ServiceJwts {
+    /// A reader that knows none yet. The table knows what was revoked.
+    pub fn new(sessions: SessionTable) -> Self {
+        Self {
+            cache: RefCell::new(Cache::new(CACHE_CAPACITY)),
+            sessions,
+        }
+    }
+
     /// The machine whose JWT for this audience the request shows. JWTs of two service tokens are none.
     pub fn bearer(
         &self,
@@ -191,17 +223,23 @@ impl ServiceJwts {
             return None;
         }
         let digest = sha256(text.as_bytes());
-        let cached = self.0.borrow().get(&digest).cloned();
+        let cached = self.cache.borrow().get(&digest).cloned();
         let jwt = if let Some(jwt) = cached {
             jwt
         } else {
             let verified = verify(text, snapshot, |shown| shown == aud, now_ms)?;
             let assertion = HeaderValue::from_str(text).ok()?;
-            let jwt = Rc::new(KnownJwt { verified, assertion });
-            self.0.borrow_mut().insert(digest, Rc::clone(&jwt));
+            let jwt = Rc::new(KnownJwt {
+                verified,
+                assertion,
+                // Of no version yet, so that it is asked for.
+                revoked: Cell::new((self.sessions.tokens_version().wrapping_sub(1), true)),
+                sessions: self.sessions.clone(),
+            });
+            self.cache.borrow_mut().insert(digest, Rc::clone(&jwt));
             jwt
         };
         let proven = jwt.verified.proven(snapshot, now_ms)?;
-        (jwt.verified.aud == *aud).then_some(Bearer { proven, jwt })
+        (jwt.verified.aud == *aud && !jwt.revoked()).then_some(Bearer { proven, jwt })
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::keys::{KeyError, Signer};
 use super::service_jwt::ServiceClaims;
+use super::table::SessionTable;
 use super::token::Kind;
 use crate::clock::Clock;
 use crate::model::application::Application;
@@ -74,15 +75,18 @@ pub struct Minted {
     pub replaced_from: i64,
     /// The snapshot that it was last held against.
     pub snapshot: u64,
+    /// The version of what is revoked that it was last held against.
+    pub revocations: u64,
     /// The application as its cookie goes by.
     pub cookie_of: Arc<Application>,
     kid: KeyId,
+    epoch: i64,
 }
 
 impl Minted {
     /// Whether it can be used without asking again.
-    pub fn is_current(&self, snapshot: &Snapshot, now: i64) -> bool {
-        self.snapshot == snapshot.version && now < self.replaced_from
+    pub fn is_current(&self, snapshot: &Snapshot, revocations: u64, now: i64) -> bool {
+        self.snapshot == snapshot.version && self.revocations == revocations && now < self.replaced_from
     }
 }
 
@@ -105,10 +109,17 @@ struct Question {
 
 impl ServiceMint {
     /// Starts minting on the present (control) runtime.
-    pub fn start(published: Arc<Published>, signer: Signer, clock: Clock, shutdown: &Shutdown) -> Self {
+    pub fn start(
+        published: Arc<Published>,
+        sessions: SessionTable,
+        signer: Signer,
+        clock: Clock,
+        shutdown: &Shutdown,
+    ) -> Self {
         let (queue, questions) = mpsc::channel(QUEUE);
         let mint = Mint {
             published,
+            sessions,
             signer,
             clock,
         };
@@ -176,6 +187,8 @@ async fn answer(mint: Mint, mut questions: mpsc::Receiver<Question>) {
 #[derive(Clone)]
 struct Mint {
     published: Arc<Published>,
+    /// Knows what was revoked.
+    sessions: SessionTable,
     signer: Signer,
     clock: Clock,
 }
@@ -195,19 +208,28 @@ impl Mint {
             .current()
             .map(|key| key.kid.clone())
             .ok_or(KeyError::None)?;
+        // In this order: a revocation in between leaves a version that asks again.
+        let revocations = self.sessions.tokens_version();
+        let epoch = self.sessions.token_epoch(&application.app.aud);
         let good = |minted: &Arc<Minted>| {
-            now < minted.replaced_from && minted.kid == signs && minted.cookie_of.aud == application.app.aud
+            now < minted.replaced_from
+                && minted.kid == signs
+                && minted.epoch == epoch
+                && minted.cookie_of.aud == application.app.aud
         };
         let before = before.filter(good);
         if let Some(before) = before
             .as_ref()
-            .filter(|before| before.snapshot == snapshot.version)
+            .filter(|before| before.is_current(&snapshot, revocations, now))
         {
             return Ok(Arc::clone(before));
         }
         let (assertion, exp, replaced_from) = match before {
             Some(before) => (before.assertion.clone(), before.exp, before.replaced_from),
-            None => self.sign(&snapshot, &application.app, wanted, now).await?,
+            None => {
+                self.sign(&snapshot, &application.app, wanted, (epoch, now))
+                    .await?
+            }
         };
         let cookie_of = Application {
             path_cookie_attribute: application.app.path_cookie_attribute
@@ -219,8 +241,10 @@ impl Mint {
             exp,
             replaced_from,
             snapshot: snapshot.version,
+            revocations,
             cookie_of: Arc::new(cookie_of),
             kid: signs,
+            epoch,
         }))
     }
 
@@ -229,7 +253,7 @@ impl Mint {
         snapshot: &Snapshot,
         application: &Application,
         wanted: Wanted,
-        now: i64,
+        (epoch, now): (i64, i64),
     ) -> Result<(HeaderValue, i64, i64), KeyError> {
         let Wanted {
             purpose,
@@ -249,6 +273,7 @@ impl Mint {
             common_name,
             iat: now,
             sub: String::new(),
+            epoch,
             secret_mark: match purpose.machine {
                 Machine::Token(_, mark) => Some(mark),
                 Machine::Certificate(_) | Machine::Nameless => None,

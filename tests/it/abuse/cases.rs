@@ -21,7 +21,6 @@ const LATER: &[(u16, &str)] = &[
     (32, "forward-auth, issue 3"),
     (33, "forward-auth, issue 3"),
     (35, "validators beside the samples of issue 3"),
-    (65, "service tokens, issue 3"),
     (82, "refresh tokens, issue 5"),
     (95, "set-up over the network, issue 4"),
 ];

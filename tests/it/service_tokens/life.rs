@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use serde_json::json;
+use vestibule::store::TokensOf;
 
 use super::{Credentials, Factory, claims, clerk, token_set};
 use crate::support::frames::{Frames, Outcome};
@@ -189,6 +190,26 @@ async fn a_token_ends_with_its_duration_and_its_jwt_no_later() {
         .await
         .unwrap();
     factory.until(200, "www", &factory.ci.pair()).await;
+}
+
+#[tokio::test]
+async fn revoking_an_applications_tokens_leaves_machines_their_secret() {
+    let factory = Factory::start().await;
+    let (reply, _) = factory.let_in("www", &factory.ci.pair()).await;
+    let token = token_set(&reply).unwrap();
+    let cookie = format!("CF_Authorization={token}");
+    factory.let_in("www", &[("Cookie", &cookie)]).await;
+    let aud = claims(&token)["aud"][0].as_str().unwrap().parse().unwrap();
+    let everybodys = TokensOf { aud, session: None };
+    let revoker = &factory.world.running().revoker;
+    revoker.revoke_application_tokens(&everybodys).await.unwrap();
+    assert_eq!(factory.ask("www", &[("Cookie", &cookie)]).await.status, 403);
+    let (reply, _) = factory.let_in("www", &factory.ci.pair()).await;
+    let fresh = token_set(&reply).unwrap();
+    assert_ne!(fresh, token);
+    factory
+        .let_in("www", &[("Cookie", &format!("CF_Authorization={fresh}"))])
+        .await;
 }
 
 #[tokio::test]
