@@ -7,6 +7,7 @@ mod housekeeping;
 mod internal;
 mod reload;
 mod secrets;
+mod service_tokens;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -27,6 +28,7 @@ use crate::entra::outbound::Outbound;
 use crate::evaluation::Evaluations;
 use crate::feed::{self, Builder, Follower, Parts, Wanted};
 use crate::gate::control::ControlPlane;
+use crate::gate::machine::Machines;
 use crate::gate::{Gate, Shared};
 use crate::geo::Geo;
 use crate::listener::tls::Certificates;
@@ -68,6 +70,8 @@ pub struct Running {
     pub revoker: Revoker,
     /// Writes objects.
     pub manage: Manage,
+    /// Machines and their service tokens.
+    pub machines: Machines,
     /// The configuration in force.
     pub published: Arc<Published>,
     /// Seals secrets.
@@ -126,6 +130,7 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
         sessions,
         revoker,
         lookup,
+        machines,
         ..
     } = memory;
     let position = published.load().position.clone();
@@ -149,6 +154,7 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
         grace: grace.clone(),
         metrics: Arc::clone(&metrics),
         published: Arc::clone(&published),
+        service_tokens: service_tokens::Chores::new(&store, &manage, &machines.uses, &clock),
     };
     tokio::spawn(chores.keep_doing(shutdown.clone()));
     if let Some(file) = file {
@@ -167,11 +173,7 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
     // The data plane, last: from here on requests are answered.
     let internal = internal::start(config.listen.internal, &metrics, &grace, &clock, &shutdown).await?;
     let sockets = bind(&config.listen, &published, &shutdown)?;
-    let (http, https, forward_auth) = (
-        sockets.http.as_ref().map(listener::Bound::address),
-        sockets.https.as_ref().map(|(bound, _)| bound.address()),
-        sockets.forward_auth.as_ref().map(listener::Bound::address),
-    );
+    let [http, https, forward_auth] = addresses(&sockets);
     let shared = Shared {
         published: Arc::clone(&published),
         sessions: sessions.clone(),
@@ -179,6 +181,7 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
         grace,
         failures: Arc::new(FailureLimit::default()),
         geo,
+        machines: machines.clone(),
         control,
         renewal,
         sealer: sealer.clone(),
@@ -200,12 +203,22 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
         sessions,
         revoker,
         manage,
+        machines,
         published,
         sealer,
         clock,
         shutdown,
         cores: threads,
     })
+}
+
+/// Where plain HTTP and TLS are served.
+fn addresses(sockets: &Sockets) -> [Option<SocketAddr>; 3] {
+    [
+        sockets.http.as_ref().map(listener::Bound::address),
+        sockets.https.as_ref().map(|(bound, _)| bound.address()),
+        sockets.forward_auth.as_ref().map(listener::Bound::address),
+    ]
 }
 
 fn countries(config: &GeoConfig, shutdown: &Shutdown) -> anyhow::Result<Geo> {
@@ -260,6 +273,7 @@ struct Memory {
     sessions: SessionTable,
     revoker: Revoker,
     lookup: SessionLookup,
+    machines: Machines,
 }
 
 impl Memory {
@@ -290,11 +304,13 @@ impl Memory {
         feed::take_up_epochs(store, &sessions)
             .await
             .context("the revoked tokens cannot be read")?;
+        let published = Arc::new(Published::new(first));
         Ok(Self {
+            machines: Machines::start(&published, &sessions, signer.clone(), clock, shutdown),
             signer,
             builder,
             upstreams,
-            published: Arc::new(Published::new(first)),
+            published,
             revoker: Revoker::new(sessions.clone(), store.clone(), shutdown.clone()),
             lookup: SessionLookup::start(sessions.clone(), store.clone(), clock.clone(), shutdown),
             sessions,

@@ -8,6 +8,7 @@ pub mod certificate;
 pub mod control;
 mod cors;
 mod facts;
+pub mod machine;
 mod own;
 mod question;
 mod refuse;
@@ -29,6 +30,7 @@ use hyper::body::Incoming;
 use self::admit::Visitor;
 use self::certificate::{Handshake, Misdirected};
 use self::control::ControlPlane;
+use self::machine::{Machines, Passages};
 use self::refuse::Asked;
 use self::watch::Inputs;
 use crate::clock::Clock;
@@ -45,6 +47,8 @@ use crate::session::grace::StoreGrace;
 use crate::session::identify::Identifier;
 use crate::session::limits::FailureLimit;
 use crate::session::lookup::SessionLookup;
+use crate::session::service_auth;
+use crate::session::service_jwt::ServiceJwts;
 use crate::session::table::SessionTable;
 use crate::shutdown::Shutdown;
 use crate::snapshot::{Asks, ProtectedApplication, Published, is_preflight};
@@ -67,6 +71,8 @@ pub struct Shared {
     pub failures: Arc<FailureLimit>,
     /// Tells the country of a request.
     pub geo: Geo,
+    /// Machines and their service tokens.
+    pub machines: Machines,
     /// Answers the gateway's own addresses.
     pub control: ControlPlane,
     /// Renews application tokens.
@@ -105,6 +111,8 @@ pub struct Arrival {
 pub struct Gate {
     shared: Shared,
     identifier: Identifier,
+    jwts: ServiceJwts,
+    passages: Passages,
     core: Rc<Core<Inputs>>,
     ids: RequestIds,
     metrics: CoreMetrics,
@@ -119,6 +127,8 @@ impl Gate {
     pub fn new(shared: Shared) -> Self {
         Self {
             identifier: Identifier::new(shared.sessions.clone(), Arc::clone(&shared.failures)),
+            jwts: ServiceJwts::new(shared.sessions.clone()),
+            passages: Passages::default(),
             core: Core::start(
                 shared.clock.clone(),
                 Arc::clone(&shared.metrics),
@@ -268,6 +278,8 @@ impl Gate {
             Err(refused) => return Ok(asked.malformed(refused)),
         };
         let report = asked.for_fault();
+        let mut request = request;
+        service_auth::strip(request.headers_mut(), &snapshot.credential_headers);
         let exchange = Exchange {
             path: target.forward().clone(),
             upstream,
@@ -283,6 +295,7 @@ impl Gate {
                 credential: admitted.credential,
                 certificate_until_ms: Cell::new(watch::end_of(&admitted.facts.certificate)),
                 handshake: arrival.handshake,
+                machine: admitted.machine,
                 facts: admitted.facts,
             },
             connection: arrival.kill,
@@ -292,6 +305,9 @@ impl Gate {
             Ok(mut response) => {
                 if let Some(token) = admitted.fresh_token {
                     renew::hand_out(response.headers_mut(), token);
+                }
+                if let Some(token) = admitted.machine_cookie {
+                    machine::hand_out(response.headers_mut(), token);
                 }
                 if let Some(cookie) = admitted.set_cookie {
                     response.headers_mut().append(SET_COOKIE, cookie);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::secrets;
+use super::{secrets, service_tokens};
 use crate::clock::Clock;
 use crate::crypto::seal::Sealer;
 use crate::session::grace::StoreGrace;
@@ -34,6 +34,7 @@ pub(super) struct Chores {
     pub(super) grace: StoreGrace,
     pub(super) metrics: Arc<Metrics>,
     pub(super) published: Arc<Published>,
+    pub(super) service_tokens: service_tokens::Chores,
 }
 
 impl Chores {
@@ -99,6 +100,9 @@ impl Chores {
             .touch_sessions(&self.sessions.used_since(since_ms))
             .await?;
         self.end_idle(now_ms).await?;
+        self.service_tokens
+            .round(since_ms, &self.published.load())
+            .await?;
         self.sessions.forget_over(now_ms);
         self.store.forget_expired(now_ms - KEPT_MS).await?;
         self.store.forget_access_requests(now_ms - LOG_KEPT_MS).await?;

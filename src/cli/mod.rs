@@ -5,6 +5,7 @@ mod check;
 mod keys;
 mod opened;
 mod serve;
+mod service_token;
 mod sessions;
 
 use std::ffi::OsString;
@@ -38,6 +39,11 @@ enum Command {
     Keys {
         #[command(subcommand)]
         command: keys::KeysCommand,
+    },
+    /// Make, show, rotate and end the credentials of machines
+    ServiceToken {
+        #[command(subcommand)]
+        command: service_token::ServiceTokenCommand,
     },
     /// Show who is signed in, and end their sessions
     Sessions {
@@ -127,6 +133,7 @@ impl Command {
             Self::Check { file } => block_on(check::run(&file, terminal))?,
             Self::Apply(file) => block_on(apply::run(&file.config, terminal))?,
             Self::Keys { command } => block_on(keys::run(command, terminal))?,
+            Self::ServiceToken { command } => block_on(service_token::run(command, terminal))?,
             Self::Sessions { command } => block_on(sessions::run(command, terminal))?,
         }
     }

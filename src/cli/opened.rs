@@ -65,7 +65,11 @@ pub(super) fn complain(error: &ManageError, terminal: &mut Terminal<'_>) -> io::
     }
     writeln!(terminal.err)?;
     Ok(match error {
-        ManageError::Refused(_) | ManageError::ForeignAccount { .. } => Exit::Unusable,
+        ManageError::Refused(_)
+        | ManageError::ForeignAccount { .. }
+        | ManageError::NotFound { .. }
+        | ManageError::Declared { .. }
+        | ManageError::InUse { .. } => Exit::Unusable,
         ManageError::Store(_) => Exit::Unavailable,
     })
 }

@@ -132,6 +132,55 @@ fn keys_are_listed_rotated_and_revoked() {
 }
 
 #[test]
+fn a_service_token_is_made_shown_rotated_and_ended() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = written(directory.path(), "");
+    let command = |act: &[&str]| {
+        let mut arguments = vec!["service-token"];
+        arguments.extend_from_slice(act);
+        arguments.extend_from_slice(&["--config", &file]);
+        type_in(&arguments)
+    };
+    assert!(command(&["list"]).1.starts_with("no service tokens yet"));
+    let (exit, told, err) = command(&["create", "CI"]);
+    assert_eq!((exit, err.as_str()), (Exit::Fine, ""));
+    let line = |told: &str, name: &str| {
+        let found = told.lines().find_map(|line| line.strip_prefix(name));
+        found
+            .unwrap_or_else(|| panic!("{told}"))
+            .trim_start_matches(": ")
+            .to_owned()
+    };
+    let client_id = line(&told, "CF-Access-Client-Id");
+    let secret = line(&told, "CF-Access-Client-Secret");
+    let listed = command(&["list"]).1;
+    assert!(
+        listed.contains(&client_id) && listed.contains("never let in"),
+        "{listed}"
+    );
+    assert!(!listed.contains(&secret));
+
+    let (exit, told, _) = command(&["rotate", "CI", "--grace", "24h"]);
+    assert_eq!(exit, Exit::Fine);
+    assert_ne!(line(&told, "CF-Access-Client-Secret"), secret);
+    assert!(command(&["refresh", &client_id]).1.starts_with("good until "));
+    command(&["disable", &client_id]);
+    assert!(command(&["list"]).1.contains("disabled"));
+    command(&["enable", &client_id]);
+    assert!(!command(&["list"]).1.contains("disabled"));
+    // Two of one name: the name means none of them.
+    command(&["create", "CI"]);
+    assert_eq!(command(&["delete", "CI"]).0, Exit::Unusable);
+    assert_eq!(command(&["delete", &client_id]).1, "deleted\n");
+    let listed = command(&["list"]).1;
+    assert!(
+        listed.lines().count() == 1 && !listed.contains(&client_id),
+        "{listed}"
+    );
+    assert_eq!(command(&["create", "x", "--duration", "1s"]).0, Exit::Unusable);
+}
+
+#[test]
 fn wrong_arguments_exit_64_and_help_does_not() {
     assert_eq!(type_in(&["chek"]).0, Exit::Unusable);
     assert_eq!(type_in(&["keys", "revoke", "short"]).0, Exit::Unusable);

@@ -13,6 +13,7 @@ use super::policies::{self, Scope};
 use super::tree::{Keys, Node, Table};
 use crate::model::destination::Destination;
 use crate::model::ids::AudTag;
+use crate::model::service_token::CredentialHeader;
 use crate::model::web_address::WebAddress;
 
 const KEYS: Keys = Keys {
@@ -43,6 +44,7 @@ const KEYS: Keys = Keys {
         "cors_headers",
         "options_preflight_bypass",
         "service_auth_401_redirect",
+        "read_service_tokens_from_header",
     ],
     refused: &[
         ("custom_deny_url", NOT_YET),
@@ -50,7 +52,6 @@ const KEYS: Keys = Keys {
         ("custom_pages", NOT_YET),
         ("enable_binding_cookie", NOT_YET),
         ("eager_redirect_cookie_setting", NOT_YET),
-        ("read_service_tokens_from_header", NOT_YET),
         ("scim_config", NOT_YET),
         ("mfa_config", NOT_YET),
         ("oauth_configuration", NOT_YET),
@@ -271,6 +272,10 @@ fn settings(table: &Table<'_>) -> Option<Map<String, Value>> {
         let nodes = node.array()?;
         let origins: Vec<_> = nodes.iter().map(application_settings::origin).collect();
         origins.into_iter().collect::<Option<Vec<_>>>().map(Value::from)
+    });
+    option("read_service_tokens_from_header", &|node| {
+        let header: CredentialHeader = node.parsed("write \"X-Service-Token\" or \"Authorization\"")?;
+        Some(header.as_str().into())
     });
     option("logo_url", &|node| {
         let logo: WebAddress = node.parsed("write https://www.example.com/logo.png")?;

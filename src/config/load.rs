@@ -14,7 +14,7 @@ use super::policies::Scope;
 use super::tree::{Keys, Node, Reader, Table};
 use super::{
     Config, applications, authorities, clouds, cross, geo, listen, log, master_key, organization, outbound,
-    policies, providers, sources, store, upstreams,
+    policies, providers, service_tokens, sources, store, upstreams,
 };
 use crate::model::idp::Cloud;
 use crate::model::upstream::Upstream;
@@ -46,6 +46,7 @@ const KEYS: Keys = Keys {
         "clouds",
         "upstreams",
         "identity_providers",
+        "service_tokens",
         "policies",
         "applications",
         "certificates",
@@ -53,7 +54,6 @@ const KEYS: Keys = Keys {
     refused: &[
         ("api_tokens", "the API is not in this version"),
         ("groups", "access groups are not in this version"),
-        ("service_tokens", "service tokens are not in this version"),
         (
             "forward_auth",
             "forward-auth is a listener: it stands in [listen]",
@@ -235,6 +235,15 @@ fn declarations(
         .collect();
     whole(read.iter().all(Option::is_some));
     let providers: Vec<_> = read.into_iter().flatten().collect();
+    let mut token_names = Names::new(DeclaredKind::ServiceToken, "service token");
+    let read: Vec<Option<Declaration>> = root
+        .list("service_tokens")
+        .iter()
+        .map(|node| service_tokens::read(node, &mut token_names))
+        .collect();
+    whole(read.iter().all(Option::is_some));
+    let tokens: Vec<Declaration> = read.into_iter().flatten().collect();
+
     let scope = Scope {
         providers: &provider_names,
         known: &providers,
@@ -276,6 +285,7 @@ fn declarations(
         .into_iter()
         .map(|provider| provider.declaration)
         .chain(authorities)
+        .chain(tokens)
         .chain(policies)
         .chain(inside)
         .collect();

@@ -27,6 +27,7 @@ mod names;
 mod policies;
 mod providers;
 mod secret;
+mod service_tokens;
 mod sources;
 mod suggest;
 mod tree;

@@ -5,11 +5,12 @@ use std::time::Duration;
 use url::Url;
 
 use super::bounds::Bounds;
-use super::tree::{Keys, Node};
+use super::tree::{Keys, Node, Table};
 use crate::model::duration::GoDuration;
 use crate::model::host::Host;
 use crate::model::ids::AccountId;
 use crate::model::organization::AuthUrl;
+use crate::model::service_token::{INACTIVITY_DAYS, Inactivity, InactivityAction, ServiceTokenRules};
 
 /// The organization as the file describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct OrganizationConfig {
     pub logout_return_to: Vec<Url>,
     /// A further host on which programs may fetch their tokens.
     pub transfer_host: Option<Host>,
+    /// How service tokens are taken.
+    pub service_tokens: ServiceTokenRules,
 }
 
 pub(super) const KEYS: Keys = Keys {
@@ -42,6 +45,8 @@ pub(super) const KEYS: Keys = Keys {
         "idle_timeout",
         "logout_return_to",
         "transfer_host",
+        "strict_service_token_auth",
+        "service_token_inactivity",
     ],
     refused: &[(
         "auth_domain",
@@ -67,6 +72,16 @@ const IDLE: Bounds = Bounds {
 
 /// Addresses that a sign-out may lead to: each is compared with what was asked for.
 const MOST_RETURNS: usize = 100;
+
+const INACTIVITY: Keys = Keys {
+    known: &["enabled", "inactivity_threshold_days", "action"],
+    refused: &[],
+};
+const DAYS: &str = "write inactivity_threshold_days = 90, or another number from 30 to 365";
+const ACTIONS: &[(&str, InactivityAction)] = &[
+    ("disable", InactivityAction::Disable),
+    ("delete", InactivityAction::Delete),
+];
 
 pub(super) fn read(node: &Node<'_>) -> Option<OrganizationConfig> {
     let table = node.table(&KEYS)?;
@@ -94,6 +109,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<OrganizationConfig> {
     let transfer_host = table
         .node("transfer_host")
         .map(|node| transfer_host(&node, auth.as_ref()));
+    let service_tokens = service_tokens(&table);
     Some(OrganizationConfig {
         name: name?.to_owned(),
         auth: auth?,
@@ -103,6 +119,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<OrganizationConfig> {
         idle_timeout: idle_timeout?,
         logout_return_to: logout_return_to?,
         transfer_host: transfer_host.map_or(Some(None), |host| host.map(Some))?,
+        service_tokens: service_tokens?,
     })
 }
 
@@ -138,6 +155,42 @@ fn return_to(node: &Node<'_>) -> Option<Url> {
         return None;
     }
     Some(url)
+}
+
+fn service_tokens(table: &Table<'_>) -> Option<ServiceTokenRules> {
+    let strict = table
+        .node("strict_service_token_auth")
+        .map_or(Some(false), |node| node.boolean());
+    let inactivity = table
+        .node("service_token_inactivity")
+        .map(|node| inactivity(&node));
+    Some(ServiceTokenRules {
+        strict: strict?,
+        inactivity: match inactivity {
+            None => None,
+            Some(written) => {
+                let (inactivity, enabled) = written?;
+                enabled.then_some(inactivity)
+            }
+        },
+    })
+}
+
+/// What is written of inactivity, and whether it is in force.
+fn inactivity(node: &Node<'_>) -> Option<(Inactivity, bool)> {
+    let table = node.table(&INACTIVITY)?;
+    let enabled = table.node("enabled").map_or(Some(true), |node| node.boolean());
+    let days = table
+        .need("inactivity_threshold_days", DAYS)
+        .and_then(|node| node.whole_number(INACTIVITY_DAYS, DAYS));
+    let action = table
+        .need("action", "write action = \"disable\" or \"delete\"")
+        .and_then(|node| node.one_of(ACTIONS));
+    let inactivity = Inactivity {
+        days: days?,
+        action: action?,
+    };
+    Some((inactivity, enabled?))
 }
 
 fn auth_url(node: &Node<'_>) -> Option<AuthUrl> {

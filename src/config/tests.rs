@@ -16,6 +16,8 @@ const EXAMPLE: &str = include_str!("../../examples/vestibule.toml");
 const TWELVE_FAULTS: &str = include_str!("../../tests/fixtures/config/twelve_faults.toml");
 const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
+const TOKEN: &str = "cfast_0123456789abcdefghijABCDEFGHIJ0123456789abcdef01";
+
 /// A configuration to which tests add a section or two.
 const SMALL: &str = r#"
 [organization]
@@ -41,6 +43,7 @@ config = { client_id = "3f2b6a90-7c1d-4e58-9a0b-c1d2e3f40516", client_secret = {
 fn env(name: &str) -> Option<String> {
     match name {
         "KEY" => Some(KEY.to_owned()),
+        "TOKEN" => Some(TOKEN.to_owned()),
         "SECRET" | "ENTRA_SECRET" => Some("s3cret~value".to_owned()),
         _ => None,
     }
@@ -546,6 +549,82 @@ fn mistakes_in_applications_are_told() {
             "applications[0].id: \"1\" is no UUID",
         ),
     ]);
+}
+
+#[test]
+fn a_declared_service_token_leaves_its_secret_behind() {
+    let text = "[[service_tokens]]\nname = \"CI\"\nclient_id = \"0123456789abcdef0123456789abcdef.access\"\nclient_secret = { env = \"TOKEN\" }\n";
+    let config = load_small(text).unwrap();
+    let [token] = config.declarations.resolve(&account()).try_into().unwrap();
+    assert_eq!(token.kind, DeclaredKind::ServiceToken);
+    assert_eq!(
+        token.body,
+        json!({"name": "CI", "client_id": "0123456789abcdef0123456789abcdef.access", "duration": "8760h", "enabled": true})
+    );
+    let hash = crate::crypto::digest::sha256_hex(TOKEN.as_bytes());
+    assert_eq!(token.secrets["client_secret_sha256"].expose_secret(), hash);
+}
+
+#[test]
+fn mistakes_in_service_tokens_and_their_settings_are_told() {
+    let token = |lines: &str| format!("[[service_tokens]]\nname = \"CI\"\n{lines}");
+    let secret = "client_secret = { env = \"TOKEN\" }\n";
+    for (more, reason) in [
+        (token(""), "service_tokens[0].client_secret: missing"),
+        (
+            token("client_secret = { env = \"SECRET\" }"),
+            "client_secret: a secret has 32 to 256",
+        ),
+        (
+            token(&format!("{secret}client_id = \"x.access\"")),
+            "client_id: ClientId must be 32",
+        ),
+        (
+            token(&format!("{secret}duration = \"30s\"")),
+            "duration: a duration of at least 1m",
+        ),
+        (
+            token(&format!("{secret}expires_at = 2027-01-01")),
+            "expires_at: it follows from duration",
+        ),
+    ] {
+        let told = told(load_small(&more));
+        assert!(told.len() == 1 && told[0].contains(reason), "{more}: {told:?}");
+    }
+    let organization = |line: &str| {
+        let text = SMALL.replace("[listen]", &format!("{line}\n[listen]"));
+        (told(load_with(&text, &BTreeMap::new())), line.to_owned())
+    };
+    for (line, reason) in [
+        ("strict_service_token_auth = 1", "true or false is needed"),
+        (
+            "service_token_inactivity = { inactivity_threshold_days = 29, action = \"disable\" }",
+            "29 is outside 30 to 365",
+        ),
+        (
+            "service_token_inactivity = { inactivity_threshold_days = 90, action = \"forget\" }",
+            "is not one of disable, delete",
+        ),
+        (
+            "service_token_inactivity = { action = \"delete\" }",
+            "inactivity_threshold_days: missing",
+        ),
+    ] {
+        let (told, line) = organization(line);
+        assert!(
+            told.iter().any(|fault| fault.contains(reason)),
+            "{line}: {told:?}"
+        );
+    }
+    let text = SMALL.replace(
+        "[listen]",
+        "strict_service_token_auth = true\nservice_token_inactivity = { inactivity_threshold_days = 90, action = \"delete\" }\n[listen]",
+    );
+    let rules = load_with(&text, &BTreeMap::new())
+        .unwrap()
+        .organization
+        .service_tokens;
+    assert!(rules.strict && rules.inactivity.is_some_and(|inactivity| inactivity.days == 90));
 }
 
 #[test]

@@ -9,7 +9,8 @@ use std::time::Instant;
 use http::{HeaderMap, HeaderValue, Response};
 
 use super::certificate::Misdirected;
-use super::refuse::{self, Asked};
+use super::machine::{Alone, Machine, Watched, alone};
+use super::refuse::{self, Asked, AskedOf};
 use super::renew::{Currency, Door};
 use super::{Arrival, Gate, Noted};
 use crate::login::bounce;
@@ -53,10 +54,32 @@ pub(super) struct Admitted {
     pub(super) identity_version: u64,
     /// The facts that were decided by.
     pub(super) facts: RequestFacts,
+    /// The service token that it was let in by.
+    pub(super) machine: Option<Watched>,
+    /// A token that a machine may show in place of its secret ([`super::machine::hand_out`]).
+    pub(super) machine_cookie: Option<HeaderValue>,
     /// A cookie for the browser, along with the application's answer.
     pub(super) set_cookie: Option<HeaderValue>,
     /// A cookie with a token in place of the browser's: what hands it on must be kept by no cache ([`super::renew::hand_out`]).
     pub(super) fresh_token: Option<HeaderValue>,
+}
+
+/// Who is asking, and what else is known of the request.
+struct Asking {
+    machine: Machine,
+    credential: Option<Rc<Credential>>,
+    facts: RequestFacts,
+}
+
+impl Asking {
+    /// It passes whoever asks.
+    fn nobody(facts: RequestFacts) -> Self {
+        Self {
+            machine: Machine::Nobody,
+            credential: None,
+            facts,
+        }
+    }
 }
 
 /// Why it cannot be said who is asking.
@@ -98,17 +121,15 @@ impl Gate {
         // Identify: who is asking, unless it passes whoever asks.
         let preflight = is_preflight(method, headers);
         let policies = application.policies_for(target, preflight);
-        let identified = if application.is_open(target, preflight) {
-            Ok(None)
+        let Asking {
+            machine,
+            credential,
+            facts,
+        } = if application.is_open(target, preflight) {
+            Asking::nobody(facts.clone())
         } else {
-            self.identify(snapshot, &application, headers, arrival.address)
-                .await
-        };
-        let credential = match identified {
-            Ok(credential) => credential,
-            // Where everybody may pass it does not matter who asks.
-            Err(_) if matches!(policies.decide(None, &facts), Verdict::Permit(_)) => None,
-            Err(unidentified) => return Err(asked.unidentified(unidentified)),
+            self.who_asks(&asked, snapshot, &application, arrival, &facts)
+                .await?
         };
 
         // Decide: by the policies, whatever the identity.
@@ -126,6 +147,10 @@ impl Gate {
                 return Err(asked.refused(&refusal, credential.as_deref()));
             }
         };
+        if permit.nature() == Nature::Service {
+            let door = (snapshot, &application, target);
+            return self.admit_machine(&asked, door, permit, machine, facts).await;
+        }
         let credential = credential.filter(|_| permit.nature() == Nature::Identity);
         let now_ms = self.shared.clock.now_ms();
         if let Some(credential) = &credential {
@@ -162,6 +187,7 @@ impl Gate {
             assertion: credential.as_ref().map(|credential| credential.assertion.clone()),
             email: memo.email.clone(),
             cookie: true,
+            cookie_added: false,
         });
         let set_cookie = bounce::arrived(credential.as_deref(), headers, &snapshot.organization.auth);
         Ok(Admitted {
@@ -171,9 +197,61 @@ impl Gate {
             identity,
             identity_version,
             facts,
+            machine: None,
+            machine_cookie: None,
             set_cookie,
             fresh_token,
         })
+    }
+
+    /// Who is asking: a machine that shows its secret first, then whoever signed in, then a machine that shows a JWT.
+    async fn who_asks(
+        &self,
+        asked: &AskedOf<'_>,
+        snapshot: &Snapshot,
+        application: &ProtectedApplication,
+        arrival: &Arrival,
+        arrived: &RequestFacts,
+    ) -> Result<Asking, Response<Body>> {
+        let (headers, now_ms) = (asked.headers(), arrived.now_ms);
+        let machine = self.machine(snapshot, application, headers, arrival.address, now_ms);
+        let facts = RequestFacts {
+            service_token: machine.token(),
+            ..arrived.clone()
+        };
+        let mut asking = Asking {
+            machine,
+            credential: None,
+            facts,
+        };
+        match alone(&asking.machine, snapshot, application, &asking.facts) {
+            Alone::Enters => return Ok(asking),
+            Alone::TooMany => return Err(asked.unidentified(Unidentified::TooManyFailures)),
+            Alone::Bad => return Err(asked.bad_service_token()),
+            Alone::NotAuthorized(refusal) => return Err(asked.refused(&refusal, None)),
+            Alone::Asks => {}
+        }
+        let identified = self
+            .identify(snapshot, application, headers, arrival.address)
+            .await;
+        if matches!(asking.machine, Machine::Nobody) && !matches!(identified, Ok(Some(_))) {
+            asking.machine = self.bearer(snapshot, application, headers, now_ms);
+            asking.facts.service_token = asking.machine.token();
+        }
+        asking.credential = match identified {
+            Ok(credential) => credential,
+            // Where it does not matter who signed in, neither does it that this cannot be told.
+            Err(_)
+                if matches!(
+                    application.policies.decide(None, &asking.facts),
+                    Verdict::Permit(_)
+                ) =>
+            {
+                None
+            }
+            Err(unidentified) => return Err(asked.unidentified(unidentified)),
+        };
+        Ok(asking)
     }
 
     /// The live session behind the request's tokens, if there is one.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::{CONTENT_LENGTH, HeaderValue, ORIGIN, UPGRADE};
+use http::header::{CONTENT_LENGTH, HeaderValue, ORIGIN, UPGRADE, WWW_AUTHENTICATE};
 use http::{HeaderMap, Method, Request, Response};
 use hyper::body::Incoming;
 
@@ -12,7 +12,8 @@ use super::{Arrival, Noted, Shared, cors, own_body};
 use crate::login::challenge::{Unadmitted, because};
 use crate::model::host::Host;
 use crate::pages::person::{
-    Accept, BadRequest, Because, Frame, NotFound, Page, TooMany, Unavailable, UpstreamFault, forbid_storing,
+    Accept, BadRequest, BadServiceToken, Because, Frame, NotFound, Page, TooMany, Unavailable, UpstreamFault,
+    forbid_storing,
 };
 use crate::policy::{Refusal, RequestFacts, explain};
 use crate::proxy::fault::Source;
@@ -150,6 +151,11 @@ pub(super) struct AskedOf<'r> {
 }
 
 impl AskedOf<'_> {
+    /// Its header fields.
+    pub(super) fn headers(&self) -> &HeaderMap {
+        self.asked.headers
+    }
+
     /// It cannot be said who asks.
     pub(super) fn unidentified(&self, why: Unidentified) -> Response<Body> {
         match why {
@@ -161,6 +167,22 @@ impl AskedOf<'_> {
             }
             Unidentified::StoreUnavailable => self.store_gone(),
         }
+    }
+
+    /// A service token that is not good, in strict mode: 401, whatever else the request shows.
+    pub(super) fn bad_service_token(&self) -> Response<Body> {
+        self.log("bad_service_token", None);
+        let mut answer = self.asked.page(&BadServiceToken);
+        // RFC 9110 §15.5.2: a 401 says how to do better. There is no scheme for it but Access' own.
+        let scheme = const { HeaderValue::from_static("Cloudflare-Access") };
+        answer.headers_mut().insert(WWW_AUTHENTICATE, scheme);
+        answer
+    }
+
+    /// Permitted, but what the application must be told cannot be made now.
+    pub(super) fn busy(&self) -> Response<Body> {
+        self.log("busy", None);
+        self.asked.page(&Unavailable::Busy)
     }
 
     /// Nobody is signed in, and signing in could help.

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::certificate::Handshake;
+use super::machine::Watched;
 use crate::model::certificate::ClientCertificate;
 use crate::model::ids::AppId;
 use crate::policy::{Nature, RequestFacts, Verdict};
@@ -29,6 +30,8 @@ pub(super) struct Inputs {
     pub(super) preflight: bool,
     /// Who asked; `None` where the permit was for anybody.
     pub(super) credential: Option<Rc<Credential>>,
+    /// The service token that it was let in by.
+    pub(super) machine: Option<Watched>,
     /// The facts of the request; its certificate is looked at anew. Its country stays what it was, and unknown where
     /// nobody asked for it then.
     pub(super) facts: RequestFacts,
@@ -45,6 +48,7 @@ const STORE_GONE: CutCause = CutCause("store_gone");
 const TOKENS_REVOKED: CutCause = CutCause("tokens_revoked");
 const TOKEN_EXPIRED: CutCause = CutCause("token_expired");
 const APPLICATION_GONE: CutCause = CutCause("application_gone");
+const SERVICE_TOKEN_OVER: CutCause = CutCause("service_token_over");
 const KEY_OR_PROVIDER_WITHDRAWN: CutCause = CutCause("key_or_provider_withdrawn");
 const NO_LONGER_PERMITTED: CutCause = CutCause("no_longer_permitted");
 
@@ -95,10 +99,22 @@ impl Inputs {
                 return Err(TOKEN_EXPIRED);
             }
         }
+        if let Some(machine) = &self.machine {
+            if self.grace.is_over(now_ms) {
+                return Err(STORE_GONE);
+            }
+            if machine.over(now_ms) {
+                return Err(SERVICE_TOKEN_OVER);
+            }
+        }
         let snapshot = self.published.borrow();
         let versions = Self::versions(&snapshot, self.credential.as_deref());
         if versions == self.decided.get() && now_ms < self.certificate_until_ms.get() {
             return Ok(());
+        }
+        let stands = |machine: &Watched| machine.stands(&snapshot, now_ms);
+        if !self.machine.as_ref().is_none_or(stands) {
+            return Err(SERVICE_TOKEN_OVER);
         }
         self.decide_again(&snapshot, now_ms)?;
         self.decided.set(versions);

@@ -15,7 +15,6 @@ use super::query::Query;
 use super::visit::Visit;
 use super::{Login, meta};
 use crate::model::application::Application;
-use crate::model::destination::Destination;
 use crate::model::host::Host;
 use crate::model::idp::IdentityProvider;
 use crate::model::ids::{AudTag, SessionNonce};
@@ -23,9 +22,10 @@ use crate::model::organization::{AuthUrl, Organization};
 use crate::pages::person::{AppLabel, Frame, Page};
 use crate::router::{Found, Target, Via};
 use crate::session::lookup::Settled;
+use crate::session::service_auth::Proven;
 use crate::session::table::LiveSession;
 use crate::session::token::{self, Demand, Kind};
-use crate::session::{cookies, identify};
+use crate::session::{cookies, identify, service_jwt};
 use crate::snapshot::{ProtectedApplication, Snapshot};
 
 /// A request under the configuration that was in force when it came.
@@ -143,6 +143,31 @@ impl Call<'_> {
         Ok(session.map(|session| Shown { session, application }))
     }
 
+    /// The service token whose JWT is shown, for an application that `counts`. JWTs of two service tokens are none.
+    pub(super) fn service_token(&self, counts: impl Fn(&ProtectedApplication) -> bool) -> Option<Proven> {
+        let now_ms = self.now_ms();
+        let takes = |aud: &AudTag| {
+            self.snapshot
+                .by_aud
+                .get(aud)
+                .is_some_and(|application| counts(application))
+        };
+        let mut found: Option<Proven> = None;
+        for text in service_jwt::candidates(&self.parts.headers) {
+            let verified = service_jwt::verify(text, &self.snapshot, takes, now_ms);
+            let current =
+                verified.filter(|verified| verified.epoch >= self.login.sessions.token_epoch(&verified.aud));
+            let Some(proven) = current.and_then(|current| current.proven(&self.snapshot, now_ms)) else {
+                continue;
+            };
+            if found.as_ref().is_some_and(|other| other.id() != proven.id()) {
+                return None;
+            }
+            found = found.or(Some(proven));
+        }
+        found
+    }
+
     fn application_token(
         &self,
         token: &str,
@@ -198,17 +223,7 @@ pub(super) fn with_cookie_path<'a>(
     snapshot: &Snapshot,
     application: &'a Application,
 ) -> Cow<'a, Application> {
-    let meet = |one: &Destination, other: &Destination| {
-        let is_of =
-            |host: &str, pattern: &Destination| host.parse().is_ok_and(|host| pattern.covers_host(&host));
-        one.host() == other.host() || is_of(one.host(), other) || is_of(other.host(), one)
-    };
-    let shares_a_host = |other: &Application| {
-        let hosts = |of: &Destination| application.destinations.iter().any(|own| meet(own, of));
-        other.id != application.id && other.destinations.iter().any(hosts)
-    };
-    let mut others = snapshot.applications.values();
-    if !others.any(|other| shares_a_host(&other.app)) {
+    if !snapshot.shares_a_host(application) {
         return Cow::Borrowed(application);
     }
     Cow::Owned(Application {

@@ -12,6 +12,7 @@ use super::identity_json;
 use super::visit::Place;
 use crate::model::identity::Identity;
 use crate::policy::{RequestFacts, Verdict};
+use crate::session::service_auth::Proven;
 use crate::session::table::LiveSession;
 use crate::snapshot::ProtectedApplication;
 
@@ -40,8 +41,38 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
             }
             json(StatusCode::OK, &whole)
         }
-        // Status and word that Access's clients test for.
-        None => json(StatusCode::BAD_REQUEST, &json!({"err": "no app token set"})),
+        None => match machine(call) {
+            Some(machine) => json(StatusCode::OK, &of_machine(call, &machine)),
+            // Status and word that Access's clients test for.
+            None => json(StatusCode::BAD_REQUEST, &json!({"err": "no app token set"})),
+        },
+    })
+}
+
+/// The machine whose JWT is shown: on an application's host one for an application there, on the auth host any.
+fn machine(call: &Call<'_>) -> Option<Proven> {
+    if call.visit.place == Place::AuthHost {
+        call.service_token(|_| true)
+    } else {
+        call.service_token(|application| call.is_on_this_host(application))
+    }
+}
+
+/// A machine has neither name nor address, only what it is called.
+fn of_machine(call: &Call<'_>, machine: &Proven) -> Value {
+    json!({
+        "email": "",
+        "name": "",
+        "common_name": machine.client_id(),
+        "service_token_id": machine.id(),
+        "service_token_status": true,
+        "auth_status": "NONE",
+        "account_id": call.organization().account_id,
+        "iat": call.login.clock.now_seconds(),
+        "ip": call.visit.client.to_string(),
+        "is_warp": false,
+        "is_gateway": false,
+        "version": 2,
     })
 }
 

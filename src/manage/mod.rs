@@ -8,11 +8,14 @@ mod applied;
 mod organization;
 mod plan;
 mod reconcile;
+mod service_tokens;
 mod validate;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+
+use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::crypto::seal::Sealer;
@@ -24,6 +27,7 @@ use crate::store::{Kind, Store, StoreError};
 
 pub use organization::{organization, stored_account};
 pub use reconcile::{Outcome, Reconciled, Superseded};
+pub use service_tokens::{Issued, NewServiceToken, ServiceTokenChanges};
 
 /// Writes objects. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -72,6 +76,32 @@ pub enum ManageError {
         stored: AccountId,
         /// The account in the configuration.
         written: AccountId,
+    },
+    /// There is no such object.
+    #[error("there is no {} with the id {id}", .kind.as_str())]
+    NotFound {
+        /// What it would be.
+        kind: Kind,
+        /// Its id.
+        id: Uuid,
+    },
+    /// The configuration file declares the object, so it is changed there.
+    #[error("the {} \"{name}\" is declared in the configuration file: change it there", .kind.as_str())]
+    Declared {
+        /// What it is.
+        kind: Kind,
+        /// Its name.
+        name: String,
+    },
+    /// Other objects refer to it.
+    #[error("the {} \"{name}\" is in use by {}", .kind.as_str(), .by.join(", "))]
+    InUse {
+        /// What it is.
+        kind: Kind,
+        /// Its name.
+        name: String,
+        /// The objects that refer to it.
+        by: Vec<String>,
     },
     /// The store failed.
     #[error(transparent)]

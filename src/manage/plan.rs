@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::Manage;
+use super::{Manage, service_tokens};
 use crate::config::declared::{Declared, DeclaredKind};
 use crate::crypto::random;
 use crate::snapshot::secrets;
@@ -47,6 +47,16 @@ impl Manage {
         let mut body = declared.body.clone();
         if kind == Kind::Application {
             keep_aud(&mut body, before.as_ref());
+        }
+        if kind == Kind::ServiceToken {
+            // One that cannot be opened is as if it were not there: it begins anew.
+            let now_ms = self.clock.now_ms();
+            let held = before.as_ref().and_then(|before| {
+                let held = secrets::open(before, &self.sealer, now_ms).ok()?;
+                Some((before, held))
+            });
+            let held = held.as_ref().map(|(before, held)| (*before, held));
+            service_tokens::complete(&mut body, &declared.secrets, held, self.clock.now());
         }
         let changes = before.as_ref().is_none_or(|before| {
             !before.declared

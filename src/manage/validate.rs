@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use secrecy::SecretString;
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::plan::Planned;
@@ -10,7 +11,7 @@ use super::{Manage, ManageError, RefusedObject};
 use crate::model::application::Application;
 use crate::model::destination::Destination;
 use crate::model::idp::Cloud;
-use crate::model::ids::{AppId, AudTag, AuthorityId, IdpId, PolicyId};
+use crate::model::ids::{AppId, AudTag, AuthorityId, ClientId, IdpId, PolicyId, ServiceTokenId};
 use crate::model::policy::{Policy, Selector};
 use crate::snapshot::read::{self, Problem};
 use crate::store::{Document, Kind};
@@ -23,6 +24,8 @@ struct Neighbours {
     /// Whose an address is, by the application's name.
     addresses: HashMap<Destination, String>,
     audiences: HashMap<AudTag, String>,
+    /// Which service token is called so, by its name.
+    client_ids: HashMap<ClientId, String>,
 }
 
 impl Manage {
@@ -85,10 +88,9 @@ impl Manage {
             Kind::Certificate => read::certificate(AuthorityId(document.id), &document.body)
                 .err()
                 .unwrap_or_default(),
+            Kind::ServiceToken => service_token_problems(document, &planned.secrets, neighbours),
             // Nobody can declare these yet.
-            Kind::Organization | Kind::Group | Kind::List | Kind::ServiceToken | Kind::CustomPage => {
-                Vec::new()
-            }
+            Kind::Organization | Kind::Group | Kind::List | Kind::CustomPage => Vec::new(),
         }
     }
 
@@ -140,6 +142,9 @@ impl Neighbours {
     /// An object that stays as it is. One that cannot be read denies everyone already and claims nothing here.
     fn enter(&mut self, document: &Document) {
         self.enter_reference(document.kind, document.id);
+        if document.kind == Kind::ServiceToken {
+            self.enter_client_id(document);
+        }
         if document.kind == Kind::Application
             && let Ok(read) = read::application(AppId(document.id), &document.body)
         {
@@ -148,6 +153,14 @@ impl Neighbours {
                 self.addresses.insert(destination, application.name.clone());
             }
             self.audiences.insert(application.aud, application.name);
+        }
+    }
+
+    /// What a service token that stays is called.
+    fn enter_client_id(&mut self, document: &Document) {
+        let written = document.body.get("client_id").and_then(Value::as_str);
+        if let Some(client_id) = written.and_then(|text| text.parse().ok()) {
+            self.client_ids.insert(client_id, document.name.clone());
         }
     }
 
@@ -192,6 +205,24 @@ fn provider_problems(
     read::identity_provider(IdpId(document.id), &document.body, secrets, clouds)
         .err()
         .unwrap_or_default()
+}
+
+fn service_token_problems(
+    document: &Document,
+    secrets: &BTreeMap<String, SecretString>,
+    neighbours: &mut Neighbours,
+) -> Vec<Problem> {
+    match read::service_token(ServiceTokenId(document.id), &document.body, secrets) {
+        Ok(token) => {
+            let other = neighbours.client_ids.insert(token.client_id, token.name);
+            let reason = other.map(|other| format!("the service token \"{other}\" is called so"));
+            reason
+                .map(|reason| problem("/client_id", reason))
+                .into_iter()
+                .collect()
+        }
+        Err(problems) => problems,
+    }
 }
 
 fn no_provider(pointer: &str, id: IdpId) -> Problem {

@@ -9,6 +9,7 @@ use super::destination::Destination;
 use super::duration::GoDuration;
 use super::ids::{AppId, AudTag, IdpId, PolicyId};
 use super::public_path::Overrides;
+use super::service_token::CredentialHeader;
 use super::web_address::WebAddress;
 
 /// Access' default for how long an application token lives.
@@ -62,6 +63,8 @@ pub struct Application {
     pub launcher: Launcher,
     /// Whether the page that asks before a token goes to a command-line client is left out.
     pub skip_interstitial: bool,
+    /// The one header in which this application takes both parts of a service token, besides the usual two.
+    pub read_service_tokens_from_header: Option<CredentialHeader>,
 }
 
 impl Application {
@@ -90,6 +93,7 @@ impl Application {
             service_auth_401_redirect: false,
             launcher: Launcher::default(),
             skip_interstitial: false,
+            read_service_tokens_from_header: None,
         }
     }
 }

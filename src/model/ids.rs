@@ -120,6 +120,9 @@ text_id! {
     AudTag, "64 lower-case hexadecimal digits", |t| lower_hex(t, 64);
     /// The key id of one of our signing keys: 64 lower-case hexadecimal digits.
     KeyId, "64 lower-case hexadecimal digits", |t| lower_hex(t, 64);
+    /// What a service token is called in requests: 32 lower-case hexadecimal digits and `.access`.
+    ClientId, "32 lower-case hexadecimal digits and .access",
+        |t| t.strip_suffix(".access").is_some_and(|digits| lower_hex(digits, 32));
     /// The key of an organization session (`identity_nonce`): 16 letters and digits.
     SessionNonce, "16 letters and digits",
         |t| t.len() == 16 && t.bytes().all(|b| b.is_ascii_alphanumeric());

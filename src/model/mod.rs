@@ -24,6 +24,7 @@ pub mod organization;
 pub mod policy;
 pub mod public_path;
 pub mod selector;
+pub mod service_token;
 pub mod upstream;
 pub mod web_address;
 pub mod web_origin;

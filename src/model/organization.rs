@@ -6,6 +6,7 @@ use url::Url;
 use super::duration::GoDuration;
 use super::host::Host;
 use super::ids::AccountId;
+use super::service_token::ServiceTokenRules;
 
 /// The organization.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,8 @@ pub struct Organization {
     pub logout_return_to: Vec<Url>,
     /// A further host on which programs may fetch their tokens: the one that cloudflared knows.
     pub transfer_host: Option<Host>,
+    /// How service tokens are taken, and what becomes of those that nobody uses.
+    pub service_tokens: ServiceTokenRules,
 }
 
 /// Scheme, host and port of the auth host (Access: team domain). Application hosts inherit scheme and port.

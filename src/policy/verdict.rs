@@ -186,7 +186,8 @@ impl RefusalReason {
 }
 
 impl Refusal {
-    pub(super) fn no_policy_matched() -> Self {
+    /// The refusal where no policy let the request pass.
+    pub fn no_policy_matched() -> Self {
         Self {
             policy: None,
             reason: RefusalReason::NoPolicyMatched,

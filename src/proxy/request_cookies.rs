@@ -44,6 +44,20 @@ pub(super) fn strip(headers: &mut HeaderMap, token: Option<&[u8]>) {
     }
 }
 
+/// Adds the cookie with a token to what is left of the client's.
+pub(super) fn add(headers: &mut HeaderMap, token: &HeaderValue) {
+    let mut line = match headers.get(COOKIE) {
+        Some(line) => [line.as_bytes(), b"; "].concat(),
+        None => Vec::new(),
+    };
+    line.extend_from_slice(TOKEN);
+    line.push(b'=');
+    line.extend_from_slice(token.as_bytes());
+    if let Ok(line) = HeaderValue::from_bytes(&line) {
+        headers.insert(COOKIE, line);
+    }
+}
+
 fn is_clean(line: &[u8], mut token: Option<&[u8]>) -> bool {
     line.split(|&byte| byte == b';')
         .all(|pair| keeps(pair, &mut token))
@@ -122,6 +136,20 @@ mod tests {
         assert!(sent_on(&[line], None).is_empty());
         assert!(sent_on(&["CF_Bounce=2.1767226200"], None).is_empty());
         assert!(sent_on(&["CF_Session", " CF_Session =1;CF_Binding\t=2"], None).is_empty());
+    }
+
+    #[test]
+    fn a_token_is_added_behind_the_clients_own_cookies() {
+        let token = HeaderValue::from_static("good");
+        let mut headers = HeaderMap::new();
+        add(&mut headers, &token);
+        assert_eq!(headers[COOKIE], "CF_Authorization=good");
+        let mut headers: HeaderMap = [(COOKIE, HeaderValue::from_static("a=1; CF_Authorization=bad"))]
+            .into_iter()
+            .collect();
+        strip(&mut headers, None);
+        add(&mut headers, &token);
+        assert_eq!(headers[COOKIE], "a=1; CF_Authorization=good");
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub struct Identity {
     pub email: Option<HeaderValue>,
     /// Whether the assertion's `CF_Authorization` cookie may go on too.
     pub cookie: bool,
+    /// Whether it goes on even where the client sent none.
+    pub cookie_added: bool,
 }
 
 impl Identity {
@@ -64,6 +66,9 @@ pub(super) fn prepare(headers: &mut HeaderMap, client: &Client, identity: Identi
     }
     let token = identity.assertion.as_ref().filter(|_| identity.cookie);
     request_cookies::strip(headers, token.map(HeaderValue::as_bytes));
+    if let Some(assertion) = identity.assertion.as_ref().filter(|_| identity.cookie_added) {
+        request_cookies::add(headers, assertion);
+    }
 
     if te_trailers {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
@@ -324,6 +329,7 @@ mod tests {
             assertion: Some(HeaderValue::from_static("eyJ")),
             email: Some(HeaderValue::from_static("alice@example.com")),
             cookie: true,
+            cookie_added: false,
         }
     }
 

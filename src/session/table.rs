@@ -345,6 +345,16 @@ impl SessionTable {
         self.inner.common.unused_since_ms(now_ms)
     }
 
+    /// The version of what is revoked of application tokens: a new one asks for [`Self::token_epoch`] anew.
+    pub fn tokens_version(&self) -> u64 {
+        self.inner.common.version()
+    }
+
+    /// The epoch from which on everybody's tokens for an audience count.
+    pub fn token_epoch(&self, aud: &AudTag) -> i64 {
+        self.inner.common.epoch(aud)
+    }
+
     /// Application tokens of an audience count from this epoch on: of one session, or everybody's.
     pub fn tokens_revoked(&self, aud: &AudTag, session: Option<&SessionNonce>, epoch: i64) {
         let Some(nonce) = session else {

@@ -68,7 +68,7 @@ pub struct AppClaims {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
-fn is_first_epoch(epoch: &i64) -> bool {
+pub(super) fn is_first_epoch(epoch: &i64) -> bool {
     *epoch == 0
 }
 

@@ -3,15 +3,18 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use http::HeaderName;
+
 use crate::clock::Clock;
 use crate::crypto::random;
 use crate::crypto::seal::Sealer;
 use crate::model::application::Application;
 use crate::model::destination::Destination;
 use crate::model::idp::{Cloud, IdentityProvider};
-use crate::model::ids::{AppId, AuthorityId, IdpId, PolicyId};
+use crate::model::ids::{AppId, AuthorityId, IdpId, PolicyId, ServiceTokenId};
 use crate::model::organization::Organization;
 use crate::model::policy::Policy;
+use crate::model::service_token::ServiceToken;
 use crate::model::upstream::Upstream;
 use crate::policy::{self, CompiledPolicies};
 use crate::router::{Entry, Table};
@@ -24,6 +27,7 @@ use super::key_ring::KeyRing;
 use super::openings::Openings;
 use super::read::{self, Problem};
 use super::secrets;
+use super::service_tokens::{KnownToken, ServiceTokens};
 
 /// What a snapshot is built from.
 #[derive(Debug, Clone, Copy)]
@@ -50,12 +54,14 @@ impl Snapshot {
         let keys = key_ring(inputs.keys, now_ms, &mut faults);
         let providers = providers(inputs, sealer, now_ms, &mut faults);
         let policies = policies(inputs, &mut faults);
+        let service_tokens = service_tokens(inputs, sealer, now_ms, &mut faults);
         let applications = applications(inputs, &policies, &mut faults);
         let mut by_aud = HashMap::new();
         for application in &applications {
             let aud = application.app.aud.clone();
             by_aud.entry(aud).or_insert_with(|| application.clone());
         }
+        let credential_headers = credential_headers(&applications);
         let routes = applications.iter().map(|application| Entry {
             destinations: application.app.destinations.clone(),
             case_insensitive: application.app.case_insensitive_paths,
@@ -74,6 +80,8 @@ impl Snapshot {
                 .map(|known| (known.app.id, known))
                 .collect(),
             authorities: client_authorities(inputs, &mut faults),
+            service_tokens,
+            credential_headers,
             keys: Arc::new(keys),
             faults,
         }
@@ -171,6 +179,43 @@ fn client_authorities(inputs: &Inputs<'_>, faults: &mut Vec<ObjectFault>) -> Tab
         }
     }
     authorities::by_host(&readable, incomplete)
+}
+
+/// Service tokens; one that cannot be read is none.
+fn service_tokens(
+    inputs: &Inputs<'_>,
+    sealer: &Sealer,
+    now_ms: i64,
+    faults: &mut Vec<ObjectFault>,
+) -> ServiceTokens {
+    let mut tokens = ServiceTokens::default();
+    for document in of_kind(inputs, Kind::ServiceToken) {
+        let entered = service_token(document, sealer, now_ms).and_then(|token| {
+            tokens
+                .enter(KnownToken::new(token, document.created_ms, sealer))
+                .map_err(|_| "another service token has the same client_id".to_owned())
+        });
+        if let Err(reason) = entered {
+            faults.push(ObjectFault::new(document, reason));
+        }
+    }
+    tokens
+}
+
+fn service_token(document: &Document, sealer: &Sealer, now_ms: i64) -> Result<ServiceToken, String> {
+    let secrets = secrets::open(document, sealer, now_ms).map_err(|unreadable| unreadable.to_string())?;
+    read::service_token(ServiceTokenId(document.id), &document.body, &secrets)
+        .map_err(|problems| sentence(&problems))
+}
+
+fn credential_headers(applications: &[Arc<ProtectedApplication>]) -> Vec<HeaderName> {
+    let written = applications
+        .iter()
+        .filter_map(|application| application.app.read_service_tokens_from_header.as_ref());
+    let mut names: Vec<HeaderName> = written.filter_map(|name| name.as_str().parse().ok()).collect();
+    names.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
+    names.dedup();
+    names
 }
 
 /// Policies that applications refer to, or why one cannot be read.

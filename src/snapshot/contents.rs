@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use http::HeaderName;
+
 use crate::model::application::Application;
+use crate::model::destination::Destination;
 use crate::model::host::Host;
 use crate::model::idp::IdentityProvider;
 use crate::model::ids::{AppId, AudTag, IdpId};
@@ -18,6 +21,7 @@ use super::asks::Asks;
 use super::authorities::ClientAuthorities;
 use super::key_ring::KeyRing;
 use super::openings::Openings;
+use super::service_tokens::ServiceTokens;
 
 /// All that requests need to know, as it stood at one position of the store's feed.
 #[derive(Debug)]
@@ -40,6 +44,10 @@ pub struct Snapshot {
     pub upstreams: Table<Arc<Upstream>>,
     /// Whose client certificates a host takes. Requests ask [`Snapshot::client_authorities`].
     pub authorities: Table<Arc<ClientAuthorities>>,
+    /// Service tokens.
+    pub service_tokens: ServiceTokens,
+    /// The headers in which some application takes service tokens. They reach no upstream, of whatever application.
+    pub credential_headers: Vec<HeaderName>,
     /// The keys whose signatures are good.
     pub keys: Arc<KeyRing>,
     /// What could not be read.
@@ -111,6 +119,21 @@ impl Snapshot {
             Found::Match(authorities) => Some(authorities),
             Found::HostOnly | Found::None => None,
         }
+    }
+
+    /// Whether another application has an address on a host of this one's: then their cookies must be told apart by
+    /// path, or each would overwrite the other's. Takes as long as there are applications.
+    pub fn shares_a_host(&self, application: &Application) -> bool {
+        let meet = |one: &Destination, other: &Destination| {
+            let is_of =
+                |host: &str, pattern: &Destination| host.parse().is_ok_and(|host| pattern.covers_host(&host));
+            one.host() == other.host() || is_of(one.host(), other) || is_of(other.host(), one)
+        };
+        let others = self.applications.values().map(|other| &other.app);
+        others.filter(|other| other.id != application.id).any(|other| {
+            let hosts = |of: &Destination| application.destinations.iter().any(|own| meet(own, of));
+            other.destinations.iter().any(hosts)
+        })
     }
 
     /// The upstream that serves a request; `None` where no upstream is configured for it: 502 once it is permitted.

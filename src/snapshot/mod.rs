@@ -13,6 +13,7 @@ mod openings;
 mod publish;
 pub mod read;
 pub mod secrets;
+mod service_tokens;
 
 pub use asks::Asks;
 pub use authorities::ClientAuthorities;
@@ -21,3 +22,4 @@ pub use contents::{ObjectFault, ProtectedApplication, Snapshot, Unroutable};
 pub use key_ring::{KeyRing, VerificationKey};
 pub use openings::is_preflight;
 pub use publish::Published;
+pub use service_tokens::{KnownToken, ServiceTokens};

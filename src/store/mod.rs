@@ -25,6 +25,7 @@ mod logs;
 mod migrations;
 mod patience;
 mod row;
+mod service_token_uses;
 mod sessions;
 mod spent;
 mod transfers;

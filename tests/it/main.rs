@@ -34,6 +34,9 @@ mod proxy;
 mod revocation;
 
 #[cfg(test)]
+mod service_tokens;
+
+#[cfg(test)]
 mod settings;
 
 #[cfg(test)]

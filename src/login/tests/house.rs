@@ -261,6 +261,7 @@ impl Plan {
                 idle_timeout: None,
                 logout_return_to: Vec::new(),
                 transfer_host: None,
+                service_tokens: crate::model::service_token::ServiceTokenRules::default(),
             },
             providers: vec![provider(1, entra)],
             applications: vec![

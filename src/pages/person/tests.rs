@@ -200,6 +200,7 @@ fn every_page(mut look: impl FnMut(&str, &dyn Page, Response<Bytes>)) {
         ("too long", Box::new(BadRequest::TooLong)),
         ("too slow", Box::new(BadRequest::TooSlow)),
         ("too many", Box::new(TooMany { retry_after: 30 })),
+        ("bad service token", Box::new(BadServiceToken)),
         ("store", Box::new(Unavailable::Store(again))),
         ("busy", Box::new(Unavailable::Busy)),
         ("stopping", Box::new(Unavailable::Stopping)),

@@ -193,6 +193,8 @@ pub(super) const TOO_SLOW: &str = "The rest of the request did not come in time.
 pub(super) const TOO_MANY_TITLE: &str = "Too many attempts";
 pub(super) const TOO_MANY: &str =
     "Too many requests from your network failed. Wait a minute before you try again.";
+pub(super) const BAD_SERVICE_TOKEN_TITLE: &str = "This service token is not accepted";
+pub(super) const BAD_SERVICE_TOKEN: &str = "The request shows a service token that is not good, or not in the form that is needed. Check the client ID and the client secret.";
 
 // Not now.
 pub(super) const UNAVAILABLE_TITLE: &str = "The gateway cannot let you in right now";

@@ -79,6 +79,7 @@ impl Held {
             idle_timeout: None,
             logout_return_to: Vec::new(),
             transfer_host: None,
+            service_tokens: crate::model::service_token::ServiceTokenRules::default(),
         };
         let inputs = Inputs {
             documents: &self.documents,

@@ -34,7 +34,6 @@ const UNENFORCED: &[&str] = &[
     "enable_binding_cookie",
     "mfa_config",
     "oauth_configuration",
-    "read_service_tokens_from_header",
     "scim_config",
 ];
 
@@ -108,6 +107,7 @@ fn read(id: AppId, object: &Object<'_>) -> ReadApplication {
         service_auth_401_redirect: flag("service_auth_401_redirect", false),
         launcher: launcher(object),
         skip_interstitial: flag("skip_interstitial", false),
+        read_service_tokens_from_header: object.parsed("read_service_tokens_from_header"),
     };
     ReadApplication { application, inside }
 }

@@ -11,6 +11,7 @@ mod list;
 mod object;
 mod policy;
 mod rules;
+mod service_token;
 mod settings;
 
 pub use application::{ReadApplication, application};
@@ -20,6 +21,7 @@ pub use identity_provider::identity_provider;
 pub use list::list;
 pub use object::Problem;
 pub use policy::policy;
+pub use service_token::service_token;
 
 pub(super) use application::readable_part as readable_application;
 

@@ -34,10 +34,15 @@ const MIGRATIONS: &[Migration] = &[
         readable_by: 2,
         sql: include_str!("0003_transfers.sql"),
     },
+    Migration {
+        number: 4,
+        readable_by: 2,
+        sql: include_str!("0004_service_token_uses.sql"),
+    },
 ];
 
 /// The newest schema of this release.
-const KNOWN: i64 = 3;
+const KNOWN: i64 = 4;
 
 const HISTORY: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (\
      number BIGINT PRIMARY KEY, readable_by BIGINT NOT NULL, checksum TEXT NOT NULL, applied_ms BIGINT NOT NULL)";

@@ -188,6 +188,7 @@ impl Service for Everything {
                 assertion: Some(HeaderValue::from_static("app-token")),
                 email: Some(HeaderValue::from_static("alice@example.com")),
                 cookie: true,
+                cookie_added: false,
             },
             watch: Session(Arc::clone(&self.session)),
             connection: connection.kill_switch().clone(),

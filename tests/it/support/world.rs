@@ -255,6 +255,8 @@ impl World {
             ..
         } = plan;
         let url = url.expose_secret();
+        // Tables of a test know where the application is only now.
+        let more = more.replace("ORIGIN", &origin.to_string());
         let wiki_application = plan.wiki_policies.as_ref().map_or_else(String::new, |policies| {
             format!(
                 "[[applications]]\nname = \"Wiki\"\ndomain = \"{wiki}\"\npolicies = {policies}\n{}",

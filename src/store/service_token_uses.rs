@@ -1,0 +1,62 @@
+//! When service tokens were last let in.
+
+use std::collections::HashMap;
+
+use super::row::Cells;
+use super::{Store, StoreError, bounded};
+use crate::model::ids::ServiceTokenId;
+
+const TOUCH: &str = "INSERT INTO service_token_uses (id, last_seen_ms) VALUES ($1, $2) \
+     ON CONFLICT (id) DO UPDATE SET last_seen_ms = excluded.last_seen_ms \
+     WHERE service_token_uses.last_seen_ms < excluded.last_seen_ms";
+const ALL: &str = "SELECT id, last_seen_ms FROM service_token_uses";
+const FORGET: &str = "DELETE FROM service_token_uses WHERE id NOT IN \
+     (SELECT id FROM documents WHERE kind = 'service_token')";
+
+impl Store {
+    /// Writes down when service tokens were last let in. Never moves backwards, so gateways may report in any order.
+    pub async fn touch_service_tokens(&self, uses: &[(ServiceTokenId, i64)]) -> Result<(), StoreError> {
+        if uses.is_empty() {
+            return Ok(());
+        }
+        // One order for all gateways, so that two of them cannot each hold what the other waits for.
+        let mut uses: Vec<_> = uses.iter().collect();
+        uses.sort_unstable();
+        bounded(async {
+            let mut tx = self.begin().await?;
+            for (id, at_ms) in uses {
+                sqlx::query(TOUCH)
+                    .bind(id.to_string())
+                    .bind(*at_ms)
+                    .execute(&mut *tx)
+                    .await?;
+            }
+            Ok(tx.commit().await?)
+        })
+        .await
+    }
+
+    /// When each service token was last let in, milliseconds since 1970; one that never was is not among them.
+    pub async fn service_token_uses(&self) -> Result<HashMap<ServiceTokenId, i64>, StoreError> {
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let rows = sqlx::query(ALL).fetch_all(&mut *connection).await?;
+            let uses = rows.iter().map(|row| {
+                let cells = Cells::new(row, "service_token_uses", "id");
+                Ok((cells.parsed("id")?, cells.int("last_seen_ms")?))
+            });
+            uses.collect()
+        })
+        .await
+    }
+
+    /// Forgets the uses of tokens that are there no more.
+    pub async fn forget_service_token_uses(&self) -> Result<(), StoreError> {
+        bounded(async {
+            let mut connection = self.writer().await?;
+            sqlx::query(FORGET).execute(&mut *connection).await?;
+            Ok(())
+        })
+        .await
+    }
+}
