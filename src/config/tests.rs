@@ -542,7 +542,7 @@ fn mistakes_in_applications_are_told() {
         ),
         (
             application("domain = \"a.localhost\"\ncors_headers = {}"),
-            "applications[0].cors_headers: it is not in this version",
+            "applications[0].cors_headers: no origin is allowed: list some in allowed_origins",
         ),
         (
             application("domain = \"a.localhost\"\nid = \"1\""),

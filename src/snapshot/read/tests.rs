@@ -614,8 +614,8 @@ fn every_problem_of_a_provider_is_told_at_its_place() {
         ),
         (json!({"claims": "oid"}), "/config/claims: a list is needed"),
         (
-            json!({"conditional_access_enabled": true}),
-            "/config/conditional_access_enabled: this version does not enforce it",
+            json!({"conditional_access_enabled": "yes"}),
+            "/config/conditional_access_enabled: true or false is needed",
         ),
     ] {
         assert_eq!(

@@ -36,7 +36,7 @@ const MIGRATIONS: &[Migration] = &[
     },
     Migration {
         number: 4,
-        readable_by: 2,
+        readable_by: 3,
         sql: include_str!("0004_service_token_uses.sql"),
     },
 ];
