@@ -1,5 +1,6 @@
 //! `[organization]`: who the gateway belongs to.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use url::Url;
@@ -10,6 +11,7 @@ use crate::model::duration::GoDuration;
 use crate::model::host::Host;
 use crate::model::ids::AccountId;
 use crate::model::organization::AuthUrl;
+use crate::model::selector::Unevaluated;
 
 /// The organization as the file describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub struct OrganizationConfig {
     pub logout_return_to: Vec<Url>,
     /// A further host on which programs may fetch their tokens.
     pub transfer_host: Option<Host>,
+    /// Selectors that are taken although they are never evaluated here: always unknown.
+    pub accept_unevaluated_selectors: BTreeSet<Unevaluated>,
 }
 
 pub(super) const KEYS: Keys = Keys {
@@ -42,6 +46,7 @@ pub(super) const KEYS: Keys = Keys {
         "idle_timeout",
         "logout_return_to",
         "transfer_host",
+        "accept_unevaluated_selectors",
     ],
     refused: &[(
         "auth_domain",
@@ -94,6 +99,9 @@ pub(super) fn read(node: &Node<'_>) -> Option<OrganizationConfig> {
     let transfer_host = table
         .node("transfer_host")
         .map(|node| transfer_host(&node, auth.as_ref()));
+    let accepted = table
+        .node("accept_unevaluated_selectors")
+        .map_or_else(|| Some(BTreeSet::new()), |node| accepted(&node));
     Some(OrganizationConfig {
         name: name?.to_owned(),
         auth: auth?,
@@ -103,6 +111,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<OrganizationConfig> {
         idle_timeout: idle_timeout?,
         logout_return_to: logout_return_to?,
         transfer_host: transfer_host.map_or(Some(None), |host| host.map(Some))?,
+        accept_unevaluated_selectors: accepted?,
     })
 }
 
@@ -138,6 +147,12 @@ fn return_to(node: &Node<'_>) -> Option<Url> {
         return None;
     }
     Some(url)
+}
+
+fn accepted(node: &Node<'_>) -> Option<BTreeSet<Unevaluated>> {
+    let words = Unevaluated::ALL.map(|selector| (selector.as_str(), selector));
+    let read: Vec<_> = node.array()?.iter().map(|node| node.one_of(&words)).collect();
+    read.into_iter().collect()
 }
 
 fn auth_url(node: &Node<'_>) -> Option<AuthUrl> {

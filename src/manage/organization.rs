@@ -69,6 +69,7 @@ pub async fn organization(store: &Store, written: &OrganizationConfig) -> Result
         idle_timeout: written.idle_timeout.clone(),
         logout_return_to: written.logout_return_to.clone(),
         transfer_host: written.transfer_host.clone(),
+        accept_unevaluated_selectors: written.accept_unevaluated_selectors.clone(),
     })
 }
 

@@ -1,11 +1,14 @@
 //! The organization: who the gateway belongs to and where its auth host is.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::duration::GoDuration;
 use super::host::Host;
 use super::ids::AccountId;
+use super::selector::Unevaluated;
 
 /// The organization.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +29,8 @@ pub struct Organization {
     pub logout_return_to: Vec<Url>,
     /// A further host on which programs may fetch their tokens: the one that cloudflared knows.
     pub transfer_host: Option<Host>,
+    /// Selectors that are taken although they are never evaluated here: always unknown.
+    pub accept_unevaluated_selectors: BTreeSet<Unevaluated>,
 }
 
 /// Scheme, host and port of the auth host (Access: team domain). Application hosts inherit scheme and port.

@@ -10,7 +10,7 @@ use crate::model::ids::{AppId, AudTag, IdpId};
 use crate::model::organization::Organization;
 use crate::model::policy::Policy;
 use crate::model::upstream::Upstream;
-use crate::policy::CompiledPolicies;
+use crate::policy::{CompiledPolicies, Referents};
 use crate::router::{Found, Routed, Table, Target, TargetRefused};
 use crate::store::Position;
 
@@ -39,6 +39,8 @@ pub struct Snapshot {
     pub upstreams: Table<Arc<Upstream>>,
     /// Whose client certificates a host takes. Requests ask [`Snapshot::client_authorities`].
     pub authorities: Table<Arc<ClientAuthorities>>,
+    /// Access groups and lists, which policies refer to.
+    pub referents: Arc<Referents>,
     /// The keys whose signatures are good.
     pub keys: Arc<KeyRing>,
     /// What could not be read.
@@ -55,7 +57,7 @@ pub struct ProtectedApplication {
     /// What passes without them.
     pub(super) openings: Openings,
     /// Its policies by precedence, as they were read, to explain decisions.
-    pub policy_docs: Vec<Policy>,
+    pub policy_docs: Vec<Arc<Policy>>,
     /// Why it cannot be decided about. It lets nobody pass.
     pub broken: Option<String>,
 }

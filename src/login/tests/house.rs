@@ -261,6 +261,7 @@ impl Plan {
                 idle_timeout: None,
                 logout_return_to: Vec::new(),
                 transfer_host: None,
+                accept_unevaluated_selectors: std::collections::BTreeSet::new(),
             },
             providers: vec![provider(1, entra)],
             applications: vec![
@@ -275,7 +276,11 @@ impl Plan {
         let applications: Vec<Arc<ProtectedApplication>> = self
             .applications
             .into_iter()
-            .map(|(app, policies)| Arc::new(ProtectedApplication::new(app, policies)))
+            .map(|(app, policies)| {
+                let compiled = compile(app.id, &policies, &Arc::default()).unwrap();
+                let policies = policies.into_iter().map(Arc::new).collect();
+                Arc::new(ProtectedApplication::new(app, compiled, policies))
+            })
             .collect();
         let entries = applications.iter().map(|known| Entry {
             destinations: known.app.destinations.clone(),

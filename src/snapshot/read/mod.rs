@@ -10,6 +10,7 @@ mod identity_provider;
 mod list;
 mod object;
 mod policy;
+mod references;
 mod rules;
 mod settings;
 
@@ -20,6 +21,7 @@ pub use identity_provider::identity_provider;
 pub use list::list;
 pub use object::Problem;
 pub use policy::policy;
+pub use references::{Around, Named};
 
 pub(super) use application::readable_part as readable_application;
 
