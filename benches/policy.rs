@@ -8,6 +8,7 @@
 
 use std::hint::black_box;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue, Method, Uri};
@@ -15,9 +16,9 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use vestibule::model::identity::{Email, Group, Groups, Identity, PersonKey};
-use vestibule::model::ids::{IdpId, ObjectId, PolicyId, TenantId, UserId};
+use vestibule::model::ids::{AppId, IdpId, ObjectId, PolicyId, TenantId, UserId};
 use vestibule::model::policy::{Decision, DirectoryGroup, Policy, Selector};
-use vestibule::policy::{RequestFacts, compile};
+use vestibule::policy::{CompiledPolicies, Referents, RequestFacts};
 use vestibule::router::{Entry, Table, Target, Via};
 
 const SIZES: [u128; 4] = [1, 100, 1_000, 10_000];
@@ -157,6 +158,11 @@ fn policy(decision: Decision, include: Vec<Selector>) -> Policy {
     Policy::new(PolicyId(Uuid::nil()), "staff", decision, include)
 }
 
+fn compile(policies: &[Policy], referents: &Arc<Referents>) -> CompiledPolicies {
+    vestibule::policy::compile(AppId(Uuid::nil()), policies, referents)
+        .expect("policies that refer to what is there")
+}
+
 fn group(number: u128) -> Selector {
     Selector::AzureAd {
         id: DirectoryGroup::Id(ObjectId(Uuid::from_u128(number))),
@@ -182,7 +188,7 @@ fn deny_policies(size: u128) -> Vec<Policy> {
 }
 
 fn first_decision(rules: u128, groups: u128) -> Operation {
-    let (policies, mut person) = (compile(&group_rules(rules)), person(groups));
+    let (policies, mut person) = (compile(&group_rules(rules), &Arc::default()), person(groups));
     // The group that is asked for comes last.
     if let Groups::Known { groups } = &mut person.groups {
         groups.reverse();
@@ -193,7 +199,7 @@ fn first_decision(rules: u128, groups: u128) -> Operation {
 }
 
 fn known_person(policies: &[Policy]) -> Operation {
-    let policies = compile(policies);
+    let policies = compile(policies, &Arc::default());
     let outcomes = policies.outcomes(&person(10));
     let facts = RequestFacts {
         address: Some(IpAddr::from([198, 51, 100, 7])),
@@ -210,7 +216,8 @@ fn by_address(size: u128) -> Operation {
             .parse()
             .expect("a range"),
     };
-    let policies = compile(&[policy(Decision::Bypass, (0..size).map(range).collect())]);
+    let open = policy(Decision::Bypass, (0..size).map(range).collect());
+    let policies = compile(&[open], &Arc::default());
     let facts = RequestFacts {
         address: Some(IpAddr::from([10, 0, 0, 7])),
         ..RequestFacts::default()

@@ -1,5 +1,6 @@
 //! `[organization]`: who the gateway belongs to.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use url::Url;
@@ -10,6 +11,7 @@ use crate::model::duration::GoDuration;
 use crate::model::host::Host;
 use crate::model::ids::AccountId;
 use crate::model::organization::AuthUrl;
+use crate::model::selector::Unevaluated;
 use crate::model::service_token::{INACTIVITY_DAYS, Inactivity, InactivityAction, ServiceTokenRules};
 
 /// The organization as the file describes it.
@@ -33,6 +35,8 @@ pub struct OrganizationConfig {
     pub transfer_host: Option<Host>,
     /// How service tokens are taken.
     pub service_tokens: ServiceTokenRules,
+    /// Selectors that are taken although they are never evaluated here: always unknown.
+    pub accept_unevaluated_selectors: BTreeSet<Unevaluated>,
 }
 
 pub(super) const KEYS: Keys = Keys {
@@ -47,6 +51,7 @@ pub(super) const KEYS: Keys = Keys {
         "transfer_host",
         "strict_service_token_auth",
         "service_token_inactivity",
+        "accept_unevaluated_selectors",
     ],
     refused: &[(
         "auth_domain",
@@ -110,6 +115,9 @@ pub(super) fn read(node: &Node<'_>) -> Option<OrganizationConfig> {
         .node("transfer_host")
         .map(|node| transfer_host(&node, auth.as_ref()));
     let service_tokens = service_tokens(&table);
+    let accepted = table
+        .node("accept_unevaluated_selectors")
+        .map_or_else(|| Some(BTreeSet::new()), |node| accepted(&node));
     Some(OrganizationConfig {
         name: name?.to_owned(),
         auth: auth?,
@@ -120,6 +128,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<OrganizationConfig> {
         logout_return_to: logout_return_to?,
         transfer_host: transfer_host.map_or(Some(None), |host| host.map(Some))?,
         service_tokens: service_tokens?,
+        accept_unevaluated_selectors: accepted?,
     })
 }
 
@@ -191,6 +200,12 @@ fn inactivity(node: &Node<'_>) -> Option<(Inactivity, bool)> {
         action: action?,
     };
     Some((inactivity, enabled?))
+}
+
+fn accepted(node: &Node<'_>) -> Option<BTreeSet<Unevaluated>> {
+    let words = Unevaluated::ALL.map(|selector| (selector.as_str(), selector));
+    let read: Vec<_> = node.array()?.iter().map(|node| node.one_of(&words)).collect();
+    read.into_iter().collect()
 }
 
 fn auth_url(node: &Node<'_>) -> Option<AuthUrl> {

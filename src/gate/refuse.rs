@@ -253,7 +253,12 @@ impl AskedOf<'_> {
     fn log_refusal(&self, refusal: &Refusal, credential: Option<&Credential>) {
         let explanation = credential.map(|credential| {
             let identity = credential.session.identity();
-            explain(&self.application.policy_docs, &identity.identity, self.facts)
+            explain(
+                &self.application.policy_docs,
+                self.application.policies.referents(),
+                Some(&identity.identity),
+                self.facts,
+            )
         });
         access_log::refused(&RefusedRequest {
             policy: refusal.policy.as_ref().map(|policy| policy.name.as_str()),

@@ -94,7 +94,12 @@ pub(super) async fn refused(
     refusal: &Refusal,
 ) {
     let facts = call.visit.facts(call.now_ms());
-    let because = explain(&application.policy_docs, identity, &facts);
+    let because = explain(
+        &application.policy_docs,
+        application.policies.referents(),
+        Some(identity),
+        &facts,
+    );
     tracing::info!(
         request.id = %call.request_id, application = %application.app.name, user.id = %identity.user,
         reason = refusal.reason.word(), explanation = %because, "Refused"

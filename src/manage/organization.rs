@@ -70,6 +70,7 @@ pub async fn organization(store: &Store, written: &OrganizationConfig) -> Result
         logout_return_to: written.logout_return_to.clone(),
         transfer_host: written.transfer_host.clone(),
         service_tokens: written.service_tokens.clone(),
+        accept_unevaluated_selectors: written.accept_unevaluated_selectors.clone(),
     })
 }
 

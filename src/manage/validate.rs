@@ -11,9 +11,12 @@ use super::{Manage, ManageError, RefusedObject};
 use crate::model::application::Application;
 use crate::model::destination::Destination;
 use crate::model::idp::Cloud;
-use crate::model::ids::{AppId, AudTag, AuthorityId, ClientId, IdpId, PolicyId, ServiceTokenId};
-use crate::model::policy::{Policy, Selector};
-use crate::snapshot::read::{self, Problem};
+use crate::model::ids::{
+    AppId, AudTag, AuthorityId, ClientId, GroupId, IdpId, ListId, PolicyId, ServiceTokenId,
+};
+use crate::model::organization::Organization;
+use crate::policy::Referents;
+use crate::snapshot::read::{self, Around, Named, Problem};
 use crate::store::{Document, Kind};
 
 /// What other objects refer to or clash with.
@@ -21,6 +24,9 @@ use crate::store::{Document, Kind};
 struct Neighbours {
     providers: HashSet<Uuid>,
     policies: HashSet<Uuid>,
+    service_tokens: HashSet<Uuid>,
+    /// Access groups and lists, as they will be.
+    referents: Referents,
     /// Whose an address is, by the application's name.
     addresses: HashMap<Destination, String>,
     audiences: HashMap<AudTag, String>,
@@ -36,9 +42,12 @@ impl Manage {
         staying: impl Iterator<Item = &'d Document>,
     ) -> Result<(), ManageError> {
         let mut neighbours = Neighbours::default();
-        for document in staying {
+        let staying: Vec<&Document> = staying.collect();
+        for document in &staying {
             neighbours.enter(document);
         }
+        let all = planned.iter().map(|planned| &planned.document);
+        neighbours.enter_referents(all.chain(staying));
         for planned in planned {
             neighbours.enter_reference(planned.document.kind, planned.document.id);
         }
@@ -65,9 +74,18 @@ impl Manage {
         match document.kind {
             Kind::IdentityProvider => provider_problems(document, &planned.secrets, &self.clouds),
             Kind::Policy => match read::policy(PolicyId(document.id), &document.body) {
-                Ok(policy) => neighbours.unknown_providers(&policy, ""),
+                Ok(policy) => neighbours.around(&self.organization).policy_problems(&policy, ""),
                 Err(problems) => problems,
             },
+            Kind::Group => match read::group(GroupId(document.id), &document.body) {
+                Ok(group) => neighbours
+                    .around(&self.organization)
+                    .problems(group.rules(), None, ""),
+                Err(problems) => problems,
+            },
+            Kind::List => read::list(ListId(document.id), &document.body)
+                .err()
+                .unwrap_or_default(),
             Kind::Application => match read::application(AppId(document.id), &document.body) {
                 Ok(read) => {
                     let mut problems = self.application_problems(&read.application, neighbours);
@@ -79,7 +97,8 @@ impl Manage {
                         missing.map(|policy| problem("/policies", format!("no policy has the id {policy}"))),
                     );
                     for policy in &read.inside {
-                        problems.extend(neighbours.unknown_providers(policy, "/policies"));
+                        let around = neighbours.around(&self.organization);
+                        problems.extend(around.policy_problems(policy, "/policies"));
                     }
                     problems
                 }
@@ -90,7 +109,7 @@ impl Manage {
                 .unwrap_or_default(),
             Kind::ServiceToken => service_token_problems(document, &planned.secrets, neighbours),
             // Nobody can declare these yet.
-            Kind::Organization | Kind::Group | Kind::List | Kind::CustomPage => Vec::new(),
+            Kind::Organization | Kind::CustomPage => Vec::new(),
         }
     }
 
@@ -168,32 +187,35 @@ impl Neighbours {
         match kind {
             Kind::IdentityProvider => self.providers.insert(id),
             Kind::Policy => self.policies.insert(id),
+            Kind::ServiceToken => self.service_tokens.insert(id),
             _ => false,
         };
     }
 
-    fn unknown_providers(&self, policy: &Policy, place: &str) -> Vec<Problem> {
-        let lists = [
-            ("include", &policy.include),
-            ("require", &policy.require),
-            ("exclude", &policy.exclude),
-        ];
-        let mut problems = Vec::new();
-        for (list, rules) in lists {
-            for (index, rule) in rules.iter().enumerate() {
-                if let Selector::AzureAd {
-                    identity_provider_id, ..
-                } = rule
-                    && !self.providers.contains(&identity_provider_id.0)
-                {
-                    problems.push(no_provider(
-                        &format!("{place}/{list}/{index}/azureAD/identity_provider_id"),
-                        *identity_provider_id,
-                    ));
-                }
+    /// Reads the access groups and lists there will be.
+    fn enter_referents<'d>(&mut self, documents: impl Iterator<Item = &'d Document>) {
+        let (mut groups, mut lists) = (Vec::new(), Vec::new());
+        for document in documents {
+            // What cannot be read is told of where it is written, and is not there for others.
+            match document.kind {
+                Kind::Group => groups.extend(read::group(GroupId(document.id), &document.body)),
+                Kind::List => lists.extend(read::list(ListId(document.id), &document.body)),
+                _ => {}
             }
         }
-        problems
+        self.referents = Referents::new(groups, lists, hashbrown::HashMap::new());
+    }
+
+    /// What there is for rules to refer to.
+    fn around<'n>(&'n self, organization: &'n Organization) -> Around<'n> {
+        Around {
+            referents: &self.referents,
+            accepted: &organization.accept_unevaluated_selectors,
+            named: Some(Named {
+                providers: &self.providers,
+                service_tokens: &self.service_tokens,
+            }),
+        }
     }
 }
 

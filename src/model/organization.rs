@@ -1,11 +1,14 @@
 //! The organization: who the gateway belongs to and where its auth host is.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::duration::GoDuration;
 use super::host::Host;
 use super::ids::AccountId;
+use super::selector::Unevaluated;
 use super::service_token::ServiceTokenRules;
 
 /// The organization.
@@ -29,6 +32,8 @@ pub struct Organization {
     pub transfer_host: Option<Host>,
     /// How service tokens are taken, and what becomes of those that nobody uses.
     pub service_tokens: ServiceTokenRules,
+    /// Selectors that are taken although they are never evaluated here: always unknown.
+    pub accept_unevaluated_selectors: BTreeSet<Unevaluated>,
 }
 
 /// Scheme, host and port of the auth host (Access: team domain). Application hosts inherit scheme and port.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::address::AddressRange;
@@ -189,7 +190,8 @@ impl Selector {
 }
 
 /// Selectors of Access's whose sources do not exist here. They are taken only where the operator says so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Unevaluated {
     /// What an agent says of the device.
     DevicePosture,
@@ -252,6 +254,20 @@ impl FromStr for Unevaluated {
     fn from_str(text: &str) -> Result<Self, NotUnevaluated> {
         let found = Self::ALL.into_iter().find(|selector| selector.as_str() == text);
         found.ok_or(NotUnevaluated)
+    }
+}
+
+impl TryFrom<String> for Unevaluated {
+    type Error = NotUnevaluated;
+
+    fn try_from(text: String) -> Result<Self, NotUnevaluated> {
+        text.parse()
+    }
+}
+
+impl From<Unevaluated> for String {
+    fn from(selector: Unevaluated) -> Self {
+        selector.as_str().to_owned()
     }
 }
 

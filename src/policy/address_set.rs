@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::model::address::AddressRange;
 
-/// The union of some ranges.
+/// A set of addresses.
 #[derive(Debug, Clone, Default)]
 pub(super) struct AddressSet {
     /// First and last address of each range, ascending, without overlap. IPv4 stands apart from IPv6 by its first
@@ -32,8 +32,15 @@ impl AddressSet {
         Self { ranges: merged }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.ranges.is_empty()
+    /// The addresses that lie in every one of the ranges; none where there are no ranges.
+    pub(super) fn common_to(ranges: impl IntoIterator<Item = AddressRange>) -> Self {
+        let places = ranges
+            .into_iter()
+            .map(|range| (place(range.first()), place(range.last())));
+        let common = places.reduce(|one, other| (one.0.max(other.0), one.1.min(other.1)));
+        Self {
+            ranges: common.into_iter().filter(|(first, last)| first <= last).collect(),
+        }
     }
 
     pub(super) fn contains(&self, address: IpAddr) -> bool {
@@ -41,31 +48,6 @@ impl AddressSet {
         let next = self.ranges.partition_point(|&(first, _)| first <= wanted);
         let candidate = next.checked_sub(1).and_then(|index| self.ranges.get(index));
         candidate.is_some_and(|&(_, last)| wanted <= last)
-    }
-}
-
-/// The addresses that lie in every one of some ranges.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct CommonAddresses {
-    first: Place,
-    last: Place,
-}
-
-impl CommonAddresses {
-    /// `None` where there are no ranges to lie in.
-    pub(super) fn of(ranges: impl IntoIterator<Item = AddressRange>) -> Option<Self> {
-        let places = ranges.into_iter().map(|range| Self {
-            first: place(range.first()),
-            last: place(range.last()),
-        });
-        places.reduce(|one, other| Self {
-            first: one.first.max(other.first),
-            last: one.last.min(other.last),
-        })
-    }
-
-    pub(super) fn contains(self, address: IpAddr) -> bool {
-        (self.first..=self.last).contains(&place(address))
     }
 }
 

@@ -100,6 +100,7 @@ impl Need {
 pub struct Permit {
     head: Arc<Head>,
     nature: Nature,
+    until_ms: Option<i64>,
 }
 
 /// What kind of leave it is.
@@ -118,7 +119,13 @@ impl Permit {
         Self {
             head: Arc::clone(head),
             nature,
+            until_ms: None,
         }
+    }
+
+    /// The same, ending at a time.
+    pub(super) fn until(self, until_ms: Option<i64>) -> Self {
+        Self { until_ms, ..self }
     }
 
     /// The policy that let the request pass.
@@ -134,6 +141,11 @@ impl Permit {
     /// Whom it is for.
     pub fn nature(&self) -> Nature {
         self.nature
+    }
+
+    /// When it ends, milliseconds since 1970: approvers give leave for a time. `None` where it does not end by itself.
+    pub fn until_ms(&self) -> Option<i64> {
+        self.until_ms
     }
 
     /// How long an application token lives by that policy; the application's duration where absent.
@@ -196,11 +208,18 @@ impl Refusal {
 
     pub(super) fn by(head: &Head, reason: RefusalReason) -> Self {
         Self {
-            policy: Some(RefusingPolicy {
-                id: head.id,
-                name: head.name.clone(),
-            }),
+            policy: Some(head.named()),
             reason,
+        }
+    }
+}
+
+impl Head {
+    /// The policy as verdicts name it.
+    pub(super) fn named(&self) -> RefusingPolicy {
+        RefusingPolicy {
+            id: self.id,
+            name: self.name.clone(),
         }
     }
 }

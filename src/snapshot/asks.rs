@@ -1,5 +1,7 @@
 //! What an application's policies may ask about a request, so that it need not be found out for others.
 
+use std::sync::Arc;
+
 use crate::model::policy::{Policy, Selector};
 
 /// Facts that are worth finding out.
@@ -19,7 +21,7 @@ impl Asks {
     };
 
     /// What these policies may ask. An access group may ask for anything: what is in it changes without them.
-    pub(super) fn of(policies: &[Policy]) -> Self {
+    pub(super) fn of(policies: &[Arc<Policy>]) -> Self {
         let rules = policies
             .iter()
             .flat_map(|policy| [&policy.include, &policy.require, &policy.exclude])

@@ -1,9 +1,11 @@
 //! What the store holds, turned into what requests need.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use http::HeaderName;
+use serde_json::Value;
+use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::crypto::random;
@@ -11,12 +13,13 @@ use crate::crypto::seal::Sealer;
 use crate::model::application::Application;
 use crate::model::destination::Destination;
 use crate::model::idp::{Cloud, IdentityProvider};
-use crate::model::ids::{AppId, AuthorityId, IdpId, PolicyId, ServiceTokenId};
+use crate::model::ids::{AppId, AuthorityId, GroupId, IdpId, ListId, PolicyId, ServiceTokenId};
 use crate::model::organization::Organization;
 use crate::model::policy::Policy;
+use crate::model::selector::Unevaluated;
 use crate::model::service_token::ServiceToken;
 use crate::model::upstream::Upstream;
-use crate::policy::{self, CompiledPolicies};
+use crate::policy::{self, CompiledPolicies, PreparedPolicy, Referents};
 use crate::router::{Entry, Table};
 use crate::store::{Document, Kind, Position, SigningKeyRow};
 
@@ -25,7 +28,7 @@ use super::authorities::{self, ClientAuthorities};
 use super::contents::{ObjectFault, ProtectedApplication, Snapshot};
 use super::key_ring::KeyRing;
 use super::openings::Openings;
-use super::read::{self, Problem};
+use super::read::{self, Around, Problem};
 use super::secrets;
 use super::service_tokens::{KnownToken, ServiceTokens};
 
@@ -53,9 +56,15 @@ impl Snapshot {
         let mut faults = Vec::new();
         let keys = key_ring(inputs.keys, now_ms, &mut faults);
         let providers = providers(inputs, sealer, now_ms, &mut faults);
-        let policies = policies(inputs, &mut faults);
+        let referents = Arc::new(referents(inputs, &providers, &mut faults));
+        let mut shared = Shared {
+            policies: HashMap::new(),
+            referents: Arc::clone(&referents),
+            accepted: &inputs.organization.accept_unevaluated_selectors,
+        };
+        shared.read_policies(inputs, &mut faults);
+        let applications = applications(inputs, &shared, &mut faults);
         let service_tokens = service_tokens(inputs, sealer, now_ms, &mut faults);
-        let applications = applications(inputs, &policies, &mut faults);
         let mut by_aud = HashMap::new();
         for application in &applications {
             let aud = application.app.aud.clone();
@@ -82,6 +91,7 @@ impl Snapshot {
             authorities: client_authorities(inputs, &mut faults),
             service_tokens,
             credential_headers,
+            referents,
             keys: Arc::new(keys),
             faults,
         }
@@ -90,9 +100,9 @@ impl Snapshot {
 
 impl ProtectedApplication {
     /// An application with its policies by precedence.
-    pub fn new(app: Application, policy_docs: Vec<Policy>) -> Self {
+    pub fn new(app: Application, policies: CompiledPolicies, policy_docs: Vec<Arc<Policy>>) -> Self {
         Self {
-            policies: policy::compile(&policy_docs),
+            policies,
             openings: Openings::of(&app),
             asks: Asks::of(&policy_docs),
             app,
@@ -218,31 +228,92 @@ fn credential_headers(applications: &[Arc<ProtectedApplication>]) -> Vec<HeaderN
     names
 }
 
-/// Policies that applications refer to, or why one cannot be read.
-type Policies = HashMap<PolicyId, Result<Policy, String>>;
+/// What the policies of all applications refer to. A group or list that cannot be read is not there: whoever refers to
+/// it lets nobody pass.
+fn referents(
+    inputs: &Inputs<'_>,
+    providers: &HashMap<IdpId, Arc<IdentityProvider>>,
+    faults: &mut Vec<ObjectFault>,
+) -> Referents {
+    let groups = readable(inputs, Kind::Group, faults, |id, body| {
+        read::group(GroupId(id), body)
+    });
+    let lists = readable(inputs, Kind::List, faults, |id, body| {
+        read::list(ListId(id), body)
+    });
+    let copied = providers.iter().map(|(id, provider)| {
+        let claims = provider.entra.claims.iter().cloned().collect();
+        (*id, claims)
+    });
+    Referents::new(groups, lists, copied.collect())
+}
 
-fn policies(inputs: &Inputs<'_>, faults: &mut Vec<ObjectFault>) -> Policies {
-    let mut policies = Policies::new();
-    for document in of_kind(inputs, Kind::Policy) {
-        let id = PolicyId(document.id);
-        let read = read::policy(id, &document.body).map_err(|problems| sentence(&problems));
-        if let Err(reason) = &read {
-            faults.push(ObjectFault::new(document, reason.clone()));
+/// The objects of a kind that can be read.
+fn readable<T>(
+    inputs: &Inputs<'_>,
+    kind: Kind,
+    faults: &mut Vec<ObjectFault>,
+    read: impl Fn(Uuid, &Value) -> Result<T, Vec<Problem>>,
+) -> Vec<T> {
+    let mut objects = Vec::new();
+    for document in of_kind(inputs, kind) {
+        match read(document.id, &document.body) {
+            Ok(object) => objects.push(object),
+            Err(problems) => faults.push(ObjectFault::new(document, sentence(&problems))),
         }
-        policies.insert(id, read);
     }
-    policies
+    objects
+}
+
+/// A policy as it was read, and ready to decide.
+type Ready = (Arc<Policy>, PreparedPolicy);
+
+/// What applications share. Policies that cannot be used stand there with the reason.
+struct Shared<'s> {
+    policies: HashMap<PolicyId, Result<Ready, String>>,
+    referents: Arc<Referents>,
+    accepted: &'s BTreeSet<Unevaluated>,
+}
+
+impl Shared<'_> {
+    fn read_policies(&mut self, inputs: &Inputs<'_>, faults: &mut Vec<ObjectFault>) {
+        for document in of_kind(inputs, Kind::Policy) {
+            let id = PolicyId(document.id);
+            let read = read::policy(id, &document.body).map_err(|problems| sentence(&problems));
+            let ready = read.and_then(|policy| self.ready(policy));
+            if let Err(reason) = &ready {
+                faults.push(ObjectFault::new(document, reason.clone()));
+            }
+            self.policies.insert(id, ready);
+        }
+    }
+
+    /// Compiles a policy, if what it refers to is there and the operator takes its selectors.
+    fn ready(&self, policy: Policy) -> Result<Ready, String> {
+        let around = Around {
+            referents: &self.referents,
+            accepted: self.accepted,
+            named: None,
+        };
+        let problems = around.policy_problems(&policy, "");
+        if !problems.is_empty() {
+            return Err(sentence(&problems));
+        }
+        let prepared = policy::prepare(&policy, &self.referents);
+        let prepared = prepared.map_err(|unresolved| unresolved.to_string())?;
+        Ok((Arc::new(policy), prepared))
+    }
 }
 
 fn applications(
     inputs: &Inputs<'_>,
-    policies: &Policies,
+    shared: &Shared<'_>,
     faults: &mut Vec<ObjectFault>,
 ) -> Vec<Arc<ProtectedApplication>> {
     let mut applications = Vec::new();
     let mut audiences = HashSet::new();
     for document in of_kind(inputs, Kind::Application) {
-        let mut application = protect(document, policies);
+        let mut application = protect(document, shared);
         // An audience names one application; the older one keeps it.
         if !audiences.insert(application.app.aud.clone()) {
             application.deny_everyone("another application has the same aud".to_owned());
@@ -255,10 +326,13 @@ fn applications(
     applications
 }
 
-fn protect(document: &Document, shared: &Policies) -> ProtectedApplication {
-    let (read, problems) = read::readable_application(AppId(document.id), &document.body);
-    let (policy_docs, missing) = policies_of(&read, shared);
-    let mut application = ProtectedApplication::new(read.application, policy_docs);
+fn protect(document: &Document, shared: &Shared<'_>) -> ProtectedApplication {
+    let id = AppId(document.id);
+    let (read, problems) = read::readable_application(id, &document.body);
+    let (ready, missing) = policies_of(&read, shared);
+    let (policy_docs, prepared): (Vec<_>, Vec<_>) = ready.into_iter().unzip();
+    let policies = CompiledPolicies::new(id, prepared, &shared.referents);
+    let mut application = ProtectedApplication::new(read.application, policies, policy_docs);
     if !problems.is_empty() {
         application.deny_everyone(sentence(&problems));
     } else if let Some(reason) = missing {
@@ -268,18 +342,23 @@ fn protect(document: &Document, shared: &Policies) -> ProtectedApplication {
     application
 }
 
-fn policies_of(read: &read::ReadApplication, shared: &Policies) -> (Vec<Policy>, Option<String>) {
+fn policies_of(read: &read::ReadApplication, shared: &Shared<'_>) -> (Vec<Ready>, Option<String>) {
     let mut policies = Vec::new();
     let mut missing = None;
     for id in &read.application.policies {
         let inside = read.inside.iter().find(|policy| policy.id == *id);
-        match (inside, shared.get(id)) {
-            (Some(policy), _) | (None, Some(Ok(policy))) => policies.push(policy.clone()),
-            (None, Some(Err(reason))) => {
-                missing.get_or_insert_with(|| format!("its policy {id} cannot be read: {reason}"));
-            }
+        let ready = match (inside, shared.policies.get(id)) {
+            (Some(policy), _) => shared.ready(policy.clone()),
+            (None, Some(ready)) => ready.clone(),
             (None, None) => {
                 missing.get_or_insert_with(|| format!("its policy {id} does not exist"));
+                continue;
+            }
+        };
+        match ready {
+            Ok(ready) => policies.push(ready),
+            Err(reason) => {
+                missing.get_or_insert_with(|| format!("its policy {id} cannot be used: {reason}"));
             }
         }
     }

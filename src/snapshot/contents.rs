@@ -13,7 +13,7 @@ use crate::model::ids::{AppId, AudTag, IdpId};
 use crate::model::organization::Organization;
 use crate::model::policy::Policy;
 use crate::model::upstream::Upstream;
-use crate::policy::CompiledPolicies;
+use crate::policy::{CompiledPolicies, Referents};
 use crate::router::{Found, Routed, Table, Target, TargetRefused};
 use crate::store::Position;
 
@@ -48,6 +48,8 @@ pub struct Snapshot {
     pub service_tokens: ServiceTokens,
     /// The headers in which some application takes service tokens. They reach no upstream, of whatever application.
     pub credential_headers: Vec<HeaderName>,
+    /// Access groups and lists, which policies refer to.
+    pub referents: Arc<Referents>,
     /// The keys whose signatures are good.
     pub keys: Arc<KeyRing>,
     /// What could not be read.
@@ -66,7 +68,7 @@ pub struct ProtectedApplication {
     /// What they may ask about a request.
     pub asks: Asks,
     /// Its policies by precedence, as they were read, to explain decisions.
-    pub policy_docs: Vec<Policy>,
+    pub policy_docs: Vec<Arc<Policy>>,
     /// Why it cannot be decided about. It lets nobody pass.
     pub broken: Option<String>,
 }

@@ -1,5 +1,7 @@
 //! What of an application passes whoever asks: paths that are public, and preflights where it wants to answer them.
 
+use std::sync::Arc;
+
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
 use http::{HeaderMap, Method};
 use uuid::Uuid;
@@ -46,23 +48,19 @@ impl Openings {
             case_insensitive: folds_case,
             value: paths_of(destination),
         });
+        let id = PolicyId(Uuid::nil());
+        let everybody = Policy::new(
+            id,
+            "open to everybody",
+            Decision::Bypass,
+            vec![Selector::Everyone],
+        );
         Self {
             public: (!application.overrides.is_empty()).then(|| Table::build(entries)),
             folds_case,
             preflights: application.options_preflight_bypass,
-            open: policy::compile(&[Policy {
-                id: PolicyId(Uuid::nil()),
-                name: "open to everybody".to_owned(),
-                decision: Decision::Bypass,
-                include: vec![Selector::Everyone {}],
-                require: Vec::new(),
-                exclude: Vec::new(),
-                session_duration: None,
-                purpose_justification_required: false,
-                purpose_justification_prompt: None,
-                approval_required: false,
-                approval_groups: Vec::new(),
-            }]),
+            // It refers to nothing that could be missing; if it did, nobody would pass.
+            open: policy::compile(application.id, &[everybody], &Arc::default()).unwrap_or_default(),
         }
     }
 

@@ -25,7 +25,7 @@ use crate::model::idp::{ClientCredential, Cloud, EntraSettings, IdentityProvider
 use crate::model::ids::{AppId, IdpId, PolicyId};
 use crate::model::organization::{AuthUrl, Organization};
 use crate::model::policy::{Decision, Policy, Selector};
-use crate::policy::RequestFacts;
+use crate::policy::{RequestFacts, compile};
 use crate::router::{Entry, Found, Table, Target, Via};
 use crate::session::identify::{Identified, Identifier};
 use crate::session::keys::{self, Signer};
@@ -262,6 +262,7 @@ impl Plan {
                 logout_return_to: Vec::new(),
                 transfer_host: None,
                 service_tokens: crate::model::service_token::ServiceTokenRules::default(),
+                accept_unevaluated_selectors: std::collections::BTreeSet::new(),
             },
             providers: vec![provider(1, entra)],
             applications: vec![
@@ -276,7 +277,11 @@ impl Plan {
         let applications: Vec<Arc<ProtectedApplication>> = self
             .applications
             .into_iter()
-            .map(|(app, policies)| Arc::new(ProtectedApplication::new(app, policies)))
+            .map(|(app, policies)| {
+                let compiled = compile(app.id, &policies, &Arc::default()).unwrap();
+                let policies = policies.into_iter().map(Arc::new).collect();
+                Arc::new(ProtectedApplication::new(app, compiled, policies))
+            })
             .collect();
         let entries = applications.iter().map(|known| Entry {
             destinations: known.app.destinations.clone(),

@@ -80,6 +80,7 @@ impl Held {
             logout_return_to: Vec::new(),
             transfer_host: None,
             service_tokens: crate::model::service_token::ServiceTokenRules::default(),
+            accept_unevaluated_selectors: std::collections::BTreeSet::new(),
         };
         let inputs = Inputs {
             documents: &self.documents,
@@ -277,6 +278,60 @@ fn an_unreadable_policy_breaks_the_applications_that_use_it() {
     assert!(!anybody_passes(&snapshot, "wiki.example.com/"));
     assert!(anybody_passes(&snapshot, "free.example.com/"));
     assert_eq!(snapshot.faults.len(), 3, "{:?}", snapshot.faults);
+}
+
+/// A group or list that is not there, cannot be read or runs in a circle breaks the applications that use it, and a
+/// selector that is not accepted does.
+#[test]
+fn what_rules_refer_to_must_be_there() {
+    let (group, list) = (Uuid::from_u128(20), Uuid::from_u128(21));
+    let refers = json!([{"group": {"id": group}}]);
+    let list_of = |items: Value| {
+        document(
+            Kind::List,
+            list,
+            json!({"name": "l", "type": "IP", "items": items}),
+        )
+    };
+    let group_of = |include: Value| document(Kind::Group, group, json!({"name": "g", "include": include}));
+    let office = json!([{"ip_list": {"id": list}}]);
+    let good = vec![
+        list_of(json!([{"value": "198.51.100.0/24"}])),
+        group_of(office.clone()),
+    ];
+    for (documents, passes) in [
+        (good, true),
+        (vec![group_of(office.clone())], false),
+        (vec![list_of(json!([{"value": "x"}])), group_of(office)], false),
+        (vec![group_of(refers.clone())], false),
+        (
+            vec![group_of(json!([{"email_domain": {"domain": "example.com"}}]))],
+            false,
+        ),
+        (Vec::new(), false),
+    ] {
+        let mut held = Held::new();
+        held.body(OPEN)["include"] = refers.clone();
+        held.documents.extend(documents);
+        let snapshot = held.snapshot();
+        assert_eq!(
+            anybody_passes(&snapshot, "wiki.example.com/"),
+            passes,
+            "{:?}",
+            snapshot.faults
+        );
+        assert_eq!(snapshot.faults.is_empty(), passes);
+        assert_eq!(snapshot.applications[&AppId(WIKI)].broken.is_none(), passes);
+    }
+    let mut held = Held::new();
+    held.body(OPEN)["exclude"] = json!([{"device_posture": {"integration_uid": "x"}}]);
+    let snapshot = held.snapshot();
+    assert!(!anybody_passes(&snapshot, "wiki.example.com/"));
+    let reason = &snapshot.faults[0].reason;
+    assert!(
+        reason.contains("/exclude/0/device_posture: this version does not evaluate device_posture"),
+        "{reason}"
+    );
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod identity_provider;
 mod list;
 mod object;
 mod policy;
+mod references;
 mod rules;
 mod service_token;
 mod settings;
@@ -21,6 +22,7 @@ pub use identity_provider::identity_provider;
 pub use list::list;
 pub use object::Problem;
 pub use policy::policy;
+pub use references::{Around, Named};
 pub use service_token::service_token;
 
 pub(super) use application::readable_part as readable_application;

@@ -47,6 +47,7 @@ impl Office {
             idle_timeout: None,
             logout_return_to: Vec::new(),
             transfer_host: None,
+            accept_unevaluated_selectors: std::collections::BTreeSet::new(),
             service_tokens: ServiceTokenRules::default(),
         };
         let manage = Manage::new(

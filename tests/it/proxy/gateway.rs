@@ -218,7 +218,8 @@ fn policies(bypass: bool) -> CompiledPolicies {
     let id = "00000000-0000-0000-0000-000000000001".parse().unwrap();
     let decision = if bypass { Decision::Bypass } else { Decision::Allow };
     let everyone = Policy::new(id, "everyone", decision, vec![Selector::Everyone]);
-    policy::compile(&[everyone])
+    let app = "00000000-0000-0000-0000-000000000002".parse().unwrap();
+    policy::compile(app, &[everyone], &Arc::default()).unwrap()
 }
 
 fn alice() -> vestibule::model::identity::Identity {
