@@ -1,6 +1,7 @@
 //! The endpoints, asked with the bytes that each proxy sends.
 
 use super::question::{ASKERS, Asker, Question, ask, with_lines};
+use crate::support::log;
 use crate::support::tenant::{ADAM, ALICE, MALLORY};
 use crate::support::wire::Reply;
 use crate::support::world::{FORWARD_AUTH_SECRET, World};
@@ -436,14 +437,22 @@ async fn a_country_in_a_header_is_the_clients_word_here() {
             "trusted_proxies = [\"127.0.0.1/32\"]\nforward_auth = {{ address = \"127.0.0.1:0\", peers = [\"127.0.0.1/32\"], secret = \"{FORWARD_AUTH_SECRET}\" }}"
         ))
         .more("[geo]\ncountry_header = \"CF-IPCountry\"\n")
-        .wiki_policies("[{ name = \"at home\", decision = \"bypass\", include = [{ geo = { country_code = \"DE\" } }] }]")
         .start()
         .await;
     let trusted = [("CF-IPCountry", "DE"), ("X-Forwarded-For", "192.0.2.7")];
-    let reply = world.anonymous().fetch(&world.host("wiki"), "/", &trusted).await;
-    assert_eq!(reply.status, 200, "the public listener believes it");
+    let here = "/public/country-told-to-the-gateway";
+    world.anonymous().fetch(&world.host("wiki"), here, &trusted).await;
+    assert_eq!(
+        log::answered(here)[0]["client.country"],
+        "DE",
+        "the public listener believes it"
+    );
     for asker in ASKERS {
-        let question = Question::about("GET", &world.authority("wiki"), "/").line("CF-IPCountry: DE");
-        assert_ne!(answer(&world, asker, &question).await.status, 200, "{asker:?}");
+        let there = format!("/public/country-told-to-{asker:?}");
+        let question = Question::about("GET", &world.authority("wiki"), &there).line("CF-IPCountry: DE");
+        assert_eq!(answer(&world, asker, &question).await.status, 200);
+        let lines = log::answered(&there);
+        assert_eq!(lines[0]["client.address"], "192.0.2.7", "{asker:?}");
+        assert!(lines[0]["client.country"].is_null(), "{asker:?}: {lines:?}");
     }
 }

@@ -46,6 +46,13 @@ pub(crate) fn told_of(request_id: &str) -> Vec<Value> {
     lines
 }
 
+/// The lines of the access log about a path, which only one test asks for.
+pub(crate) fn answered(path: &str) -> Vec<Value> {
+    let mut lines = lines_with(path);
+    lines.retain(|line| line["target"] == "vestibule::access" && line["http.path"] == path);
+    lines
+}
+
 /// The request id that a page shows at its foot.
 pub(crate) fn request_id(page: &str) -> Option<String> {
     let (_, rest) = page.rsplit_once("class=\"reference\">")?;
