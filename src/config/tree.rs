@@ -210,12 +210,10 @@ impl<'t> Node<'t> {
 
     /// A whole number within bounds.
     pub(super) fn whole_number(&self, bounds: std::ops::RangeInclusive<u16>, mend: &str) -> Option<u16> {
-        let Some(written) = self.value.as_integer() else {
-            self.wrong_type("a number", mend);
-            return None;
-        };
-        let number = u16::from_str_radix(written.as_str(), written.radix()).ok();
-        let number = number.filter(|number| bounds.contains(number));
+        let written = self.integer()?;
+        let number = u16::try_from(written)
+            .ok()
+            .filter(|number| bounds.contains(number));
         if number.is_none() {
             self.fault(
                 format!("{written} is outside {} to {}", bounds.start(), bounds.end()),
