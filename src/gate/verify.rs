@@ -105,7 +105,8 @@ impl Gate {
             request_headers::for_proxy(headers, request_id.header(), &admitted.permit, admitted.identity);
         forbid_storing(response.headers_mut());
         // One at most: nginx and Caddy hand on no more. A browser that counts on for half a minute comes to no harm.
-        if let Some(cookie) = admitted.fresh_token.or(admitted.set_cookie) {
+        let token = admitted.fresh_token.or(admitted.machine_cookie);
+        if let Some(cookie) = token.or(admitted.set_cookie) {
             response.headers_mut().insert(SET_COOKIE, cookie);
         }
         Ok(response)
@@ -115,7 +116,12 @@ impl Gate {
 /// Whether an application may read the path otherwise than it was decided on. The proxy sends it on as it came: where
 /// dot segments or empty segments are left in it, and what they lead to makes a difference, there is no right answer.
 fn is_read_otherwise(snapshot: &Snapshot, target: &Target) -> bool {
-    target.is_resolved() && !snapshot.routes.is_uniform(target.host())
+    let has_public_paths = || {
+        snapshot
+            .application(target)
+            .is_ok_and(|found| found.has_public_paths())
+    };
+    target.is_resolved() && (!snapshot.routes.is_uniform(target.host()) || has_public_paths())
 }
 
 impl Dialect {

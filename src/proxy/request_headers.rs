@@ -64,11 +64,7 @@ pub(super) fn prepare(headers: &mut HeaderMap, client: &Client, identity: Identi
     if let Some(believed) = &client.believed_header {
         strip_believed(headers, believed, client.through_trusted_proxy);
     }
-    let token = identity.assertion.as_ref().filter(|_| identity.cookie);
-    request_cookies::strip(headers, token.map(HeaderValue::as_bytes));
-    if let Some(assertion) = identity.assertion.as_ref().filter(|_| identity.cookie_added) {
-        request_cookies::add(headers, assertion);
-    }
+    settle_cookies(headers, &identity);
 
     if te_trailers {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
@@ -82,6 +78,15 @@ pub(super) fn prepare(headers: &mut HeaderMap, client: &Client, identity: Identi
     let proto = if client.https { "https" } else { "http" };
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static(proto));
     headers.insert(REQUEST_ID, client.request_id.clone());
+}
+
+/// The client's cookies without what is ours, but for the token of whom it is let in as.
+fn settle_cookies(headers: &mut HeaderMap, identity: &Identity) {
+    let token = identity.assertion.as_ref().filter(|_| identity.cookie);
+    request_cookies::strip(headers, token.map(HeaderValue::as_bytes));
+    if let Some(assertion) = identity.assertion.as_ref().filter(|_| identity.cookie_added) {
+        request_cookies::add(headers, assertion);
+    }
 }
 
 fn set_identity(headers: &mut HeaderMap, identity: Identity) {
@@ -107,8 +112,7 @@ pub fn for_proxy(
     for line in client.get_all(header::COOKIE) {
         headers.append(header::COOKIE, line.clone());
     }
-    let token = identity.assertion.as_ref().filter(|_| identity.cookie);
-    request_cookies::strip(&mut headers, token.map(HeaderValue::as_bytes));
+    settle_cookies(&mut headers, &identity);
     set_identity(&mut headers, identity);
     headers.insert(REQUEST_ID, request_id);
     for name in [ASSERTION, EMAIL, header::COOKIE] {

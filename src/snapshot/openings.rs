@@ -100,6 +100,11 @@ impl ProtectedApplication {
         }
     }
 
+    /// Whether some paths are open to everybody, so that it matters how a path is read.
+    pub fn has_public_paths(&self) -> bool {
+        self.openings.public.is_some()
+    }
+
     /// Whether a request passes whoever asks, so that nobody need be identified.
     pub fn is_open(&self, target: &Target, preflight: bool) -> bool {
         self.openings.opens(target, preflight)

@@ -456,3 +456,54 @@ async fn a_country_in_a_header_is_the_clients_word_here() {
         assert!(lines[0]["client.country"].is_null(), "{asker:?}: {lines:?}");
     }
 }
+
+/// Within one application paths may differ too.
+#[tokio::test]
+async fn a_path_that_had_to_be_resolved_does_not_pass_where_some_paths_are_public() {
+    let mut world = world().await;
+    let open = "[[applications]]\nname = \"Shop\"\ndomain = \"www.localhost\"\npolicies = [\"staff\"]\n\
+                destinations = [{ uri = \"www.localhost\", overrides = [{ behavior = \"public\", path_pattern = \"/health/*\" }] }]\n";
+    world.declare(|world| world.more(open)).await;
+    let www = world.authority("www");
+    eventually(&world, &Question::about("GET", &www, "/health/x"), 200).await;
+    for path in ["/orders//../health/x", "//health/x", "/orders/../health/x"] {
+        for asker in ASKERS {
+            let status = answer(&world, asker, &Question::about("GET", &www, path))
+                .await
+                .status;
+            assert!(matches!(status, 400 | 403), "{asker:?} {path}: {status}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_past_its_end_is_replaced_with_the_answer() {
+    let listen = format!(
+        "forward_auth = {{ address = \"127.0.0.1:0\", peers = [\"127.0.0.1/32\"], secret = \"{FORWARD_AUTH_SECRET}\" }}"
+    );
+    let world = World::builder()
+        .listen(&listen)
+        .wiki("session_duration = \"1h\"")
+        .start()
+        .await;
+    let old = cookies(&world, ALICE, "/").await;
+    world.pass(jiff::SignedDuration::from_hours(3));
+    let question =
+        Question::about("GET", &world.authority("wiki"), "/").line(&format!("Cookie: {old}; own=1"));
+    for asker in ASKERS {
+        let reply = answer(&world, asker, &question).await;
+        assert_eq!(reply.status, 200, "{asker:?}");
+        let assertion = reply.header("cf-access-jwt-assertion").unwrap();
+        let set: Vec<&str> = reply.all("set-cookie").collect();
+        assert!(
+            matches!(set.as_slice(), [one] if one.starts_with(&format!("CF_Authorization={assertion};"))),
+            "{set:?}"
+        );
+        assert!(!old.contains(assertion), "a new token");
+        assert_eq!(
+            reply.header("cookie"),
+            Some("own=1"),
+            "{asker:?}: the old token goes nowhere"
+        );
+    }
+}

@@ -33,7 +33,11 @@ fn sample(world: &World) -> String {
 
 #[tokio::test]
 async fn everything_holds_behind_caddy() {
-    let world = World::builder().forward_auth().start().await;
+    let world = World::builder()
+        .forward_auth()
+        .wiki("session_duration = \"1h\"")
+        .start()
+        .await;
     let Some(_caddy) = Server::caddy(&world, &sample(&world)).await else {
         return;
     };

@@ -4,7 +4,7 @@ mod asking;
 mod caddy;
 mod corpus;
 mod nginx;
-mod question;
+pub(crate) mod question;
 mod samples;
 mod scenario;
 mod server;

@@ -8,29 +8,29 @@ use crate::support::world::FORWARD_AUTH_SECRET;
 
 /// The proxies, by how they ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asker {
+pub(crate) enum Asker {
     Nginx,
     Traefik,
     Caddy,
     Envoy,
 }
 
-pub(super) const ASKERS: [Asker; 4] = [Asker::Nginx, Asker::Traefik, Asker::Caddy, Asker::Envoy];
+pub(crate) const ASKERS: [Asker; 4] = [Asker::Nginx, Asker::Traefik, Asker::Caddy, Asker::Envoy];
 
 /// What is asked, and what stands beside it.
 #[derive(Debug, Clone)]
-pub(super) struct Question {
-    pub(super) method: Vec<u8>,
-    pub(super) host: String,
-    pub(super) target: Vec<u8>,
+pub(crate) struct Question {
+    pub(crate) method: Vec<u8>,
+    pub(crate) host: String,
+    pub(crate) target: Vec<u8>,
     /// The client's header lines, which go along.
-    pub(super) lines: Vec<Vec<u8>>,
+    pub(crate) lines: Vec<Vec<u8>>,
     /// Whose request it is.
-    pub(super) address: String,
+    pub(crate) address: String,
 }
 
 impl Question {
-    pub(super) fn about(method: &str, host: &str, target: &str) -> Self {
+    pub(crate) fn about(method: &str, host: &str, target: &str) -> Self {
         Self {
             method: method.as_bytes().to_vec(),
             host: host.to_owned(),
@@ -40,18 +40,18 @@ impl Question {
         }
     }
 
-    pub(super) fn line(mut self, line: &str) -> Self {
+    pub(crate) fn line(mut self, line: &str) -> Self {
         self.lines.push(line.as_bytes().to_vec());
         self
     }
 
-    pub(super) fn from(mut self, address: &str) -> Self {
+    pub(crate) fn from(mut self, address: &str) -> Self {
         self.address = address.to_owned();
         self
     }
 
     /// The bytes that such a proxy sends.
-    pub(super) fn asked_by(&self, asker: Asker) -> Vec<u8> {
+    pub(crate) fn asked_by(&self, asker: Asker) -> Vec<u8> {
         let (method, host, target) = (&self.method, self.host.as_bytes(), &self.target);
         let mut bytes = match asker {
             Asker::Nginx => b"GET /auth/nginx HTTP/1.1\r\nHost: vestibule\r\n".to_vec(),
@@ -94,13 +94,13 @@ impl Question {
     }
 
     /// The answer; `None` where the connection is closed without one.
-    pub(super) async fn answer(&self, asker: Asker, at: SocketAddr) -> Option<Reply> {
+    pub(crate) async fn answer(&self, asker: Asker, at: SocketAddr) -> Option<Reply> {
         ask(&self.asked_by(asker), at).await
     }
 }
 
 /// Sends bytes to a listener for proxies that ask.
-pub(super) async fn ask(bytes: &[u8], at: SocketAddr) -> Option<Reply> {
+pub(crate) async fn ask(bytes: &[u8], at: SocketAddr) -> Option<Reply> {
     let mut wire = Dial::plain(at).connect("").await;
     wire.send(bytes).await;
     if bytes.starts_with(b"HEAD ") {
@@ -111,7 +111,7 @@ pub(super) async fn ask(bytes: &[u8], at: SocketAddr) -> Option<Reply> {
 }
 
 /// A question of Caddy's with these lines in place of all that it writes.
-pub(super) fn with_lines(endpoint: &str, lines: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn with_lines(endpoint: &str, lines: &[(&str, &str)]) -> Vec<u8> {
     let mut text = format!("GET {endpoint} HTTP/1.1\r\nHost: vestibule\r\n");
     for (name, value) in lines {
         write!(text, "{name}: {value}\r\n").unwrap();

@@ -16,6 +16,7 @@ pub(super) async fn play(world: &World) {
     own_addresses_go_to_the_gateway(world, &mut alice).await;
     bodies_and_websockets_pass(world, &mut alice).await;
     others_are_refused_with_the_reason(world).await;
+    a_token_is_renewed_on_the_way(world, &mut alice).await;
     log_out(world, &mut alice).await;
 }
 
@@ -279,6 +280,35 @@ async fn others_are_refused_with_the_reason(world: &World) {
         arrival.text()
     );
     assert_eq!(world.origin.hits(), before);
+}
+
+/// The browser gets it through the proxy, and no cache does. The tokens of these worlds last an hour.
+async fn a_token_is_renewed_on_the_way(world: &World, alice: &mut Person) {
+    let wiki = world.host("wiki");
+    let old = alice.cookie(&wiki, "CF_Authorization").unwrap();
+    let reply = alice.fetch(&wiki, "/", &[]).await;
+    assert_eq!((reply.status, reply.header("set-cookie")), (200, None));
+    assert_eq!(
+        reply.header("cache-control"),
+        None,
+        "what the application says is what caches are told"
+    );
+    world.pass(jiff::SignedDuration::from_hours(2));
+    let reply = alice.fetch(&wiki, "/cacheable", &[]).await;
+    assert_eq!(reply.status, 200);
+    let new = alice.cookie(&wiki, "CF_Authorization").unwrap();
+    assert_ne!(old, new);
+    assert_eq!(
+        world.origin.last().header("cf-access-jwt-assertion"),
+        Some(new.as_str())
+    );
+    assert!(
+        reply.all("cache-control").any(|line| line.contains("no-store")),
+        "{:?}",
+        reply.headers
+    );
+    let after = alice.fetch(&wiki, "/", &[]).await;
+    assert_eq!((after.status, after.header("set-cookie")), (200, None));
 }
 
 async fn log_out(world: &World, alice: &mut Person) {

@@ -1,5 +1,6 @@
 //! Machines with service tokens, from the first request to the last.
 
+mod asked;
 mod life;
 mod outcomes;
 mod streams;
