@@ -26,6 +26,9 @@
 //! decide                   policy       pure; yes, no or unknown; a Permit, a sign-in or a refusal
 //!   │                                   nobody: 302 to the login (login::challenge) · refused: 403
 //!   ▼
+//! renew                    gate         a token past its end or near it is replaced, on the control plane (login::renew)
+//!   │
+//!   ▼
 //! forward                  proxy        takes the Permit; strip, then set; bodies stream both ways
 //!   │
 //!   ▼

@@ -202,3 +202,49 @@ async fn signing_out_ends_both_applications_and_what_is_open() {
         browser.arrives_at(&demo.world.entra.base_url()).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn from_the_launcher_applications_open_and_other_browsers_are_signed_out() {
+    let Some(here) = Browser::start().await else {
+        return;
+    };
+    let Some(there) = Browser::without_script().await else {
+        return;
+    };
+    let demo = Demo::start().await;
+    let launcher = demo.world.address("login", "/");
+    for browser in [&here, &there] {
+        browser.open(&launcher).await;
+        demo.sign_in(browser, ALICE).await;
+        browser.arrives_at(&launcher).await;
+        browser.sees("Your applications").await;
+    }
+    // Works without script: the application opens.
+    there.click(&format!("a.tile[href=\"{}\"]", demo.wiki("/"))).await;
+    there.arrives_at(&demo.wiki("/")).await;
+    there.sees("Alice Example").await;
+
+    here.open(&launcher).await;
+    here.sees("This browser").await;
+    here.click("button.small").await;
+    // The page comes again, without the other browser.
+    let began = Instant::now();
+    while here.text().await.contains("Sign out there") {
+        assert!(began.elapsed() < Duration::from_secs(20), "{}", here.text().await);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    here.sees("Where you are signed in").await;
+    there.open(&demo.wiki("/")).await;
+    there.arrives_at(&demo.world.entra.base_url()).await;
+
+    // Signed in again there, then out everywhere.
+    demo.sign_in(&there, ALICE).await;
+    there.arrives_at(&demo.wiki("/")).await;
+    here.open(&launcher).await;
+    here.click("button.danger").await;
+    here.sees("You are signed out").await;
+    there.open(&demo.wiki("/")).await;
+    there.arrives_at(&demo.world.entra.base_url()).await;
+    here.open(&launcher).await;
+    here.arrives_at(&demo.world.entra.base_url()).await;
+}

@@ -3,4 +3,5 @@
 mod chain;
 mod checks;
 mod entra;
+mod launcher;
 mod leaks;
