@@ -1,5 +1,6 @@
 //! The commands: arguments in, text and an exit code out. One file a command.
 
+mod access;
 mod apply;
 mod check;
 mod keys;
@@ -45,6 +46,11 @@ enum Command {
         #[command(subcommand)]
         command: service_token::ServiceTokenCommand,
     },
+    /// Open applications behind a login from the command line
+    Access {
+        #[command(subcommand)]
+        command: access::AccessCommand,
+    },
     /// Show who is signed in, and end their sessions
     Sessions {
         #[command(subcommand)]
@@ -74,6 +80,12 @@ enum Exit {
     Unavailable,
     /// The system refused threads, signals or the terminal: `EX_OSERR`.
     System,
+    /// What came from outside is not what it should be: `EX_PROTOCOL`.
+    Untrusted,
+    /// Nobody is signed in, or may not: `EX_NOPERM`.
+    Refused,
+    /// As the command that was run on the person's behalf ended.
+    Command(u8),
 }
 
 impl From<Exit> for ExitCode {
@@ -83,6 +95,9 @@ impl From<Exit> for ExitCode {
             Exit::Unusable => 64,
             Exit::Unavailable => 69,
             Exit::System => 71,
+            Exit::Untrusted => 76,
+            Exit::Refused => 77,
+            Exit::Command(code) => code,
         })
     }
 }
@@ -134,6 +149,7 @@ impl Command {
             Self::Apply(file) => block_on(apply::run(&file.config, terminal))?,
             Self::Keys { command } => block_on(keys::run(command, terminal))?,
             Self::ServiceToken { command } => block_on(service_token::run(command, terminal))?,
+            Self::Access { command } => block_on(access::run(command, terminal))?,
             Self::Sessions { command } => block_on(sessions::run(command, terminal))?,
         }
     }

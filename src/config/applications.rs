@@ -293,7 +293,17 @@ fn settings(table: &Table<'_>) -> Option<Map<String, Value>> {
         );
     }
     for key in SWITCHES {
-        option(key, &|node| node.boolean().map(Value::from));
+        option(key, &|node| {
+            let on = node.boolean()?;
+            if on && *key == "skip_interstitial" {
+                // The reason stands at `login::transfer`.
+                node.warn(
+                    "the page that asks the person before a program gets tokens is shown all the same",
+                    "leave it out",
+                );
+            }
+            Some(on.into())
+        });
     }
     read.into_iter()
         .map(|(key, value)| Some((key.to_owned(), value?)))

@@ -259,6 +259,28 @@ fn addresses_belong_to_one_application_and_never_to_the_auth_host() {
 }
 
 #[test]
+fn the_transfer_host_is_a_host_of_its_own() {
+    let with = |host: &str, domain: &str| {
+        let small = SMALL.replace("[listen]", &format!("transfer_host = \"{host}\"\n[listen]"));
+        let text = format!(
+            "{small}[[applications]]\nname = \"One\"\ndomain = \"{domain}\"\nskip_interstitial = true\npolicies = [{{ name = \"all\", decision = \"bypass\", include = [{{ everyone = {{}} }}] }}]\n"
+        );
+        told(load_with(&text, &BTreeMap::new()))
+    };
+    let warned = "applications[0].skip_interstitial: the page that asks the person before a program gets tokens is shown all the same";
+    assert_eq!(with("transfer.localhost", "wiki.localhost"), [warned]);
+    assert_eq!(
+        with("login.localhost", "wiki.localhost"),
+        ["organization.transfer_host: the auth host serves it in any case"]
+    );
+    assert_eq!(
+        with("transfer.localhost", "transfer.localhost"),
+        ["applications[0].domain: this is the transfer host, which serves no application"]
+    );
+    assert_eq!(with("https://transfer.localhost", "wiki.localhost").len(), 1);
+}
+
+#[test]
 fn forward_auth_needs_an_address_peers_and_a_secret() {
     let load = |written: &str| {
         let text = SMALL.replace("[store]", &format!("forward_auth = {written}\n[store]"));

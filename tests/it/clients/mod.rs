@@ -1,6 +1,7 @@
 //! Clients that are no browsers: what cloudflared does, step by step, and our own command line.
 
 mod cloudflared;
+mod command_line;
 
 mod discovery;
 mod exchange;
