@@ -247,20 +247,11 @@ pub fn because(
     identity: Option<&Identity>,
     refusal: &Refusal,
 ) -> Because<'static> {
-    let not_evaluated = identity.is_some_and(|known| {
-        let asked = application.policies.evaluations();
-        let mut failed = known
-            .evaluations
-            .iter()
-            .filter(|evaluation| evaluation.success.is_none());
-        failed.any(|failed| asked.iter().any(|evaluator| evaluator.gave(failed)))
-    });
     let groups_unknown = identity.is_some_and(|known| matches!(known.groups, Groups::Unknown { .. }));
     match refusal.reason {
         _ if application.broken.is_some() => Because::Broken,
         RefusalReason::Denied => Because::Blocked,
         _ if groups_unknown => Because::GroupsUnknown,
-        _ if not_evaluated => Because::NotEvaluated,
         RefusalReason::NotRuledOut => Because::Blocked,
         RefusalReason::NoPolicyMatched | RefusalReason::Unmet => Because::NoRule,
     }

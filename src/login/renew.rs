@@ -199,6 +199,10 @@ async fn grant(login: &Login, mut wishes: mpsc::Receiver<(Wish, oneshot::Sender<
 }
 
 async fn mint_anew(login: &Login, wish: &Wish) -> Renewed {
+    // An external evaluation is asked each time a token is issued: at the login page, where a person can wait for it.
+    if !wish.application.policies.evaluations().is_empty() {
+        return Renewed::Refused;
+    }
     let session = match login.lookup.settle(wish.session.clone()).await {
         Settled::Alive(session) => session,
         Settled::Gone => return Renewed::Refused,

@@ -119,12 +119,14 @@ pub(super) fn context(identity: &Identity, provider: IdpId, context: &str) -> Ou
     }
 }
 
-/// What an external evaluation said of the person. One that has not been asked can be.
+/// What an external evaluation said of the person. One that has not been asked can be, and one that gave no verdict can
+/// be asked once more.
 pub(super) fn evaluation(identity: &Identity, evaluate_url: &str, keys_url: &str) -> Outlook {
     let same = |known: &&Evaluation| known.evaluate_url == evaluate_url && known.keys_url == keys_url;
     // The last word counts.
-    match identity.evaluations.iter().rfind(same) {
-        Some(known) => Outlook::settled(known.success.map_or(Answer::Unknown, Answer::from)),
+    let last = identity.evaluations.iter().rfind(same);
+    match last.and_then(|known| known.success) {
+        Some(success) => Outlook::settled(Answer::from(success)),
         None => Outlook {
             worst: Answer::No,
             now: Answer::Unknown,

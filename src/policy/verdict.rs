@@ -39,7 +39,7 @@ pub enum Need {
         /// The context, such as `c1`.
         context: String,
     },
-    /// An external evaluation has not been asked about this session yet.
+    /// An external evaluation has not been asked about this session yet, or gave no verdict.
     Evaluation {
         /// Where to ask.
         evaluate_url: String,

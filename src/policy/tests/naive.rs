@@ -127,8 +127,8 @@ impl Reading<'_> {
                     .evaluations
                     .iter()
                     .find(|known| known.evaluate_url == *evaluate_url);
-                match (said, self.hope) {
-                    (Some(said), _) => said.success,
+                match (said.and_then(|said| said.success), self.hope) {
+                    (Some(success), _) => Some(success),
                     (None, Hope::Now) => None,
                     (None, hope) => Some(hope == Hope::Best),
                 }
@@ -553,7 +553,9 @@ proptest! {
                     *provider != identity.provider || identity.contexts.contains(context)
                 }
                 Need::Evaluation { evaluate_url, .. } => {
-                    identity.evaluations.iter().any(|said| said.evaluate_url == *evaluate_url)
+                    identity.evaluations.iter().any(|said| {
+                        said.evaluate_url == *evaluate_url && said.success.is_some()
+                    })
                 }
                 Need::Justification | Need::Approval => false,
             };

@@ -91,7 +91,7 @@ fn nothing_is_asked_for_where_it_would_not_help() {
 }
 
 #[test]
-fn an_evaluation_is_asked_for_once() {
+fn an_evaluation_is_asked_for_until_it_says_yes_or_no() {
     let mut excluded = policy("p", Decision::Allow, &[everyone()]);
     excluded.exclude = vec![evaluator(1)];
     let policies = [vec![requires("p", &[evaluator(1)])], vec![excluded]];
@@ -105,7 +105,7 @@ fn an_evaluation_is_asked_for_once() {
     for (success, required, excluded) in [
         (Some(true), "p", "no policy matched"),
         (Some(false), "no policy matched", "p"),
-        (None, "no policy matched", "no policy matched"),
+        (None, "external_evaluation for p", "external_evaluation for p"),
     ] {
         person.evaluations = vec![evaluated(1, success)];
         assert_eq!(decide(&policies[0], Some(&person), &office()), required);
@@ -125,7 +125,7 @@ fn a_deny_that_an_evaluation_could_rule_out_has_it_asked() {
     for (success, word) in [
         (Some(false), "allow"),
         (Some(true), "denied by deny"),
-        (None, "not ruled out by deny"),
+        (None, "external_evaluation for deny"),
     ] {
         person.evaluations = vec![evaluated(1, success)];
         assert_eq!(decide(&policies, Some(&person), &office()), word);
