@@ -3,6 +3,7 @@
 mod authority;
 mod certificates;
 mod countries;
+mod rules;
 mod tls_edge;
 
 use serde_json::Value;
