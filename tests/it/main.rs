@@ -28,6 +28,9 @@ mod login;
 mod manage;
 
 #[cfg(test)]
+mod policies;
+
+#[cfg(test)]
 mod proxy;
 
 #[cfg(test)]
