@@ -1,6 +1,6 @@
 //! From the text of a file to what it means, or to everything that is wrong with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read as _};
 use std::path::Path;
 
@@ -10,11 +10,11 @@ use super::declared::{Declaration, Declarations, DeclaredKind};
 use super::faults::{Fault, Faults};
 use super::names::Names;
 use super::organization::OrganizationConfig;
-use super::policies::Scope;
+use super::rules::Scope;
 use super::tree::{Keys, Node, Reader, Table};
 use super::{
-    Config, applications, authorities, clouds, cross, geo, listen, log, master_key, organization, outbound,
-    policies, providers, service_tokens, sources, store, upstreams,
+    Config, applications, authorities, clouds, cross, geo, groups, listen, lists, log, master_key,
+    organization, outbound, policies, providers, service_tokens, sources, store, upstreams,
 };
 use crate::model::idp::Cloud;
 use crate::model::upstream::Upstream;
@@ -47,13 +47,14 @@ const KEYS: Keys = Keys {
         "upstreams",
         "identity_providers",
         "service_tokens",
+        "lists",
+        "groups",
         "policies",
         "applications",
         "certificates",
     ],
     refused: &[
         ("api_tokens", "the API is not in this version"),
-        ("groups", "access groups are not in this version"),
         (
             "forward_auth",
             "forward-auth is a listener: it stands in [listen]",
@@ -244,9 +245,46 @@ fn declarations(
     whole(read.iter().all(Option::is_some));
     let tokens: Vec<Declaration> = read.into_iter().flatten().collect();
 
+    let none = BTreeSet::new();
+    let accepted = organization.map_or(&none, |organization| &organization.accept_unevaluated_selectors);
+    let mut list_names = Names::new(DeclaredKind::List, "list");
+    let read: Vec<_> = root
+        .list("lists")
+        .iter()
+        .map(|node| lists::read(node, &mut list_names))
+        .collect();
+    whole(read.iter().all(Option::is_some));
+    let lists: Vec<_> = read.into_iter().flatten().collect();
+
+    // Groups may refer to ones that stand below them: first their names, then their rules.
+    let mut group_names = Names::new(DeclaredKind::Group, "access group");
+    let read: Vec<_> = root
+        .list("groups")
+        .iter()
+        .map(|node| groups::heading(node, &mut group_names))
+        .collect();
+    whole(read.iter().all(Option::is_some));
     let scope = Scope {
         providers: &provider_names,
         known: &providers,
+        lists: &list_names,
+        known_lists: &lists,
+        service_tokens: &token_names,
+        groups: &group_names,
+        asking: &[],
+        accepted,
+    };
+    let read: Vec<_> = read
+        .into_iter()
+        .flatten()
+        .map(|heading| groups::read(heading, &scope))
+        .collect();
+    whole(read.iter().all(Option::is_some));
+    let groups: Vec<_> = read.into_iter().flatten().collect();
+    let asking = groups::asking(&groups);
+    let scope = Scope {
+        asking: &asking,
+        ..scope
     };
 
     let mut policy_names = policies::names();
@@ -284,6 +322,8 @@ fn declarations(
     let objects = providers
         .into_iter()
         .map(|provider| provider.declaration)
+        .chain(lists.into_iter().map(|list| list.declaration))
+        .chain(groups.into_iter().map(|group| group.declaration))
         .chain(authorities)
         .chain(tokens)
         .chain(policies)

@@ -1,16 +1,13 @@
-//! Policies, at the top of the file or inside an application, and their rules.
+//! Policies, at the top of the file or inside an application.
 
 use serde_json::{Map, Value, json};
 
 use super::applications::TOKEN_LIFE;
 use super::declared::{Declaration, DeclaredId, DeclaredKind, ObjectKey};
 use super::names::Names;
-use super::providers::Provider;
+use super::rules::{Rules, Scope};
 use super::tree::{Keys, Node, Table};
-use crate::model::address::AddressRange;
-use crate::model::email::{EmailAddress, EmailDomain};
-use crate::model::ids::ObjectId;
-use crate::model::selector::Selector;
+use crate::model::email::EmailAddress;
 
 const KEYS: Keys = Keys {
     known: &[
@@ -21,26 +18,39 @@ const KEYS: Keys = Keys {
         "require",
         "exclude",
         "session_duration",
+        "purpose_justification_required",
+        "purpose_justification_prompt",
+        "approval_required",
+        "approval_groups",
     ],
     refused: &[
         ("precedence", "the order in the file is the precedence"),
-        ("purpose_justification_required", NOT_YET),
-        ("purpose_justification_prompt", NOT_YET),
-        ("approval_required", NOT_YET),
-        ("approval_groups", NOT_YET),
         ("isolation_required", NOT_YET),
         ("mfa_config", NOT_YET),
         ("connection_rules", NOT_YET),
     ],
 };
-const NOT_YET: &str = "this version does not evaluate it yet";
-const DECISIONS: &[(&str, bool)] = &[("allow", true), ("deny", true), ("bypass", false)];
-
-/// What rules may refer to.
-pub(super) struct Scope<'s> {
-    pub(super) providers: &'s Names,
-    pub(super) known: &'s [Provider],
-}
+const APPROVAL_KEYS: Keys = Keys {
+    known: &[
+        "approvals_needed",
+        "email_addresses",
+        "email_list",
+        "email_list_uuid",
+    ],
+    refused: &[],
+};
+/// More approvers than that cannot be written into one group.
+const MOST_APPROVALS: u16 = 100;
+const NOT_YET: &str = "this version does not evaluate it";
+const NOBODY_SIGNS_IN: &str = "a bypass policy knows nobody: there is no sign-in";
+const MACHINES_ONLY: &str = "a Service Auth policy knows machines only: there is no sign-in";
+/// Decisions, and why rules about persons have no place there.
+const DECISIONS: &[(&str, Option<&str>)] = &[
+    ("allow", None),
+    ("deny", None),
+    ("bypass", Some(NOBODY_SIGNS_IN)),
+    ("non_identity", Some(MACHINES_ONLY)),
+];
 
 /// A policy that applications refer to by name.
 pub(super) fn read(node: &Node<'_>, scope: &Scope<'_>, names: &mut Names) -> Option<Declaration> {
@@ -92,35 +102,27 @@ fn policy(
     let decision = table
         .need("decision", "write decision = \"allow\"")
         .and_then(|node| decision(&node));
-    let include = table.need(
-        "include",
-        "write include = [{ everyone = {} }] or who else may come",
-    );
-    if let Some(node) = &include
-        && node.array().is_some_and(|rules| rules.is_empty())
-    {
-        node.fault("nobody is included", "write at least one rule");
+    let mut rules = Rules::of(table, scope, decision.and_then(|(_, nobody)| nobody));
+    if decision.is_some_and(|(word, _)| word == "non_identity") {
+        refuse_everyone(table);
     }
-    let mut rules = Rules {
+    let session_duration = table
+        .node("session_duration")
+        .map(|node| Some(TOKEN_LIFE.parse(&node)?.as_str().into()));
+    let asks = asks(
+        table,
         scope,
-        identity_allowed: decision.is_none_or(|(_, identity)| identity),
-        body: Map::new(),
-        references: Vec::new(),
-        complete: include.is_some(),
-    };
-    for list in ["include", "require", "exclude"] {
-        if let Some(node) = table.node(list) {
-            rules.read(list, &node);
-        }
-    }
-    let session_duration = table.node("session_duration").map(|node| TOKEN_LIFE.parse(&node));
+        decision.map(|(word, _)| word),
+        &mut rules.references,
+    );
     let (name, (decision, _)) = (name?, decision?);
     let mut body = json!({ "name": name, "decision": decision });
     if let Value::Object(body) = &mut body {
         body.append(&mut rules.body);
         if let Some(duration) = session_duration {
-            body.insert("session_duration".to_owned(), duration?.as_str().into());
+            body.insert("session_duration".to_owned(), duration?);
         }
+        body.append(&mut asks?);
     }
     Some(Declaration {
         key: key?,
@@ -133,178 +135,131 @@ fn policy(
     .filter(|_| rules.complete)
 }
 
-fn decision<'t>(node: &Node<'t>) -> Option<(&'t str, bool)> {
+fn decision<'t>(node: &Node<'t>) -> Option<(&'t str, Option<&'static str>)> {
     let text = node.text()?;
-    match text {
-        "non_identity" => {
-            node.fault(
-                "Service Auth needs service tokens, which are not in this version",
-                "write allow, deny or bypass",
-            );
-            None
-        }
-        "block" => {
-            node.fault("\"block\" is spelled deny", "write deny");
-            None
-        }
-        _ => node.one_of(DECISIONS).map(|identity| (text, identity)),
-    }
-}
-
-/// The rules of one policy as far as they have been read.
-struct Rules<'s> {
-    scope: &'s Scope<'s>,
-    identity_allowed: bool,
-    body: Map<String, Value>,
-    references: Vec<(String, ObjectKey)>,
-    complete: bool,
-}
-
-impl Rules<'_> {
-    fn read(&mut self, list: &str, node: &Node<'_>) {
-        let Some(nodes) = node.array() else {
-            self.complete = false;
-            return;
-        };
-        let mut rules = Vec::with_capacity(nodes.len());
-        for (index, node) in nodes.iter().enumerate() {
-            match self.rule(node, &format!("/{list}/{index}")) {
-                Some(rule) => rules.push(rule),
-                None => self.complete = false,
-            }
-        }
-        self.body.insert(list.to_owned(), rules.into());
-    }
-
-    fn rule(&mut self, node: &Node<'_>, pointer: &str) -> Option<Value> {
-        let entries = node.any_table()?.nodes();
-        let [(selector, inner)] = entries.as_slice() else {
-            node.fault(
-                format!("a rule has one selector, not {}", entries.len()),
-                "write each rule in its own braces: { email = { email = \"ada@example.com\" } }",
-            );
-            return None;
-        };
-        if !self.identity_allowed && IDENTITY_SELECTORS.contains(selector) {
-            inner.fault(
-                "a bypass policy knows nobody: there is no sign-in",
-                "write { everyone = {} } or { ip = … }, or decision = \"allow\"",
-            );
-            return None;
-        }
-        let body = match *selector {
-            "everyone" => everyone(inner),
-            "email" => email(inner),
-            "email_domain" => email_domain(inner),
-            "azureAD" => self.group(inner, pointer),
-            "ip" => address(inner),
-            other => {
-                unknown(inner, other);
-                None
-            }
-        };
-        Some(json!({ *selector: body? }))
-    }
-
-    fn group(&mut self, node: &Node<'_>, pointer: &str) -> Option<Value> {
-        const GROUP: Keys = Keys {
-            known: &["id", "identity_provider", "identity_provider_id"],
-            refused: &[],
-        };
-        let table = node.table(&GROUP)?;
-        let id: Option<ObjectId> = table
-            .need("id", "write the Object ID of the group in Entra")
-            .and_then(|node| node.parsed("write the Object ID of the group in Entra, a UUID"));
-        let provider = match (
-            table.node("identity_provider"),
-            table.node("identity_provider_id"),
-        ) {
-            (Some(_), Some(second)) => {
-                second.fault("the provider is named twice", "keep one of the two");
-                None
-            }
-            (Some(reference), None) | (None, Some(reference)) => self.scope.providers.find(&reference),
-            (None, None) => self.scope.providers.only(node, "identity_provider"),
-        };
-        let (id, provider) = (id?, provider?);
-        let without_groups = self
-            .scope
-            .known
-            .iter()
-            .any(|known| known.declaration.key == provider && !known.groups);
-        if without_groups {
-            node.warn(
-                "this provider does not read groups, so that the rule holds for nobody",
-                "write support_groups = true in the provider's config",
-            );
-        }
-        self.references
-            .push((format!("{pointer}/azureAD/identity_provider_id"), provider));
-        Some(json!({ "id": id, "identity_provider_id": null }))
-    }
-}
-
-/// The selectors that this version evaluates.
-const SELECTORS: &[&str] = &["everyone", "email", "email_domain", "azureAD", "ip"];
-/// Those of them that ask who somebody is.
-const IDENTITY_SELECTORS: &[&str] = &["email", "email_domain", "azureAD"];
-
-fn everyone(node: &Node<'_>) -> Option<Value> {
-    node.table(&Keys {
-        known: &[],
-        refused: &[],
-    })?;
-    Some(json!({}))
-}
-
-fn email(node: &Node<'_>) -> Option<Value> {
-    const EMAIL: Keys = Keys {
-        known: &["email"],
-        refused: &[],
-    };
-    let node = node
-        .table(&EMAIL)?
-        .need("email", "write { email = { email = \"ada@example.com\" } }")?;
-    node.parsed::<EmailAddress>("write ada@example.com")?;
-    Some(json!({ "email": node.text()? }))
-}
-
-fn email_domain(node: &Node<'_>) -> Option<Value> {
-    const DOMAIN: Keys = Keys {
-        known: &["domain"],
-        refused: &[],
-    };
-    let mend = "write { email_domain = { domain = \"example.com\" } }";
-    let node = node.table(&DOMAIN)?.need("domain", mend)?;
-    let text = node.text()?;
-    if text.parse::<EmailDomain>().is_err() {
-        node.fault(format!("\"{text}\" is no domain"), "write example.com, without @");
+    if text == "block" {
+        node.fault("\"block\" is spelled deny", "write deny");
         return None;
     }
-    Some(json!({ "domain": text }))
+    node.one_of(DECISIONS).map(|nobody| (text, nobody))
 }
 
-fn address(node: &Node<'_>) -> Option<Value> {
-    const ADDRESS: Keys = Keys {
-        known: &["ip"],
-        refused: &[],
-    };
-    let mend = "write { ip = { ip = \"198.51.100.0/24\" } }";
-    let node = node.table(&ADDRESS)?.need("ip", mend)?;
-    node.parsed::<AddressRange>(mend)?;
-    Some(json!({ "ip": node.text()? }))
+/// Whoever may come without a token and without a sign-in may come by bypass, and then it is said so.
+fn refuse_everyone(table: &Table<'_>) {
+    let required = table.list("require");
+    let everyone = table.list("include").into_iter().find(|rule| {
+        let entries = rule.is_table().then(|| rule.any_table()).flatten();
+        entries.is_some_and(|entries| entries.node("everyone").is_some())
+    });
+    if let Some(node) = everyone.filter(|_| required.is_empty()) {
+        node.fault(
+            "everyone would need no service token",
+            "require one, or write decision = \"bypass\"",
+        );
+    }
 }
 
-fn unknown(node: &Node<'_>, selector: &str) {
-    let later = Selector::EVALUATED.contains(&selector);
-    let reason = if later {
-        format!("this version does not evaluate the selector {selector} yet")
-    } else {
-        format!("there is no selector {selector}")
+/// What the policy asks of people besides being who they are.
+fn asks(
+    table: &Table<'_>,
+    scope: &Scope<'_>,
+    decision: Option<&str>,
+    references: &mut Vec<(String, ObjectKey)>,
+) -> Option<Map<String, Value>> {
+    let mut read: Vec<(&str, Option<Value>)> = Vec::new();
+    let mut asked = Vec::new();
+    for key in ["purpose_justification_required", "approval_required"] {
+        let Some(node) = table.node(key) else { continue };
+        let flag = node.boolean();
+        if flag == Some(true) {
+            asked.push(key);
+            if decision.is_some_and(|decision| decision != "allow") {
+                node.fault("only a policy of decision allow can ask for it", "leave it out");
+            }
+        }
+        read.push((key, flag.map(Value::from)));
+    }
+    if let Some(node) = table.node("purpose_justification_prompt") {
+        read.push(("purpose_justification_prompt", node.text().map(Value::from)));
+    }
+    match table.node("approval_groups") {
+        Some(node) => read.push(("approval_groups", approval_groups(&node, scope, references))),
+        None if asked.contains(&"approval_required") => {
+            table.need(
+                "approval_groups",
+                "write approval_groups = [{ approvals_needed = 1, email_addresses = [\"boss@example.com\"] }]",
+            );
+            return None;
+        }
+        None => {}
+    }
+    let read = read
+        .into_iter()
+        .map(|(key, value)| Some((key.to_owned(), value?)));
+    read.collect()
+}
+
+fn approval_groups(
+    node: &Node<'_>,
+    scope: &Scope<'_>,
+    references: &mut Vec<(String, ObjectKey)>,
+) -> Option<Value> {
+    let groups: Vec<Option<Value>> = node
+        .array()?
+        .iter()
+        .enumerate()
+        .map(|(index, node)| {
+            let pointer = format!("/approval_groups/{index}/email_list_uuid");
+            approval_group(node, scope, &pointer, references)
+        })
+        .collect();
+    if groups.is_empty() {
+        node.fault("nobody may give leave", "name approvers");
+        return None;
+    }
+    groups.into_iter().collect::<Option<Vec<_>>>().map(Value::from)
+}
+
+fn approval_group(
+    node: &Node<'_>,
+    scope: &Scope<'_>,
+    pointer: &str,
+    references: &mut Vec<(String, ObjectKey)>,
+) -> Option<Value> {
+    let table = node.table(&APPROVAL_KEYS)?;
+    let mut body = json!({ "approvals_needed": 1 });
+    let Value::Object(entries) = &mut body else {
+        return None;
     };
-    let mend = match super::suggest::closest(selector, SELECTORS.iter().copied()) {
-        Some(known) if !later => format!("did you mean {known}?"),
-        _ => format!("use {}", SELECTORS.join(", ")),
-    };
-    node.fault(reason, mend);
+    if let Some(needed) = table.node("approvals_needed") {
+        entries.insert(
+            "approvals_needed".to_owned(),
+            needed
+                .whole_number(1..=MOST_APPROVALS, "write approvals_needed = 1")?
+                .into(),
+        );
+    }
+    if let Some(addresses) = table.node("email_addresses") {
+        let read: Vec<Option<Value>> = addresses
+            .array()?
+            .iter()
+            .map(|node| {
+                node.parsed::<EmailAddress>("write boss@example.com")?;
+                node.text().map(Value::from)
+            })
+            .collect();
+        let read: Option<Vec<Value>> = read.into_iter().collect();
+        entries.insert("email_addresses".to_owned(), read?.into());
+    }
+    if let Some(list) = table.node("email_list").or_else(|| table.node("email_list_uuid")) {
+        references.push((pointer.to_owned(), scope.lists.find(&list)?));
+        entries.insert("email_list_uuid".to_owned(), Value::Null);
+    } else if table.list("email_addresses").is_empty() {
+        node.fault(
+            "nobody of this group may give leave",
+            "write email_addresses = [\"boss@example.com\"] or email_list = \"a list's name\"",
+        );
+        return None;
+    }
+    Some(body)
 }

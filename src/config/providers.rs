@@ -61,6 +61,23 @@ pub(super) struct Provider {
     pub(super) groups: bool,
 }
 
+impl Provider {
+    /// Whether a switch of its settings is on.
+    pub(super) fn is_on(&self, key: &str) -> bool {
+        self.setting(key) == Some(&Value::Bool(true))
+    }
+
+    /// Whether it copies a claim into identities.
+    pub(super) fn copies(&self, claim: &str) -> bool {
+        let claims = self.setting("claims").and_then(Value::as_array);
+        claims.is_some_and(|claims| claims.iter().any(|copied| copied == claim))
+    }
+
+    fn setting(&self, key: &str) -> Option<&Value> {
+        self.declaration.body.get("config")?.get(key)
+    }
+}
+
 pub(super) fn read(node: &Node<'_>, clouds: &BTreeMap<String, Cloud>, names: &mut Names) -> Option<Provider> {
     let table = node.table(&KEYS)?;
     let name = table

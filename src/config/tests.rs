@@ -511,7 +511,11 @@ fn mistakes_in_policies_are_told() {
         ),
         (
             policy("decision = \"non_identity\"\ninclude = [{ everyone = {} }]"),
-            "policies[0].decision: Service Auth needs service tokens, which are not in this version",
+            "policies[0].include[0]: everyone would need no service token",
+        ),
+        (
+            policy("decision = \"non_identity\"\ninclude = [{ auth_method = { auth_method = \"mfa\" } }]"),
+            "policies[0].include[0].auth_method: a Service Auth policy knows machines only: there is no sign-in",
         ),
         (
             policy("decision = \"bypass\"\ninclude = [{ email = { email = \"a@b.example\" } }]"),
@@ -530,6 +534,258 @@ fn mistakes_in_policies_are_told() {
         (
             policy("decision = \"allow\"\ninclude = [{ email_domian = { domain = \"b.example\" } }]"),
             "policies[0].include[0].email_domian: there is no selector email_domian",
+        ),
+    ]);
+}
+
+#[test]
+fn mistakes_in_rules_are_told() {
+    let rule = |rule: &str| {
+        format!(
+            "{PROVIDER}[[policies]]\nname = \"p\"\ndecision = \"allow\"\ninclude = [{{ everyone = {{}} }}]\nrequire = [{rule}]\n"
+        )
+    };
+    let evaluation = "{ external_evaluation = { evaluate_url = \"http://e.example.com\", keys_url = \"https://e.example.com\" } }";
+    let place = |rest: &str| format!("policies[0].require[0].{rest}");
+    for (written, told) in [
+        (
+            "{ geo = { country_code = \"Sweden\" } }",
+            "geo.country_code: a country is two letters, such as SE (ISO 3166-1 alpha-2)",
+        ),
+        (
+            "{ ip = { ip = \"10.0.0.0/33\" } }",
+            "ip.ip: an address or a range such as 198.51.100.0/24 is needed",
+        ),
+        (
+            "{ email_list = { id = \"nobody\" } }",
+            "email_list.id: no list is called \"nobody\"",
+        ),
+        ("{ group = {} }", "group.id: missing"),
+        (
+            "{ service_token = { token_id = \"ci\" } }",
+            "service_token.token_id: no service token is called \"ci\"",
+        ),
+        (
+            "{ login_method = { id = \"Entra\" } }",
+            "login_method.id: no identity provider is called \"Entra\"",
+        ),
+        (
+            "{ auth_context = { ac_id = \"c0\" } }",
+            "auth_context.ac_id: \"c0\" is no authentication context",
+        ),
+        (
+            "{ azureAD = { id = \"a1000001-1111-4a11-8a11\\n\" } }",
+            "azureAD.id: the object id of a group is needed, a UUID, or the group's name",
+        ),
+        (
+            "{ oidc = { claim_name = \"dept\" } }",
+            "oidc.claim_value: missing",
+        ),
+        (
+            evaluation,
+            "external_evaluation.evaluate_url: \"http://e.example.com\" cannot be asked",
+        ),
+        (
+            "{ common_name = { name = \"x\" } }",
+            "common_name.name: unknown key",
+        ),
+        (
+            "{ device_posture = { integration_uid = \"x\" } }",
+            "device_posture: this version does not evaluate device_posture",
+        ),
+        ("{ gep = {} }", "gep: there is no selector gep"),
+    ] {
+        let all = told_all(&rule(written));
+        assert!(all.contains(&place(told)), "{written}: {all:?}");
+    }
+}
+
+#[test]
+fn rules_that_hold_for_nobody_are_warned_of() {
+    let rule = |rule: &str| {
+        format!("{PROVIDER}[[policies]]\nname = \"p\"\ndecision = \"allow\"\ninclude = [{rule}]\n")
+    };
+    for (written, told) in [
+        ("{ azureAD = { id = \"Engineering\" } }", "is the name of a group"),
+        (
+            "{ auth_context = { ac_id = \"c1\" } }",
+            "is not asked for authentication contexts",
+        ),
+        (
+            "{ oidc = { claim_name = \"dept\", claim_value = \"eng\" } }",
+            "does not copy the claim dept",
+        ),
+    ] {
+        let warnings = told_all(&rule(written));
+        assert!(
+            warnings.iter().any(|warning| warning.contains(told)),
+            "{warnings:?}"
+        );
+    }
+    let accepting = SMALL.replace(
+        "auth_url =",
+        "accept_unevaluated_selectors = [\"device_posture\"]\nauth_url =",
+    );
+    let text = format!(
+        "{accepting}{}",
+        rule("{ device_posture = { integration_uid = \"x\", levels = [1, 2.5, true] } }")
+    );
+    let config = load_with(&text, &BTreeMap::new()).unwrap();
+    assert!(
+        config.warnings[0]
+            .reason
+            .contains("device_posture is never evaluated")
+    );
+    let objects = config.declarations.resolve(&account());
+    let policy = objects
+        .iter()
+        .find(|object| object.kind == DeclaredKind::Policy)
+        .unwrap();
+    assert_eq!(
+        policy.body["include"],
+        json!([{ "device_posture": { "integration_uid": "x", "levels": [1, 2.5, true] } }])
+    );
+    let unknown = SMALL.replace(
+        "auth_url =",
+        "accept_unevaluated_selectors = [\"geo\"]\nauth_url =",
+    );
+    assert!(
+        load_with(&unknown, &BTreeMap::new())
+            .unwrap_err()
+            .to_string()
+            .contains("\"geo\" is not one of device_posture")
+    );
+}
+
+fn told_all(more: &str) -> Vec<String> {
+    told(load_small(more))
+}
+
+#[test]
+fn lists_and_access_groups_are_declared_and_referred_to_by_name() {
+    let text = format!(
+        r#"{PROVIDER}
+[[groups]]
+name = "all"
+include = [{{ group = {{ id = "crew" }} }}]
+exclude = [{{ ip_list = {{ id = "outside" }} }}]
+[[groups]]
+name = "crew"
+is_default = true
+include = [{{ email_list = {{ id = "team" }} }}, {{ login_method = {{ id = "Entra ID" }} }}]
+[[lists]]
+name = "team"
+type = "EMAIL"
+items = ["Ada@example.com", {{ value = "bob@example.com", description = "Bob" }}]
+[[lists]]
+name = "outside"
+type = "IP"
+items = ["203.0.113.0/24"]
+[[policies]]
+name = "crew"
+decision = "allow"
+include = [{{ group = {{ id = "all" }} }}]
+purpose_justification_required = true
+purpose_justification_prompt = "Why?"
+approval_required = true
+approval_groups = [{{ approvals_needed = 2, email_addresses = ["a@example.com", "b@example.com"] }}, {{ email_list = "team" }}]
+"#
+    );
+    let objects = load_small(&text).unwrap().declarations.resolve(&account());
+    let of = |kind, name: &str| {
+        objects
+            .iter()
+            .find(|object| object.kind == kind && object.name == name)
+            .unwrap()
+    };
+    let (team, outside) = (of(DeclaredKind::List, "team"), of(DeclaredKind::List, "outside"));
+    assert_eq!(
+        team.body,
+        json!({ "name": "team", "type": "EMAIL", "items": [
+            { "value": "Ada@example.com" }, { "value": "bob@example.com", "description": "Bob" },
+        ] })
+    );
+    let provider = of(DeclaredKind::IdentityProvider, "Entra ID");
+    let crew = of(DeclaredKind::Group, "crew");
+    assert_eq!(
+        crew.body,
+        json!({ "name": "crew", "is_default": true, "include": [
+            { "email_list": { "id": team.id.to_string() } },
+            { "login_method": { "id": provider.id.to_string() } },
+        ] })
+    );
+    let all = of(DeclaredKind::Group, "all");
+    assert_eq!(
+        all.body,
+        json!({ "name": "all", "include": [{ "group": { "id": crew.id.to_string() } }],
+            "exclude": [{ "ip_list": { "id": outside.id.to_string() } }] })
+    );
+    assert_eq!(
+        of(DeclaredKind::Policy, "crew").body,
+        json!({ "name": "crew", "decision": "allow", "include": [{ "group": { "id": all.id.to_string() } }],
+            "purpose_justification_required": true, "purpose_justification_prompt": "Why?",
+            "approval_required": true, "approval_groups": [
+                { "approvals_needed": 2, "email_addresses": ["a@example.com", "b@example.com"] },
+                { "approvals_needed": 1, "email_list_uuid": team.id.to_string() },
+            ] })
+    );
+}
+
+#[test]
+fn mistakes_in_lists_and_access_groups_are_told() {
+    let group = |name: &str, include: &str| format!("[[groups]]\nname = \"{name}\"\ninclude = [{include}]\n");
+    let list = |rest: &str| format!("[[lists]]\nname = \"l\"\n{rest}\n");
+    let policy = |decision: &str, rest: &str| {
+        format!("[[policies]]\nname = \"p\"\ndecision = \"{decision}\"\n{rest}\n")
+    };
+    let in_group = "{ group = { id = \"b\" } }";
+    assert_told([
+        (
+            list("type = \"EMAIL\"\nitems = [\"nobody\"]"),
+            "lists[0].items[0]: an e-mail address such as ada@example.com is needed",
+        ),
+        (
+            list("type = \"SERIAL\"\nitems = []"),
+            "lists[0].type: \"SERIAL\" is not one of EMAIL, IP",
+        ),
+        (list("type = \"IP\""), "lists[0].items: missing"),
+        (
+            list("type = \"IP\"\nitems = [\"10.0.0.0/8\"]") + &group("a", "{ email_list = { id = \"l\" } }"),
+            "groups[0].include[0].email_list: this list is of type IP",
+        ),
+        (group("a", ""), "groups[0].include: nobody is included"),
+        (
+            group("a", in_group) + &group("b", "{ group = { id = \"a\" } }") + &group("c", in_group),
+            "groups[0]: this access group refers to itself, directly or through others",
+        ),
+        (
+            group("b", "{ email_domain = { domain = \"example.com\" } }")
+                + &policy("bypass", &format!("include = [{in_group}]")),
+            "policies[0].include[0].group: a bypass policy knows nobody: there is no sign-in",
+        ),
+        (
+            group("a", in_group)
+                + &group("b", "{ email_domain = { domain = \"example.com\" } }")
+                + &policy("non_identity", "include = [{ group = { id = \"a\" } }]"),
+            "policies[0].include[0].group: a Service Auth policy knows machines only: there is no sign-in",
+        ),
+        (
+            policy("allow", "include = [{ everyone = {} }]\napproval_required = true"),
+            "policies[0].approval_groups: missing",
+        ),
+        (
+            policy(
+                "allow",
+                "include = [{ everyone = {} }]\napproval_groups = [{ approvals_needed = 1 }]",
+            ),
+            "policies[0].approval_groups[0]: nobody of this group may give leave",
+        ),
+        (
+            policy(
+                "deny",
+                "include = [{ everyone = {} }]\npurpose_justification_required = true",
+            ),
+            "policies[0].purpose_justification_required: only a policy of decision allow can ask for it",
         ),
     ]);
 }

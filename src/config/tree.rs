@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use serde_json::Value;
 use toml::de::{DeTable, DeValue};
 
 use super::Surroundings;
@@ -223,6 +224,11 @@ impl<'t> Node<'t> {
         number
     }
 
+    /// The value as JSON. Dates become text.
+    pub(super) fn json(&self) -> Value {
+        json(self.value)
+    }
+
     pub(super) fn array(&self) -> Option<Vec<Node<'t>>> {
         let Some(array) = self.value.as_array() else {
             self.wrong_type("a list", "put it in square brackets");
@@ -277,6 +283,26 @@ impl<'t> Node<'t> {
             DeValue::Table(_) => "a table",
         };
         self.fault(format!("{wanted} is needed, not {found}"), mend);
+    }
+}
+
+fn json(value: &DeValue<'_>) -> Value {
+    match value {
+        DeValue::String(text) => Value::from(&**text),
+        DeValue::Boolean(flag) => Value::from(*flag),
+        DeValue::Datetime(time) => Value::from(time.to_string()),
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .map_or_else(|_| Value::from(number.as_str()), Value::from),
+        DeValue::Float(number) => number
+            .as_str()
+            .parse::<f64>()
+            .map_or_else(|_| Value::from(number.as_str()), Value::from),
+        DeValue::Array(items) => items.iter().map(|item| json(item.get_ref())).collect(),
+        DeValue::Table(entries) => {
+            let entries = entries.iter();
+            let entries = entries.map(|(key, value)| (key.get_ref().to_string(), json(value.get_ref())));
+            Value::Object(entries.collect())
+        }
     }
 }
 
