@@ -194,7 +194,10 @@ async fn named(
 
 fn verdict(verdict: &Verdict) -> (&'static str, String) {
     match verdict {
-        Verdict::Permit(permit) => ("permit", format!("may enter, by the policy \"{}\"", permit.policy_name())),
+        Verdict::Permit(permit) => (
+            "permit",
+            format!("may enter, by the policy \"{}\"", permit.policy_name()),
+        ),
         Verdict::SignIn => ("sign_in", "is sent to sign in".to_owned()),
         Verdict::StepUp(step_up) => (
             "step_up",
@@ -206,8 +209,13 @@ fn verdict(verdict: &Verdict) -> (&'static str, String) {
         ),
         Verdict::Refuse(refusal) => {
             let by = refusal.policy.as_ref();
-            let by = by.map_or_else(String::new, |policy| format!(", by the policy \"{}\"", policy.name));
-            ("refuse", format!("is refused: {}{by}", refusal.reason.word().replace('_', " ")))
+            let by = by.map_or_else(String::new, |policy| {
+                format!(", by the policy \"{}\"", policy.name)
+            });
+            (
+                "refuse",
+                format!("is refused: {}{by}", refusal.reason.word().replace('_', " ")),
+            )
         }
     }
 }
@@ -248,7 +256,9 @@ fn in_text(application: &ProtectedApplication, question: &Question, explained: &
                 _ => rule.rule.name() == "geo",
             });
         if missing && asked {
-            text.push_str(&format!("  rules about the {what} are unknown; {flag} gives it\n"));
+            text.push_str(&format!(
+                "  rules about the {what} are unknown; {flag} gives it\n"
+            ));
         }
     }
     for policy in &explained.explanation.policies {

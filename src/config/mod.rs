@@ -26,6 +26,7 @@ mod master_key;
 mod names;
 mod policies;
 mod providers;
+mod refusals;
 mod secret;
 mod service_tokens;
 mod sources;

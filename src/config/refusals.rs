@@ -18,7 +18,9 @@ const LONGEST: usize = 300;
 
 pub(super) fn read(node: &Node<'_>) -> Option<Refusals> {
     let table = node.table(&KEYS)?;
-    let told = table.node("tell").map_or(Some(Told::default()), |node| node.one_of(TELL));
+    let told = table
+        .node("tell")
+        .map_or(Some(Told::default()), |node| node.one_of(TELL));
     let mut refusals = Refusals {
         told: told?,
         ..Refusals::default()
@@ -42,7 +44,10 @@ pub(super) fn read(node: &Node<'_>) -> Option<Refusals> {
                 refusals.words.insert(kind, text.to_owned());
             }
             Some(_) => {
-                node.fault("the sentence is too long, or has line breaks", "300 characters of one line are taken");
+                node.fault(
+                    "the sentence is too long, or has line breaks",
+                    "300 characters of one line are taken",
+                );
                 whole = false;
             }
             None => whole = false,

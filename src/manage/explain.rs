@@ -89,7 +89,9 @@ pub async fn explained(
         now_ms,
         ..RequestFacts::default()
     };
-    let outcomes = identity.as_ref().map(|identity| application.policies.outcomes(identity));
+    let outcomes = identity
+        .as_ref()
+        .map(|identity| application.policies.outcomes(identity));
     let verdict = application.policies.decide(outcomes.as_ref(), &facts);
     let explanation = explain(
         &application.policy_docs,
@@ -119,7 +121,10 @@ async fn last_login(
         let Some(session) = store.sessions_of(user.id).await?.into_iter().next() else {
             continue;
         };
-        if newest.as_ref().is_none_or(|known| known.created_ms < session.created_ms) {
+        if newest
+            .as_ref()
+            .is_none_or(|known| known.created_ms < session.created_ms)
+        {
             newest = Some(session);
         }
     }
@@ -127,12 +132,7 @@ async fn last_login(
 }
 
 /// Somebody of whom only the address is known. Whatever else a rule asks is unknown.
-fn address_only(
-    snapshot: &Snapshot,
-    user: &EmailAddress,
-    provider: Option<IdpId>,
-    now_ms: i64,
-) -> Identity {
+fn address_only(snapshot: &Snapshot, user: &EmailAddress, provider: Option<IdpId>, now_ms: i64) -> Identity {
     let only = match snapshot.providers.len() {
         1 => snapshot.providers.keys().next().copied(),
         _ => None,

@@ -84,7 +84,10 @@ impl FromStr for RequirementKind {
     type Err = NoSuchKind;
 
     fn from_str(word: &str) -> Result<Self, NoSuchKind> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == word).ok_or(NoSuchKind)
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == word)
+            .ok_or(NoSuchKind)
     }
 }
 

@@ -33,7 +33,10 @@ impl Explanation {
             .filter(|policy| policy.decision == Decision::Allow)
             .map(|policy| self.of_policy(policy));
         let unmet = |asked: &Vec<Requirement>| {
-            asked.iter().filter(|requirement| requirement.met != Answer::Yes).count()
+            asked
+                .iter()
+                .filter(|requirement| requirement.met != Answer::Yes)
+                .count()
         };
         allowing.min_by_key(unmet).unwrap_or_default()
     }
@@ -49,7 +52,9 @@ impl Explanation {
         for rule in of(RuleList::Require).filter(|rule| rule.rule != Selector::Everyone) {
             asked.push(self.one_of(&[rule]));
         }
-        let except = of(RuleList::Exclude).map(|rule| rule.answer).fold(Answer::No, Answer::or);
+        let except = of(RuleList::Exclude)
+            .map(|rule| rule.answer)
+            .fold(Answer::No, Answer::or);
         // An exception that does not apply is nobody's business.
         if except != Answer::No {
             asked.push(Requirement {
@@ -102,7 +107,7 @@ impl Explanation {
             }
             Selector::AzureAd { id, .. } => {
                 if let DirectoryGroup::Name(name) = id {
-                    requirement.names.push(name.clone());
+                    requirement.names.push(name.to_string());
                 }
                 RequirementKind::Group
             }
@@ -174,15 +179,27 @@ mod tests {
         use RuleList::{Include, Require};
         let far = policy(
             Decision::Allow,
-            vec![rule(Include, Selector::Certificate, Answer::No), rule(Require, country(), Answer::No)],
+            vec![
+                rule(Include, Selector::Certificate, Answer::No),
+                rule(Require, country(), Answer::No),
+            ],
         );
         let near = policy(
             Decision::Allow,
-            vec![rule(Include, domain(), Answer::Yes), rule(Require, country(), Answer::Unknown)],
+            vec![
+                rule(Include, domain(), Answer::Yes),
+                rule(Require, country(), Answer::Unknown),
+            ],
         );
-        let denying = policy(Decision::Deny, vec![rule(Include, Selector::Everyone, Answer::Yes)]);
+        let denying = policy(
+            Decision::Deny,
+            vec![rule(Include, Selector::Everyone, Answer::Yes)],
+        );
         let asked = told(vec![denying, far, near]);
-        let short: Vec<_> = asked.iter().map(|asked| (asked.kinds.clone(), asked.met)).collect();
+        let short: Vec<_> = asked
+            .iter()
+            .map(|asked| (asked.kinds.clone(), asked.met))
+            .collect();
         assert_eq!(
             short,
             [
@@ -198,12 +215,18 @@ mod tests {
         let but = |answer| {
             told(vec![policy(
                 Decision::Allow,
-                vec![rule(Include, Selector::Everyone, Answer::Yes), rule(Exclude, domain(), answer)],
+                vec![
+                    rule(Include, Selector::Everyone, Answer::Yes),
+                    rule(Exclude, domain(), answer),
+                ],
             )])
         };
         assert_eq!(but(Answer::No), []);
         let told = but(Answer::Yes);
-        assert_eq!((told[0].kinds.as_slice(), told[0].met), (&[RequirementKind::Exception][..], Answer::No));
+        assert_eq!(
+            (told[0].kinds.as_slice(), told[0].met),
+            (&[RequirementKind::Exception][..], Answer::No)
+        );
         assert!(told[0].names.is_empty());
     }
 

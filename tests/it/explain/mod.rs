@@ -32,10 +32,14 @@ async fn a_person_refused_sees_what_was_not_met_and_no_name() {
 async fn a_program_refused_is_told_the_same() {
     let mut world = World::start().await;
     let mut alice = world.signed_in(ALICE, &["wiki"]).await;
-    world.declare(|plan| plan.wiki_policies(&DEMANDING.replace('@', STAFF))).await;
+    world
+        .declare(|plan| plan.wiki_policies(&DEMANDING.replace('@', STAFF)))
+        .await;
     let mut refused = None;
     for _ in 0..100 {
-        let reply = alice.fetch(&world.host("wiki"), "/", &[("Accept", "application/json")]).await;
+        let reply = alice
+            .fetch(&world.host("wiki"), "/", &[("Accept", "application/json")])
+            .await;
         if reply.status == 403 {
             refused = Some(reply);
             break;
@@ -44,8 +48,18 @@ async fn a_program_refused_is_told_the_same() {
     }
     let body: Value = serde_json::from_str(&refused.expect("a refusal").text()).unwrap();
     let asked = body["requirements"].as_array().unwrap();
-    let met: Vec<_> = asked.iter().map(|asked| (asked["kinds"][0].as_str().unwrap(), asked["met"].as_bool())).collect();
-    assert_eq!(met, [("account", Some(true)), ("email_domain", Some(true)), ("network", Some(false))]);
+    let met: Vec<_> = asked
+        .iter()
+        .map(|asked| (asked["kinds"][0].as_str().unwrap(), asked["met"].as_bool()))
+        .collect();
+    assert_eq!(
+        met,
+        [
+            ("account", Some(true)),
+            ("email_domain", Some(true)),
+            ("network", Some(false))
+        ]
+    );
 }
 
 #[tokio::test]
@@ -60,7 +74,10 @@ async fn the_operator_decides_how_much_is_told_and_in_which_words() {
     let names = refused("[refusals]\ntell = \"names\"\n").await;
     assert!(names.contains("contoso.example"), "{names}");
     let own = refused("[refusals.words]\nnetwork = \"Connect to <VPN> first\"\n").await;
-    assert!(own.contains("Connect to &lt;VPN&gt; first") || own.contains("Connect to &#60;VPN&#62; first"), "{own}");
+    assert!(
+        own.contains("Connect to &lt;VPN&gt; first") || own.contains("Connect to &#60;VPN&#62; first"),
+        "{own}"
+    );
     assert!(!own.contains("a connection from a certain network"), "{own}");
 }
 
@@ -77,10 +94,20 @@ async fn the_operator_finds_every_rules_outcome_under_the_reference_of_the_page(
     };
     let rows = world.running().store.access_requests(&filter).await.unwrap();
     let explanation = rows.iter().find_map(|row| row.explanation.as_deref()).unwrap();
-    assert!(explanation.contains(&format!("include azureAD {STAFF}: no")), "{explanation}");
-    assert!(explanation.contains("require ip 198.51.100.0/24: no"), "{explanation}");
+    assert!(
+        explanation.contains(&format!("include azureAD {STAFF}: no")),
+        "{explanation}"
+    );
+    assert!(
+        explanation.contains("require ip 198.51.100.0/24: no"),
+        "{explanation}"
+    );
     let said = vestibule(&world, &["explain", "--request", reference]).await;
-    assert!(text(&said.stdout).contains("require ip 198.51.100.0/24: no"), "{}", text(&said.stdout));
+    assert!(
+        text(&said.stdout).contains("require ip 198.51.100.0/24: no"),
+        "{}",
+        text(&said.stdout)
+    );
 }
 
 #[tokio::test]
@@ -89,24 +116,39 @@ async fn anybody_is_explained_from_the_store_without_a_login() {
     let mut alice = world.person(ALICE);
     alice.open(&world.host("wiki"), "/").await;
     let app = format!("{}/path", world.host("wiki"));
-    let alice_from = async |ip: &str| {
-        vestibule(&world, &["explain", "--user", ALICE, "--app", &app, "--ip", ip]).await
-    };
+    let alice_from =
+        async |ip: &str| vestibule(&world, &["explain", "--user", ALICE, "--app", &app, "--ip", ip]).await;
     let inside = alice_from("198.51.100.7").await;
     assert_eq!(inside.status.code(), Some(0), "{}", text(&inside.stderr));
-    assert!(text(&inside.stdout).contains("may enter, by the policy \"demanding\""), "{}", text(&inside.stdout));
+    assert!(
+        text(&inside.stdout).contains("may enter, by the policy \"demanding\""),
+        "{}",
+        text(&inside.stdout)
+    );
     let outside = alice_from("203.0.113.9").await;
     assert_eq!(outside.status.code(), Some(1));
-    assert!(text(&outside.stdout).contains("no       require  ip 198.51.100.0/24"), "{}", text(&outside.stdout));
+    assert!(
+        text(&outside.stdout).contains("no       require  ip 198.51.100.0/24"),
+        "{}",
+        text(&outside.stdout)
+    );
 
     let nowhere = vestibule(&world, &["explain", "--user", ALICE, "--app", &app, "--json"]).await;
     let body: Value = serde_json::from_str(&text(&nowhere.stdout)).unwrap();
     assert_eq!(body["verdict"], "refuse");
     assert_eq!(body["policies"][0]["rules"][3]["answer"], "unknown");
 
-    let stranger = vestibule(&world, &["explain", "--user", "nobody@contoso.example", "--app", &app]).await;
+    let stranger = vestibule(
+        &world,
+        &["explain", "--user", "nobody@contoso.example", "--app", &app],
+    )
+    .await;
     assert_eq!(stranger.status.code(), Some(1));
-    assert!(text(&stranger.stdout).contains("nobody has signed in with this address"), "{}", text(&stranger.stdout));
+    assert!(
+        text(&stranger.stdout).contains("nobody has signed in with this address"),
+        "{}",
+        text(&stranger.stdout)
+    );
     for wrong in [
         &["explain", "--user", ALICE, "--app", "unlisted.example"][..],
         &["explain", "--user", "no address", "--app", &app],
@@ -122,7 +164,9 @@ async fn anybody_is_explained_from_the_store_without_a_login() {
 async fn vestibule(world: &World, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
     command.args(arguments).arg("--config").arg(world.file());
-    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {
