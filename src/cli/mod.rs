@@ -3,6 +3,7 @@
 mod access;
 mod apply;
 mod check;
+mod explain;
 mod keys;
 mod opened;
 mod serve;
@@ -36,6 +37,8 @@ enum Command {
     },
     /// Make the objects of the store as the file declares them, even where a newer file was applied since
     Apply(ConfigFile),
+    /// Say who may open what and why, without a login; or what became of a request
+    Explain(explain::ExplainCommand),
     /// List, rotate and revoke the keys that sign tokens
     Keys {
         #[command(subcommand)]
@@ -74,6 +77,8 @@ struct ConfigFile {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Exit {
     Fine,
+    /// The answer is no.
+    Refused,
     /// Arguments or configuration cannot be used: `EX_USAGE`.
     Unusable,
     /// The store or another service did not answer: `EX_UNAVAILABLE`.
@@ -92,6 +97,7 @@ impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(match exit {
             Exit::Fine => 0,
+            Exit::Refused => 1,
             Exit::Unusable => 64,
             Exit::Unavailable => 69,
             Exit::System => 71,
@@ -147,6 +153,7 @@ impl Command {
             Self::Serve(file) => serve::run(&file.config, terminal),
             Self::Check { file } => block_on(check::run(&file, terminal))?,
             Self::Apply(file) => block_on(apply::run(&file.config, terminal))?,
+            Self::Explain(command) => block_on(explain::run(command, terminal))?,
             Self::Keys { command } => block_on(keys::run(command, terminal))?,
             Self::ServiceToken { command } => block_on(service_token::run(command, terminal))?,
             Self::Access { command } => block_on(access::run(command, terminal))?,

@@ -14,9 +14,10 @@ use super::rules::Scope;
 use super::tree::{Keys, Node, Reader, Table};
 use super::{
     Config, applications, authorities, clouds, cross, geo, groups, listen, lists, log, master_key,
-    organization, outbound, policies, providers, service_tokens, sources, store, upstreams,
+    organization, outbound, policies, providers, refusals, service_tokens, sources, store, upstreams,
 };
 use crate::model::idp::Cloud;
+use crate::model::refusals::Refusals;
 use crate::model::upstream::Upstream;
 
 /// What a configuration may ask of its surroundings.
@@ -40,6 +41,7 @@ const KEYS: Keys = Keys {
         "listen",
         "store",
         "secrets",
+        "refusals",
         "log",
         "geo",
         "outbound",
@@ -156,6 +158,9 @@ fn meaning(reader: &Reader<'_>, document: &DeTable<'_>) -> Option<Config> {
     let master_key = root
         .need("secrets", "write [secrets] with master_key = { file = \"…\" }")
         .and_then(|node| master_key::read(&node));
+    let refusals = root
+        .node("refusals")
+        .map_or_else(|| Some(Refusals::default()), |node| refusals::read(&node));
     let log = root
         .node("log")
         .map_or_else(|| Some(log::LogConfig::default()), |node| log::read(&node));
@@ -190,7 +195,10 @@ fn meaning(reader: &Reader<'_>, document: &DeTable<'_>) -> Option<Config> {
     }
     own_clouds?;
     Some(Config {
-        organization: organization?,
+        organization: OrganizationConfig {
+            refusals: refusals?,
+            ..organization?
+        },
         listen: listen?,
         store: store?,
         master_key: master_key?,

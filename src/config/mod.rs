@@ -28,6 +28,7 @@ mod master_key;
 mod names;
 mod policies;
 mod providers;
+mod refusals;
 mod rules;
 mod secret;
 mod service_tokens;

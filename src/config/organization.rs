@@ -11,6 +11,7 @@ use crate::model::duration::GoDuration;
 use crate::model::host::Host;
 use crate::model::ids::AccountId;
 use crate::model::organization::AuthUrl;
+use crate::model::refusals::Refusals;
 use crate::model::selector::Unevaluated;
 use crate::model::service_token::{INACTIVITY_DAYS, Inactivity, InactivityAction, ServiceTokenRules};
 
@@ -37,6 +38,8 @@ pub struct OrganizationConfig {
     pub service_tokens: ServiceTokenRules,
     /// Selectors that are taken although they are never evaluated here: always unknown.
     pub accept_unevaluated_selectors: BTreeSet<Unevaluated>,
+    /// What people are told who are refused; a table of its own in the file.
+    pub refusals: Refusals,
 }
 
 pub(super) const KEYS: Keys = Keys {
@@ -129,6 +132,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<OrganizationConfig> {
         transfer_host: transfer_host.map_or(Some(None), |host| host.map(Some))?,
         service_tokens: service_tokens?,
         accept_unevaluated_selectors: accepted?,
+        refusals: Refusals::default(),
     })
 }
 

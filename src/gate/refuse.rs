@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use super::admit::Unidentified;
 use super::{Arrival, Noted, Shared, cors, own_body};
 use crate::login::challenge::{Unadmitted, because};
+use crate::login::requirements::requirements;
 use crate::model::host::Host;
 use crate::pages::person::{
     Accept, BadRequest, BadServiceToken, Because, Frame, NotFound, Page, TooMany, Unavailable, UpstreamFault,
@@ -201,9 +202,17 @@ impl AskedOf<'_> {
         let shared = self.asked.shared;
         let identity = credential.map(|credential| credential.session.identity().identity.clone());
         let because = because(self.application, identity.as_deref(), refusal);
+        let asked = requirements(
+            self.asked.snapshot,
+            self.application,
+            identity.as_deref(),
+            refusal,
+            self.facts,
+        );
+        let (sealer, clock) = (&shared.sealer, &shared.clock);
         let answer = match &identity {
-            Some(identity) => unadmitted.refuse(identity.label(), because, &shared.sealer, &shared.clock),
-            None => unadmitted.forbid(because, &shared.clock),
+            Some(identity) => unadmitted.refuse(identity.label(), because, &asked, sealer, clock),
+            None => unadmitted.forbid(because, &asked, clock),
         };
         answer.map(own_body)
     }
@@ -226,7 +235,7 @@ impl AskedOf<'_> {
         self.log("foreign_script", None);
         let id = self.asked.request_id.to_string();
         self.unadmitted(&id)
-            .forbid(Because::NoRule, &self.asked.shared.clock)
+            .forbid(Because::NoRule, &[], &self.asked.shared.clock)
             .map(own_body)
     }
 

@@ -20,7 +20,7 @@ use crate::crypto::seal::Sealer;
 use crate::model::certificate::ClientCertificate;
 use crate::model::identity::{Groups, Identity};
 use crate::model::organization::AuthUrl;
-use crate::pages::person::{Accept, Because, Frame, Page as _, Refused, SignIn, Stop};
+use crate::pages::person::{Accept, Because, Frame, Page as _, Refused, Requirement, SignIn, Stop};
 use crate::policy::{Refusal, RefusalReason};
 use crate::router::Target;
 use crate::session::cookies;
@@ -55,7 +55,7 @@ impl Unadmitted<'_> {
     pub fn challenge(&self, sealer: &Sealer, clock: &Clock) -> Response<Bytes> {
         if self.is_preflight() {
             // A preflight carries no cookies and follows no redirect (Fetch §4.8).
-            return self.forbid(Because::NoRule, clock);
+            return self.forbid(Because::NoRule, &[], clock);
         }
         let auth = &self.snapshot.organization.auth;
         let app_session = app_session(self.headers);
@@ -90,7 +90,12 @@ impl Unadmitted<'_> {
     }
 
     /// Refuses (403) where nobody has signed in.
-    pub fn forbid(&self, because: Because<'_>, clock: &Clock) -> Response<Bytes> {
+    pub fn forbid(
+        &self,
+        because: Because<'_>,
+        requirements: &[Requirement],
+        clock: &Clock,
+    ) -> Response<Bytes> {
         let app = &self.application.app;
         let page = Refused {
             app: crate::pages::person::AppLabel {
@@ -99,6 +104,7 @@ impl Unadmitted<'_> {
             },
             who: None,
             because,
+            requirements,
             note: app.custom_deny_message.as_deref(),
             again: None,
             another_account: None,
@@ -123,7 +129,14 @@ impl Unadmitted<'_> {
     }
 
     /// Refuses somebody who has signed in (403), and offers to sign in as somebody else.
-    pub fn refuse(&self, who: &str, because: Because<'_>, sealer: &Sealer, clock: &Clock) -> Response<Bytes> {
+    pub fn refuse(
+        &self,
+        who: &str,
+        because: Because<'_>,
+        requirements: &[Requirement],
+        sealer: &Sealer,
+        clock: &Clock,
+    ) -> Response<Bytes> {
         let auth = &self.snapshot.organization.auth;
         let app = &self.application.app;
         let app_session = app_session(self.headers);
@@ -141,6 +154,7 @@ impl Unadmitted<'_> {
             app: label(self.application, &landing),
             who: Some(who),
             because,
+            requirements,
             note: app.custom_deny_message.as_deref(),
             again: None,
             another_account: Some(&another),

@@ -10,6 +10,7 @@ use super::evaluate::{self, MaxAge};
 use super::failure::Ended;
 use super::landing::Landing;
 use super::record;
+use super::requirements::requirements;
 use super::ticket::Ticket;
 use super::visit::Place;
 use crate::pages::person::{Because, Refused};
@@ -135,10 +136,16 @@ pub(super) async fn refuse_because(
     record::refused(call, application, landing, &identity, refusal).await;
     let another = call.login_address(landing, "&prompt=select_account");
     let again = landing.address(call.auth());
+    let mut facts = call.visit.facts(call.now_ms());
+    if call.visit.place == Place::AuthHost {
+        facts.certificate = landing.certificate.certificate();
+    }
+    let asked = requirements(&call.snapshot, application, Some(&identity), refusal, &facts);
     call.page(&Refused {
         app: label(application, landing),
         who: Some(identity.label()),
         because,
+        requirements: &asked,
         note: application.app.custom_deny_message.as_deref(),
         again: because.may_change().then_some(again.as_str()),
         another_account: Some(&another),

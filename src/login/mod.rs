@@ -42,6 +42,7 @@ pub mod query;
 mod record;
 mod refresh;
 pub mod renew;
+pub mod requirements;
 pub mod return_path;
 mod routes;
 mod sign_in;

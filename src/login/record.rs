@@ -112,6 +112,7 @@ pub(super) async fn refused(
         call,
         AccessRequest {
             reason,
+            explanation: Some(because.to_string()),
             ..of_person(row, identity)
         },
     )
@@ -204,6 +205,7 @@ fn row(
         address: call.visit.client,
         country: None,
         reason: None,
+        explanation: None,
     }
 }
 

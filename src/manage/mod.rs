@@ -5,6 +5,7 @@
 //! problem in it, and nothing has been written.
 
 mod applied;
+mod explain;
 mod organization;
 mod plan;
 mod reconcile;
@@ -25,6 +26,7 @@ use crate::model::organization::Organization;
 use crate::snapshot::read::Problem;
 use crate::store::{Kind, Store, StoreError};
 
+pub use explain::{Explained, Known, Question, explained};
 pub use organization::{organization, stored_account};
 pub use reconcile::{Outcome, Reconciled, Superseded};
 pub use service_tokens::{Issued, NewServiceToken, ServiceTokenChanges};

@@ -71,6 +71,7 @@ pub async fn organization(store: &Store, written: &OrganizationConfig) -> Result
         transfer_host: written.transfer_host.clone(),
         service_tokens: written.service_tokens.clone(),
         accept_unevaluated_selectors: written.accept_unevaluated_selectors.clone(),
+        refusals: written.refusals.clone(),
     })
 }
 

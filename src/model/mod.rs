@@ -23,6 +23,7 @@ pub mod list;
 pub mod organization;
 pub mod policy;
 pub mod public_path;
+pub mod refusals;
 pub mod selector;
 pub mod service_token;
 pub mod upstream;

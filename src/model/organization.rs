@@ -8,6 +8,7 @@ use url::Url;
 use super::duration::GoDuration;
 use super::host::Host;
 use super::ids::AccountId;
+use super::refusals::Refusals;
 use super::selector::Unevaluated;
 use super::service_token::ServiceTokenRules;
 
@@ -34,6 +35,8 @@ pub struct Organization {
     pub service_tokens: ServiceTokenRules,
     /// Selectors that are taken although they are never evaluated here: always unknown.
     pub accept_unevaluated_selectors: BTreeSet<Unevaluated>,
+    /// What people are told who are refused.
+    pub refusals: Refusals,
 }
 
 /// Scheme, host and port of the auth host (Access: team domain). Application hosts inherit scheme and port.

@@ -24,6 +24,7 @@ mod groups;
 mod person;
 mod referents;
 mod request;
+mod requirements;
 mod rules;
 mod uncertainty;
 mod verdict;
@@ -34,6 +35,7 @@ pub use evaluate::Outcomes;
 pub use explain::{Explanation, GroupExplanation, PolicyExplanation, RuleExplanation, explain};
 pub use referents::{Referents, Unresolved};
 pub use request::RequestFacts;
+pub use requirements::Requirement;
 pub use verdict::{Nature, Need, Permit, Refusal, RefusalReason, RefusingPolicy, StepUp, Verdict};
 
 #[cfg(test)]

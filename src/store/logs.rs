@@ -40,6 +40,8 @@ pub struct AccessRequest {
     pub country: Option<String>,
     /// Why it was refused, for the operator.
     pub reason: Option<String>,
+    /// How every rule came out, for the operator, as far as it fits.
+    pub explanation: Option<String>,
 }
 
 /// Which requests to read. The default reads the newest 25.
@@ -83,10 +85,10 @@ const PAGE_MAX: u32 = 1000;
 
 const INSERT: &str = "INSERT INTO access_requests \
      (id, request_id, at_ms, action, allowed, app, app_domain, app_name, provider, connection, user_id, email, \
-     address, country, reason) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+     address, country, reason, explanation) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
 const FILTERED: &str = "SELECT id, request_id, at_ms, action, allowed, app, app_domain, app_name, provider, \
-     connection, user_id, email, address, country, reason FROM access_requests \
+     connection, user_id, email, address, country, reason, explanation FROM access_requests \
      WHERE ($1 IS NULL OR email = $1) AND ($2 IS NULL OR allowed = $2) AND ($3 IS NULL OR app = $3) \
      AND ($4 IS NULL OR at_ms >= $4) AND ($5 IS NULL OR at_ms < $5) AND ($6 IS NULL OR request_id = $6) \
      ORDER BY at_ms DESC, id DESC LIMIT $7 OFFSET $8";
@@ -114,6 +116,7 @@ impl Store {
                 .bind(request.address.to_string())
                 .bind(maybe_storable(request.country.as_deref()))
                 .bind(maybe_storable(request.reason.as_deref()))
+                .bind(request.explanation.as_deref().map(bounded_explanation))
                 .execute(&mut *connection)
                 .await?;
             Ok(())
@@ -159,6 +162,17 @@ impl Store {
     }
 }
 
+/// The longest explanation that is kept, in characters: a table of logins is no place for ten thousand rules.
+const LONGEST_EXPLANATION: usize = 8_000;
+
+fn bounded_explanation(explanation: &str) -> String {
+    let mut kept: String = explanation.chars().take(LONGEST_EXPLANATION).collect();
+    if kept.len() < explanation.len() {
+        kept.push('…');
+    }
+    storable(&kept)
+}
+
 fn access_request(row: &AnyRow) -> Result<AccessRequest, StoreError> {
     let cells = Cells::new(row, "access_requests", "id");
     Ok(AccessRequest {
@@ -176,5 +190,6 @@ fn access_request(row: &AnyRow) -> Result<AccessRequest, StoreError> {
         address: cells.parsed("address")?,
         country: cells.maybe_text("country")?,
         reason: cells.maybe_text("reason")?,
+        explanation: cells.maybe_text("explanation")?,
     })
 }

@@ -22,6 +22,9 @@ mod facts;
 mod forward_auth;
 
 #[cfg(test)]
+mod explain;
+
+#[cfg(test)]
 mod login;
 
 #[cfg(test)]

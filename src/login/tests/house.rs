@@ -263,6 +263,7 @@ impl Plan {
                 transfer_host: None,
                 service_tokens: crate::model::service_token::ServiceTokenRules::default(),
                 accept_unevaluated_selectors: std::collections::BTreeSet::new(),
+                refusals: crate::model::refusals::Refusals::default(),
             },
             providers: vec![provider(1, entra)],
             applications: vec![

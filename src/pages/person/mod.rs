@@ -44,7 +44,7 @@ pub use front_channel::FrontChannel;
 pub use launcher::{Launcher, SessionLine, TagLink, Tile};
 pub use not_found::NotFound;
 pub use passage::{Carry, Landing};
-pub use refused::{Because, Refused};
+pub use refused::{Because, Refused, Requirement};
 pub use respond::{CACHE_CONTROL, EXPIRES, Page, forbid_storing};
 pub use sign_in::SignIn;
 pub use signed_out::{Back, Refreshed, Scope, SignedOut};

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use http::StatusCode;
+use serde_json::{Map, Value, json};
 
 use super::action::Action;
 use super::frame::{AppLabel, Frame, Shell};
@@ -9,6 +10,7 @@ use super::message::Badge;
 use super::respond::Page;
 use super::sentence::Sentence;
 use super::words;
+use crate::model::refusals::RequirementKind;
 
 /// An application's policies do not let this request in.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub struct Refused<'a> {
     pub who: Option<&'a str>,
     /// Why, as far as the person may know.
     pub because: Because<'a>,
+    /// What the application asks for, and what of it is met.
+    pub requirements: &'a [Requirement],
     /// The text its owner wrote for those who are refused.
     pub note: Option<&'a str>,
     /// Where it can be tried once more.
@@ -55,6 +59,57 @@ impl Because<'_> {
     pub fn may_change(self) -> bool {
         matches!(self, Self::ContextUnmet { .. } | Self::NotEvaluated)
     }
+}
+
+/// One thing that an application asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requirement {
+    /// What kinds of things would do.
+    pub kinds: Vec<RequirementKind>,
+    /// Whether it is met; `None` where that could not be found out.
+    pub met: Option<bool>,
+    /// What may be told of it by name.
+    pub names: Vec<String>,
+    /// The operator's sentences in the place of ours, by kind.
+    pub own_words: Vec<Option<String>>,
+}
+
+impl Requirement {
+    fn words(&self) -> String {
+        let of_kind = |(position, kind): (usize, &RequirementKind)| {
+            let own = self.own_words.get(position).cloned().flatten();
+            own.unwrap_or_else(|| words::requirement(*kind).to_owned())
+        };
+        let kinds: Vec<String> = self.kinds.iter().enumerate().map(of_kind).collect();
+        let sentence = kinds.join(words::REQUIREMENT_OR);
+        if self.names.is_empty() {
+            sentence
+        } else {
+            format!("{sentence} ({})", self.names.join(", "))
+        }
+    }
+
+    fn line(&self) -> Line {
+        let (tone, sign, state) = match self.met {
+            Some(true) => ("ok", "✓", words::REQUIREMENT_MET),
+            Some(false) => ("danger", "✕", words::REQUIREMENT_UNMET),
+            None => ("warn", "?", words::REQUIREMENT_UNKNOWN),
+        };
+        Line {
+            tone,
+            sign,
+            state,
+            words: self.words(),
+        }
+    }
+}
+
+/// A requirement as the page shows it: a sign and a word, never colour alone.
+struct Line {
+    tone: &'static str,
+    sign: &'static str,
+    state: &'static str,
+    words: String,
 }
 
 impl Refused<'_> {
@@ -122,12 +177,27 @@ impl Page for Refused<'_> {
         self.title().plain()
     }
 
+    fn details(&self) -> Map<String, Value> {
+        let requirement = |asked: &Requirement| {
+            let kinds: Vec<&str> = asked.kinds.iter().map(|kind| kind.as_str()).collect();
+            json!({"kinds": kinds, "met": asked.met, "message": asked.words()})
+        };
+        let mut details = Map::new();
+        if !self.requirements.is_empty() {
+            let all = self.requirements.iter().map(requirement).collect();
+            details.insert("requirements".to_owned(), Value::Array(all));
+        }
+        details
+    }
+
     fn html(&self, frame: &Frame<'_>) -> askama::Result<String> {
         let view = View {
             shell: Shell::new(frame),
             badge: Badge::Refused,
             title: self.title(),
             paragraphs: self.paragraphs(),
+            asks: words::REQUIREMENTS,
+            requirements: self.requirements.iter().map(Requirement::line).collect(),
             note: self.note.filter(|note| !note.trim().is_empty()),
             actions: self.actions(),
         };
@@ -142,6 +212,8 @@ struct View<'a> {
     badge: Badge,
     title: Sentence<'a>,
     paragraphs: Vec<Sentence<'a>>,
+    asks: &'static str,
+    requirements: Vec<Line>,
     note: Option<&'a str>,
     actions: Vec<Action<'a>>,
 }

@@ -8,6 +8,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::accept::Accept;
 use super::assets::{Ancestors, Script, content_security_policy};
@@ -39,6 +40,11 @@ pub trait Page {
     /// # Errors
     /// Where a value cannot be written out; none of ours does that.
     fn html(&self, frame: &Frame<'_>) -> askama::Result<String>;
+
+    /// What clients that asked for JSON are told besides.
+    fn details(&self) -> Map<String, Value> {
+        Map::new()
+    }
 
     /// The script it carries.
     fn script(&self) -> Script {
@@ -85,8 +91,9 @@ pub trait Page {
             error: self.code(),
             message: &self.message(),
             request_id: frame.request_id,
+            details: self.details(),
         };
-        // Three texts always serialize.
+        // Texts and JSON always serialize.
         let body = serde_json::to_string(&twin).unwrap_or_default();
         answer(
             self,
@@ -109,6 +116,8 @@ struct Twin<'a> {
     error: &'a str,
     message: &'a str,
     request_id: &'a str,
+    #[serde(flatten)]
+    details: Map<String, Value>,
 }
 
 fn answer<P: Page + ?Sized>(page: &P, body: String, kind: &'static str, policy: &str) -> Response<Bytes> {

@@ -5,6 +5,7 @@ use http::Response;
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 
 use super::*;
+use crate::model::refusals::RequirementKind;
 
 mod contrast;
 
@@ -62,10 +63,31 @@ fn every_page(mut look: impl FnMut(&str, &dyn Page, Response<Bytes>)) {
         used: "2026-11-25T10:30:00Z".parse().unwrap(),
         this: false,
     }];
+    let asked = [
+        Requirement {
+            kinds: vec![RequirementKind::Group, RequirementKind::Account],
+            met: Some(false),
+            names: vec![HOSTILE.to_owned()],
+            own_words: vec![Some(HOSTILE.to_owned()), None],
+        },
+        Requirement {
+            kinds: vec![RequirementKind::Network],
+            met: None,
+            names: Vec::new(),
+            own_words: Vec::new(),
+        },
+        Requirement {
+            kinds: vec![RequirementKind::Country],
+            met: Some(true),
+            names: Vec::new(),
+            own_words: Vec::new(),
+        },
+    ];
     let refused = |who, because| Refused {
         app: APP,
         who,
         because,
+        requirements: &asked,
         note: Some(HOSTILE),
         again: Some(LINK),
         another_account: Some(LINK),

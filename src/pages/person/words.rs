@@ -2,6 +2,8 @@
 //!
 //! Texts that people and help desks know from Access stand as they do there.
 
+use crate::model::refusals::RequirementKind;
+
 /// The language of what follows (BCP 47).
 pub(super) const LANGUAGE: &str = "en";
 
@@ -50,6 +52,30 @@ pub(super) const REFUSED_BROKEN: &str = "The rules for {app} cannot be read at t
 pub(super) const REFUSED_CONTEXT_UNMET: &str = "Your organization asks for a stronger sign-in to open {app}: {context}. Your sign-in at the identity provider did not confirm it.";
 pub(super) const REFUSED_CONTEXT_NOT_ASKED: &str = "A rule for {app} asks for a stronger sign-in, and this gateway is not set up to ask your identity provider for it. Your administrator can change that.";
 pub(super) const REFUSED_NOT_EVALUATED: &str = "Another service has to confirm that you may open {app}, and it gave no valid answer. Trying again in a moment may help.";
+pub(super) const REQUIREMENTS: &str = "What it asks for:";
+pub(super) const REQUIREMENT_MET: &str = "Met:";
+pub(super) const REQUIREMENT_UNMET: &str = "Not met:";
+pub(super) const REQUIREMENT_UNKNOWN: &str = "Could not be found out:";
+pub(super) const REQUIREMENT_OR: &str = ", or ";
+
+/// What a kind of requirement asks for.
+pub(super) fn requirement(kind: RequirementKind) -> &'static str {
+    match kind {
+        RequirementKind::Account => "an account that has been let in by its address",
+        RequirementKind::EmailDomain => "an address of a certain domain",
+        RequirementKind::Group => "membership in a certain group",
+        RequirementKind::Network => "a connection from a certain network, such as the office or the VPN",
+        RequirementKind::Country => "a connection from a certain country",
+        RequirementKind::SignIn => "a certain way of signing in",
+        RequirementKind::StrongerSignIn => "a stronger sign-in",
+        RequirementKind::Claim => "a certain entry in your profile",
+        RequirementKind::Certificate => "a device with a certificate of the organization",
+        RequirementKind::ServiceToken => "the credentials of a service",
+        RequirementKind::Evaluation => "the consent of another system",
+        RequirementKind::Exception => "no exception that applies to you",
+        RequirementKind::Other => "something that is not checked here",
+    }
+}
 
 // The passage to the identity provider and back.
 pub(super) const CARRY_TITLE: &str = "Taking you to {provider}";

@@ -81,6 +81,7 @@ impl Held {
             transfer_host: None,
             service_tokens: crate::model::service_token::ServiceTokenRules::default(),
             accept_unevaluated_selectors: std::collections::BTreeSet::new(),
+            refusals: crate::model::refusals::Refusals::default(),
         };
         let inputs = Inputs {
             documents: &self.documents,

@@ -48,6 +48,7 @@ impl Office {
             logout_return_to: Vec::new(),
             transfer_host: None,
             accept_unevaluated_selectors: std::collections::BTreeSet::new(),
+            refusals: vestibule::model::refusals::Refusals::default(),
             service_tokens: ServiceTokenRules::default(),
         };
         let manage = Manage::new(

@@ -77,6 +77,7 @@ fn request(id: &str, at_ms: i64, allowed: bool) -> AccessRequest {
         address: ADDRESS,
         country: None,
         reason: None,
+        explanation: None,
     }
 }
 

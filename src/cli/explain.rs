@@ -1,0 +1,342 @@
+//! `vestibule explain`: who may open what, and why, without a login.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use clap::Args;
+use http::header::HOST;
+use http::{HeaderMap, HeaderValue, Method, Uri};
+use serde_json::{Value, json};
+
+use super::opened::{Opened, open};
+use super::{ConfigFile, Exit, Terminal};
+use crate::manage::{Explained, Known, Question, explained};
+use crate::model::country::CountryCode;
+use crate::model::email::EmailAddress;
+use crate::model::ids::{IdpId, ServiceTokenId};
+use crate::policy::{RuleExplanation, Verdict};
+use crate::router::{Target, Via};
+use crate::snapshot::{Inputs, ProtectedApplication, Snapshot};
+use crate::store::{AccessRequestFilter, Kind, StoreError};
+
+#[derive(Debug, Args)]
+pub(super) struct ExplainCommand {
+    /// The person, by the address of their last login; left out for a request of nobody
+    #[arg(long, value_name = "ADDRESS")]
+    user: Option<EmailAddress>,
+    /// What is opened: host and path, such as wiki.example.com/path
+    #[arg(long, value_name = "HOST[/PATH]", required_unless_present = "request")]
+    app: Option<String>,
+    /// The address the request comes from
+    #[arg(long, value_name = "IP")]
+    ip: Option<IpAddr>,
+    /// The country it comes from
+    #[arg(long, value_name = "CC")]
+    country: Option<CountryCode>,
+    /// The identity provider, by name or id, where several know the person
+    #[arg(long, value_name = "NAME")]
+    provider: Option<String>,
+    /// The service token it shows, by name or id
+    #[arg(long, value_name = "NAME")]
+    service_token: Option<String>,
+    /// What became of one request instead, by the reference on its page
+    #[arg(long, value_name = "ID", conflicts_with_all = ["user", "app", "ip", "country", "provider", "service_token"])]
+    request: Option<String>,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+pub(super) async fn run(command: ExplainCommand, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
+    let opened = match open(&command.file.config, terminal).await? {
+        Ok(opened) => opened,
+        Err(exit) => return Ok(exit),
+    };
+    let said = match &command.request {
+        Some(request) => of_request(&opened, request).await,
+        None => of_question(&opened, &command).await,
+    };
+    opened.store.close().await;
+    match said {
+        Ok(Said::Answer(text, exit)) => write!(terminal.out, "{text}").map(|()| exit),
+        Ok(Said::Unusable(why)) => {
+            writeln!(terminal.err, "vestibule: {why}")?;
+            Ok(Exit::Unusable)
+        }
+        Err(error) => {
+            writeln!(terminal.err, "vestibule: {error}")?;
+            Ok(Exit::Unavailable)
+        }
+    }
+}
+
+enum Said {
+    Answer(String, Exit),
+    Unusable(String),
+}
+
+async fn of_request(opened: &Opened, request: &str) -> Result<Said, StoreError> {
+    let filter = AccessRequestFilter {
+        request_id: Some(request.to_owned()),
+        ..AccessRequestFilter::default()
+    };
+    let rows = opened.store.access_requests(&filter).await?;
+    if rows.is_empty() {
+        return Ok(Said::Unusable(format!(
+            "no login or refusal is written down under {request}; refusals of live sessions stand in the log only"
+        )));
+    }
+    let mut text = String::new();
+    for row in rows {
+        let at = jiff::Timestamp::from_millisecond(row.at_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let outcome = if row.allowed { "allowed" } else { "refused" };
+        text.push_str(&format!(
+            "{}  {} {outcome}  {}  {}\n",
+            at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+            row.action,
+            row.email.as_deref().unwrap_or("nobody"),
+            row.app_domain.as_deref().unwrap_or("no application"),
+        ));
+        for detail in [row.reason, row.explanation].into_iter().flatten() {
+            for line in detail.split(" · ") {
+                text.push_str(&format!("  {line}\n"));
+            }
+        }
+    }
+    Ok(Said::Answer(text, Exit::Fine))
+}
+
+async fn of_question(opened: &Opened, command: &ExplainCommand) -> Result<Said, StoreError> {
+    let snapshot = snapshot(opened).await?;
+    let asked = command.app.as_deref().unwrap_or_default();
+    let application = match application(&snapshot, asked) {
+        Ok(application) => application,
+        Err(why) => return Ok(Said::Unusable(why)),
+    };
+    let provider = match named(opened, Kind::IdentityProvider, command.provider.as_deref()).await? {
+        Ok(id) => id.map(IdpId),
+        Err(why) => return Ok(Said::Unusable(why)),
+    };
+    let service_token = match named(opened, Kind::ServiceToken, command.service_token.as_deref()).await? {
+        Ok(id) => id.map(ServiceTokenId),
+        Err(why) => return Ok(Said::Unusable(why)),
+    };
+    let question = Question {
+        user: command.user.clone(),
+        provider,
+        address: command.ip,
+        country: command.country,
+        service_token,
+    };
+    let now_ms = opened.clock.now_ms();
+    let explained = explained(&opened.store, &snapshot, application, &question, now_ms).await?;
+    let exit = match explained.verdict {
+        Verdict::Permit(_) => Exit::Fine,
+        Verdict::SignIn | Verdict::StepUp(_) | Verdict::Refuse(_) => Exit::Refused,
+    };
+    let text = if command.json {
+        format!("{:#}\n", in_json(application, &explained))
+    } else {
+        in_text(application, &question, &explained)
+    };
+    Ok(Said::Answer(text, exit))
+}
+
+async fn snapshot(opened: &Opened) -> Result<Snapshot, StoreError> {
+    let (position, documents) = opened.store.all_documents().await?;
+    let inputs = Inputs {
+        documents: &documents,
+        keys: &opened.store.signing_keys().await?,
+        organization: &opened.organization,
+        clouds: &opened.config.clouds,
+        upstreams: &[],
+        position: &position,
+    };
+    Ok(Snapshot::build(&inputs, &opened.sealer, &opened.clock))
+}
+
+/// The application that covers an address: read and routed as a request to it would be.
+fn application<'s>(snapshot: &'s Snapshot, asked: &str) -> Result<&'s Arc<ProtectedApplication>, String> {
+    let asked = asked.split_once("://").map_or(asked, |(_, rest)| rest);
+    let (host, path) = asked.split_once('/').unwrap_or((asked, ""));
+    let uri: Uri = format!("/{path}")
+        .parse()
+        .map_err(|_| format!("/{path} is no path"))?;
+    let host = HeaderValue::from_str(host).map_err(|_| format!("{host} is no host"))?;
+    let headers: HeaderMap = [(HOST, host)].into_iter().collect();
+    let target = Target::parse(&Method::GET, &uri, &headers, Via::Http1)
+        .map_err(|refused| format!("{asked}: {refused}"))?;
+    snapshot
+        .application(&target)
+        .map_err(|_| format!("no application covers {asked}"))
+}
+
+/// The id of an object that is given by name or id.
+async fn named(
+    opened: &Opened,
+    kind: Kind,
+    given: Option<&str>,
+) -> Result<Result<Option<uuid::Uuid>, String>, StoreError> {
+    let Some(given) = given else {
+        return Ok(Ok(None));
+    };
+    let documents = opened.store.documents(kind).await?;
+    let found = documents
+        .iter()
+        .find(|document| document.name == given || document.id.to_string() == given);
+    Ok(found
+        .map(|document| Some(document.id))
+        .ok_or_else(|| format!("no {} is called {given}", kind.as_str().replace('_', " "))))
+}
+
+fn verdict(verdict: &Verdict) -> (&'static str, String) {
+    match verdict {
+        Verdict::Permit(permit) => (
+            "permit",
+            format!("may enter, by the policy \"{}\"", permit.policy_name()),
+        ),
+        Verdict::SignIn => ("sign_in", "is sent to sign in".to_owned()),
+        Verdict::StepUp(step_up) => (
+            "step_up",
+            format!(
+                "may enter by the policy \"{}\" after one thing more: {}",
+                step_up.policy.name,
+                step_up.need.word().replace('_', " ")
+            ),
+        ),
+        Verdict::Refuse(refusal) => {
+            let by = refusal.policy.as_ref();
+            let by = by.map_or_else(String::new, |policy| {
+                format!(", by the policy \"{}\"", policy.name)
+            });
+            (
+                "refuse",
+                format!("is refused: {}{by}", refusal.reason.word().replace('_', " ")),
+            )
+        }
+    }
+}
+
+fn in_text(application: &ProtectedApplication, question: &Question, explained: &Explained) -> String {
+    let who = question
+        .user
+        .as_ref()
+        .map_or_else(|| "nobody".to_owned(), ToString::to_string);
+    let (_, outcome) = verdict(&explained.verdict);
+    let mut text = format!("{who} at {}: {outcome}\n", application.app.name);
+    match &explained.person {
+        Known::Nobody => {}
+        Known::SignedIn { user, at } => {
+            text.push_str(&format!(
+                "  as of the login of {} (user {user})\n",
+                at.strftime("%Y-%m-%d %H:%M UTC")
+            ));
+        }
+        Known::AddressOnly => {
+            text.push_str("  nobody has signed in with this address: all else about the person is unknown\n");
+        }
+    }
+    if let Some(broken) = &application.broken {
+        text.push_str(&format!("  the application lets nobody in: {broken}\n"));
+    }
+    for (missing, flag, what) in [
+        (question.address.is_none(), "--ip", "address"),
+        (question.country.is_none(), "--country", "country"),
+    ] {
+        let asked = explained
+            .explanation
+            .policies
+            .iter()
+            .flat_map(|policy| &policy.rules)
+            .any(|rule| match what {
+                "address" => matches!(rule.rule.name(), "ip" | "ip_list"),
+                _ => rule.rule.name() == "geo",
+            });
+        if missing && asked {
+            text.push_str(&format!(
+                "  rules about the {what} are unknown; {flag} gives it\n"
+            ));
+        }
+    }
+    for policy in &explained.explanation.policies {
+        let decision = serde_json::to_value(policy.decision).unwrap_or(Value::Null);
+        text.push_str(&format!(
+            "\n{}  {}  {}\n",
+            policy.matches,
+            decision.as_str().unwrap_or_default(),
+            policy.name
+        ));
+        rules(&policy.rules, &mut text);
+    }
+    for group in &explained.explanation.groups {
+        text.push_str(&format!("\n{}  access group  {}\n", group.matches, group.name));
+        rules(&group.rules, &mut text);
+    }
+    text
+}
+
+fn rules(rules: &[RuleExplanation], text: &mut String) {
+    for rule in rules {
+        let why = rule.uncertainty.as_ref();
+        let why = why.map_or_else(String::new, |why| format!("  ({why})"));
+        text.push_str(&format!(
+            "  {:<8} {:<8} {}{why}\n",
+            rule.answer.to_string(),
+            rule.list.as_str(),
+            rule.rule
+        ));
+    }
+}
+
+fn in_json(application: &ProtectedApplication, explained: &Explained) -> Value {
+    let (word, sentence) = verdict(&explained.verdict);
+    let of_rules = |rules: &[RuleExplanation]| -> Vec<Value> {
+        rules
+            .iter()
+            .map(|rule| {
+                json!({
+                    "list": rule.list.as_str(), "rule": rule.rule.to_string(),
+                    "answer": rule.answer.to_string(), "uncertainty": rule.uncertainty,
+                })
+            })
+            .collect()
+    };
+    let policies: Vec<Value> = explained
+        .explanation
+        .policies
+        .iter()
+        .map(|policy| {
+            json!({
+                "id": policy.id, "name": policy.name, "decision": policy.decision,
+                "matches": policy.matches.to_string(), "rules": of_rules(&policy.rules),
+            })
+        })
+        .collect();
+    let groups: Vec<Value> = explained
+        .explanation
+        .groups
+        .iter()
+        .map(|group| {
+            json!({
+                "id": group.id, "name": group.name, "matches": group.matches.to_string(),
+                "rules": of_rules(&group.rules),
+            })
+        })
+        .collect();
+    let person = match &explained.person {
+        Known::Nobody => Value::Null,
+        Known::SignedIn { user, at } => json!({"user": user, "signed_in_at": at.to_string()}),
+        Known::AddressOnly => json!({"user": null}),
+    };
+    json!({
+        "application": {"id": application.app.id, "name": application.app.name, "broken": application.broken},
+        "person": person,
+        "verdict": word,
+        "message": sentence,
+        "policies": policies,
+        "groups": groups,
+    })
+}

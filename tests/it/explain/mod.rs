@@ -1,0 +1,174 @@
+//! Decisions explained: to the person refused, to the operator, and for anybody without a login.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use vestibule::store::AccessRequestFilter;
+
+use crate::support::tenant::{ALICE, MALLORY, STAFF};
+use crate::support::world::{Builder, World};
+
+const DEMANDING: &str = r#"[{ name = "demanding", decision = "allow", include = [{ azureAD = { id = "@" } }, { email = { email = "boss@contoso.example" } }], require = [{ email_domain = { domain = "contoso.example" } }, { ip = { ip = "198.51.100.0/24" } }] }]"#;
+
+fn demanding() -> Builder {
+    World::builder().wiki_policies(&DEMANDING.replace('@', STAFF))
+}
+
+#[tokio::test]
+async fn a_person_refused_sees_what_was_not_met_and_no_name() {
+    let world = demanding().start().await;
+    let mut mallory = world.person(MALLORY);
+    let page = mallory.open(&world.host("wiki"), "/").await.text();
+    assert!(page.contains("membership in a certain group"), "{page}");
+    assert!(page.contains("a connection from a certain network"), "{page}");
+    let met = page.split("<li class=\"ok\">").nth(1).unwrap();
+    assert!(met.contains("an address of a certain domain"), "{met}");
+    for secret in [STAFF, "198.51.100", "boss@", "demanding"] {
+        assert!(!page.contains(secret), "{secret} in {page}");
+    }
+}
+
+#[tokio::test]
+async fn a_program_refused_is_told_the_same() {
+    let mut world = World::start().await;
+    let mut alice = world.signed_in(ALICE, &["wiki"]).await;
+    world
+        .declare(|plan| plan.wiki_policies(&DEMANDING.replace('@', STAFF)))
+        .await;
+    let mut refused = None;
+    for _ in 0..100 {
+        let reply = alice
+            .fetch(&world.host("wiki"), "/", &[("Accept", "application/json")])
+            .await;
+        if reply.status == 403 {
+            refused = Some(reply);
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let body: Value = serde_json::from_str(&refused.expect("a refusal").text()).unwrap();
+    let asked = body["requirements"].as_array().unwrap();
+    let met: Vec<_> = asked
+        .iter()
+        .map(|asked| (asked["kinds"][0].as_str().unwrap(), asked["met"].as_bool()))
+        .collect();
+    assert_eq!(
+        met,
+        [
+            ("account", Some(true)),
+            ("email_domain", Some(true)),
+            ("network", Some(false))
+        ]
+    );
+}
+
+#[tokio::test]
+async fn the_operator_decides_how_much_is_told_and_in_which_words() {
+    let refused = async |lines: &str| {
+        let world = demanding().more(lines).start().await;
+        let mut mallory = world.person(MALLORY);
+        mallory.open(&world.host("wiki"), "/").await.text()
+    };
+    let nothing = refused("[refusals]\ntell = \"nothing\"\n").await;
+    assert!(!nothing.contains("requirements\">"), "{nothing}");
+    let names = refused("[refusals]\ntell = \"names\"\n").await;
+    assert!(names.contains("contoso.example"), "{names}");
+    let own = refused("[refusals.words]\nnetwork = \"Connect to <VPN> first\"\n").await;
+    assert!(
+        own.contains("Connect to &lt;VPN&gt; first") || own.contains("Connect to &#60;VPN&#62; first"),
+        "{own}"
+    );
+    assert!(!own.contains("a connection from a certain network"), "{own}");
+}
+
+#[tokio::test]
+async fn the_operator_finds_every_rules_outcome_under_the_reference_of_the_page() {
+    let world = demanding().start().await;
+    let mut mallory = world.person(MALLORY);
+    let page = mallory.open(&world.host("wiki"), "/").await.text();
+    let (_, reference) = page.split_once("<code class=\"reference\">").unwrap();
+    let (reference, _) = reference.split_once('<').unwrap();
+    let filter = AccessRequestFilter {
+        request_id: Some(reference.to_owned()),
+        ..AccessRequestFilter::default()
+    };
+    let rows = world.running().store.access_requests(&filter).await.unwrap();
+    let explanation = rows.iter().find_map(|row| row.explanation.as_deref()).unwrap();
+    assert!(
+        explanation.contains(&format!("include azureAD {STAFF}: no")),
+        "{explanation}"
+    );
+    assert!(
+        explanation.contains("require ip 198.51.100.0/24: no"),
+        "{explanation}"
+    );
+    let said = vestibule(&world, &["explain", "--request", reference]).await;
+    assert!(
+        text(&said.stdout).contains("require ip 198.51.100.0/24: no"),
+        "{}",
+        text(&said.stdout)
+    );
+}
+
+#[tokio::test]
+async fn anybody_is_explained_from_the_store_without_a_login() {
+    let world = demanding().start().await;
+    let mut alice = world.person(ALICE);
+    alice.open(&world.host("wiki"), "/").await;
+    let app = format!("{}/path", world.host("wiki"));
+    let alice_from =
+        async |ip: &str| vestibule(&world, &["explain", "--user", ALICE, "--app", &app, "--ip", ip]).await;
+    let inside = alice_from("198.51.100.7").await;
+    assert_eq!(inside.status.code(), Some(0), "{}", text(&inside.stderr));
+    assert!(
+        text(&inside.stdout).contains("may enter, by the policy \"demanding\""),
+        "{}",
+        text(&inside.stdout)
+    );
+    let outside = alice_from("203.0.113.9").await;
+    assert_eq!(outside.status.code(), Some(1));
+    assert!(
+        text(&outside.stdout).contains("no       require  ip 198.51.100.0/24"),
+        "{}",
+        text(&outside.stdout)
+    );
+
+    let nowhere = vestibule(&world, &["explain", "--user", ALICE, "--app", &app, "--json"]).await;
+    let body: Value = serde_json::from_str(&text(&nowhere.stdout)).unwrap();
+    assert_eq!(body["verdict"], "refuse");
+    assert_eq!(body["policies"][0]["rules"][3]["answer"], "unknown");
+
+    let stranger = vestibule(
+        &world,
+        &["explain", "--user", "nobody@contoso.example", "--app", &app],
+    )
+    .await;
+    assert_eq!(stranger.status.code(), Some(1));
+    assert!(
+        text(&stranger.stdout).contains("nobody has signed in with this address"),
+        "{}",
+        text(&stranger.stdout)
+    );
+    for wrong in [
+        &["explain", "--user", ALICE, "--app", "unlisted.example"][..],
+        &["explain", "--user", "no address", "--app", &app],
+        &["explain", "--user", ALICE],
+        &["explain", "--request", "no-such-request"],
+    ] {
+        let said = vestibule(&world, wrong).await;
+        assert_eq!(said.status.code(), Some(64), "{wrong:?}");
+        assert!(!said.stderr.is_empty());
+    }
+}
+
+async fn vestibule(world: &World, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
+    command.args(arguments).arg("--config").arg(world.file());
+    tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
