@@ -1,6 +1,7 @@
 //! The commands: arguments in, text and an exit code out. One file a command.
 
 mod apply;
+mod approvals;
 mod check;
 mod keys;
 mod opened;
@@ -35,6 +36,11 @@ enum Command {
     },
     /// Make the objects of the store as the file declares them, even where a newer file was applied since
     Apply(ConfigFile),
+    /// Show who asked for leave to enter for a time, and take leave back
+    Approvals {
+        #[command(subcommand)]
+        command: approvals::ApprovalsCommand,
+    },
     /// List, rotate and revoke the keys that sign tokens
     Keys {
         #[command(subcommand)]
@@ -132,6 +138,7 @@ impl Command {
             Self::Serve(file) => serve::run(&file.config, terminal),
             Self::Check { file } => block_on(check::run(&file, terminal))?,
             Self::Apply(file) => block_on(apply::run(&file.config, terminal))?,
+            Self::Approvals { command } => block_on(approvals::run(command, terminal))?,
             Self::Keys { command } => block_on(keys::run(command, terminal))?,
             Self::ServiceToken { command } => block_on(service_token::run(command, terminal))?,
             Self::Sessions { command } => block_on(sessions::run(command, terminal))?,

@@ -14,7 +14,7 @@ use super::policies::Scope;
 use super::tree::{Keys, Node, Reader, Table};
 use super::{
     Config, applications, authorities, clouds, cross, geo, listen, log, master_key, organization, outbound,
-    policies, providers, service_tokens, sources, store, upstreams,
+    policies, providers, service_tokens, smtp, sources, store, upstreams,
 };
 use crate::model::idp::Cloud;
 use crate::model::upstream::Upstream;
@@ -40,6 +40,7 @@ const KEYS: Keys = Keys {
         "listen",
         "store",
         "secrets",
+        "smtp",
         "log",
         "geo",
         "outbound",
@@ -155,6 +156,7 @@ fn meaning(reader: &Reader<'_>, document: &DeTable<'_>) -> Option<Config> {
     let master_key = root
         .need("secrets", "write [secrets] with master_key = { file = \"…\" }")
         .and_then(|node| master_key::read(&node));
+    let smtp = root.node("smtp").map(|node| smtp::read(&node));
     let log = root
         .node("log")
         .map_or_else(|| Some(log::LogConfig::default()), |node| log::read(&node));
@@ -198,6 +200,7 @@ fn meaning(reader: &Reader<'_>, document: &DeTable<'_>) -> Option<Config> {
         declarations: declarations?,
         geo: geo?,
         outbound: outbound?,
+        smtp: smtp.map_or(Some(None), |smtp| smtp.map(Some))?,
         log: log?,
         warnings: Vec::new(),
     })

@@ -11,10 +11,8 @@ use super::answer::{Answer, redirect, see_other};
 use super::call::Call;
 use super::failure::{Ended, Why};
 use super::form;
-use super::leave::{Leaving, leave};
 use super::leave_to_enter::at;
 use super::reason::{policy_of, sent};
-use super::state::LoginPurpose;
 use crate::mail::Mail;
 use crate::model::email::EmailAddress;
 use crate::model::policy::{ApprovalGroup, Policy};
@@ -96,7 +94,8 @@ fn entitled<'s>(
 
 async fn show(call: &Call<'_>) -> Result<Answer, Ended> {
     let Some(session) = call.organization_session().await? else {
-        return sign_in(call).await;
+        // Who followed a mail and is not signed in: the launcher signs people in and shows them the way here.
+        return Ok(redirect("/"));
     };
     let open = call
         .login
@@ -147,13 +146,6 @@ fn asked(
     }
 }
 
-/// An approver who followed a mail and is not signed in yet.
-async fn sign_in(call: &Call<'_>) -> Result<Answer, Ended> {
-    // The launcher signs people in and shows them the way here.
-    let _ = (leave::<>, Leaving::new, LoginPurpose::Open);
-    Ok(redirect("/"))
-}
-
 async fn said(call: &Call<'_>) -> Result<Answer, Ended> {
     let session = sent(call).await?;
     let (fields, about) = form::open::<About>(call, NAME, &session)?;
@@ -163,7 +155,7 @@ async fn said(call: &Call<'_>) -> Result<Answer, Ended> {
     // Asked again now: whoever was an approver when the page was made may not be one any more.
     let (application, policy, address) = entitled(call, &request, &session).ok_or(Why::NotAnApprover)?;
     let said = match fields.value("say") {
-        Some("withdraw") => withdraw(call, &session, &request).await?,
+        Some("withdraw") => withdraw(call, &request).await?,
         Some("approve") => {
             let minutes: Option<i64> = fields.value("minutes").and_then(|minutes| minutes.parse().ok());
             let length_ms = minutes
@@ -220,7 +212,7 @@ async fn vote(
     })
 }
 
-async fn withdraw(call: &Call<'_>, _by: &LiveSession, request: &ApprovalRequest) -> Result<Said, Why> {
+async fn withdraw(call: &Call<'_>, request: &ApprovalRequest) -> Result<Said, Why> {
     let Some((_, sessions)) = call.login.store.withdraw_approval(request.id).await? else {
         return Ok(Said::Closed);
     };

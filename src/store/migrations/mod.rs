@@ -39,10 +39,15 @@ const MIGRATIONS: &[Migration] = &[
         readable_by: 3,
         sql: include_str!("0004_service_token_uses.sql"),
     },
+    Migration {
+        number: 5,
+        readable_by: 2,
+        sql: include_str!("0005_approvals.sql"),
+    },
 ];
 
 /// The newest schema of this release.
-const KNOWN: i64 = 4;
+const KNOWN: i64 = 5;
 
 const HISTORY: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (\
      number BIGINT PRIMARY KEY, readable_by BIGINT NOT NULL, checksum TEXT NOT NULL, applied_ms BIGINT NOT NULL)";
