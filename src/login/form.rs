@@ -70,11 +70,12 @@ pub(super) fn open<'c, T: DeserializeOwned>(
     Ok((fields, sealed.about))
 }
 
-/// Whether a form was sent by a page of this origin. A page that tells no referrer sends `Origin: null` (Fetch §3.2), so
-/// that alone is no sign of a foreign one; then `Sec-Fetch-Site` says it, which scripts cannot set.
+/// Whether a form was sent by a page of this origin (Fetch Metadata §2, which scripts cannot set; `Origin` where a
+/// browser does not say so). A page that tells no referrer sends `Origin: null`.
 fn sent_by_our_page(headers: &HeaderMap, own: &str) -> bool {
-    let site = headers.get("sec-fetch-site");
     let origin = headers.get(ORIGIN);
-    site.is_none_or(|site| site == "same-origin")
-        && origin.is_none_or(|origin| origin == own || (origin == "null"))
+    match headers.get("sec-fetch-site") {
+        Some(site) => site == "same-origin" && origin.is_none_or(|origin| origin == own || origin == "null"),
+        None => origin.is_some_and(|origin| origin == own),
+    }
 }

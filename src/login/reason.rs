@@ -15,6 +15,7 @@ use crate::model::identity::Justification;
 use crate::model::ids::PolicyId;
 use crate::model::policy::Policy;
 use crate::pages::person::{Ask, Before};
+use crate::policy::StepUp;
 use crate::session::table::LiveSession;
 use crate::snapshot::ProtectedApplication;
 use crate::store::Amended;
@@ -27,6 +28,15 @@ pub(super) const NAME: &str = "justification";
 pub(super) struct About {
     pub(super) landing: Landing,
     pub(super) policy: PolicyId,
+}
+
+impl About {
+    pub(super) fn of(landing: &Landing, step_up: &StepUp) -> Self {
+        Self {
+            landing: landing.clone(),
+            policy: step_up.policy.id,
+        }
+    }
 }
 
 /// The page that asks.
