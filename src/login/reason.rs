@@ -108,7 +108,8 @@ pub(super) async fn sent(call: &Call<'_>) -> Result<Arc<LiveSession>, Why> {
 
 /// The policy of an application that asks.
 pub(super) fn policy_of(application: &ProtectedApplication, id: PolicyId) -> Option<&Policy> {
-    application.policy_docs.iter().find(|policy| policy.id == id)
+    let mut policies = application.policy_docs.iter().map(Arc::as_ref);
+    policies.find(|policy| policy.id == id)
 }
 
 /// The longest reason, in characters.

@@ -41,7 +41,7 @@ const MIGRATIONS: &[Migration] = &[
     },
     Migration {
         number: 5,
-        readable_by: 2,
+        readable_by: 4,
         sql: include_str!("0005_approvals.sql"),
     },
 ];
