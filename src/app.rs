@@ -35,6 +35,7 @@ use crate::listener::tls::Certificates;
 use crate::listener::{self, Cores, Gatekeeper, Sockets};
 use crate::login::renew::Renewal;
 use crate::login::{self, Login, Metadata, Transfers};
+use crate::mail::Mailer;
 use crate::manage::{self, Manage, Outcome};
 use crate::model::duration::GoDuration;
 use crate::model::idp::Cloud;
@@ -115,7 +116,11 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
     let grace = StoreGrace::new(config.store.grace, clock.now_ms());
 
     // The control plane: the login chain, the feed, what recurs.
-    let login = login_chain(&foundation, &memory, Arc::clone(&metrics), &clock, &shutdown);
+    let mailer = match &config.smtp {
+        Some(smtp) => Mailer::start(smtp, &shutdown)?,
+        None => Mailer::none(),
+    };
+    let login = login_chain(&foundation, &memory, mailer, Arc::clone(&metrics), &clock, &shutdown);
     let (renewal, control) = control_plane(login, &shutdown);
     let Foundation {
         store,
@@ -321,6 +326,7 @@ impl Memory {
 fn login_chain(
     foundation: &Foundation,
     memory: &Memory,
+    mailer: Mailer,
     metrics: Arc<Metrics>,
     clock: &Clock,
     shutdown: &Shutdown,
@@ -341,6 +347,7 @@ fn login_chain(
         evaluations: Evaluations::new(outbound, clock.clone()),
         sealer: foundation.sealer.clone(),
         clock: clock.clone(),
+        mailer,
         metrics,
         unknown_sign_outs: Arc::new(FailureLimit::default()),
         failed_steps: Arc::new(FailureLimit::default()),

@@ -83,6 +83,7 @@ pub mod geo;
 pub mod store;
 
 pub mod entra;
+pub mod mail;
 pub mod policy;
 pub mod router;
 

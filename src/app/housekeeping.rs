@@ -106,6 +106,7 @@ impl Chores {
         self.sessions.forget_over(now_ms);
         self.store.forget_expired(now_ms - KEPT_MS).await?;
         self.store.forget_access_requests(now_ms - LOG_KEPT_MS).await?;
+        self.store.forget_approvals(now_ms - LOG_KEPT_MS).await?;
         match keys::rotate_if_due(&self.store, &self.sealer, &self.clock).await {
             Ok(true) => tracing::info!("The signing key was rotated"),
             Ok(false) => {}

@@ -2,6 +2,7 @@
 
 mod access;
 mod apply;
+mod approvals;
 mod check;
 mod explain;
 mod keys;
@@ -39,6 +40,11 @@ enum Command {
     Apply(ConfigFile),
     /// Say who may open what and why, without a login; or what became of a request
     Explain(explain::ExplainCommand),
+    /// Show who asked for leave to enter for a time, and take leave back
+    Approvals {
+        #[command(subcommand)]
+        command: approvals::ApprovalsCommand,
+    },
     /// List, rotate and revoke the keys that sign tokens
     Keys {
         #[command(subcommand)]
@@ -154,6 +160,7 @@ impl Command {
             Self::Check { file } => block_on(check::run(&file, terminal))?,
             Self::Apply(file) => block_on(apply::run(&file.config, terminal))?,
             Self::Explain(command) => block_on(explain::run(command, terminal))?,
+            Self::Approvals { command } => block_on(approvals::run(command, terminal))?,
             Self::Keys { command } => block_on(keys::run(command, terminal))?,
             Self::ServiceToken { command } => block_on(service_token::run(command, terminal))?,
             Self::Access { command } => block_on(access::run(command, terminal))?,

@@ -14,7 +14,7 @@ use super::rules::Scope;
 use super::tree::{Keys, Node, Reader, Table};
 use super::{
     Config, applications, authorities, clouds, cross, geo, groups, listen, lists, log, master_key,
-    organization, outbound, policies, providers, refusals, service_tokens, sources, store, upstreams,
+    organization, outbound, policies, providers, refusals, service_tokens, smtp, sources, store, upstreams,
 };
 use crate::model::idp::Cloud;
 use crate::model::refusals::Refusals;
@@ -42,6 +42,7 @@ const KEYS: Keys = Keys {
         "store",
         "secrets",
         "refusals",
+        "smtp",
         "log",
         "geo",
         "outbound",
@@ -161,6 +162,7 @@ fn meaning(reader: &Reader<'_>, document: &DeTable<'_>) -> Option<Config> {
     let refusals = root
         .node("refusals")
         .map_or_else(|| Some(Refusals::default()), |node| refusals::read(&node));
+    let smtp = root.node("smtp").map(|node| smtp::read(&node));
     let log = root
         .node("log")
         .map_or_else(|| Some(log::LogConfig::default()), |node| log::read(&node));
@@ -207,6 +209,7 @@ fn meaning(reader: &Reader<'_>, document: &DeTable<'_>) -> Option<Config> {
         declarations: declarations?,
         geo: geo?,
         outbound: outbound?,
+        smtp: smtp.map_or(Some(None), |smtp| smtp.map(Some))?,
         log: log?,
         warnings: Vec::new(),
     })

@@ -13,6 +13,7 @@ pub mod listen;
 pub mod log;
 pub mod organization;
 pub mod outbound;
+pub mod smtp;
 pub mod store;
 
 mod application_settings;
@@ -52,6 +53,7 @@ pub use self::load::{Surroundings, environment, load, load_text};
 use self::log::LogConfig;
 use self::organization::OrganizationConfig;
 use self::outbound::OutboundConfig;
+use self::smtp::SmtpConfig;
 use self::store::StoreConfig;
 use crate::model::idp::Cloud;
 use crate::model::upstream::Upstream;
@@ -77,6 +79,8 @@ pub struct Config {
     pub geo: GeoConfig,
     /// What the gateway itself may call.
     pub outbound: OutboundConfig,
+    /// How mail is sent, where it is.
+    pub smtp: Option<SmtpConfig>,
     /// What is logged and how.
     pub log: LogConfig,
     /// What is permitted but deserves a second look.

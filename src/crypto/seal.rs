@@ -26,6 +26,8 @@ pub enum Purpose {
     Transfer,
     /// What the page of an approval sends back.
     Consent,
+    /// What a form of ours is about.
+    Form,
     /// Secrets of identity providers in the store.
     ProviderSecret,
     /// Private signing keys in the store.
@@ -43,6 +45,7 @@ impl Purpose {
             Self::HandOver => "hand-over",
             Self::Transfer => "transfer",
             Self::Consent => "consent",
+            Self::Form => "form",
             Self::ProviderSecret => "provider-secret",
             Self::SigningKey => "signing-key",
             Self::RefreshToken => "refresh-token",
@@ -59,6 +62,7 @@ impl Purpose {
                 | Self::Transfer
                 | Self::Consent
                 | Self::LauncherForm
+                | Self::Form
         )
     }
 }

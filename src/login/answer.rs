@@ -30,6 +30,13 @@ pub(super) fn redirect(location: &str) -> Answer {
     answer
 }
 
+/// Sends the browser on after a form, to an address that is read (RFC 9110 §15.4.4).
+pub(super) fn see_other(location: &str) -> Answer {
+    let mut answer = redirect(location);
+    *answer.status_mut() = StatusCode::SEE_OTHER;
+    answer
+}
+
 /// An answer in JSON, kept by no cache.
 pub(super) fn json(status: StatusCode, value: &Value) -> Answer {
     let mut answer = Response::new(Bytes::from(value.to_string()));

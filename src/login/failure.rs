@@ -62,6 +62,10 @@ pub(super) enum Why {
     TicketForeignBrowser,
     #[error("{0}")]
     Transfer(#[from] TransferRefused),
+    #[error("the form is not one that was made here for this browser, or too old")]
+    Form,
+    #[error("the person may not decide about the request")]
+    NotAnApprover,
     #[error("the session of the ticket is over")]
     SessionOver,
     #[error("sessions cannot be looked up")]
@@ -101,6 +105,8 @@ impl Why {
                 "ticket"
             }
             Self::Transfer(_) => "transfer",
+            Self::Form => "form",
+            Self::NotAnApprover => "not_an_approver",
             Self::SessionsUnavailable | Self::Store(_) => "store",
             Self::Key(_) => "signing_key",
         }
@@ -110,7 +116,7 @@ impl Why {
     pub(super) fn refuses(&self) -> bool {
         match self {
             Self::Entra(error) => matches!(error.class(), Class::Denied | Class::Revoked),
-            Self::Deprovisioned | Self::CrossSite => true,
+            Self::Deprovisioned | Self::CrossSite | Self::NotAnApprover => true,
             _ => false,
         }
     }
@@ -182,6 +188,8 @@ impl Ended {
             Why::Transfer(refused) => call.page(&BadRequest::Malformed(&refused.to_string())),
             Why::OtherIssuer | Why::OtherPerson => call.page(&Failure::answer_not_accepted(again)),
             Why::Entra(error) => call.page(&of_entra(error, again, another)),
+            Why::Form => call.page(&Failure::form_refused(again)),
+            Why::NotAnApprover => call.page(&Failure::not_an_approver()),
             Why::NoApplication => call.page(&NotFound::Application),
             Why::NoProvider => call.page(&Failure::no_provider()),
             Why::EndedMeanwhile => call.page(&Failure::ended_meanwhile(again)),

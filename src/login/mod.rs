@@ -16,6 +16,7 @@
 //! from parts the gateway knows ([`landing`]), never from a parameter.
 
 mod answer;
+mod approvers;
 mod authorized;
 pub mod bounce;
 mod call;
@@ -26,6 +27,7 @@ mod command_line;
 mod evaluate;
 mod failure;
 pub mod fingerprint;
+mod form;
 mod front_channel;
 mod get_identity;
 mod hand_over;
@@ -33,12 +35,14 @@ pub mod identity_json;
 pub mod landing;
 mod launcher;
 mod leave;
+mod leave_to_enter;
 mod logout;
 pub mod meta;
 pub mod metadata;
 mod mint;
 pub mod protected_resource;
 pub mod query;
+mod reason;
 mod record;
 mod refresh;
 pub mod renew;
@@ -64,6 +68,7 @@ use crate::clock::Clock;
 use crate::crypto::seal::Sealer;
 use crate::entra::RelyingParty;
 use crate::evaluation::Evaluations;
+use crate::mail::Mailer;
 use crate::session::keys::Signer;
 use crate::session::limits::FailureLimit;
 use crate::session::lookup::SessionLookup;
@@ -96,6 +101,8 @@ pub struct Login {
     pub sealer: Sealer,
     /// The clock.
     pub clock: Clock,
+    /// Tells approvers and those who wait.
+    pub mailer: Mailer,
     /// Counts logins by how they end.
     pub metrics: Arc<Metrics>,
     /// Counts sign-outs at the provider that named no session of ours.

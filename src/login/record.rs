@@ -119,6 +119,29 @@ pub(super) async fn refused(
     .await;
 }
 
+/// Somebody said why they enter an application.
+///
+/// # Errors
+/// Where it cannot be written down; then it has not been said.
+pub(super) async fn justified(
+    call: &Call<'_>,
+    application: &ProtectedApplication,
+    landing: &Landing,
+    identity: &Identity,
+    reason: &str,
+) -> Result<(), StoreError> {
+    tracing::info!(
+        request.id = %call.request_id, application = %application.app.name, user.id = %identity.user, justification = reason,
+        "A reason was given"
+    );
+    let row = row(call, "justification", true, Some(landing), Some(identity.provider));
+    let row = AccessRequest {
+        reason: Some(reason.to_owned()),
+        ..of_person(row, identity)
+    };
+    call.login.store.log_access(&row).await
+}
+
 /// Somebody signed in at the provider.
 pub(super) async fn signed_in(
     call: &Call<'_>,

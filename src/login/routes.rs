@@ -13,8 +13,8 @@ use super::failure::{Ended, Why};
 use super::query::Query;
 use super::visit::{Place, Visit};
 use super::{
-    Login, authorized, callback, certs, front_channel, get_identity, launcher, logout, metadata,
-    protected_resource, record, refresh, start, transfer,
+    Login, approvers, authorized, callback, certs, front_channel, get_identity, launcher, leave_to_enter, logout, metadata,
+    protected_resource, reason, record, refresh, start, transfer,
 };
 use crate::pages::person::NotFound;
 
@@ -94,8 +94,14 @@ async fn route(call: &Call<'_>) -> Result<Answer, Ended> {
     if (place, name) == (Place::AuthHost, transfer::NAME) {
         return transfer::approve(call).await;
     }
-    if place == Place::AuthHost && name == launcher::ACT {
-        return launcher::act(call).await;
+    if place == Place::AuthHost {
+        match name {
+            launcher::ACT => return launcher::act(call).await,
+            reason::NAME => return reason::answer(call).await,
+            leave_to_enter::NAME => return leave_to_enter::answer(call).await,
+            approvers::NAME => return approvers::answer(call).await,
+            _ => {}
+        }
     }
     if !reading {
         return Err(Why::Method.into());

@@ -13,10 +13,12 @@ use super::failure::Ended;
 use super::hand_over::{refuse, refuse_because};
 use super::landing::Landing;
 use super::leave::{Leaving, leave};
+use super::leave_to_enter;
+use super::reason::{self, About};
 use super::state::{LoginPurpose, LoginState};
 use crate::entra::claims_asking_for;
 use crate::model::idp::IdentityProvider;
-use crate::pages::person::Because;
+use crate::pages::person::{Because, Before};
 use crate::policy::{Need, StepUp};
 use crate::session::table::LiveSession;
 use crate::snapshot::ProtectedApplication;
@@ -71,8 +73,16 @@ pub(super) async fn step_up(
         Need::AuthContext { provider, context } => (provider, context),
         // It was asked a moment ago, where it could be asked at all.
         Need::Evaluation { .. } => return refuse_as(Because::NotEvaluated).await,
-        Need::Justification | Need::Approval => {
-            return Ok(refuse(call, application, session, landing, &refusal).await);
+        Need::Justification | Need::Approval if matches!(station, Station::HandOver) => {
+            return Ok(back_to_the_door(call, landing));
+        }
+        Need::Justification => {
+            let about = About::of(landing, step_up);
+            return Ok(reason::ask(call, application, session, &about, Before::Nothing, None));
+        }
+        Need::Approval => {
+            let about = About::of(landing, step_up);
+            return leave_to_enter::ask_or_wait(call, application, session, &about).await;
         }
     };
     let provider = call

@@ -157,6 +157,11 @@ impl Referents {
         }
     }
 
+    /// The addresses of a list of e-mail addresses; `None` where there is no such list.
+    pub fn email_list(&self, id: ListId) -> Option<impl Iterator<Item = &EmailAddress>> {
+        self.emails.get(&id).map(|list| list.iter())
+    }
+
     /// How many addresses a list of e-mail addresses has; `None` where there is no such list.
     pub fn email_list_size(&self, id: ListId) -> Option<usize> {
         self.emails.get(&id).map(|list| list.len())

@@ -12,6 +12,8 @@
 //! An object write takes the number with its first statement, which serialises its validation too; an ending takes
 //! it after all else, so that it holds up others for a moment only; a login takes none.
 
+mod amend;
+mod approvals;
 mod audit;
 mod changes;
 mod connect;
@@ -43,6 +45,8 @@ use sqlx::{Any, AnyPool, Transaction};
 use crate::clock::Clock;
 use patience::bounded;
 
+pub use amend::Amended;
+pub use approvals::{ApprovalRequest, ApprovalState, REQUEST_LIFE_MS, Vote, Voted, add as add_approval};
 pub use audit::AuditRow;
 pub use changes::{Change, ChangeKind, Feed, Position};
 pub use documents::{Document, Kind};

@@ -16,6 +16,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("policy", 3),
     ("router", 3),
     ("entra", 3),
+    ("mail", 3),
     ("evaluation", 4),
     ("snapshot", 4),
     ("session", 5),

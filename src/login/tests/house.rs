@@ -142,6 +142,7 @@ impl House {
             evaluations: Evaluations::new(Outbound::new().unwrap(), clock.clone()),
             sealer,
             clock: clock.clone(),
+            mailer: crate::mail::Mailer::none(),
             metrics: Arc::new(Metrics::new()),
             unknown_sign_outs: Arc::new(FailureLimit::default()),
             failed_steps: Arc::new(FailureLimit::default()),

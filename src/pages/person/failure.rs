@@ -108,6 +108,28 @@ impl<'a> Failure<'a> {
         }
     }
 
+    /// A form of ours that lay open too long, or came from another browser.
+    pub fn form_refused(again: Option<&'a str>) -> Self {
+        Self {
+            code: "form_refused",
+            title: words::FORM_REFUSED_TITLE,
+            what: words::FORM_REFUSED,
+            mend: words::START_AGAIN,
+            ..Self::own(StatusCode::BAD_REQUEST, again)
+        }
+    }
+
+    /// Somebody decides about a request that is not theirs to decide.
+    pub fn not_an_approver() -> Self {
+        Self {
+            code: "not_an_approver",
+            title: words::NOT_AN_APPROVER_TITLE,
+            what: words::NOT_AN_APPROVER,
+            mend: words::ASK_ADMINISTRATOR,
+            ..Self::own(StatusCode::FORBIDDEN, None)
+        }
+    }
+
     /// The provider's answer failed one of our checks.
     pub fn answer_not_accepted(again: Option<&'a str>) -> Self {
         Self {

@@ -14,6 +14,7 @@ pub(super) enum Badge {
     SignedOut,
     Problem,
     Done,
+    Waiting,
 }
 
 impl Badge {
@@ -21,7 +22,7 @@ impl Badge {
         match self {
             Self::Refused => "danger",
             Self::SignedOut | Self::Done => "ok",
-            Self::Problem => "warn",
+            Self::Problem | Self::Waiting => "warn",
         }
     }
 
@@ -30,6 +31,7 @@ impl Badge {
             Self::Refused => "✕",
             Self::SignedOut | Self::Done => "✓",
             Self::Problem => "!",
+            Self::Waiting => "…",
         }
     }
 
@@ -39,6 +41,7 @@ impl Badge {
             Self::SignedOut => words::BADGE_SIGNED_OUT,
             Self::Problem => words::BADGE_PROBLEM,
             Self::Done => words::BADGE_DONE,
+            Self::Waiting => words::BADGE_WAITING,
         }
     }
 }

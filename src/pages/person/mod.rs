@@ -7,6 +7,8 @@
 mod accept;
 mod action;
 mod approve;
+mod approvals;
+mod ask;
 mod assets;
 mod bad_request;
 mod bad_service_token;
@@ -27,6 +29,7 @@ mod stop;
 mod too_many;
 mod unavailable;
 mod upstream_fault;
+mod waiting;
 mod words;
 
 #[cfg(test)]
@@ -34,6 +37,8 @@ mod tests;
 
 pub use accept::Accept;
 pub use approve::{Approve, Approved};
+pub use approvals::{Approvals, Asked, Said};
+pub use ask::{Ask, Before, LENGTHS};
 pub use assets::{Ancestors, Script};
 pub use bad_request::BadRequest;
 pub use bad_service_token::BadServiceToken;
@@ -52,3 +57,4 @@ pub use stop::Stop;
 pub use too_many::TooMany;
 pub use unavailable::Unavailable;
 pub use upstream_fault::UpstreamFault;
+pub use waiting::Waiting;

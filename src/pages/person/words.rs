@@ -77,6 +77,59 @@ pub(super) fn requirement(kind: RequirementKind) -> &'static str {
     }
 }
 
+// A reason or leave, asked for before an application opens.
+pub(super) const ASK_REASON_TITLE: &str = "Why do you open {app}?";
+pub(super) const ASK_REASON: &str =
+    "{app} asks everybody for a reason before it opens. It is written down with your name.";
+pub(super) const ASK_LEAVE_TITLE: &str = "Ask to open {app}";
+pub(super) const ASK_LEAVE: &str =
+    "{app} opens for a limited time, after somebody who looks after it has agreed.";
+pub(super) const ASK_WHO: &str = "You are signed in as {who}.";
+pub(super) const ASK_LABEL: &str = "Your reason";
+pub(super) const ASK_REASON_HINT: &str = "A sentence is enough; at most 1,000 characters.";
+pub(super) const ASK_LEAVE_HINT: &str = "The people who decide read it; at most 1,000 characters.";
+pub(super) const ASK_LENGTH: &str = "For how long";
+pub(super) const ASK_REASON_SEND: &str = "Go on";
+pub(super) const ASK_LEAVE_SEND: &str = "Ask";
+pub(super) const ASK_REFUSED: &str = "Your last request was declined";
+pub(super) const ASK_ENDED: &str = "The time you were given is over";
+pub(super) const ASK_UNFIT: &str = "Please write a reason of 1 to 1,000 characters";
+pub(super) const ASK_TOO_OFTEN: &str = "You have asked often today; speak to the people who decide";
+pub(super) const WAITING_TITLE: &str = "You have asked to open {app}";
+pub(super) const WAITING_SINCE: &str = "Asked at {since}. Nobody has answered yet.";
+pub(super) const WAITING_MAILED: &str = "The people who decide have been told by mail.";
+pub(super) const WAITING_LAUNCHER: &str =
+    "The people who decide see it in their launcher. If it is urgent, tell them.";
+pub(super) const WAITING_LOOKS: &str =
+    "This page looks again by itself and goes on as soon as they agree. You may close it and come back.";
+pub(super) const WAITING_LOOK: &str = "Look now";
+pub(super) const BADGE_WAITING: &str = "Waiting";
+
+pub(super) const FORM_REFUSED_TITLE: &str = "That form can no longer be sent";
+pub(super) const FORM_REFUSED: &str =
+    "It lay open for more than half an hour, or you have signed in anew since. Nothing was changed.";
+pub(super) const NOT_AN_APPROVER_TITLE: &str = "You cannot decide about this request";
+pub(super) const NOT_AN_APPROVER: &str =
+    "It is your own request, or you are not among the people who decide. Nothing was changed.";
+
+// What approvers see.
+pub(super) const APPROVALS_TITLE: &str = "Requests waiting for you";
+pub(super) const APPROVALS_NONE: &str = "Nobody is waiting for you.";
+pub(super) const APPROVALS_WANTS: &str = "wants to open";
+pub(super) const APPROVALS_LENGTH: &str = "For how long";
+pub(super) const APPROVALS_WORD: &str = "A word to go with it (optional)";
+pub(super) const APPROVALS_APPROVE: &str = "Agree";
+pub(super) const APPROVALS_REFUSE: &str = "Decline";
+pub(super) const APPROVALS_HOLDS: &str = "Given and still good";
+pub(super) const APPROVALS_UNTIL: &str = "Until";
+pub(super) const APPROVALS_WITHDRAW: &str = "Take it back now";
+pub(super) const APPROVALS_HOME: &str = "Your applications";
+pub(super) const APPROVALS_COUNTED: &str = "Noted. Others have to agree too";
+pub(super) const APPROVALS_GRANTED: &str = "They may enter now";
+pub(super) const APPROVALS_REFUSED: &str = "Declined";
+pub(super) const APPROVALS_WITHDRAWN: &str = "Taken back: they are out";
+pub(super) const APPROVALS_CLOSED: &str = "It has been decided already";
+
 // The passage to the identity provider and back.
 pub(super) const CARRY_TITLE: &str = "Taking you to {provider}";
 pub(super) const CARRY_BACK: &str = "You sign in there and then come back to {app}.";

@@ -44,10 +44,15 @@ const MIGRATIONS: &[Migration] = &[
         readable_by: 4,
         sql: include_str!("0005_explanations.sql"),
     },
+    Migration {
+        number: 6,
+        readable_by: 5,
+        sql: include_str!("0006_approvals.sql"),
+    },
 ];
 
 /// The newest schema of this release.
-const KNOWN: i64 = 5;
+const KNOWN: i64 = 6;
 
 const HISTORY: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (\
      number BIGINT PRIMARY KEY, readable_by BIGINT NOT NULL, checksum TEXT NOT NULL, applied_ms BIGINT NOT NULL)";

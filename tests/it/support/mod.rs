@@ -4,6 +4,7 @@ mod certificates;
 pub(crate) mod database;
 pub(crate) mod frames;
 pub(crate) mod log;
+pub(crate) mod mail;
 pub(crate) mod origin;
 pub(crate) mod person;
 pub(crate) mod postgres;

@@ -1,0 +1,260 @@
+//! What approvers see and say: `GET` and `POST auth/cdn-cgi/access/approvals`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use http::Method;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::answer::{Answer, redirect, see_other};
+use super::call::Call;
+use super::failure::{Ended, Why};
+use super::form;
+use super::leave_to_enter::at;
+use super::reason::{policy_of, sent};
+use crate::mail::Mail;
+use crate::model::email::EmailAddress;
+use crate::model::policy::{ApprovalGroup, Policy};
+use crate::pages::person::{Approvals, Asked, LENGTHS, Said};
+use crate::session::table::LiveSession;
+use crate::snapshot::{ProtectedApplication, Snapshot};
+use crate::store::{ApprovalRequest, ApprovalState, Vote, Voted};
+
+/// The name of the page below `/cdn-cgi/access/`, and of its forms.
+pub(super) const NAME: &str = "approvals";
+
+/// The longest word of an approver, in characters.
+const LONGEST_WORD: usize = 200;
+
+/// What a form of this page is about.
+#[derive(Debug, Serialize, Deserialize)]
+struct About {
+    request: Uuid,
+}
+
+/// Shows what waits, or takes what the approver says.
+pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
+    match call.parts.method {
+        Method::GET | Method::HEAD => show(call).await,
+        _ => said(call).await,
+    }
+}
+
+/// Everybody who may give the leave that a policy asks for.
+pub(super) fn of(snapshot: &Snapshot, policy: &Policy) -> BTreeSet<EmailAddress> {
+    policy
+        .approval_groups
+        .iter()
+        .flat_map(|group| members(snapshot, group))
+        .collect()
+}
+
+/// How many requests wait for a person, for the launcher.
+pub(super) async fn waiting_for(call: &Call<'_>, session: &LiveSession) -> Result<usize, Why> {
+    let open = call.login.store.open_approval_requests().await?;
+    let waiting = |request: &&ApprovalRequest| {
+        request.state == ApprovalState::Waiting && entitled(call, request, session).is_some()
+    };
+    Ok(open.iter().filter(waiting).count())
+}
+
+fn members(snapshot: &Snapshot, group: &ApprovalGroup) -> Vec<EmailAddress> {
+    let listed = group.email_list.and_then(|list| snapshot.referents.email_list(list));
+    let listed = listed.into_iter().flatten().cloned();
+    group.email_addresses.iter().cloned().chain(listed).collect()
+}
+
+/// Whether those who said yes, by address, are enough: as many of each group as it needs.
+fn enough(snapshot: &Snapshot, policy: &Policy, yes: &[String]) -> bool {
+    !policy.approval_groups.is_empty()
+        && policy.approval_groups.iter().all(|group| {
+            let members: BTreeSet<EmailAddress> = members(snapshot, group).into_iter().collect();
+            let agreed = members
+                .iter()
+                .filter(|member| yes.iter().any(|yes| yes == member.as_str()));
+            u32::try_from(agreed.count()).unwrap_or(u32::MAX) >= group.approvals_needed
+        })
+}
+
+/// The application and policy of a request that this person may decide, with the address that entitles to it. Nobody
+/// decides about themself, and an address that is not verified entitles to nothing.
+fn entitled<'s>(
+    call: &'s Call<'_>,
+    request: &ApprovalRequest,
+    session: &LiveSession,
+) -> Option<(&'s Arc<ProtectedApplication>, &'s Policy, EmailAddress)> {
+    let application = call.snapshot.applications.get(&request.app)?;
+    let policy = policy_of(application, request.policy)?;
+    let identity = session.identity();
+    let address = identity.identity.trusted_email()?;
+    let may = request.user != session.user() && of(&call.snapshot, policy).contains(address);
+    may.then(|| (application, policy, address.clone()))
+}
+
+async fn show(call: &Call<'_>) -> Result<Answer, Ended> {
+    let Some(session) = call.organization_session().await? else {
+        // Who followed a mail and is not signed in: the launcher signs people in and shows them the way here.
+        return Ok(redirect("/"));
+    };
+    let open = call
+        .login
+        .store
+        .open_approval_requests()
+        .await
+        .map_err(Why::from)?;
+    let (mut waiting, mut granted) = (Vec::new(), Vec::new());
+    for request in &open {
+        let Some((application, _, _)) = entitled(call, request, &session) else {
+            continue;
+        };
+        let voted = call.login.store.approval_votes(request.id).await.map_err(Why::from)?;
+        let mine = voted.iter().any(|vote| vote.approver == session.user());
+        match request.state {
+            ApprovalState::Waiting if !mine => waiting.push(asked(call, &session, application, request)),
+            ApprovalState::Granted => granted.push(asked(call, &session, application, request)),
+            _ => {}
+        }
+    }
+    Ok(call.page(&Approvals {
+        waiting: &waiting,
+        granted: &granted,
+        said: call.query.value("said").and_then(said_of),
+        action: &format!("/cdn-cgi/access/{NAME}"),
+        home: "/",
+    }))
+}
+
+fn asked(
+    call: &Call<'_>,
+    session: &LiveSession,
+    application: &ProtectedApplication,
+    request: &ApprovalRequest,
+) -> Asked {
+    let shorter = |(minutes, _): &&(i64, &str)| minutes * 60_000 <= request.length_ms;
+    Asked {
+        who: request
+            .email
+            .clone()
+            .or_else(|| request.name.clone())
+            .unwrap_or_else(|| request.user.to_string()),
+        app: application.app.name.clone(),
+        reason: request.reason.clone(),
+        when: at(request.until_ms.unwrap_or(request.created_ms)),
+        lengths: LENGTHS.iter().filter(shorter).copied().collect(),
+        form: form::seal(call, NAME, session, About { request: request.id }),
+    }
+}
+
+async fn said(call: &Call<'_>) -> Result<Answer, Ended> {
+    let session = sent(call).await?;
+    let (fields, about) = form::open::<About>(call, NAME, &session)?;
+    let store = &call.login.store;
+    let request = store.approval_request(about.request).await.map_err(Why::from)?;
+    let request = request.ok_or(Why::Form)?;
+    // Asked again now: whoever was an approver when the page was made may not be one any more.
+    let (application, policy, address) = entitled(call, &request, &session).ok_or(Why::NotAnApprover)?;
+    let said = match fields.value("say") {
+        Some("withdraw") => withdraw(call, &request).await?,
+        Some("approve") => {
+            let minutes: Option<i64> = fields.value("minutes").and_then(|minutes| minutes.parse().ok());
+            let length_ms = minutes
+                .filter(|minutes| *minutes > 0)
+                .map(|minutes| minutes.saturating_mul(60_000).min(request.length_ms))
+                .ok_or(Why::Form)?;
+            vote(call, &session, &request, policy, Some(length_ms), &address, fields.value("word")).await?
+        }
+        Some("refuse") => {
+            vote(call, &session, &request, policy, None, &address, fields.value("word")).await?
+        }
+        _ => return Err(Why::Form.into()),
+    };
+    tracing::info!(
+        request.id = %call.request_id, user.id = %request.user, approver.id = %session.user(),
+        application = %application.app.name, approval = %request.id, outcome = word(said),
+        "An approver decided"
+    );
+    tell_requester(call, application, &request, said);
+    Ok(see_other(&format!("/cdn-cgi/access/{NAME}?said={}", word(said))))
+}
+
+async fn vote(
+    call: &Call<'_>,
+    session: &LiveSession,
+    request: &ApprovalRequest,
+    policy: &Policy,
+    length_ms: Option<i64>,
+    address: &EmailAddress,
+    written: Option<&str>,
+) -> Result<Said, Why> {
+    let vote = Vote {
+        approver: session.user(),
+        email: address.to_string(),
+        length_ms,
+        word: written.map(|word| word.chars().take(LONGEST_WORD).collect()),
+    };
+    let snapshot = call.snapshot.clone();
+    let voted = call
+        .login
+        .store
+        .vote(request.id, &vote, &|yes| enough(&snapshot, policy, yes))
+        .await?;
+    Ok(match voted {
+        Voted::Counted => Said::Counted,
+        Voted::Refused => Said::Refused,
+        Voted::Closed => Said::Closed,
+        Voted::Granted { sessions, .. } => {
+            for (nonce, identity) in sessions {
+                call.login.sessions.replace_identity(&nonce, identity);
+            }
+            Said::Granted
+        }
+    })
+}
+
+async fn withdraw(call: &Call<'_>, request: &ApprovalRequest) -> Result<Said, Why> {
+    let Some((_, sessions)) = call.login.store.withdraw_approval(request.id).await? else {
+        return Ok(Said::Closed);
+    };
+    for (nonce, identity) in sessions {
+        call.login.sessions.replace_identity(&nonce, identity);
+    }
+    Ok(Said::Withdrawn)
+}
+
+fn tell_requester(call: &Call<'_>, application: &ProtectedApplication, request: &ApprovalRequest, said: Said) {
+    let (Some(to), what) = (
+        request.email.clone(),
+        match said {
+            Said::Granted => "You may open",
+            Said::Refused => "Your request was declined:",
+            Said::Withdrawn => "The time you were given has been ended:",
+            Said::Counted | Said::Closed => return,
+        },
+    ) else {
+        return;
+    };
+    let address = application.app.destinations.first().and_then(|destination| destination.host().parse().ok());
+    call.login.mailer.send(Mail {
+        to,
+        subject: format!("{what} {}", application.app.name),
+        paragraphs: vec![format!("{what} {}.", application.app.name)],
+        link: address.map(|host| (application.app.name.clone(), format!("{}/", call.auth().origin_of(&host)))),
+    });
+}
+
+const WORDS: [(Said, &str); 5] = [
+    (Said::Counted, "counted"),
+    (Said::Granted, "granted"),
+    (Said::Refused, "refused"),
+    (Said::Withdrawn, "withdrawn"),
+    (Said::Closed, "closed"),
+];
+
+fn word(said: Said) -> &'static str {
+    WORDS.iter().find(|(known, _)| *known == said).map_or("", |(_, word)| *word)
+}
+
+fn said_of(word: &str) -> Option<Said> {
+    WORDS.iter().find(|(_, known)| *known == word).map(|(said, _)| *said)
+}

@@ -1,0 +1,215 @@
+//! Temporary access: the person asks, approvers agree, and for a time the application opens (Access: temporary
+//! authentication).
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::answer::{Answer, see_other};
+use super::approvers;
+use super::call::{Call, label};
+use super::failure::{Ended, Why};
+use super::form;
+use super::reason::{About, policy_of, reason, sent};
+use crate::mail::Mail;
+use crate::model::identity::{Approval, Identity};
+use crate::pages::person::{Ask, Before, LENGTHS, Waiting};
+use crate::session::table::LiveSession;
+use crate::snapshot::ProtectedApplication;
+use crate::store::{Amended, ApprovalRequest, ApprovalState, REQUEST_LIFE_MS, add_approval};
+
+/// The name of the form, and of its address below `/cdn-cgi/access/`.
+pub(super) const NAME: &str = "approval";
+
+/// Requests of one person in a day, over all applications.
+const MOST_A_DAY: i64 = 20;
+/// Leave is never given for longer than a day (Access: up to 24 hours).
+const MOST_MINUTES: i64 = 24 * 60;
+/// A refusal is shown for an hour; after that asking begins anew.
+const REFUSAL_SHOWN_MS: i64 = 3_600_000;
+
+/// What a person sees who needs leave: the way in, where it has been given; the page that waits; or the one that asks.
+pub(super) async fn ask_or_wait(
+    call: &Call<'_>,
+    application: &ProtectedApplication,
+    session: &Arc<LiveSession>,
+    about: &About,
+) -> Result<Answer, Ended> {
+    let known = newest(call, application, session, about).await?;
+    let now_ms = call.now_ms();
+    let Some(request) = known else {
+        return Ok(ask(call, application, session, about, Before::Nothing, None));
+    };
+    Ok(match request.state {
+        ApprovalState::Granted if request.until_ms.is_some_and(|until| until > now_ms) => {
+            take_up(call, session, &request).await?;
+            see_other(&call.login_address(&about.landing, ""))
+        }
+        ApprovalState::Waiting if now_ms - request.created_ms < REQUEST_LIFE_MS => {
+            waiting(call, application, about, &request)
+        }
+        ApprovalState::Refused if now_ms - request.created_ms < REFUSAL_SHOWN_MS => {
+            ask(call, application, session, about, Before::Refused, None)
+        }
+        ApprovalState::Granted | ApprovalState::Withdrawn => {
+            ask(call, application, session, about, Before::Ended, None)
+        }
+        ApprovalState::Refused | ApprovalState::Waiting => {
+            ask(call, application, session, about, Before::Nothing, None)
+        }
+    })
+}
+
+/// Takes the request that a person sends.
+pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
+    let session = sent(call).await?;
+    let (fields, about) = form::open::<About>(call, NAME, &session)?;
+    let application = call.application_at(&about.landing).ok_or(Why::NoApplication)?;
+    let written = fields.value("reason").unwrap_or_default();
+    let minutes: Option<i64> = fields.value("minutes").and_then(|minutes| minutes.parse().ok());
+    let minutes = minutes.filter(|minutes| (1..=MOST_MINUTES).contains(minutes));
+    let (Some(reason), Some(minutes)) = (reason(written), minutes) else {
+        return Ok(ask(call, &application, &session, &about, Before::Unfit, Some(written)));
+    };
+    let identity = session.identity().identity.clone();
+    let now_ms = call.now_ms();
+    let store = &call.login.store;
+    let today = store.approval_requests_since(session.user(), now_ms - REQUEST_LIFE_MS);
+    if today.await.map_err(Why::from)? >= MOST_A_DAY {
+        return Ok(ask(call, &application, &session, &about, Before::TooOften, Some(written)));
+    }
+    let request = ApprovalRequest {
+        id: Uuid::new_v4(),
+        user: session.user(),
+        email: identity.email.as_ref().map(|email| email.address.to_string()),
+        name: identity.name.clone(),
+        app: application.app.id,
+        policy: about.policy,
+        reason,
+        length_ms: minutes * 60_000,
+        created_ms: now_ms,
+        state: ApprovalState::Waiting,
+        until_ms: None,
+    };
+    if store.request_approval(&request).await.map_err(Why::from)? {
+        tracing::info!(
+            request.id = %call.request_id, user.id = %request.user, application = %application.app.name,
+            approval = %request.id, minutes, "Leave to enter is asked for"
+        );
+        tell_approvers(call, &application, &request, &identity);
+    }
+    Ok(see_other(&call.login_address(&about.landing, "")))
+}
+
+fn ask(
+    call: &Call<'_>,
+    application: &ProtectedApplication,
+    session: &LiveSession,
+    about: &About,
+    before: Before,
+    written: Option<&str>,
+) -> Answer {
+    let policy = policy_of(application, about.policy);
+    let identity = session.identity().identity.clone();
+    call.page(&Ask {
+        app: label(application, &about.landing),
+        who: identity.label(),
+        prompt: policy.and_then(|policy| policy.purpose_justification_prompt.as_deref()),
+        leave: true,
+        before,
+        written,
+        form: &form::seal(call, NAME, session, about),
+        action: &format!("/cdn-cgi/access/{NAME}"),
+        another_account: &call.login_address(&about.landing, "&prompt=select_account"),
+    })
+}
+
+fn waiting(
+    call: &Call<'_>,
+    application: &ProtectedApplication,
+    about: &About,
+    request: &ApprovalRequest,
+) -> Answer {
+    call.page(&Waiting {
+        app: label(application, &about.landing),
+        since: &at(request.created_ms),
+        mailed: call.login.mailer.is_configured(),
+        again: &about.landing.address(call.auth()),
+    })
+}
+
+async fn newest(
+    call: &Call<'_>,
+    application: &ProtectedApplication,
+    session: &LiveSession,
+    about: &About,
+) -> Result<Option<ApprovalRequest>, Why> {
+    let store = &call.login.store;
+    Ok(store
+        .approval_request_of(session.user(), application.app.id, about.policy)
+        .await?)
+}
+
+/// Gives a session the leave that its person has: it began after leave was given.
+async fn take_up(call: &Call<'_>, session: &LiveSession, request: &ApprovalRequest) -> Result<(), Why> {
+    let approval = Approval {
+        app: request.app,
+        policy: request.policy,
+        until_ms: request.until_ms.unwrap_or_default(),
+    };
+    let amended = call
+        .login
+        .store
+        .amend_identities(Amended::Session(session.nonce()), &|identity| {
+            add_approval(identity, &approval);
+        })
+        .await?;
+    for (nonce, identity) in amended {
+        call.login.sessions.replace_identity(&nonce, identity);
+    }
+    Ok(())
+}
+
+fn tell_approvers(
+    call: &Call<'_>,
+    application: &ProtectedApplication,
+    request: &ApprovalRequest,
+    identity: &Identity,
+) {
+    let Some(policy) = policy_of(application, request.policy) else {
+        return;
+    };
+    let length = LENGTHS
+        .iter()
+        .find(|(minutes, _)| minutes * 60_000 == request.length_ms)
+        .map_or_else(
+            || format!("{} minutes", request.length_ms / 60_000),
+            |(_, words)| (*words).to_owned(),
+        );
+    for to in approvers::of(&call.snapshot, policy) {
+        call.login.mailer.send(Mail {
+            to: to.to_string(),
+            subject: format!("{} asks to open {}", identity.label(), application.app.name),
+            paragraphs: vec![
+                format!(
+                    "{} asks to open {} for {length}.",
+                    identity.label(),
+                    application.app.name
+                ),
+                format!("The reason given: {}", request.reason),
+                "Sign in to agree or decline.".to_owned(),
+            ],
+            link: Some((
+                "Requests waiting for you".to_owned(),
+                call.auth().address(&format!("/cdn-cgi/access/{}", approvers::NAME)),
+            )),
+        });
+    }
+}
+
+/// A time for people. UTC, and says so.
+pub(super) fn at(ms: i64) -> String {
+    let at = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}

@@ -1,0 +1,233 @@
+//! Mail, by SMTP (RFC 5321): plain text and the same as HTML, sent in the background.
+//!
+//! Nobody waits for mail. It queues, is tried a few times, and where it cannot be sent the log says so: whatever a mail
+//! tells can be seen in the launcher too. Addresses and subjects are set through the library's types, which encode them:
+//! no text of a person can become a header.
+
+use std::time::Duration;
+
+use askama::Template;
+use lettre::message::{Mailbox, MultiPart};
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
+use secrecy::ExposeSecret as _;
+use tokio::sync::mpsc;
+
+use crate::config::smtp::SmtpConfig;
+use crate::shutdown::Shutdown;
+
+/// Mails that wait to be sent. More means that the relay has been away for long: then new ones are given up.
+const WAITING: usize = 256;
+/// One step of a conversation with the relay.
+const STEP: Duration = Duration::from_secs(20);
+/// Waits between attempts. After the last the mail is given up.
+const PAUSES: [Duration; 3] = [
+    Duration::from_secs(2),
+    Duration::from_secs(15),
+    Duration::from_secs(120),
+];
+
+/// One mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// To whom: an address.
+    pub to: String,
+    /// What it is about.
+    pub subject: String,
+    /// Its text, in plain paragraphs.
+    pub paragraphs: Vec<String>,
+    /// Where one goes from it: what the link says, and its address.
+    pub link: Option<(String, String)>,
+}
+
+/// Sends mail. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Mailer {
+    queue: Option<mpsc::Sender<Mail>>,
+}
+
+/// Mail cannot be sent as configured.
+#[derive(Debug, thiserror::Error)]
+pub enum MailUnusable {
+    /// The relay cannot be spoken to as configured.
+    #[error("the mail relay cannot be used: {0}")]
+    Relay(#[from] lettre::transport::smtp::Error),
+    /// The sender is no address.
+    #[error("the sender of mail is no address: {0}")]
+    From(#[from] lettre::address::AddressError),
+}
+
+impl Mailer {
+    /// Sends nothing: mail is not configured.
+    pub fn none() -> Self {
+        Self { queue: None }
+    }
+
+    /// Starts sending on the present runtime.
+    ///
+    /// # Errors
+    /// [`MailUnusable`]
+    pub fn start(config: &SmtpConfig, shutdown: &Shutdown) -> Result<Self, MailUnusable> {
+        let relay = relay(config)?;
+        let from: Mailbox = config.from.parse()?;
+        let (queue, waiting) = mpsc::channel(WAITING);
+        let stop = shutdown.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = send_all(&relay, &from, waiting) => {}
+                () = stop.hard() => {}
+            }
+        });
+        Ok(Self { queue: Some(queue) })
+    }
+
+    /// Whether mail is configured.
+    pub fn is_configured(&self) -> bool {
+        self.queue.is_some()
+    }
+
+    /// Queues a mail.
+    pub fn send(&self, mail: Mail) {
+        if let Some(queue) = &self.queue
+            && queue.try_send(mail).is_err()
+        {
+            tracing::error!("A mail was given up: too many wait already");
+        }
+    }
+}
+
+fn relay(config: &SmtpConfig) -> Result<AsyncSmtpTransport<Tokio1Executor>, MailUnusable> {
+    let host = config.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let (tls, usual) = match (config.url.scheme(), config.starttls) {
+        ("smtps", _) => (Tls::Wrapper(TlsParameters::new(host.to_owned())?), 465),
+        (_, true) => (Tls::Required(TlsParameters::new(host.to_owned())?), 587),
+        (_, false) => (Tls::None, 25),
+    };
+    // "Dangerous" is the builder that chooses nothing by itself; TLS is chosen here.
+    let mut relay = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
+        .port(config.url.port().unwrap_or(usual))
+        .tls(tls)
+        .timeout(Some(STEP));
+    if let (Some(name), Some(password)) = (&config.username, &config.password) {
+        let password = password.expose_secret().to_owned();
+        relay = relay.credentials(Credentials::new(name.clone(), password));
+    }
+    Ok(relay.build())
+}
+
+async fn send_all(
+    relay: &AsyncSmtpTransport<Tokio1Executor>,
+    from: &Mailbox,
+    mut waiting: mpsc::Receiver<Mail>,
+) {
+    while let Some(mail) = waiting.recv().await {
+        let message = match message(&mail, from) {
+            Ok(message) => message,
+            Err(error) => {
+                tracing::error!(%error, "A mail cannot be written");
+                continue;
+            }
+        };
+        send(relay, message).await;
+    }
+}
+
+async fn send(relay: &AsyncSmtpTransport<Tokio1Executor>, message: Message) {
+    let mut pauses = PAUSES.iter();
+    loop {
+        let Err(error) = relay.send(message.clone()).await else {
+            tracing::debug!("A mail was sent");
+            return;
+        };
+        match pauses.next() {
+            // What the relay refuses for good is not offered again (RFC 5321 §4.2.1).
+            Some(pause) if !error.is_permanent() => tokio::time::sleep(*pause).await,
+            _ => {
+                tracing::error!(%error, "A mail was given up");
+                return;
+            }
+        }
+    }
+}
+
+fn message(mail: &Mail, from: &Mailbox) -> Result<Message, Unwritable> {
+    let to: Mailbox = mail.to.parse()?;
+    let html = Html {
+        paragraphs: &mail.paragraphs,
+        link: mail.link.as_ref(),
+    };
+    let body = MultiPart::alternative_plain_html(plain(mail), html.render()?);
+    Ok(Message::builder()
+        .from(from.clone())
+        .to(to)
+        .subject(mail.subject.as_str())
+        .multipart(body)?)
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Unwritable {
+    #[error("its receiver is no address: {0}")]
+    To(#[from] lettre::address::AddressError),
+    #[error(transparent)]
+    Html(#[from] askama::Error),
+    #[error(transparent)]
+    Message(#[from] lettre::error::Error),
+}
+
+fn plain(mail: &Mail) -> String {
+    let mut text = mail.paragraphs.join("\n\n");
+    if let Some((words, address)) = &mail.link {
+        text.push_str(&format!("\n\n{words}: {address}"));
+    }
+    text.push('\n');
+    text
+}
+
+/// The same as HTML; the template escapes.
+#[derive(Template)]
+#[template(path = "mail/mail.html")]
+struct Html<'m> {
+    paragraphs: &'m [String],
+    link: Option<&'m (String, String)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mail(subject: &str, paragraph: &str) -> Mail {
+        Mail {
+            to: "bob@example.com".to_owned(),
+            subject: subject.to_owned(),
+            paragraphs: vec![paragraph.to_owned()],
+            link: Some((
+                "Open".to_owned(),
+                "https://login.example.com/?a=1&b=2".to_owned(),
+            )),
+        }
+    }
+
+    fn written(mail: &Mail) -> String {
+        let from = "Access <access@example.com>".parse().unwrap();
+        String::from_utf8(message(mail, &from).unwrap().formatted()).unwrap()
+    }
+
+    #[test]
+    fn a_text_of_a_person_never_becomes_a_header_or_markup() {
+        let text = written(&mail("Hi\r\nBcc: eve@example.com", "<script>1</script>\r\n.\r\n"));
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(
+            !head.lines().any(|line| line.to_ascii_lowercase().starts_with("bcc")),
+            "{head}"
+        );
+        assert!(!body.contains("<script>"), "{body}");
+    }
+
+    #[test]
+    fn the_link_stands_in_both_parts() {
+        let text = written(&mail("Leave asked", "Ada asks."));
+        assert!(text.contains("Open: https://login.example.com/?a=1&b=2"), "{text}");
+        assert!(text.contains("a=1&amp;b=2"), "{text}");
+    }
+}

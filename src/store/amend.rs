@@ -1,0 +1,95 @@
+//! Adding to the identities of live sessions what was found out since the login: a reason given, leave granted.
+//!
+//! What stands there is read and written in one transaction, so that two additions at once both remain.
+
+use sqlx::{Any, Transaction};
+
+use super::changes::ChangeKind;
+use super::row::Cells;
+use super::{Store, StoreError};
+use crate::model::identity::Identity;
+use crate::model::ids::{SessionNonce, UserId};
+
+/// Locks the row: an update that changes nothing, in the one spelling that both databases have.
+const LOCK_SESSION: &str = "UPDATE sessions SET identity_version = identity_version \
+     WHERE nonce = $1 AND ended_ms IS NULL AND expires_ms > $2 RETURNING nonce, identity";
+const LOCK_OF_USER: &str = "UPDATE sessions SET identity_version = identity_version \
+     WHERE user_id = $1 AND ended_ms IS NULL AND expires_ms > $2 RETURNING nonce, identity";
+const AMEND: &str =
+    "UPDATE sessions SET identity = $1, identity_version = identity_version + 1 WHERE nonce = $2";
+
+/// Whose identity is added to.
+#[derive(Debug, Clone, Copy)]
+pub enum Amended<'a> {
+    /// That of one session.
+    Session(&'a SessionNonce),
+    /// Those of all live sessions of a user.
+    User(UserId),
+}
+
+impl Store {
+    /// Changes the identities of live sessions and says so in the feed. Answers them as they are now; none where
+    /// nothing is live.
+    ///
+    /// `change` may be called several times, each time with what stands in the store.
+    pub async fn amend_identities(
+        &self,
+        whose: Amended<'_>,
+        change: &(dyn Fn(&mut Identity) + Send + Sync),
+    ) -> Result<Vec<(SessionNonce, Identity)>, StoreError> {
+        self.patiently(|| async {
+            let mut tx = self.begin_brief().await?;
+            let amended = self.amend_within(&mut tx, whose, change).await?;
+            if !amended.is_empty() {
+                self.tell_amended(&mut tx, &amended).await?;
+                self.commit_changes(tx).await?;
+            }
+            Ok(amended)
+        })
+        .await
+    }
+
+    /// The change itself, within a transaction whose last statements must be [`Store::tell_amended`].
+    pub(super) async fn amend_within(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        whose: Amended<'_>,
+        change: &(dyn Fn(&mut Identity) + Send + Sync),
+    ) -> Result<Vec<(SessionNonce, Identity)>, StoreError> {
+        let now_ms = self.now_ms();
+        let rows = match whose {
+            Amended::Session(nonce) => sqlx::query(LOCK_SESSION).bind(nonce.as_str().to_owned()),
+            Amended::User(user) => sqlx::query(LOCK_OF_USER).bind(user.to_string()),
+        };
+        let rows = rows.bind(now_ms).fetch_all(&mut **tx).await?;
+        let mut amended = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let cells = Cells::new(row, "sessions", "nonce");
+            let nonce: SessionNonce = cells.parsed("nonce")?;
+            let mut identity: Identity = cells.json("identity")?;
+            change(&mut identity);
+            let json =
+                serde_json::to_string(&identity).map_err(|error| StoreError::Unavailable(error.into()))?;
+            sqlx::query(AMEND)
+                .bind(json)
+                .bind(nonce.as_str())
+                .execute(&mut **tx)
+                .await?;
+            amended.push((nonce, identity));
+        }
+        Ok(amended)
+    }
+
+    /// Tells the feed. Takes change numbers, so it comes last in its transaction.
+    pub(super) async fn tell_amended(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        amended: &[(SessionNonce, Identity)],
+    ) -> Result<(), StoreError> {
+        for (nonce, _) in amended {
+            self.append_next(tx, ChangeKind::IdentityChanged, nonce.as_str())
+                .await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,416 @@
+//! Leave to enter for a time: who asked, what approvers said, and how it came out.
+//!
+//! A vote, what follows from it for the request, and what follows from that for the person's live sessions are one
+//! transaction: leave is never given twice, and never without the votes that it needs.
+
+use sqlx::any::AnyRow;
+use sqlx::{Any, Transaction};
+use uuid::Uuid;
+
+use super::amend::Amended;
+use super::row::{Cells, maybe_storable, storable};
+use super::{Store, StoreError, bounded};
+use crate::model::identity::{Approval, Identity};
+use crate::model::ids::{AppId, PolicyId, SessionNonce, UserId};
+
+/// A person asks for leave to enter an application for some time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApprovalRequest {
+    /// Its id.
+    pub id: Uuid,
+    /// Who asks.
+    pub user: UserId,
+    /// The address that person signed in with; a label.
+    pub email: Option<String>,
+    /// The name of the same; a label.
+    pub name: Option<String>,
+    /// The application.
+    pub app: AppId,
+    /// The policy that asks for leave.
+    pub policy: PolicyId,
+    /// Why the person wants to enter.
+    pub reason: String,
+    /// For how long, in milliseconds.
+    pub length_ms: i64,
+    /// When it was asked.
+    pub created_ms: i64,
+    /// How it stands.
+    pub state: ApprovalState,
+    /// Until when leave was given, where it was.
+    pub until_ms: Option<i64>,
+}
+
+/// How a request for leave stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApprovalState {
+    /// Not enough approvers have said yes yet, and none has said no.
+    Waiting,
+    /// Leave was given. It ends by itself.
+    Granted,
+    /// An approver said no.
+    Refused,
+    /// Leave that was given has been taken back.
+    Withdrawn,
+}
+
+impl ApprovalState {
+    const ALL: [Self; 4] = [Self::Waiting, Self::Granted, Self::Refused, Self::Withdrawn];
+
+    /// The word that the store and logs use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Granted => "granted",
+            Self::Refused => "refused",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+/// What an approver says to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vote {
+    /// Who.
+    pub approver: UserId,
+    /// The address by which that person is an approver.
+    pub email: String,
+    /// For how long leave shall be given, in milliseconds; `None` says no.
+    pub length_ms: Option<i64>,
+    /// A word to go with it.
+    pub word: Option<String>,
+}
+
+/// What became of a vote.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Voted {
+    /// More approvers are needed.
+    Counted,
+    /// Leave is given until then; the person's live sessions have it.
+    Granted {
+        /// When it ends, milliseconds since 1970.
+        until_ms: i64,
+        /// The sessions, with their identities as they are now.
+        sessions: Vec<(SessionNonce, Identity)>,
+    },
+    /// The request is refused.
+    Refused,
+    /// The request does not wait for anybody any more, or this approver has voted.
+    Closed,
+}
+
+const REQUEST: &str = "INSERT INTO approval_requests \
+     (id, user_id, email, name, app, policy, reason, length_ms, created_ms, state) \
+     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, 'waiting' WHERE NOT EXISTS \
+     (SELECT 1 FROM approval_requests WHERE user_id = $2 AND app = $5 AND policy = $6 AND state = 'waiting' \
+     AND created_ms > $10)";
+const OF_PERSON_SINCE: &str =
+    "SELECT COUNT(*) AS found FROM approval_requests WHERE user_id = $1 AND created_ms > $2";
+const NEWEST: &str = "SELECT id, user_id, email, name, app, policy, reason, length_ms, created_ms, state, until_ms \
+     FROM approval_requests WHERE user_id = $1 AND app = $2 AND policy = $3 \
+     ORDER BY created_ms DESC, id LIMIT 1";
+const ONE: &str = "SELECT id, user_id, email, name, app, policy, reason, length_ms, created_ms, state, until_ms \
+     FROM approval_requests WHERE id = $1";
+const OPEN: &str = "SELECT id, user_id, email, name, app, policy, reason, length_ms, created_ms, state, until_ms \
+     FROM approval_requests WHERE (state = 'waiting' AND created_ms > $1) \
+     OR (state = 'granted' AND until_ms > $2) ORDER BY created_ms DESC, id LIMIT 1000";
+/// Locks the request: votes on one request happen one after the other.
+const LOCK_WAITING: &str = "UPDATE approval_requests SET state = state \
+     WHERE id = $1 AND state = 'waiting' AND created_ms > $2 \
+     RETURNING id, user_id, email, name, app, policy, reason, length_ms, created_ms, state, until_ms";
+const VOTE: &str = "INSERT INTO approval_votes (request, approver, email, length_ms, word, at_ms) \
+     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (request, approver) DO NOTHING";
+const VOTES: &str = "SELECT approver, email, length_ms, word FROM approval_votes WHERE request = $1";
+const CLOSE: &str =
+    "UPDATE approval_requests SET state = $1, until_ms = $2, decided_ms = $3 WHERE id = $4";
+const WITHDRAW: &str = "UPDATE approval_requests SET state = 'withdrawn', decided_ms = $1 \
+     WHERE id = $2 AND state = 'granted' \
+     RETURNING id, user_id, email, name, app, policy, reason, length_ms, created_ms, state, until_ms";
+const FORGET_VOTES: &str = "DELETE FROM approval_votes WHERE request IN \
+     (SELECT id FROM approval_requests WHERE created_ms < $1)";
+const FORGET: &str = "DELETE FROM approval_requests WHERE created_ms < $1";
+
+/// How long a request waits for an answer: a day. Whoever still wants to enter asks again.
+pub const REQUEST_LIFE_MS: i64 = 24 * 3_600_000;
+
+impl Store {
+    /// Keeps a request, unless the person already has one like it that waits. Whether it was kept.
+    pub async fn request_approval(&self, request: &ApprovalRequest) -> Result<bool, StoreError> {
+        bounded(async {
+            let mut connection = self.writer().await?;
+            let done = sqlx::query(REQUEST)
+                .bind(request.id.to_string())
+                .bind(request.user.to_string())
+                .bind(maybe_storable(request.email.as_deref()))
+                .bind(maybe_storable(request.name.as_deref()))
+                .bind(request.app.to_string())
+                .bind(request.policy.to_string())
+                .bind(storable(&request.reason))
+                .bind(request.length_ms)
+                .bind(request.created_ms)
+                .bind(request.created_ms - REQUEST_LIFE_MS)
+                .execute(&mut *connection)
+                .await?;
+            Ok(done.rows_affected() == 1)
+        })
+        .await
+    }
+
+    /// How many requests a person has made since a time.
+    pub async fn approval_requests_since(&self, user: UserId, since_ms: i64) -> Result<i64, StoreError> {
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let row = sqlx::query(OF_PERSON_SINCE)
+                .bind(user.to_string())
+                .bind(since_ms)
+                .fetch_one(&mut *connection)
+                .await?;
+            Cells::new(&row, "approval_requests", "found").int("found")
+        })
+        .await
+    }
+
+    /// The newest request of a person for an application and policy.
+    pub async fn approval_request_of(
+        &self,
+        user: UserId,
+        app: AppId,
+        policy: PolicyId,
+    ) -> Result<Option<ApprovalRequest>, StoreError> {
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let row = sqlx::query(NEWEST)
+                .bind(user.to_string())
+                .bind(app.to_string())
+                .bind(policy.to_string())
+                .fetch_optional(&mut *connection)
+                .await?;
+            row.as_ref().map(request).transpose()
+        })
+        .await
+    }
+
+    /// One request.
+    pub async fn approval_request(&self, id: Uuid) -> Result<Option<ApprovalRequest>, StoreError> {
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let row = sqlx::query(ONE)
+                .bind(id.to_string())
+                .fetch_optional(&mut *connection)
+                .await?;
+            row.as_ref().map(request).transpose()
+        })
+        .await
+    }
+
+    /// Requests that wait, and those whose leave has not ended: the newest first, at most a thousand.
+    pub async fn open_approval_requests(&self) -> Result<Vec<ApprovalRequest>, StoreError> {
+        let now_ms = self.now_ms();
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let rows = sqlx::query(OPEN)
+                .bind(now_ms - REQUEST_LIFE_MS)
+                .bind(now_ms)
+                .fetch_all(&mut *connection)
+                .await?;
+            rows.iter().map(request).collect()
+        })
+        .await
+    }
+
+    /// What approvers have said to a request so far.
+    pub async fn approval_votes(&self, id: Uuid) -> Result<Vec<Vote>, StoreError> {
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let rows = sqlx::query(VOTES)
+                .bind(id.to_string())
+                .fetch_all(&mut *connection)
+                .await?;
+            rows.iter().map(vote).collect()
+        })
+        .await
+    }
+
+    /// Counts a vote. `enough` is asked whether those who said yes, by address, are enough.
+    pub async fn vote(
+        &self,
+        id: Uuid,
+        vote: &Vote,
+        enough: &(dyn Fn(&[String]) -> bool + Send + Sync),
+    ) -> Result<Voted, StoreError> {
+        self.patiently(|| self.vote_once(id, vote, enough)).await
+    }
+
+    async fn vote_once(
+        &self,
+        id: Uuid,
+        vote: &Vote,
+        enough: &(dyn Fn(&[String]) -> bool + Send + Sync),
+    ) -> Result<Voted, StoreError> {
+        let now_ms = self.now_ms();
+        let mut tx = self.begin_brief().await?;
+        let row = sqlx::query(LOCK_WAITING)
+            .bind(id.to_string())
+            .bind(now_ms - REQUEST_LIFE_MS)
+            .fetch_optional(&mut *tx)
+            .await?;
+        let Some(request) = row.as_ref().map(request).transpose()? else {
+            return Ok(Voted::Closed);
+        };
+        let counted = insert_vote(&mut tx, id, vote, now_ms).await?;
+        // Nobody gives leave to themself, whatever the lists of approvers say.
+        if !counted || request.user == vote.approver {
+            return Ok(Voted::Closed);
+        }
+        if vote.length_ms.is_none() {
+            close(&mut tx, id, ApprovalState::Refused, None, now_ms).await?;
+            tx.commit().await?;
+            return Ok(Voted::Refused);
+        }
+        let votes = sqlx::query(VOTES)
+            .bind(id.to_string())
+            .fetch_all(&mut *tx)
+            .await?;
+        let votes: Vec<Vote> = votes.iter().map(self::vote).collect::<Result<_, _>>()?;
+        let said_yes = votes.iter().filter(|vote| vote.length_ms.is_some());
+        let addresses: Vec<String> = said_yes.map(|vote| vote.email.clone()).collect();
+        if !enough(&addresses) {
+            tx.commit().await?;
+            return Ok(Voted::Counted);
+        }
+        // The most cautious approver decides how long.
+        let shortest = votes.iter().filter_map(|vote| vote.length_ms).min();
+        let length = shortest.unwrap_or(0).min(request.length_ms);
+        let until_ms = now_ms.saturating_add(length);
+        close(&mut tx, id, ApprovalState::Granted, Some(until_ms), now_ms).await?;
+        let approval = Approval {
+            app: request.app,
+            policy: request.policy,
+            until_ms,
+        };
+        let sessions = self
+            .amend_within(&mut tx, Amended::User(request.user), &|identity| {
+                add(identity, &approval);
+            })
+            .await?;
+        self.tell_amended(&mut tx, &sessions).await?;
+        self.commit_changes(tx).await?;
+        Ok(Voted::Granted { until_ms, sessions })
+    }
+
+    /// Takes leave back that was given. The person's sessions as they are now; `None` where there was none.
+    pub async fn withdraw_approval(
+        &self,
+        id: Uuid,
+    ) -> Result<Option<(ApprovalRequest, Vec<(SessionNonce, Identity)>)>, StoreError> {
+        self.patiently(|| async {
+            let mut tx = self.begin_brief().await?;
+            let row = sqlx::query(WITHDRAW)
+                .bind(self.now_ms())
+                .bind(id.to_string())
+                .fetch_optional(&mut *tx)
+                .await?;
+            let Some(request) = row.as_ref().map(request).transpose()? else {
+                return Ok(None);
+            };
+            let (app, policy) = (request.app, request.policy);
+            let sessions = self
+                .amend_within(&mut tx, Amended::User(request.user), &|identity| {
+                    identity
+                        .approvals
+                        .retain(|known| known.app != app || known.policy != policy);
+                })
+                .await?;
+            self.tell_amended(&mut tx, &sessions).await?;
+            self.commit_changes(tx).await?;
+            Ok(Some((request, sessions)))
+        })
+        .await
+    }
+
+    /// Forgets requests made before a time, and what was said to them.
+    pub async fn forget_approvals(&self, before_ms: i64) -> Result<(), StoreError> {
+        for sql in [FORGET_VOTES, FORGET] {
+            bounded(async {
+                let mut connection = self.writer().await?;
+                sqlx::query(sql).bind(before_ms).execute(&mut *connection).await?;
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(())
+    }
+}
+
+/// Adds leave to an identity, in the place of older leave for the same.
+pub fn add(identity: &mut Identity, approval: &Approval) {
+    identity
+        .approvals
+        .retain(|known| known.app != approval.app || known.policy != approval.policy);
+    identity.approvals.push(approval.clone());
+}
+
+async fn insert_vote(
+    tx: &mut Transaction<'static, Any>,
+    id: Uuid,
+    vote: &Vote,
+    now_ms: i64,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query(VOTE)
+        .bind(id.to_string())
+        .bind(vote.approver.to_string())
+        .bind(storable(&vote.email))
+        .bind(vote.length_ms)
+        .bind(maybe_storable(vote.word.as_deref()))
+        .bind(now_ms)
+        .execute(&mut **tx)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+async fn close(
+    tx: &mut Transaction<'static, Any>,
+    id: Uuid,
+    state: ApprovalState,
+    until_ms: Option<i64>,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(CLOSE)
+        .bind(state.as_str())
+        .bind(until_ms)
+        .bind(now_ms)
+        .bind(id.to_string())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+fn request(row: &AnyRow) -> Result<ApprovalRequest, StoreError> {
+    let cells = Cells::new(row, "approval_requests", "id");
+    Ok(ApprovalRequest {
+        id: cells.parsed("id")?,
+        user: cells.parsed("user_id")?,
+        email: cells.maybe_text("email")?,
+        name: cells.maybe_text("name")?,
+        app: cells.parsed("app")?,
+        policy: cells.parsed("policy")?,
+        reason: cells.text("reason")?,
+        length_ms: cells.int("length_ms")?,
+        created_ms: cells.int("created_ms")?,
+        state: ApprovalState::from_text(&cells.text("state")?).ok_or_else(|| cells.corrupt("state"))?,
+        until_ms: cells.maybe_int("until_ms")?,
+    })
+}
+
+fn vote(row: &AnyRow) -> Result<Vote, StoreError> {
+    let cells = Cells::new(row, "approval_votes", "approver");
+    Ok(Vote {
+        approver: cells.parsed("approver")?,
+        email: cells.text("email")?,
+        length_ms: cells.maybe_int("length_ms")?,
+        word: cells.maybe_text("word")?,
+    })
+}

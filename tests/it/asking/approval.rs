@@ -1,0 +1,204 @@
+//! Temporary access with approval.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use super::{FROM_OUR_PAGE, Form};
+use crate::support::database::{on_both, on_postgres};
+use crate::support::person::{Arrival, Person};
+use crate::support::tenant::{ADAM, ALICE, MALLORY};
+use crate::support::world::{Builder, World};
+
+/// Everybody who agrees stands in `approvers`; two groups of them are needed where there are two.
+fn asking(approvers: &str) -> Builder {
+    World::builder().wiki_policies(&format!(
+        "[{{ name = \"with leave\", decision = \"allow\", approval_required = true, approval_groups = {approvers}, \
+         include = [{{ everyone = {{}} }}] }}]"
+    ))
+}
+
+const ADAM_DECIDES: &str = r#"[{ approvals_needed = 1, email_addresses = ["adam@contoso.example"] }]"#;
+
+const UPGRADE: &[(&str, &str)] = &[
+    ("Connection", "upgrade"),
+    ("Upgrade", "websocket"),
+    ("Sec-WebSocket-Version", "13"),
+    ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+];
+
+async fn asks(world: &World, person: &mut Person, minutes: &str) -> Arrival {
+    let page = person.open(&world.host("wiki"), "/deep").await;
+    assert_eq!(page.status(), 403, "{}", page.text());
+    let fields = [("reason", "the <b>printer</b> is on fire"), ("minutes", minutes)];
+    Form::of(&page.text()).send(person, &page.url, &fields).await
+}
+
+async fn approvals(world: &World, person: &mut Person) -> Arrival {
+    person.open(&world.host("login"), "/cdn-cgi/access/approvals").await
+}
+
+/// An approver who is signed in: approvers need not be able to open the application.
+async fn approver(world: &World, upn: &str) -> Person {
+    let mut person = world.person(upn);
+    person.open(&world.host("wiki"), "/").await;
+    person
+}
+
+async fn says(world: &World, person: &mut Person, say: &str, minutes: &str) -> Arrival {
+    let page = approvals(world, person).await;
+    let fields = [("say", say), ("minutes", minutes), ("word", "fine")];
+    Form::of(&page.text()).send(person, &page.url, &fields).await
+}
+
+async fn soon(mut person: Person, world: &World, status: u16) -> bool {
+    for _ in 0..100 {
+        if person.fetch(&world.host("wiki"), "/", &[]).await.status == status {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    false
+}
+
+on_both! {
+    async fn leave_opens_the_application_for_the_time_given_and_no_longer(database) {
+        let world = asking(ADAM_DECIDES).on(&database).start().await;
+        let mut adam = approver(&world, ADAM).await;
+        let mut alice = world.person(ALICE);
+        let waiting = asks(&world, &mut alice, "120").await;
+        assert_eq!(waiting.status(), 403);
+        assert!(waiting.text().contains("You have asked to open"), "{}", waiting.text());
+        assert!(waiting.text().contains("http-equiv=\"refresh\""));
+        assert!(!waiting.text().contains("adam@"), "approvers are named to nobody");
+        assert_eq!(world.origin.hits(), 0);
+
+        let page = approvals(&world, &mut adam).await;
+        assert!(page.text().contains(ALICE), "{}", page.text());
+        assert!(page.text().contains("&lt;b&gt;printer") || page.text().contains("&#60;b&#62;printer"), "{}", page.text());
+        let done = says(&world, &mut adam, "approve", "60").await;
+        assert!(done.text().contains("They may enter now"), "{}", done.text());
+
+        let arrival = alice.open(&world.host("wiki"), "/deep").await;
+        assert_eq!(arrival.status(), 200, "{}", arrival.text());
+        // A later session of the same person has it too.
+        let mut elsewhere = world.person(ALICE);
+        assert_eq!(elsewhere.open(&world.host("wiki"), "/").await.status(), 200);
+
+        world.pass(SignedDuration::from_mins(59));
+        assert_eq!(alice.fetch(&world.host("wiki"), "/", &[]).await.status, 200);
+        world.pass(SignedDuration::from_mins(2));
+        assert_eq!(alice.fetch(&world.host("wiki"), "/", &[]).await.status, 302);
+        let again = alice.open(&world.host("wiki"), "/").await;
+        assert!(again.text().contains("is over"), "{}", again.text());
+    }
+
+    async fn every_group_of_approvers_must_agree_and_one_no_is_a_no(database) {
+        let both = r#"[{ approvals_needed = 1, email_addresses = ["adam@contoso.example"] },
+            { approvals_needed = 1, email_addresses = ["mallory@contoso.example"] }]"#;
+        let world = asking(&both.replace('\n', " ")).on(&database).start().await;
+        let (mut adam, mut mallory) = (approver(&world, ADAM).await, approver(&world, MALLORY).await);
+        let mut alice = world.person(ALICE);
+        asks(&world, &mut alice, "60").await;
+        let one = says(&world, &mut adam, "approve", "60").await;
+        assert!(one.text().contains("Others have to agree"), "{}", one.text());
+        assert_eq!(alice.open(&world.host("wiki"), "/").await.status(), 403);
+        // The shorter of two lengths counts.
+        says(&world, &mut mallory, "approve", "15").await;
+        assert_eq!(alice.open(&world.host("wiki"), "/").await.status(), 200);
+        world.pass(SignedDuration::from_mins(16));
+        assert_eq!(alice.fetch(&world.host("wiki"), "/", &[]).await.status, 302);
+
+        asks(&world, &mut alice, "60").await;
+        says(&world, &mut adam, "approve", "60").await;
+        says(&world, &mut mallory, "refuse", "60").await;
+        let refused = alice.open(&world.host("wiki"), "/").await;
+        assert!(refused.text().contains("was declined"), "{}", refused.text());
+    }
+}
+
+#[tokio::test]
+async fn nobody_decides_about_themself_or_what_is_not_theirs() {
+    let world = asking(r#"[{ approvals_needed = 1, email_addresses = ["adam@contoso.example", "alice@contoso.example"] }]"#)
+        .start()
+        .await;
+    let mut alice = world.person(ALICE);
+    asks(&world, &mut alice, "60").await;
+    let own = approvals(&world, &mut alice).await;
+    assert!(own.text().contains("Nobody is waiting for you"), "{}", own.text());
+
+    // A form made for an approver is worth nothing in another browser, or from another site.
+    let mut adam = approver(&world, ADAM).await;
+    let mut mallory = approver(&world, MALLORY).await;
+    let page = approvals(&world, &mut adam).await;
+    let form = Form::of(&page.text());
+    let yes = &[("say", "approve"), ("minutes", "60")];
+    for person in [&mut alice, &mut mallory] {
+        assert_eq!(form.send_as(person, &page.url, yes, FROM_OUR_PAGE).await.status, 400);
+    }
+    let foreign = &[("Origin", "https://evil.example"), ("Sec-Fetch-Site", "cross-site")];
+    assert_eq!(form.send_as(&mut adam, &page.url, yes, foreign).await.status, 403);
+    for fields in [&[][..], &[("say", "approve")], &[("say", "perhaps")], &[("say", "approve"), ("minutes", "-1")]] {
+        let reply = form.send_as(&mut adam, &page.url, fields, FROM_OUR_PAGE).await;
+        assert_eq!(reply.status, 400, "{fields:?}");
+    }
+    assert_eq!(alice.open(&world.host("wiki"), "/").await.status(), 403);
+    // Never for longer than was asked.
+    let done = form.send(&mut adam, &page.url, &[("say", "approve"), ("minutes", "99999999")]).await;
+    assert_eq!(done.status(), 200);
+    world.pass(SignedDuration::from_mins(61));
+    assert_eq!(alice.open(&world.host("wiki"), "/").await.status(), 403);
+}
+
+#[tokio::test]
+async fn leave_that_is_taken_back_cuts_what_it_opened() {
+    let world = asking(ADAM_DECIDES).start().await;
+    let mut adam = approver(&world, ADAM).await;
+    let mut alice = world.person(ALICE);
+    asks(&world, &mut alice, "1440").await;
+    says(&world, &mut adam, "approve", "1440").await;
+    assert_eq!(alice.open(&world.host("wiki"), "/").await.status(), 200);
+    let mut socket = alice.begin("GET", &world.host("wiki"), "/ws", UPGRADE).await;
+    assert_eq!(socket.head().await.unwrap().status, 101);
+    let page = approvals(&world, &mut adam).await;
+    let form = Form::after(&page.text(), "Given and still good");
+    let done = form.send(&mut adam, &page.url, &[("say", "withdraw")]).await;
+    assert!(done.text().contains("they are out"), "{}", done.text());
+    assert!(socket.end().await < Duration::from_secs(3));
+    assert_eq!(alice.fetch(&world.host("wiki"), "/", &[]).await.status, 302);
+    assert_eq!(alice.open(&world.host("wiki"), "/").await.status(), 403);
+}
+
+#[tokio::test]
+async fn approvers_are_told_by_mail_and_so_is_who_asked() {
+    let sink = crate::support::mail::Sink::start().await;
+    let smtp = format!("[smtp]\nurl = \"smtp://{}\"\nstarttls = false\nfrom = \"Access <access@example.com>\"\n", sink.address);
+    let world = asking(ADAM_DECIDES).more(&smtp).start().await;
+    let mut alice = world.person(ALICE);
+    let waiting = asks(&world, &mut alice, "60").await;
+    assert!(waiting.text().contains("told by mail"), "{}", waiting.text());
+    let mail = sink.next().await;
+    assert_eq!(mail.to, "adam@contoso.example");
+    assert!(mail.text.contains("/cdn-cgi/access/approvals"), "{}", mail.text);
+    let mut adam = approver(&world, ADAM).await;
+    says(&world, &mut adam, "approve", "60").await;
+    assert_eq!(sink.next().await.to, ALICE);
+}
+
+on_postgres! {
+    async fn leave_given_at_one_gateway_opens_the_other(database) {
+        let world = asking(ADAM_DECIDES).gateways(2).on(&database).start().await;
+        let mut adam = approver(&world, ADAM).await;
+        let mut alice = world.person_at(1, ALICE);
+        asks(&world, &mut alice, "60").await;
+        // She has a token of the application from before; the policy has just let her in.
+        says(&world, &mut adam, "approve", "60").await;
+        for _ in 0..100 {
+            if alice.open(&world.host("wiki"), "/").await.status() == 200 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(soon(alice, &world, 200).await);
+    }
+}
