@@ -120,7 +120,14 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
         Some(smtp) => Mailer::start(smtp, &shutdown)?,
         None => Mailer::none(),
     };
-    let login = login_chain(&foundation, &memory, mailer, Arc::clone(&metrics), &clock, &shutdown);
+    let login = login_chain(
+        &foundation,
+        &memory,
+        mailer,
+        Arc::clone(&metrics),
+        &clock,
+        &shutdown,
+    );
     let (renewal, control) = control_plane(login, &shutdown);
     let Foundation {
         store,

@@ -201,10 +201,7 @@ mod tests {
             to: "bob@example.com".to_owned(),
             subject: subject.to_owned(),
             paragraphs: vec![paragraph.to_owned()],
-            link: Some((
-                "Open".to_owned(),
-                "https://login.example.com/?a=1&b=2".to_owned(),
-            )),
+            link: Some(("Open".to_owned(), "https://login.example.com/?a=1&b=2".to_owned())),
         }
     }
 
@@ -218,7 +215,9 @@ mod tests {
         let text = written(&mail("Hi\r\nBcc: eve@example.com", "<script>1</script>\r\n.\r\n"));
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(
-            !head.lines().any(|line| line.to_ascii_lowercase().starts_with("bcc")),
+            !head
+                .lines()
+                .any(|line| line.to_ascii_lowercase().starts_with("bcc")),
             "{head}"
         );
         assert!(!body.contains("<script>"), "{body}");
@@ -227,7 +226,10 @@ mod tests {
     #[test]
     fn the_link_stands_in_both_parts() {
         let text = written(&mail("Leave asked", "Ada asks."));
-        assert!(text.contains("Open: https://login.example.com/?a=1&b=2"), "{text}");
+        assert!(
+            text.contains("Open: https://login.example.com/?a=1&b=2"),
+            "{text}"
+        );
         assert!(text.contains("a=1&amp;b=2"), "{text}");
     }
 }

@@ -57,7 +57,8 @@ async fn list(opened: &Opened) -> Result<String, StoreError> {
 
 async fn withdraw(opened: &Opened, id: Uuid) -> Result<Option<String>, StoreError> {
     let withdrawn = opened.store.withdraw_approval(id).await?;
-    Ok(withdrawn.map(|(request, sessions)| format!("{}  taken back, {} sessions\n", request.id, sessions.len())))
+    Ok(withdrawn
+        .map(|(request, sessions)| format!("{}  taken back, {} sessions\n", request.id, sessions.len())))
 }
 
 fn described(request: &ApprovalRequest) -> String {

@@ -37,7 +37,10 @@ pub(super) fn read(node: &Node<'_>) -> Option<SmtpConfig> {
     let password = table.node("password").map(|node| secret::text(&node));
     let starttls = table.node("starttls").map_or(Some(true), |node| node.boolean());
     if username.is_some() != password.is_some() {
-        table.fault("a name goes with a password, and a password with a name", PASSWORD);
+        table.fault(
+            "a name goes with a password, and a password with a name",
+            PASSWORD,
+        );
         return None;
     }
     let (url, starttls) = (url?, starttls?);
@@ -59,7 +62,8 @@ pub(super) fn read(node: &Node<'_>) -> Option<SmtpConfig> {
 
 fn url(node: &Node<'_>) -> Option<Url> {
     let url: Url = node.parsed(URL)?;
-    let known = matches!(url.scheme(), "smtp" | "smtps") && url.host_str().is_some_and(|host| !host.is_empty());
+    let known =
+        matches!(url.scheme(), "smtp" | "smtps") && url.host_str().is_some_and(|host| !host.is_empty());
     let bare = url.username().is_empty()
         && url.password().is_none()
         && matches!(url.path(), "" | "/")

@@ -60,7 +60,9 @@ pub(super) async fn waiting_for(call: &Call<'_>, session: &LiveSession) -> Resul
 }
 
 fn members(snapshot: &Snapshot, group: &ApprovalGroup) -> Vec<EmailAddress> {
-    let listed = group.email_list.and_then(|list| snapshot.referents.email_list(list));
+    let listed = group
+        .email_list
+        .and_then(|list| snapshot.referents.email_list(list));
     let listed = listed.into_iter().flatten().cloned();
     group.email_addresses.iter().cloned().chain(listed).collect()
 }
@@ -108,7 +110,12 @@ async fn show(call: &Call<'_>) -> Result<Answer, Ended> {
         let Some((application, _, _)) = entitled(call, request, &session) else {
             continue;
         };
-        let voted = call.login.store.approval_votes(request.id).await.map_err(Why::from)?;
+        let voted = call
+            .login
+            .store
+            .approval_votes(request.id)
+            .await
+            .map_err(Why::from)?;
         let mine = voted.iter().any(|vote| vote.approver == session.user());
         match request.state {
             ApprovalState::Waiting if !mine => waiting.push(asked(call, &session, application, request)),
@@ -162,10 +169,28 @@ async fn said(call: &Call<'_>) -> Result<Answer, Ended> {
                 .filter(|minutes| *minutes > 0)
                 .map(|minutes| minutes.saturating_mul(60_000).min(request.length_ms))
                 .ok_or(Why::Form)?;
-            vote(call, &session, &request, policy, Some(length_ms), &address, fields.value("word")).await?
+            vote(
+                call,
+                &session,
+                &request,
+                policy,
+                Some(length_ms),
+                &address,
+                fields.value("word"),
+            )
+            .await?
         }
         Some("refuse") => {
-            vote(call, &session, &request, policy, None, &address, fields.value("word")).await?
+            vote(
+                call,
+                &session,
+                &request,
+                policy,
+                None,
+                &address,
+                fields.value("word"),
+            )
+            .await?
         }
         _ => return Err(Why::Form.into()),
     };
@@ -222,7 +247,12 @@ async fn withdraw(call: &Call<'_>, request: &ApprovalRequest) -> Result<Said, Wh
     Ok(Said::Withdrawn)
 }
 
-fn tell_requester(call: &Call<'_>, application: &ProtectedApplication, request: &ApprovalRequest, said: Said) {
+fn tell_requester(
+    call: &Call<'_>,
+    application: &ProtectedApplication,
+    request: &ApprovalRequest,
+    said: Said,
+) {
     let (Some(to), what) = (
         request.email.clone(),
         match said {
@@ -234,12 +264,21 @@ fn tell_requester(call: &Call<'_>, application: &ProtectedApplication, request: 
     ) else {
         return;
     };
-    let address = application.app.destinations.first().and_then(|destination| destination.host().parse().ok());
+    let address = application
+        .app
+        .destinations
+        .first()
+        .and_then(|destination| destination.host().parse().ok());
     call.login.mailer.send(Mail {
         to,
         subject: format!("{what} {}", application.app.name),
         paragraphs: vec![format!("{what} {}.", application.app.name)],
-        link: address.map(|host| (application.app.name.clone(), format!("{}/", call.auth().origin_of(&host)))),
+        link: address.map(|host| {
+            (
+                application.app.name.clone(),
+                format!("{}/", call.auth().origin_of(&host)),
+            )
+        }),
     });
 }
 
@@ -252,9 +291,15 @@ const WORDS: [(Said, &str); 5] = [
 ];
 
 fn word(said: Said) -> &'static str {
-    WORDS.iter().find(|(known, _)| *known == said).map_or("", |(_, word)| *word)
+    WORDS
+        .iter()
+        .find(|(known, _)| *known == said)
+        .map_or("", |(_, word)| *word)
 }
 
 fn said_of(word: &str) -> Option<Said> {
-    WORDS.iter().find(|(_, known)| *known == word).map(|(said, _)| *said)
+    WORDS
+        .iter()
+        .find(|(_, known)| *known == word)
+        .map(|(said, _)| *said)
 }

@@ -70,14 +70,28 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
     let minutes: Option<i64> = fields.value("minutes").and_then(|minutes| minutes.parse().ok());
     let minutes = minutes.filter(|minutes| (1..=MOST_MINUTES).contains(minutes));
     let (Some(reason), Some(minutes)) = (reason(written), minutes) else {
-        return Ok(ask(call, &application, &session, &about, Before::Unfit, Some(written)));
+        return Ok(ask(
+            call,
+            &application,
+            &session,
+            &about,
+            Before::Unfit,
+            Some(written),
+        ));
     };
     let identity = session.identity().identity.clone();
     let now_ms = call.now_ms();
     let store = &call.login.store;
     let today = store.approval_requests_since(session.user(), now_ms - REQUEST_LIFE_MS);
     if today.await.map_err(Why::from)? >= MOST_A_DAY {
-        return Ok(ask(call, &application, &session, &about, Before::TooOften, Some(written)));
+        return Ok(ask(
+            call,
+            &application,
+            &session,
+            &about,
+            Before::TooOften,
+            Some(written),
+        ));
     }
     let request = ApprovalRequest {
         id: Uuid::new_v4(),
@@ -202,7 +216,8 @@ fn tell_approvers(
             ],
             link: Some((
                 "Requests waiting for you".to_owned(),
-                call.auth().address(&format!("/cdn-cgi/access/{}", approvers::NAME)),
+                call.auth()
+                    .address(&format!("/cdn-cgi/access/{}", approvers::NAME)),
             )),
         });
     }

@@ -71,7 +71,14 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
     let application = call.application_at(&landing).ok_or(Why::NoApplication)?;
     let written = fields.value("reason").unwrap_or_default();
     let Some(reason) = reason(written) else {
-        return Ok(ask(call, &application, &session, &about, Before::Unfit, Some(written)));
+        return Ok(ask(
+            call,
+            &application,
+            &session,
+            &about,
+            Before::Unfit,
+            Some(written),
+        ));
     };
     let justification = Justification {
         app: application.app.id,

@@ -134,7 +134,13 @@ pub(super) async fn justified(
         request.id = %call.request_id, application = %application.app.name, user.id = %identity.user, justification = reason,
         "A reason was given"
     );
-    let row = row(call, "justification", true, Some(landing), Some(identity.provider));
+    let row = row(
+        call,
+        "justification",
+        true,
+        Some(landing),
+        Some(identity.provider),
+    );
     let row = AccessRequest {
         reason: Some(reason.to_owned()),
         ..of_person(row, identity)

@@ -78,7 +78,14 @@ pub(super) async fn step_up(
         }
         Need::Justification => {
             let about = About::of(landing, step_up);
-            return Ok(reason::ask(call, application, session, &about, Before::Nothing, None));
+            return Ok(reason::ask(
+                call,
+                application,
+                session,
+                &about,
+                Before::Nothing,
+                None,
+            ));
         }
         Need::Approval => {
             let about = About::of(landing, step_up);

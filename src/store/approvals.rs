@@ -124,8 +124,7 @@ const LOCK_WAITING: &str = "UPDATE approval_requests SET state = state \
 const VOTE: &str = "INSERT INTO approval_votes (request, approver, email, length_ms, word, at_ms) \
      VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (request, approver) DO NOTHING";
 const VOTES: &str = "SELECT approver, email, length_ms, word FROM approval_votes WHERE request = $1";
-const CLOSE: &str =
-    "UPDATE approval_requests SET state = $1, until_ms = $2, decided_ms = $3 WHERE id = $4";
+const CLOSE: &str = "UPDATE approval_requests SET state = $1, until_ms = $2, decided_ms = $3 WHERE id = $4";
 const WITHDRAW: &str = "UPDATE approval_requests SET state = 'withdrawn', decided_ms = $1 \
      WHERE id = $2 AND state = 'granted' \
      RETURNING id, user_id, email, name, app, policy, reason, length_ms, created_ms, state, until_ms";

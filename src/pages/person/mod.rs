@@ -6,8 +6,8 @@
 
 mod accept;
 mod action;
-mod approve;
 mod approvals;
+mod approve;
 mod ask;
 mod assets;
 mod bad_request;
@@ -36,8 +36,8 @@ mod words;
 mod tests;
 
 pub use accept::Accept;
-pub use approve::{Approve, Approved};
 pub use approvals::{Approvals, Asked, Said};
+pub use approve::{Approve, Approved};
 pub use ask::{Ask, Before, LENGTHS};
 pub use assets::{Ancestors, Script};
 pub use bad_request::BadRequest;

@@ -35,7 +35,9 @@ async fn asks(world: &World, person: &mut Person, minutes: &str) -> Arrival {
 }
 
 async fn approvals(world: &World, person: &mut Person) -> Arrival {
-    person.open(&world.host("login"), "/cdn-cgi/access/approvals").await
+    person
+        .open(&world.host("login"), "/cdn-cgi/access/approvals")
+        .await
 }
 
 /// An approver who is signed in: approvers need not be able to open the application.
@@ -119,9 +121,11 @@ on_both! {
 
 #[tokio::test]
 async fn nobody_decides_about_themself_or_what_is_not_theirs() {
-    let world = asking(r#"[{ approvals_needed = 1, email_addresses = ["adam@contoso.example", "alice@contoso.example"] }]"#)
-        .start()
-        .await;
+    let world = asking(
+        r#"[{ approvals_needed = 1, email_addresses = ["adam@contoso.example", "alice@contoso.example"] }]"#,
+    )
+    .start()
+    .await;
     let mut alice = world.person(ALICE);
     asks(&world, &mut alice, "60").await;
     let own = approvals(&world, &mut alice).await;
@@ -134,17 +138,34 @@ async fn nobody_decides_about_themself_or_what_is_not_theirs() {
     let form = Form::of(&page.text());
     let yes = &[("say", "approve"), ("minutes", "60")];
     for person in [&mut alice, &mut mallory] {
-        assert_eq!(form.send_as(person, &page.url, yes, FROM_OUR_PAGE).await.status, 400);
+        assert_eq!(
+            form.send_as(person, &page.url, yes, FROM_OUR_PAGE).await.status,
+            400
+        );
     }
-    let foreign = &[("Origin", "https://evil.example"), ("Sec-Fetch-Site", "cross-site")];
+    let foreign = &[
+        ("Origin", "https://evil.example"),
+        ("Sec-Fetch-Site", "cross-site"),
+    ];
     assert_eq!(form.send_as(&mut adam, &page.url, yes, foreign).await.status, 403);
-    for fields in [&[][..], &[("say", "approve")], &[("say", "perhaps")], &[("say", "approve"), ("minutes", "-1")]] {
+    for fields in [
+        &[][..],
+        &[("say", "approve")],
+        &[("say", "perhaps")],
+        &[("say", "approve"), ("minutes", "-1")],
+    ] {
         let reply = form.send_as(&mut adam, &page.url, fields, FROM_OUR_PAGE).await;
         assert_eq!(reply.status, 400, "{fields:?}");
     }
     assert_eq!(alice.open(&world.host("wiki"), "/").await.status(), 403);
     // Never for longer than was asked.
-    let done = form.send(&mut adam, &page.url, &[("say", "approve"), ("minutes", "99999999")]).await;
+    let done = form
+        .send(
+            &mut adam,
+            &page.url,
+            &[("say", "approve"), ("minutes", "99999999")],
+        )
+        .await;
     assert_eq!(done.status(), 200);
     world.pass(SignedDuration::from_mins(61));
     assert_eq!(alice.open(&world.host("wiki"), "/").await.status(), 403);
@@ -172,7 +193,10 @@ async fn leave_that_is_taken_back_cuts_what_it_opened() {
 #[tokio::test]
 async fn approvers_are_told_by_mail_and_so_is_who_asked() {
     let sink = crate::support::mail::Sink::start().await;
-    let smtp = format!("[smtp]\nurl = \"smtp://{}\"\nstarttls = false\nfrom = \"Access <access@example.com>\"\n", sink.address);
+    let smtp = format!(
+        "[smtp]\nurl = \"smtp://{}\"\nstarttls = false\nfrom = \"Access <access@example.com>\"\n",
+        sink.address
+    );
     let world = asking(ADAM_DECIDES).more(&smtp).start().await;
     let mut alice = world.person(ALICE);
     let waiting = asks(&world, &mut alice, "60").await;

@@ -19,8 +19,12 @@ pub(crate) struct Form {
 impl Form {
     /// The first form of a page after a text.
     pub(crate) fn after(page: &str, text: &str) -> Self {
-        let (_, page) = page.split_once(text).unwrap_or_else(|| panic!("no {text:?} in {page}"));
-        let (_, form) = page.split_once("<form method=\"post\" action=\"").unwrap_or_else(|| panic!("no form in {page}"));
+        let (_, page) = page
+            .split_once(text)
+            .unwrap_or_else(|| panic!("no {text:?} in {page}"));
+        let (_, form) = page
+            .split_once("<form method=\"post\" action=\"")
+            .unwrap_or_else(|| panic!("no form in {page}"));
         let (action, form) = form.split_once('"').unwrap();
         let (form, _) = form.split_once("</form>").unwrap();
         let mut fields = BTreeMap::new();
@@ -61,7 +65,10 @@ impl Form {
         fields: &[(&str, &str)],
         headers: &[(&str, &str)],
     ) -> Reply {
-        let hidden = self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let hidden = self
+            .fields
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
         let body = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs(hidden.chain(fields.iter().copied()))
             .finish();

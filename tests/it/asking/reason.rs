@@ -18,19 +18,30 @@ async fn a_reason_opens_the_application_once_for_the_session_and_is_written_down
     let mut alice = world.person(ALICE);
     let page = alice.open(&world.host("wiki"), "/deep?x=1").await;
     assert_eq!(page.status(), 403);
-    assert!(page.text().contains("Ticket &amp; why?") || page.text().contains("Ticket &#38; why?"), "{}", page.text());
+    assert!(
+        page.text().contains("Ticket &amp; why?") || page.text().contains("Ticket &#38; why?"),
+        "{}",
+        page.text()
+    );
     assert_eq!(world.origin.hits(), 0);
     // Opening it again asks again, and asks Microsoft nothing.
     let page = alice.open(&world.host("wiki"), "/deep?x=1").await;
     assert!(!page.asked_entra());
 
     let form = Form::of(&page.text());
-    let arrival = form.send(&mut alice, &page.url, &[("reason", "TICKET-7: on call")]).await;
+    let arrival = form
+        .send(&mut alice, &page.url, &[("reason", "TICKET-7: on call")])
+        .await;
     assert_eq!(arrival.status(), 200, "{}", arrival.text());
     assert_eq!(world.origin.last().target(), "/deep?x=1");
     assert_eq!(alice.fetch(&world.host("wiki"), "/again", &[]).await.status, 200);
 
-    let rows = world.running().store.access_requests(&AccessRequestFilter::default()).await.unwrap();
+    let rows = world
+        .running()
+        .store
+        .access_requests(&AccessRequestFilter::default())
+        .await
+        .unwrap();
     let said = rows.iter().find(|row| row.action == "justification").unwrap();
     assert_eq!(said.reason.as_deref(), Some("TICKET-7: on call"));
     assert_eq!(said.email.as_deref(), Some(ALICE));
@@ -52,7 +63,10 @@ async fn what_is_no_reason_opens_nothing() {
     }
     let arrival = form.send(&mut alice, &page.url, &[]).await;
     assert_eq!(arrival.status(), 400, "without the field");
-    let empty = Form { action: form.action.clone(), fields: std::collections::BTreeMap::new() };
+    let empty = Form {
+        action: form.action.clone(),
+        fields: std::collections::BTreeMap::new(),
+    };
     let arrival = empty.send(&mut alice, &page.url, &[("reason", "good")]).await;
     assert_eq!(arrival.status(), 400, "without what was sealed");
     for body in ["null", "[]", "{\"reason\":\"good\"}", "form[]=x&reason=good"] {
@@ -73,16 +87,29 @@ async fn nobody_elses_page_and_nobody_elses_browser_can_give_the_reason() {
     let form = Form::of(&page.text());
     let good = &[("reason", "good")];
     for headers in [
-        [("Origin", "https://evil.example"), ("Sec-Fetch-Site", "cross-site")],
+        [
+            ("Origin", "https://evil.example"),
+            ("Sec-Fetch-Site", "cross-site"),
+        ],
         [("Origin", "null"), ("Sec-Fetch-Site", "cross-site")],
         [("Origin", "null"), ("Sec-Fetch-Site", "same-site")],
     ] {
         let reply = form.send_as(&mut alice, &page.url, good, &headers).await;
         assert_eq!(reply.status, 403, "{headers:?}");
     }
-    assert_eq!(form.send_as(&mut adam, &page.url, good, FROM_OUR_PAGE).await.status, 400);
+    assert_eq!(
+        form.send_as(&mut adam, &page.url, good, FROM_OUR_PAGE)
+            .await
+            .status,
+        400
+    );
     let mut nobody = world.anonymous();
-    assert_eq!(form.send_as(&mut nobody, &page.url, good, FROM_OUR_PAGE).await.status, 400);
+    assert_eq!(
+        form.send_as(&mut nobody, &page.url, good, FROM_OUR_PAGE)
+            .await
+            .status,
+        400
+    );
     let url = page.url.join(&form.action).unwrap();
     assert_eq!(alice.get(&url).await.status, 405);
     assert_eq!(alice.fetch(&world.host("wiki"), "/", &[]).await.status, 302);
@@ -101,10 +128,18 @@ async fn a_policy_that_begins_to_ask_asks_those_who_are_inside() {
         }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
-    let xhr = alice.fetch(&world.host("wiki"), "/", &[("X-Requested-With", "XMLHttpRequest")]).await;
+    let xhr = alice
+        .fetch(
+            &world.host("wiki"),
+            "/",
+            &[("X-Requested-With", "XMLHttpRequest")],
+        )
+        .await;
     assert_eq!(xhr.status, 401);
     let page = alice.open(&world.host("wiki"), "/").await;
     assert_eq!(page.status(), 403);
-    let arrival = Form::of(&page.text()).send(&mut alice, &page.url, &[("reason", "still me")]).await;
+    let arrival = Form::of(&page.text())
+        .send(&mut alice, &page.url, &[("reason", "still me")])
+        .await;
     assert_eq!(arrival.status(), 200);
 }

@@ -38,7 +38,9 @@ impl Sink {
     /// The next mail.
     pub(crate) async fn next(&self) -> Mail {
         let next = async { self.mails.lock().await.recv().await.unwrap() };
-        tokio::time::timeout(Duration::from_secs(20), next).await.expect("a mail")
+        tokio::time::timeout(Duration::from_secs(20), next)
+            .await
+            .expect("a mail")
     }
 }
 
