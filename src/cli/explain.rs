@@ -135,7 +135,7 @@ async fn of_question(opened: &Opened, command: &ExplainCommand) -> Result<Said, 
     let explained = explained(&opened.store, &snapshot, application, &question, now_ms).await?;
     let exit = match explained.verdict {
         Verdict::Permit(_) => Exit::Fine,
-        Verdict::SignIn | Verdict::StepUp(_) | Verdict::Refuse(_) => Exit::Refused,
+        Verdict::SignIn | Verdict::StepUp(_) | Verdict::Refuse(_) => Exit::No,
     };
     let text = if command.json {
         format!("{:#}\n", in_json(application, &explained))

@@ -83,8 +83,8 @@ struct ConfigFile {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Exit {
     Fine,
-    /// The answer is no.
-    Refused,
+    /// The answer to the question is no.
+    No,
     /// Arguments or configuration cannot be used: `EX_USAGE`.
     Unusable,
     /// The store or another service did not answer: `EX_UNAVAILABLE`.
@@ -103,7 +103,7 @@ impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(match exit {
             Exit::Fine => 0,
-            Exit::Refused => 1,
+            Exit::No => 1,
             Exit::Unusable => 64,
             Exit::Unavailable => 69,
             Exit::System => 71,

@@ -62,7 +62,7 @@ pub(super) async fn waiting_for(call: &Call<'_>, session: &LiveSession) -> Resul
 fn members(snapshot: &Snapshot, group: &ApprovalGroup) -> Vec<EmailAddress> {
     let listed = group
         .email_list
-        .and_then(|list| snapshot.referents.email_list(list));
+        .and_then(|list| snapshot.referents.addresses_on(list));
     let listed = listed.into_iter().flatten().cloned();
     group.email_addresses.iter().cloned().chain(listed).collect()
 }

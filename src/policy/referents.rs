@@ -158,7 +158,7 @@ impl Referents {
     }
 
     /// The addresses of a list of e-mail addresses; `None` where there is no such list.
-    pub fn email_list(&self, id: ListId) -> Option<impl Iterator<Item = &EmailAddress>> {
+    pub fn addresses_on(&self, id: ListId) -> Option<impl Iterator<Item = &EmailAddress>> {
         self.emails.get(&id).map(|list| list.iter())
     }
 

@@ -17,6 +17,7 @@ pub(super) use sign_in::{arrive, sign_in};
 
 use self::tiles::Wanted;
 use super::answer::{Answer, redirect, set_cookie};
+use super::approvers;
 use super::bounce;
 use super::call::Call;
 use super::failure::Ended;
@@ -47,6 +48,7 @@ pub(super) async fn show(call: &Call<'_>) -> Result<Answer, Ended> {
         search: call.query.value(tiles::SEARCH),
         tags: &shown.tags,
         sessions: &sessions,
+        waiting: approvers::waiting_for(call, &session).await?,
         form: &form,
         now: call.login.clock.now(),
     };

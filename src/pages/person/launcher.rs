@@ -37,6 +37,8 @@ pub struct Launcher<'a> {
     pub tags: &'a [TagLink],
     /// Their live sessions.
     pub sessions: &'a [SessionLine],
+    /// How many requests for leave wait for the person.
+    pub waiting: usize,
     /// What its forms must hold.
     pub form: &'a str,
     /// When it was made.
@@ -161,6 +163,7 @@ impl Page for Launcher<'_> {
 /// The short words of the page.
 struct Words {
     sign_out: &'static str,
+    waiting: &'static str,
     search_label: &'static str,
     search: &'static str,
     tags: &'static str,
@@ -175,6 +178,7 @@ struct Words {
 
 const WORDS: Words = Words {
     sign_out: words::LAUNCHER_SIGN_OUT,
+    waiting: words::APPROVALS_TITLE,
     search_label: words::LAUNCHER_SEARCH_LABEL,
     search: words::LAUNCHER_SEARCH,
     tags: words::LAUNCHER_TAGS,
@@ -288,6 +292,7 @@ mod tests {
             search: None,
             tags: &[],
             sessions: &[],
+            waiting: 2,
             form: "x",
             now: Timestamp::UNIX_EPOCH,
         };

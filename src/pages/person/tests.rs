@@ -300,6 +300,7 @@ fn every_page(mut look: impl FnMut(&str, &dyn Page, Response<Bytes>)) {
                 search: Some(HOSTILE),
                 tags: &tags,
                 sessions: &sessions,
+                waiting: 2,
                 form: HOSTILE,
                 now: "2026-11-25T10:32:07Z".parse().unwrap(),
             }),
