@@ -13,7 +13,7 @@ use super::organization::OrganizationConfig;
 use super::policies::Scope;
 use super::tree::{Keys, Node, Reader, Table};
 use super::{
-    Config, applications, authorities, clouds, cross, geo, listen, log, master_key, organization, outbound,
+    Config, applications, authorities, clouds, cross, custom_pages, geo, listen, log, master_key, organization, outbound,
     policies, providers, service_tokens, sources, store, upstreams,
 };
 use crate::model::idp::Cloud;
@@ -47,6 +47,7 @@ const KEYS: Keys = Keys {
         "upstreams",
         "identity_providers",
         "service_tokens",
+        "custom_pages",
         "policies",
         "applications",
         "certificates",
@@ -243,9 +244,19 @@ fn declarations(
         .collect();
     whole(read.iter().all(Option::is_some));
     let tokens: Vec<Declaration> = read.into_iter().flatten().collect();
+    let mut page_names = Names::new(DeclaredKind::CustomPage, "custom page");
+    let read: Vec<Option<Declaration>> = root
+        .list("custom_pages")
+        .iter()
+        .map(|node| custom_pages::read(node, &mut page_names))
+        .collect();
+    whole(read.iter().all(Option::is_some));
+    let pages: Vec<Declaration> = read.into_iter().flatten().collect();
+    custom_pages::check_organization(root, &page_names, &pages);
 
     let scope = Scope {
         providers: &provider_names,
+        pages: &page_names,
         known: &providers,
     };
 
@@ -286,6 +297,7 @@ fn declarations(
         .map(|provider| provider.declaration)
         .chain(authorities)
         .chain(tokens)
+        .chain(pages)
         .chain(policies)
         .chain(inside)
         .collect();

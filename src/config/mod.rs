@@ -21,6 +21,7 @@ mod authorities;
 mod bounds;
 mod certificate;
 mod cross;
+mod custom_pages;
 mod load;
 mod master_key;
 mod names;

@@ -39,6 +39,7 @@ const DECISIONS: &[(&str, bool)] = &[("allow", true), ("deny", true), ("bypass",
 /// What rules may refer to.
 pub(super) struct Scope<'s> {
     pub(super) providers: &'s Names,
+    pub(super) pages: &'s Names,
     pub(super) known: &'s [Provider],
 }
 

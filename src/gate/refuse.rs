@@ -15,7 +15,7 @@ use crate::pages::person::{
     Accept, BadRequest, BadServiceToken, Because, Frame, NotFound, Page, TooMany, Unavailable, UpstreamFault,
     forbid_storing,
 };
-use crate::policy::{Refusal, RequestFacts, explain};
+use crate::policy::{Refusal, RequestFacts, explain, failing};
 use crate::proxy::fault::Source;
 use crate::proxy::{Body, Fault};
 use crate::router::{Found, Target, TargetRefused};
@@ -202,7 +202,11 @@ impl AskedOf<'_> {
         let identity = credential.map(|credential| credential.session.identity().identity.clone());
         let because = because(self.application, identity.as_deref(), refusal);
         let answer = match &identity {
-            Some(identity) => unadmitted.refuse(identity.label(), because, &shared.sealer, &shared.clock),
+            Some(identity) => {
+                let explanation = explain(&self.application.policy_docs, identity, self.facts);
+                let why = (because, failing(&explanation, refusal));
+                unadmitted.refuse(identity.label(), why, &shared.sealer, &shared.clock)
+            }
             None => unadmitted.forbid(because, &shared.clock),
         };
         answer.map(own_body)
