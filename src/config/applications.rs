@@ -46,14 +46,16 @@ const KEYS: Keys = Keys {
         "options_preflight_bypass",
         "service_auth_401_redirect",
         "read_service_tokens_from_header",
+        "custom_deny_url",
+        "custom_non_identity_deny_url",
+        "custom_pages",
+        "allow_iframe",
+        "enable_binding_cookie",
     ],
     refused: &[
-        ("custom_deny_url", NOT_YET),
-        ("custom_non_identity_deny_url", NOT_YET),
-        ("custom_pages", NOT_YET),
-        ("enable_binding_cookie", NOT_YET),
         ("eager_redirect_cookie_setting", NOT_YET),
         ("scim_config", NOT_YET),
+        ("allow_authenticate_via_warp", NOT_YET),
         ("mfa_config", NOT_YET),
         ("oauth_configuration", NOT_YET),
     ],
@@ -87,6 +89,8 @@ const SWITCHES: &[&str] = &[
     "skip_interstitial",
     "options_preflight_bypass",
     "service_auth_401_redirect",
+    "allow_iframe",
+    "enable_binding_cookie",
 ];
 
 /// An application that was read.
@@ -111,7 +115,8 @@ pub(super) fn read<'t>(
     let key = name.and_then(|name| names.enter(&table, name));
     let destinations = destinations(&table);
     let settings = settings(&table);
-    let providers = allowed_idps(&table, scope);
+    let providers = references(&table, "allowed_idps", scope.providers);
+    let pages = references(&table, "custom_pages", scope.pages);
     // Policies inside are named after the application; without a name their other faults are told all the same.
     let policies = policies(&table, name.unwrap_or_default(), scope, policy_names);
 
@@ -131,6 +136,7 @@ pub(super) fn read<'t>(
     body.insert("destinations".to_owned(), Value::Array(entries));
     body.insert("self_hosted_domains".to_owned(), uris.into());
     let mut references = fill(&mut body, "allowed_idps", providers?, |_| (Value::Null, ""));
+    references.extend(fill(&mut body, "custom_pages", pages?, |_| (Value::Null, "")));
     references.extend(fill(&mut body, "policies", policies.links, |index| {
         (json!({ "id": null, "precedence": index + 1 }), "/id")
     }));
@@ -282,6 +288,12 @@ fn settings(table: &Table<'_>) -> Option<Map<String, Value>> {
         let logo: WebAddress = node.parsed("write https://www.example.com/logo.png")?;
         Some(logo.as_str().into())
     });
+    for key in ["custom_deny_url", "custom_non_identity_deny_url"] {
+        option(key, &|node| {
+            let address: WebAddress = node.parsed("write https://www.example.com/refused")?;
+            Some(address.as_str().into())
+        });
+    }
     option("tags", &application_settings::tags);
     option("cors_headers", &application_settings::cors);
     if let Some(bypass) = table.node("options_preflight_bypass")
@@ -311,14 +323,15 @@ fn settings(table: &Table<'_>) -> Option<Map<String, Value>> {
         .collect()
 }
 
-fn allowed_idps(table: &Table<'_>, scope: &Scope<'_>) -> Option<Vec<ObjectKey>> {
-    let Some(node) = table.node("allowed_idps") else {
+/// Objects that are referred to, by name or id.
+fn references(table: &Table<'_>, key: &str, names: &Names) -> Option<Vec<ObjectKey>> {
+    let Some(node) = table.node(key) else {
         return Some(Vec::new());
     };
     let found: Vec<_> = node
         .array()?
         .iter()
-        .map(|reference| scope.providers.find(reference))
+        .map(|reference| names.find(reference))
         .collect();
     found.into_iter().collect()
 }

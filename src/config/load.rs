@@ -13,7 +13,7 @@ use super::organization::OrganizationConfig;
 use super::rules::Scope;
 use super::tree::{Keys, Node, Reader, Table};
 use super::{
-    Config, applications, authorities, clouds, cross, geo, groups, listen, lists, log, master_key,
+    Config, applications, authorities, clouds, cross, custom_pages, geo, groups, listen, lists, log, master_key,
     organization, outbound, policies, providers, refusals, service_tokens, smtp, sources, store, upstreams,
 };
 use crate::model::idp::Cloud;
@@ -52,6 +52,7 @@ const KEYS: Keys = Keys {
         "service_tokens",
         "lists",
         "groups",
+        "custom_pages",
         "policies",
         "applications",
         "certificates",
@@ -255,6 +256,15 @@ fn declarations(
         .collect();
     whole(read.iter().all(Option::is_some));
     let tokens: Vec<Declaration> = read.into_iter().flatten().collect();
+    let mut page_names = Names::new(DeclaredKind::CustomPage, "custom page");
+    let read: Vec<Option<Declaration>> = root
+        .list("custom_pages")
+        .iter()
+        .map(|node| custom_pages::read(node, &mut page_names))
+        .collect();
+    whole(read.iter().all(Option::is_some));
+    let pages: Vec<Declaration> = read.into_iter().flatten().collect();
+    custom_pages::check_organization(root, &page_names, &pages);
 
     let none = BTreeSet::new();
     let accepted = organization.map_or(&none, |organization| &organization.accept_unevaluated_selectors);
@@ -277,6 +287,7 @@ fn declarations(
     whole(read.iter().all(Option::is_some));
     let scope = Scope {
         providers: &provider_names,
+        pages: &page_names,
         known: &providers,
         lists: &list_names,
         known_lists: &lists,
@@ -337,6 +348,7 @@ fn declarations(
         .chain(groups.into_iter().map(|group| group.declaration))
         .chain(authorities)
         .chain(tokens)
+        .chain(pages)
         .chain(policies)
         .chain(inside)
         .collect();

@@ -22,6 +22,7 @@ mod authorities;
 mod bounds;
 mod certificate;
 mod cross;
+mod custom_pages;
 mod groups;
 mod lists;
 mod load;

@@ -10,7 +10,7 @@ use super::tree::{Keys, Node, Table};
 use crate::model::duration::GoDuration;
 use crate::model::host::Host;
 use crate::model::ids::AccountId;
-use crate::model::organization::AuthUrl;
+use crate::model::organization::{AuthUrl, OrganizationPages};
 use crate::model::refusals::Refusals;
 use crate::model::selector::Unevaluated;
 use crate::model::service_token::{INACTIVITY_DAYS, Inactivity, InactivityAction, ServiceTokenRules};
@@ -32,6 +32,10 @@ pub struct OrganizationConfig {
     pub idle_timeout: Option<GoDuration>,
     /// Addresses besides our own hosts' that a sign-out may lead to.
     pub logout_return_to: Vec<Url>,
+    /// Whether a single provider is gone to without a chooser, where an application does not say.
+    pub auto_redirect_to_identity: Option<bool>,
+    /// Pages shown to those who are refused.
+    pub custom_pages: OrganizationPages,
     /// A further host on which programs may fetch their tokens.
     pub transfer_host: Option<Host>,
     /// How service tokens are taken.
@@ -50,6 +54,8 @@ pub(super) const KEYS: Keys = Keys {
         "session_duration",
         "sign_out_at_provider",
         "idle_timeout",
+        "auto_redirect_to_identity",
+        "custom_pages",
         "logout_return_to",
         "transfer_host",
         "strict_service_token_auth",
@@ -60,6 +66,11 @@ pub(super) const KEYS: Keys = Keys {
         "auth_domain",
         "the auth host is given with its scheme, as auth_url",
     )],
+};
+
+pub(super) const PAGES_KEYS: Keys = Keys {
+    known: &["identity_denied", "forbidden"],
+    refused: &[],
 };
 
 /// Access: an organization session lasts between a quarter of an hour and a month.
@@ -121,6 +132,12 @@ pub(super) fn read(node: &Node<'_>) -> Option<OrganizationConfig> {
     let accepted = table
         .node("accept_unevaluated_selectors")
         .map_or_else(|| Some(BTreeSet::new()), |node| accepted(&node));
+    let auto_redirect_to_identity = table
+        .node("auto_redirect_to_identity")
+        .map_or(Some(None), |node| node.boolean().map(Some));
+    let custom_pages = table
+        .node("custom_pages")
+        .map_or(Some(OrganizationPages::default()), |node| pages(&node));
     Some(OrganizationConfig {
         name: name?.to_owned(),
         auth: auth?,
@@ -129,6 +146,8 @@ pub(super) fn read(node: &Node<'_>) -> Option<OrganizationConfig> {
         sign_out_at_provider: sign_out_at_provider?,
         idle_timeout: idle_timeout?,
         logout_return_to: logout_return_to?,
+        auto_redirect_to_identity: auto_redirect_to_identity?,
+        custom_pages: custom_pages?,
         transfer_host: transfer_host.map_or(Some(None), |host| host.map(Some))?,
         service_tokens: service_tokens?,
         accept_unevaluated_selectors: accepted?,
@@ -144,6 +163,19 @@ fn transfer_host(node: &Node<'_>, auth: Option<&AuthUrl>) -> Option<Host> {
         return None;
     }
     Some(host)
+}
+
+/// Which pages; whether there are such is seen once all pages are known.
+fn pages(node: &Node<'_>) -> Option<OrganizationPages> {
+    let table = node.table(&PAGES_KEYS)?;
+    let page = |key| match table.node(key) {
+        Some(node) => node.text().map(|text| Some(text.to_owned())),
+        None => Some(None),
+    };
+    Some(OrganizationPages {
+        identity_denied: page("identity_denied")?,
+        forbidden: page("forbidden")?,
+    })
 }
 
 fn returns(node: &Node<'_>) -> Option<Vec<Url>> {

@@ -19,6 +19,7 @@ use crate::model::selector::{DirectoryGroup, Selector, Unevaluated};
 /// What rules may refer to.
 pub(super) struct Scope<'s> {
     pub(super) providers: &'s Names,
+    pub(super) pages: &'s Names,
     pub(super) known: &'s [Provider],
     pub(super) lists: &'s Names,
     pub(super) known_lists: &'s [DeclaredList],

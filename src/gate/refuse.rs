@@ -16,7 +16,7 @@ use crate::pages::person::{
     Accept, BadRequest, BadServiceToken, Because, Frame, NotFound, Page, TooMany, Unavailable, UpstreamFault,
     forbid_storing,
 };
-use crate::policy::{Refusal, RequestFacts, explain};
+use crate::policy::{Refusal, RequestFacts, explain, failing};
 use crate::proxy::fault::Source;
 use crate::proxy::{Body, Fault};
 use crate::router::{Found, Target, TargetRefused};
@@ -211,7 +211,16 @@ impl AskedOf<'_> {
         );
         let (sealer, clock) = (&shared.sealer, &shared.clock);
         let answer = match &identity {
-            Some(identity) => unadmitted.refuse(identity.label(), because, &asked, sealer, clock),
+            Some(identity) => {
+                let explanation = explain(
+                    &self.application.policy_docs,
+                    self.application.policies.referents(),
+                    Some(identity),
+                    self.facts,
+                );
+                let why = (because, failing(&explanation, refusal));
+                unadmitted.refuse(identity.label(), why, &asked, sealer, clock)
+            }
             None => unadmitted.forbid(because, &asked, clock),
         };
         answer.map(own_body)

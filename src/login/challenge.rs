@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use super::answer::{redirect, set_cookie};
 use super::bounce::{self, Bounces};
 use super::call::{claimed_audience, label, login_address};
+use super::denial::{self, Denied};
 use super::fingerprint::Fingerprint;
 use super::landing::Landing;
 use super::return_path::ReturnPath;
@@ -20,8 +21,10 @@ use crate::crypto::seal::Sealer;
 use crate::model::certificate::ClientCertificate;
 use crate::model::identity::{Groups, Identity};
 use crate::model::organization::AuthUrl;
-use crate::pages::person::{Accept, Because, Frame, Page as _, Refused, Requirement, SignIn, Stop};
-use crate::policy::{Refusal, RefusalReason};
+use crate::pages::person::{
+    Accept, Because, Frame, Page as _, Refused, Requirement, SignIn, Stop, allow_framing,
+};
+use crate::policy::{Failing, Refusal, RefusalReason};
 use crate::router::Target;
 use crate::session::cookies;
 use crate::snapshot::{ProtectedApplication, Snapshot, is_preflight};
@@ -83,6 +86,7 @@ impl Unadmitted<'_> {
             name_application(answer.headers_mut(), self.application);
         }
         let headers = answer.headers_mut();
+        self.let_be_framed(headers);
         headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         self.name_resource(headers, landing.path.path());
         set_cookie(&mut answer, cookies::set_app_session(auth, &app_session));
@@ -109,13 +113,39 @@ impl Unadmitted<'_> {
             again: None,
             another_account: None,
         };
-        let mut answer = page.respond_as(Accept::of(self.headers), &self.frame(clock));
+        let mut answer = self
+            .of_the_operator(Failing::Request)
+            .unwrap_or_else(|| page.respond_as(denial::form(self.headers), &self.frame(clock)));
+        self.let_be_framed(answer.headers_mut());
         if app.service_auth_401_redirect && !self.is_preflight() {
             *answer.status_mut() = StatusCode::UNAUTHORIZED;
             self.name_resource(answer.headers_mut(), ReturnPath::of(self.target, app).path());
         }
         name_application(answer.headers_mut(), self.application);
         answer
+    }
+
+    /// What the operator has to say to somebody who is refused. A preflight could do nothing with it.
+    fn of_the_operator(&self, failing: Failing) -> Option<Response<Bytes>> {
+        if self.is_preflight() {
+            return None;
+        }
+        let origin = self.snapshot.organization.auth.origin_of(self.target.host());
+        let path = ReturnPath::of(self.target, &self.application.app);
+        let denied = Denied {
+            application: self.application,
+            headers: self.headers,
+            asked: &format!("{origin}{path}"),
+            failing,
+            request_id: self.request_id,
+        };
+        denied.answer()
+    }
+
+    fn let_be_framed(&self, headers: &mut HeaderMap) {
+        if self.application.app.allow_iframe {
+            allow_framing(headers);
+        }
     }
 
     /// Says where machines read how to sign in (RFC 9728).
@@ -132,7 +162,7 @@ impl Unadmitted<'_> {
     pub fn refuse(
         &self,
         who: &str,
-        because: Because<'_>,
+        (because, failing): (Because<'_>, Failing),
         requirements: &[Requirement],
         sealer: &Sealer,
         clock: &Clock,
@@ -159,7 +189,10 @@ impl Unadmitted<'_> {
             again: None,
             another_account: Some(&another),
         };
-        let mut answer = page.respond_as(Accept::of(self.headers), &self.frame(clock));
+        let mut answer = self
+            .of_the_operator(failing)
+            .unwrap_or_else(|| page.respond_as(denial::form(self.headers), &self.frame(clock)));
+        self.let_be_framed(answer.headers_mut());
         name_application(answer.headers_mut(), self.application);
         set_cookie(&mut answer, cookies::set_app_session(auth, &app_session));
         answer

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::answer::{Answer, redirect};
 use super::call::{Call, label};
 use super::challenge::because;
+use super::denial::Denied;
 use super::evaluate::{self, MaxAge};
 use super::failure::Ended;
 use super::landing::Landing;
@@ -14,7 +15,7 @@ use super::requirements::requirements;
 use super::ticket::Ticket;
 use super::visit::Place;
 use crate::pages::person::{Because, Refused};
-use crate::policy::{Nature, Refusal, StepUp, Verdict};
+use crate::policy::{Nature, Refusal, StepUp, Verdict, explain, failing};
 use crate::session::table::LiveSession;
 use crate::snapshot::ProtectedApplication;
 
@@ -134,6 +135,25 @@ pub(super) async fn refuse_because(
 ) -> Answer {
     let identity = session.identity().identity.clone();
     record::refused(call, application, landing, &identity, refusal).await;
+    let explanation = explain(
+        &application.policy_docs,
+        application.policies.referents(),
+        Some(&identity),
+        &call.visit.facts(call.now_ms()),
+    );
+    let denied = Denied {
+        application,
+        headers: &call.parts.headers,
+        asked: &landing.address(call.auth()),
+        failing: failing(&explanation, refusal),
+        request_id: &call.request_id,
+    };
+    // What trying again may change, only our own page tells.
+    if !because.may_change()
+        && let Some(answer) = denied.answer()
+    {
+        return answer;
+    }
     let another = call.login_address(landing, "&prompt=select_account");
     let again = landing.address(call.auth());
     let mut facts = call.visit.facts(call.now_ms());

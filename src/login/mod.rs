@@ -23,6 +23,7 @@ mod call;
 mod callback;
 mod certs;
 pub mod challenge;
+mod denial;
 mod command_line;
 mod evaluate;
 mod failure;

@@ -115,9 +115,15 @@ pub(super) fn chosen<'p>(
     }
     match providers {
         [] => Err(Why::NoProvider),
-        [only] if application.app.auto_redirect_to_identity != Some(false) => Ok(Some(only)),
+        [only] if goes_straight_on(call, application) => Ok(Some(only)),
         _ => Ok(None),
     }
+}
+
+/// What the application says, else the organization; where neither does, a choice of one is no choice.
+fn goes_straight_on(call: &Call<'_>, application: &ProtectedApplication) -> bool {
+    let said = application.app.auto_redirect_to_identity;
+    said.or(call.organization().auto_redirect_to_identity) != Some(false)
 }
 
 fn chooser(

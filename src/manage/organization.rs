@@ -68,6 +68,8 @@ pub async fn organization(store: &Store, written: &OrganizationConfig) -> Result
         sign_out_at_provider: written.sign_out_at_provider,
         idle_timeout: written.idle_timeout.clone(),
         logout_return_to: written.logout_return_to.clone(),
+        auto_redirect_to_identity: written.auto_redirect_to_identity,
+        custom_pages: written.custom_pages.clone(),
         transfer_host: written.transfer_host.clone(),
         service_tokens: written.service_tokens.clone(),
         accept_unevaluated_selectors: written.accept_unevaluated_selectors.clone(),

@@ -12,7 +12,7 @@ use crate::model::application::Application;
 use crate::model::destination::Destination;
 use crate::model::idp::Cloud;
 use crate::model::ids::{
-    AppId, AudTag, AuthorityId, ClientId, GroupId, IdpId, ListId, PolicyId, ServiceTokenId,
+    AppId, AudTag, AuthorityId, ClientId, CustomPageId, GroupId, IdpId, ListId, PolicyId, ServiceTokenId,
 };
 use crate::model::organization::Organization;
 use crate::policy::Referents;
@@ -27,6 +27,7 @@ struct Neighbours {
     service_tokens: HashSet<Uuid>,
     /// Access groups and lists, as they will be.
     referents: Referents,
+    pages: HashSet<Uuid>,
     /// Whose an address is, by the application's name.
     addresses: HashMap<Destination, String>,
     audiences: HashMap<AudTag, String>,
@@ -108,8 +109,11 @@ impl Manage {
                 .err()
                 .unwrap_or_default(),
             Kind::ServiceToken => service_token_problems(document, &planned.secrets, neighbours),
+            Kind::CustomPage => read::custom_page(CustomPageId(document.id), &document.body)
+                .err()
+                .unwrap_or_default(),
             // Nobody can declare these yet.
-            Kind::Organization | Kind::CustomPage => Vec::new(),
+            Kind::Organization => Vec::new(),
         }
     }
 
@@ -153,6 +157,13 @@ impl Manage {
             .iter()
             .filter(|provider| !neighbours.providers.contains(&provider.0));
         problems.extend(unknown.map(|provider| no_provider("/allowed_idps", *provider)));
+        let unknown = application
+            .custom_pages
+            .iter()
+            .filter(|page| !neighbours.pages.contains(&page.0));
+        problems.extend(
+            unknown.map(|page| problem("/custom_pages", format!("no custom page has the id {page}"))),
+        );
         problems
     }
 }
@@ -188,6 +199,7 @@ impl Neighbours {
             Kind::IdentityProvider => self.providers.insert(id),
             Kind::Policy => self.policies.insert(id),
             Kind::ServiceToken => self.service_tokens.insert(id),
+            Kind::CustomPage => self.pages.insert(id),
             _ => false,
         };
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::cors::Cors;
 use super::destination::Destination;
 use super::duration::GoDuration;
-use super::ids::{AppId, AudTag, IdpId, PolicyId};
+use super::ids::{AppId, AudTag, CustomPageId, IdpId, PolicyId};
 use super::public_path::Overrides;
 use super::service_token::CredentialHeader;
 use super::web_address::WebAddress;
@@ -59,6 +59,16 @@ pub struct Application {
     pub overrides: Vec<Overrides>,
     /// Whether a request that only machines could make pass is answered 401 instead of 403.
     pub service_auth_401_redirect: bool,
+    /// Where people are sent who are refused for who they are.
+    pub custom_deny_url: Option<WebAddress>,
+    /// Where those are sent who are refused for where they ask from, or without signing in.
+    pub custom_non_identity_deny_url: Option<WebAddress>,
+    /// Pages of the operator's, shown to those who are refused.
+    pub custom_pages: Vec<CustomPageId>,
+    /// Whether our pages on its hosts may stand in frames.
+    pub allow_iframe: bool,
+    /// Whether a token is worth nothing without the second cookie of the browser it was made for.
+    pub enable_binding_cookie: bool,
     /// How the launcher shows it.
     pub launcher: Launcher,
     /// Whether the page that asks before a token goes to a command-line client is left out.
@@ -91,6 +101,11 @@ impl Application {
             options_preflight_bypass: false,
             overrides: Vec::new(),
             service_auth_401_redirect: false,
+            custom_deny_url: None,
+            custom_non_identity_deny_url: None,
+            custom_pages: Vec::new(),
+            allow_iframe: false,
+            enable_binding_cookie: false,
             launcher: Launcher::default(),
             skip_interstitial: false,
             read_service_tokens_from_header: None,

@@ -9,6 +9,7 @@ pub mod certificate;
 pub mod cookie_names;
 pub mod cors;
 pub mod country;
+pub mod custom_page;
 pub mod destination;
 pub mod duration;
 pub mod email;

@@ -29,6 +29,10 @@ pub struct Organization {
     pub idle_timeout: Option<GoDuration>,
     /// Ours: addresses besides our own hosts' that `returnTo` of a sign-out may name, each compared whole.
     pub logout_return_to: Vec<Url>,
+    /// Whether a single provider is gone to without a chooser, where an application does not say; unset means yes.
+    pub auto_redirect_to_identity: Option<bool>,
+    /// Pages shown to people who are refused by applications that have none of their own.
+    pub custom_pages: OrganizationPages,
     /// A further host on which programs may fetch their tokens: the one that cloudflared knows.
     pub transfer_host: Option<Host>,
     /// How service tokens are taken, and what becomes of those that nobody uses.
@@ -37,6 +41,15 @@ pub struct Organization {
     pub accept_unevaluated_selectors: BTreeSet<Unevaluated>,
     /// What people are told who are refused.
     pub refusals: Refusals,
+}
+
+/// Pages of the operator's, by id or name.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct OrganizationPages {
+    /// For people who are refused for who they are.
+    pub identity_denied: Option<String>,
+    /// For all others who are refused.
+    pub forbidden: Option<String>,
 }
 
 /// Scheme, host and port of the auth host (Access: team domain). Application hosts inherit scheme and port.

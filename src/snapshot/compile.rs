@@ -11,9 +11,12 @@ use crate::clock::Clock;
 use crate::crypto::random;
 use crate::crypto::seal::Sealer;
 use crate::model::application::Application;
+use crate::model::custom_page::CustomPage;
 use crate::model::destination::Destination;
 use crate::model::idp::{Cloud, IdentityProvider};
-use crate::model::ids::{AppId, AuthorityId, GroupId, IdpId, ListId, PolicyId, ServiceTokenId};
+use crate::model::ids::{
+    AppId, AuthorityId, CustomPageId, GroupId, IdpId, ListId, PolicyId, ServiceTokenId,
+};
 use crate::model::organization::Organization;
 use crate::model::policy::Policy;
 use crate::model::selector::Unevaluated;
@@ -28,6 +31,7 @@ use super::authorities::{self, ClientAuthorities};
 use super::contents::{ObjectFault, ProtectedApplication, Snapshot};
 use super::key_ring::KeyRing;
 use super::openings::Openings;
+use super::pages::DenialPages;
 use super::read::{self, Around, Problem};
 use super::secrets;
 use super::service_tokens::{KnownToken, ServiceTokens};
@@ -105,6 +109,7 @@ impl ProtectedApplication {
             policies,
             openings: Openings::of(&app),
             asks: Asks::of(&policy_docs),
+            pages: DenialPages::default(),
             app,
             policy_docs,
             broken: None,
@@ -312,8 +317,10 @@ fn applications(
 ) -> Vec<Arc<ProtectedApplication>> {
     let mut applications = Vec::new();
     let mut audiences = HashSet::new();
+    let pages = custom_pages(inputs, faults);
     for document in of_kind(inputs, Kind::Application) {
         let mut application = protect(document, shared);
+        application.pages = DenialPages::of(&application.app, &inputs.organization.custom_pages, &pages);
         // An audience names one application; the older one keeps it.
         if !audiences.insert(application.app.aud.clone()) {
             application.deny_everyone("another application has the same aud".to_owned());
@@ -324,6 +331,18 @@ fn applications(
         applications.push(Arc::new(application));
     }
     applications
+}
+
+/// A page that cannot be read is as if it were not there: ours is shown.
+fn custom_pages(inputs: &Inputs<'_>, faults: &mut Vec<ObjectFault>) -> Vec<Arc<CustomPage>> {
+    let mut pages = Vec::new();
+    for document in of_kind(inputs, Kind::CustomPage) {
+        match read::custom_page(CustomPageId(document.id), &document.body) {
+            Ok(page) => pages.push(Arc::new(page)),
+            Err(problems) => faults.push(ObjectFault::new(document, sentence(&problems))),
+        }
+    }
+    pages
 }
 
 fn protect(document: &Document, shared: &Shared<'_>) -> ProtectedApplication {

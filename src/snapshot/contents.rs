@@ -22,6 +22,7 @@ use super::authorities::ClientAuthorities;
 use super::key_ring::KeyRing;
 use super::openings::Openings;
 use super::service_tokens::ServiceTokens;
+use super::pages::DenialPages;
 
 /// All that requests need to know, as it stood at one position of the store's feed.
 #[derive(Debug)]
@@ -67,6 +68,8 @@ pub struct ProtectedApplication {
     pub(super) openings: Openings,
     /// What they may ask about a request.
     pub asks: Asks,
+    /// What it shows to those whom it refuses.
+    pub pages: DenialPages,
     /// Its policies by precedence, as they were read, to explain decisions.
     pub policy_docs: Vec<Arc<Policy>>,
     /// Why it cannot be decided about. It lets nobody pass.

@@ -261,6 +261,8 @@ impl Plan {
                 sign_out_at_provider: false,
                 idle_timeout: None,
                 logout_return_to: Vec::new(),
+                auto_redirect_to_identity: None,
+                custom_pages: crate::model::organization::OrganizationPages::default(),
                 transfer_host: None,
                 service_tokens: crate::model::service_token::ServiceTokenRules::default(),
                 accept_unevaluated_selectors: std::collections::BTreeSet::new(),

@@ -5,6 +5,7 @@
 
 mod application;
 mod certificate;
+mod custom_page;
 mod group;
 mod identity_provider;
 mod list;
@@ -17,6 +18,7 @@ mod settings;
 
 pub use application::{ReadApplication, application};
 pub use certificate::certificate;
+pub use custom_page::custom_page;
 pub use group::group;
 pub use identity_provider::identity_provider;
 pub use list::list;

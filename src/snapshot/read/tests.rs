@@ -191,8 +191,16 @@ fn every_problem_of_an_application_is_told_at_its_place() {
             "/http_only_cookie_attribute: true or false is needed",
         ),
         (
-            json!({"enable_binding_cookie": true}),
-            "/enable_binding_cookie: this version does not enforce it",
+            json!({"custom_deny_url": "//www.example.com"}),
+            "/custom_deny_url: an https address such as https://www.example.com/help is needed",
+        ),
+        (
+            json!({"custom_pages": ["Refused"]}),
+            "/custom_pages/0: CustomPageId must be a UUID such as 7335d417-61da-459d-899c-0a01c76a2f94",
+        ),
+        (
+            json!({"mfa_config": {"allowed_authenticators": ["totp"]}}),
+            "/mfa_config: this version does not enforce it",
         ),
         (
             json!({"cors_headers": {"allow_all_origins": true, "allow_credentials": true}}),
