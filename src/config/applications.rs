@@ -50,9 +50,9 @@ const KEYS: Keys = Keys {
         "custom_non_identity_deny_url",
         "custom_pages",
         "allow_iframe",
-        "enable_binding_cookie",
     ],
     refused: &[
+        ("enable_binding_cookie", NOT_YET),
         ("eager_redirect_cookie_setting", NOT_YET),
         ("scim_config", NOT_YET),
         ("allow_authenticate_via_warp", NOT_YET),
@@ -90,7 +90,6 @@ const SWITCHES: &[&str] = &[
     "options_preflight_bypass",
     "service_auth_401_redirect",
     "allow_iframe",
-    "enable_binding_cookie",
 ];
 
 /// An application that was read.

@@ -13,8 +13,9 @@ use super::organization::OrganizationConfig;
 use super::rules::Scope;
 use super::tree::{Keys, Node, Reader, Table};
 use super::{
-    Config, applications, authorities, clouds, cross, custom_pages, geo, groups, listen, lists, log, master_key,
-    organization, outbound, policies, providers, refusals, service_tokens, smtp, sources, store, upstreams,
+    Config, applications, authorities, clouds, cross, custom_pages, geo, groups, listen, lists, log,
+    master_key, organization, outbound, policies, providers, refusals, service_tokens, smtp, sources, store,
+    upstreams,
 };
 use crate::model::idp::Cloud;
 use crate::model::refusals::Refusals;

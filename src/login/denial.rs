@@ -49,7 +49,9 @@ impl Denied<'_> {
     /// behind a login that refuses, sending on would go round for ever.
     fn was_sent_on_already(&self) -> bool {
         let query = self.asked.split_once('?').map_or("", |(_, query)| query);
-        query.split('&').any(|pair| pair.split('=').next() == Some(ORIGINAL))
+        query
+            .split('&')
+            .any(|pair| pair.split('=').next() == Some(ORIGINAL))
     }
 }
 
@@ -59,7 +61,10 @@ pub(super) fn form(headers: &HeaderMap) -> Accept {
         let sent = headers.get(name);
         sent.is_some_and(|sent| sent.as_bytes().eq_ignore_ascii_case(value.as_bytes()))
     };
-    if is("x-requested-with", "xmlhttprequest") || is("sec-fetch-mode", "cors") || is("sec-fetch-mode", "no-cors") {
+    if is("x-requested-with", "xmlhttprequest")
+        || is("sec-fetch-mode", "cors")
+        || is("sec-fetch-mode", "no-cors")
+    {
         Accept::Json
     } else {
         Accept::of(headers)

@@ -67,8 +67,6 @@ pub struct Application {
     pub custom_pages: Vec<CustomPageId>,
     /// Whether our pages on its hosts may stand in frames.
     pub allow_iframe: bool,
-    /// Whether a token is worth nothing without the second cookie of the browser it was made for.
-    pub enable_binding_cookie: bool,
     /// How the launcher shows it.
     pub launcher: Launcher,
     /// Whether the page that asks before a token goes to a command-line client is left out.
@@ -105,7 +103,6 @@ impl Application {
             custom_non_identity_deny_url: None,
             custom_pages: Vec::new(),
             allow_iframe: false,
-            enable_binding_cookie: false,
             launcher: Launcher::default(),
             skip_interstitial: false,
             read_service_tokens_from_header: None,

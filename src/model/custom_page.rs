@@ -98,7 +98,11 @@ mod tests {
     fn a_page_is_some_text_and_not_too_much() {
         let page: CustomHtml = "<p>::RAY_ID:: and ::RAY_ID::</p>".parse().unwrap();
         assert_eq!(page.with_request_id("7"), "<p>7 and 7</p>");
-        for text in [String::new(), " \n".to_owned(), "x".repeat(CustomHtml::LONGEST + 1)] {
+        for text in [
+            String::new(),
+            " \n".to_owned(),
+            "x".repeat(CustomHtml::LONGEST + 1),
+        ] {
             assert!(text.parse::<CustomHtml>().is_err());
         }
         assert!("login".parse::<CustomPageKind>().is_err());

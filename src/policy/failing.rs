@@ -25,7 +25,11 @@ pub fn failing(explanation: &Explanation, refusal: &Refusal) -> Failing {
             .is_some_and(|policy| policy.decision == Decision::Deny && asks_no_person(policy)),
         None => explanation.policies.iter().any(takes_the_person),
     };
-    if by_the_request { Failing::Request } else { Failing::Person }
+    if by_the_request {
+        Failing::Request
+    } else {
+        Failing::Person
+    }
 }
 
 /// Whether a policy keeps out whoever asks so.

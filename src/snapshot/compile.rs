@@ -14,9 +14,7 @@ use crate::model::application::Application;
 use crate::model::custom_page::CustomPage;
 use crate::model::destination::Destination;
 use crate::model::idp::{Cloud, IdentityProvider};
-use crate::model::ids::{
-    AppId, AuthorityId, CustomPageId, GroupId, IdpId, ListId, PolicyId, ServiceTokenId,
-};
+use crate::model::ids::{AppId, AuthorityId, CustomPageId, GroupId, IdpId, ListId, PolicyId, ServiceTokenId};
 use crate::model::organization::Organization;
 use crate::model::policy::Policy;
 use crate::model::selector::Unevaluated;

@@ -21,8 +21,8 @@ use super::asks::Asks;
 use super::authorities::ClientAuthorities;
 use super::key_ring::KeyRing;
 use super::openings::Openings;
-use super::service_tokens::ServiceTokens;
 use super::pages::DenialPages;
+use super::service_tokens::ServiceTokens;
 
 /// All that requests need to know, as it stood at one position of the store's feed.
 #[derive(Debug)]

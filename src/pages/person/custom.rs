@@ -3,7 +3,8 @@
 
 use bytes::Bytes;
 use http::header::{
-    CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
@@ -41,7 +42,9 @@ pub fn custom_page(html: &CustomHtml, request_id: &str) -> Response<Bytes> {
 pub fn allow_framing(headers: &mut HeaderMap) {
     const NOBODY: &str = "; frame-ancestors 'none'";
     headers.remove(X_FRAME_OPTIONS);
-    let policy = headers.get(CONTENT_SECURITY_POLICY).and_then(|policy| policy.to_str().ok());
+    let policy = headers
+        .get(CONTENT_SECURITY_POLICY)
+        .and_then(|policy| policy.to_str().ok());
     let policy = policy.and_then(|policy| HeaderValue::from_str(&policy.replace(NOBODY, "")).ok());
     if let Some(policy) = policy {
         headers.insert(CONTENT_SECURITY_POLICY, policy);
@@ -56,15 +59,27 @@ mod tests {
     fn an_operators_page_is_in_a_sandbox_without_an_origin() {
         let html = "<script>alert(1)</script> ::RAY_ID::".parse().unwrap();
         let mut answer = custom_page(&html, "id-7");
-        let policy = answer.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned();
+        let policy = answer.headers()[CONTENT_SECURITY_POLICY]
+            .to_str()
+            .unwrap()
+            .to_owned();
         let sandbox = policy.split(';').next().unwrap();
-        assert!(sandbox.starts_with("sandbox ") && policy.contains("default-src 'none'"), "{policy}");
-        assert!(!sandbox.contains("allow-scripts") && !sandbox.contains("allow-same-origin"), "{sandbox}");
+        assert!(
+            sandbox.starts_with("sandbox ") && policy.contains("default-src 'none'"),
+            "{policy}"
+        );
+        assert!(
+            !sandbox.contains("allow-scripts") && !sandbox.contains("allow-same-origin"),
+            "{sandbox}"
+        );
         assert!(answer.body().ends_with(b"id-7"));
         assert_eq!(answer.headers()["x-request-id"], "id-7");
         allow_framing(answer.headers_mut());
         assert!(!answer.headers().contains_key(X_FRAME_OPTIONS));
         let policy = answer.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap();
-        assert!(!policy.contains("frame-ancestors") && policy.starts_with("sandbox "), "{policy}");
+        assert!(
+            !policy.contains("frame-ancestors") && policy.starts_with("sandbox "),
+            "{policy}"
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! Settings of an application, each as a browser meets it.
 
 mod cors;
+mod denial;
 mod public_paths;
 
 use crate::support::wire::Reply;
