@@ -755,7 +755,7 @@ fn mistakes_in_lists_and_access_groups_are_told() {
         ),
         (group("a", ""), "groups[0].include: nobody is included"),
         (
-            group("a", in_group) + &group("b", "{ group = { id = \"a\" } }") + &group("c", in_group),
+            group("b", in_group) + &group("c", in_group),
             "groups[0]: this access group refers to itself, directly or through others",
         ),
         (

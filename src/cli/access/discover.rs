@@ -165,6 +165,10 @@ pub(super) fn secure(url: &Url) -> Result<(), &'static str> {
 /// The auth host of a domain: https, or on this machine the scheme of the address.
 fn auth_url(address: &AppAddress, domain: &str) -> Result<AuthUrl, Trouble> {
     let refused = || untrusted(address, "what it names as its auth host cannot be one");
+    // URLs are read leniently: further slashes before the host would be passed over.
+    if domain.contains(['/', '\\', '@', '?', '#']) {
+        return Err(refused());
+    }
     let url: Url = format!("{}://{domain}", address.url().scheme())
         .parse()
         .map_err(|_| refused())?;

@@ -23,7 +23,7 @@ impl Form {
             .split_once(text)
             .unwrap_or_else(|| panic!("no {text:?} in {page}"));
         let (_, form) = page
-            .split_once("<form method=\"post\" action=\"")
+            .split_once("<form class=\"ask\" method=\"post\" action=\"")
             .unwrap_or_else(|| panic!("no form in {page}"));
         let (action, form) = form.split_once('"').unwrap();
         let (form, _) = form.split_once("</form>").unwrap();

@@ -47,6 +47,8 @@ impl Office {
             idle_timeout: None,
             logout_return_to: Vec::new(),
             transfer_host: None,
+            auto_redirect_to_identity: None,
+            custom_pages: vestibule::model::organization::OrganizationPages::default(),
             accept_unevaluated_selectors: std::collections::BTreeSet::new(),
             refusals: vestibule::model::refusals::Refusals::default(),
             service_tokens: ServiceTokenRules::default(),
