@@ -227,10 +227,7 @@ mod tests {
     #[test]
     fn the_link_stands_in_both_parts() {
         let text = written(&mail("Leave asked", "Ada asks."));
-        assert!(
-            text.contains("Open: https://login.example.com/a&b"),
-            "{text}"
-        );
+        assert!(text.contains("Open: https://login.example.com/a&b"), "{text}");
         assert!(text.contains("/a&amp;b") || text.contains("/a&#38;b"), "{text}");
     }
 }

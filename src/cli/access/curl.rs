@@ -53,7 +53,9 @@ pub(super) async fn run(
 
 /// curl's configuration (its man page, `-K`).
 fn settings(arguments: &[OsString], credential: &Credential, ca: Option<&Path>) -> Result<String, Trouble> {
-    if arguments.iter().any(|argument| reads_input(argument)) {
+    let before = std::iter::once(None).chain(arguments.iter().map(Some));
+    let mut pairs = before.zip(arguments);
+    if pairs.any(|(before, argument)| reads_input(before, argument)) {
         return Err(Trouble::Usage(
             "curl is told the token on its standard input, so nothing else can be read from there; use a file"
                 .to_owned(),
@@ -83,11 +85,28 @@ fn settings(arguments: &[OsString], credential: &Credential, ca: Option<&Path>) 
     Ok(settings)
 }
 
-/// `-`, `-d @-`, `-F x=@-`, `--data=@-` …
-fn reads_input(argument: &OsStr) -> bool {
-    argument
-        .to_str()
-        .is_some_and(|text| text == "-" || text == "-T-" || text.ends_with("@-") || text.ends_with("=<-"))
+/// `-`, `-d @-`, `-F x=@-`, `--data=@-` … A bare `-` behind an option that writes is the standard output.
+fn reads_input(before: Option<&OsString>, argument: &OsStr) -> bool {
+    const WRITE: &[&str] = &[
+        "-o",
+        "--output",
+        "-D",
+        "--dump-header",
+        "-c",
+        "--cookie-jar",
+        "--trace",
+        "--trace-ascii",
+        "--stderr",
+    ];
+    let writes = before.and_then(|option| option.to_str()).is_some_and(|option| {
+        // Short options may stand together: `-sD -`.
+        let together =
+            option.starts_with('-') && !option.starts_with("--") && option.ends_with(['o', 'D', 'c']);
+        WRITE.contains(&option) || together
+    });
+    argument.to_str().is_some_and(|text| {
+        (text == "-" && !writes) || text == "-T-" || text.ends_with("@-") || text.ends_with("=<-")
+    })
 }
 
 /// `-L`, also among others (`-sSL`), and `--location`. Taking one too many for it does no harm.

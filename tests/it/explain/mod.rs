@@ -8,10 +8,10 @@ use vestibule::store::AccessRequestFilter;
 use crate::support::tenant::{ALICE, MALLORY, STAFF};
 use crate::support::world::{Builder, World};
 
-const DEMANDING: &str = r#"[{ name = "demanding", decision = "allow", include = [{ azureAD = { id = "@" } }, { email = { email = "boss@contoso.example" } }], require = [{ email_domain = { domain = "contoso.example" } }, { ip = { ip = "198.51.100.0/24" } }] }]"#;
+const DEMANDING: &str = r#"[{ name = "demanding", decision = "allow", include = [{ azureAD = { id = "$STAFF" } }, { email = { email = "boss@contoso.example" } }], require = [{ email_domain = { domain = "contoso.example" } }, { ip = { ip = "198.51.100.0/24" } }] }]"#;
 
 fn demanding() -> Builder {
-    World::builder().wiki_policies(&DEMANDING.replace('@', STAFF))
+    World::builder().wiki_policies(&DEMANDING.replace("$STAFF", STAFF))
 }
 
 #[tokio::test]
@@ -33,7 +33,7 @@ async fn a_program_refused_is_told_the_same() {
     let mut world = World::start().await;
     let mut alice = world.signed_in(ALICE, &["wiki"]).await;
     world
-        .declare(|plan| plan.wiki_policies(&DEMANDING.replace('@', STAFF)))
+        .declare(|plan| plan.wiki_policies(&DEMANDING.replace("$STAFF", STAFF)))
         .await;
     let mut refused = None;
     for _ in 0..100 {
