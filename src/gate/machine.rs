@@ -271,19 +271,20 @@ impl Gate {
         let now = facts.now_ms.div_euclid(1000);
         let revocations = self.shared.sessions.tokens_version();
         let known = self.passages.0.borrow().get(&purpose).cloned();
-        let minted =
-            if let Some(minted) = known.filter(|minted| minted.is_current(snapshot, revocations, now)) {
-                minted
-            } else {
-                let wanted = Wanted {
-                    purpose: purpose.clone(),
-                    common_name: common_name.to_owned(),
-                    until_ms,
-                };
-                let minted = self.shared.machines.mint.mint(wanted).await?;
-                self.passages.0.borrow_mut().insert(purpose, Arc::clone(&minted));
-                minted
+        let minted = if let Some(minted) =
+            known.filter(|minted| minted.is_current(snapshot, revocations, until_ms, now))
+        {
+            minted
+        } else {
+            let wanted = Wanted {
+                purpose: purpose.clone(),
+                common_name: common_name.to_owned(),
+                until_ms,
             };
+            let minted = self.shared.machines.mint.mint(wanted).await?;
+            self.passages.0.borrow_mut().insert(purpose, Arc::clone(&minted));
+            minted
+        };
         let hands_out = matches!(machine, Machine::Secret(_)) && !snapshot.organization.service_tokens.strict;
         Ok(Passage {
             identity: told(minted.assertion.clone()),

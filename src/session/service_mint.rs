@@ -84,9 +84,14 @@ pub struct Minted {
 }
 
 impl Minted {
-    /// Whether it can be used without asking again.
-    pub fn is_current(&self, snapshot: &Snapshot, revocations: u64, now: i64) -> bool {
-        self.snapshot == snapshot.version && self.revocations == revocations && now < self.replaced_from
+    /// Whether it can be used without asking again, for what is good until then (milliseconds since 1970).
+    pub fn is_current(&self, snapshot: &Snapshot, revocations: u64, until_ms: i64, now: i64) -> bool {
+        self.snapshot == snapshot.version && self.revocations == revocations && self.is_good(until_ms, now)
+    }
+
+    /// Whether its time has not come, and it does not outlive what it was made for.
+    fn is_good(&self, until_ms: i64, now: i64) -> bool {
+        now < self.replaced_from && self.exp <= until_ms.div_euclid(1000)
     }
 }
 
@@ -212,7 +217,7 @@ impl Mint {
         let revocations = self.sessions.tokens_version();
         let epoch = self.sessions.token_epoch(&application.app.aud);
         let good = |minted: &Arc<Minted>| {
-            now < minted.replaced_from
+            minted.is_good(wanted.until_ms, now)
                 && minted.kid == signs
                 && minted.epoch == epoch
                 && minted.cookie_of.aud == application.app.aud
@@ -220,7 +225,7 @@ impl Mint {
         let before = before.filter(good);
         if let Some(before) = before
             .as_ref()
-            .filter(|before| before.is_current(&snapshot, revocations, now))
+            .filter(|before| before.is_current(&snapshot, revocations, wanted.until_ms, now))
         {
             return Ok(Arc::clone(before));
         }

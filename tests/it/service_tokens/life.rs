@@ -1,12 +1,13 @@
 //! A service token from its making to its end, over HTTP/1.1 and HTTP/2.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use jiff::SignedDuration;
 use serde_json::json;
 use vestibule::store::TokensOf;
 
-use super::{Credentials, Factory, claims, clerk, token_set};
+use super::{Credentials, Factory, PATIENCE, claims, clerk, token_set};
 use crate::support::frames::{Frames, Outcome};
 use crate::support::world::World;
 
@@ -171,7 +172,9 @@ async fn a_token_ends_with_its_duration_and_its_jwt_no_later() {
             ..Default::default()
         })
         .await;
+    let began = Instant::now();
     let (reply, seen) = loop {
+        assert!(began.elapsed() < PATIENCE, "the JWT outlives its service token");
         let (reply, seen) = factory.let_in("www", &factory.ci.pair()).await;
         let told = claims(seen.header("cf-access-jwt-assertion").unwrap());
         if told["exp"].as_i64().unwrap() - told["iat"].as_i64().unwrap() <= 2 * 3600 {
