@@ -43,6 +43,9 @@ pub(super) async fn exchange(
         };
         let headers: Vec<(&str, &str)> = cookies.iter().map(|value| ("cookie", value.as_str())).collect();
         let reply = web.head(&url, &headers).await?;
+        if at_auth && reply.status == StatusCode::FORBIDDEN {
+            return Err(not_allowed(application));
+        }
         if at_app && url.path() == AUTHORIZED {
             return Ok(cookie(&reply, AUTHORIZATION).filter(|token| !token.is_empty()));
         }
@@ -64,15 +67,19 @@ pub(super) async fn is_taken(web: &Web, application: &Application, token: &str) 
         .append_pair("cloudflared_token_check", "true");
     let reply = web.get(&url, &[("cf-access-token", token)]).await?;
     if reply.status == StatusCode::FORBIDDEN {
-        return Err(Trouble::Refused(format!(
-            "you are signed in, but may not open {}",
-            application.address
-        )));
+        return Err(not_allowed(application));
     }
     let to_login = reply
         .location(&url)
         .is_some_and(|next| next.path().starts_with(LOGIN));
     Ok(!to_login && reply.status != StatusCode::UNAUTHORIZED)
+}
+
+fn not_allowed(application: &Application) -> Trouble {
+    let address = &application.address;
+    Trouble::Refused(format!(
+        "you are signed in, but may not open {address}; to come as somebody else, first run: vestibule access logout {address}"
+    ))
 }
 
 /// Ends the kept session at its auth host; whether there was one.

@@ -179,6 +179,7 @@ async fn one_sign_in_opens_every_application_until_the_logout() {
         .run(&["token", "--app", &address(&world, "wiki", "/admin")])
         .await;
     assert_eq!(admin.status.code(), Some(77), "{}", err(&admin));
+    assert!(err(&admin).contains("may not open"), "{}", err(&admin));
 
     let opened = terminal.run(&["curl", &wiki, "-s", "-D", "-"]).await;
     assert_eq!(opened.status.code(), Some(0), "{}", err(&opened));
