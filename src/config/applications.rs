@@ -135,7 +135,10 @@ pub(super) fn read<'t>(
     body.insert("destinations".to_owned(), Value::Array(entries));
     body.insert("self_hosted_domains".to_owned(), uris.into());
     let mut references = fill(&mut body, "allowed_idps", providers?, |_| (Value::Null, ""));
-    references.extend(fill(&mut body, "custom_pages", pages?, |_| (Value::Null, "")));
+    let pages = pages?;
+    if !pages.is_empty() {
+        references.extend(fill(&mut body, "custom_pages", pages, |_| (Value::Null, "")));
+    }
     references.extend(fill(&mut body, "policies", policies.links, |index| {
         (json!({ "id": null, "precedence": index + 1 }), "/id")
     }));
