@@ -105,6 +105,7 @@ impl Running {
 /// # Errors
 /// What keeps a gateway from starting, in words for the operator: the store, the master key, an address in use, a
 /// declared object that cannot stand.
+#[expect(clippy::too_many_lines, reason = "wiring, one line a component")]
 pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyhow::Result<Running> {
     let shutdown = Shutdown::new();
     let metrics = Arc::new(Metrics::new());

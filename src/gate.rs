@@ -201,6 +201,7 @@ impl Gate {
     }
 
     /// The way of a request, from top to bottom.
+    #[expect(clippy::too_many_lines, reason = "it is read from top to bottom")]
     async fn pass(
         &self,
         request: Request<Incoming>,

@@ -25,7 +25,7 @@ const STEP: Duration = Duration::from_secs(20);
 const PAUSES: [Duration; 3] = [
     Duration::from_secs(2),
     Duration::from_secs(15),
-    Duration::from_secs(120),
+    Duration::from_mins(2),
 ];
 
 /// One mail.
@@ -176,12 +176,10 @@ enum Unwritable {
 }
 
 fn plain(mail: &Mail) -> String {
-    let mut text = mail.paragraphs.join("\n\n");
-    if let Some((words, address)) = &mail.link {
-        text.push_str(&format!("\n\n{words}: {address}"));
-    }
-    text.push('\n');
-    text
+    let link = mail.link.as_ref();
+    let link = link.map(|(words, address)| format!("{words}: {address}"));
+    let paragraphs: Vec<&str> = mail.paragraphs.iter().chain(&link).map(String::as_str).collect();
+    paragraphs.join("\n\n") + "\n"
 }
 
 /// The same as HTML; the template escapes.

@@ -1,5 +1,6 @@
 //! `vestibule explain`: who may open what, and why, without a login.
 
+use std::fmt::Write as _;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -93,16 +94,17 @@ async fn of_request(opened: &Opened, request: &str) -> Result<Said, StoreError> 
     for row in rows {
         let at = jiff::Timestamp::from_millisecond(row.at_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         let outcome = if row.allowed { "allowed" } else { "refused" };
-        text.push_str(&format!(
-            "{}  {} {outcome}  {}  {}\n",
+        let _ = writeln!(
+            text,
+            "{}  {} {outcome}  {}  {}",
             at.strftime("%Y-%m-%d %H:%M:%S UTC"),
             row.action,
             row.email.as_deref().unwrap_or("nobody"),
-            row.app_domain.as_deref().unwrap_or("no application"),
-        ));
+            row.app_domain.as_deref().unwrap_or("no application")
+        );
         for detail in [row.reason, row.explanation].into_iter().flatten() {
             for line in detail.split(" · ") {
-                text.push_str(&format!("  {line}\n"));
+                let _ = writeln!(text, "  {line}");
             }
         }
     }
@@ -230,17 +232,18 @@ fn in_text(application: &ProtectedApplication, question: &Question, explained: &
     match &explained.person {
         Known::Nobody => {}
         Known::SignedIn { user, at } => {
-            text.push_str(&format!(
-                "  as of the login of {} (user {user})\n",
+            let _ = writeln!(
+                text,
+                "  as of the login of {} (user {user})",
                 at.strftime("%Y-%m-%d %H:%M UTC")
-            ));
+            );
         }
         Known::AddressOnly => {
             text.push_str("  nobody has signed in with this address: all else about the person is unknown\n");
         }
     }
     if let Some(broken) = &application.broken {
-        text.push_str(&format!("  the application lets nobody in: {broken}\n"));
+        let _ = writeln!(text, "  the application lets nobody in: {broken}");
     }
     for (missing, flag, what) in [
         (question.address.is_none(), "--ip", "address"),
@@ -256,23 +259,22 @@ fn in_text(application: &ProtectedApplication, question: &Question, explained: &
                 _ => rule.rule.name() == "geo",
             });
         if missing && asked {
-            text.push_str(&format!(
-                "  rules about the {what} are unknown; {flag} gives it\n"
-            ));
+            let _ = writeln!(text, "  rules about the {what} are unknown; {flag} gives it");
         }
     }
     for policy in &explained.explanation.policies {
         let decision = serde_json::to_value(policy.decision).unwrap_or(Value::Null);
-        text.push_str(&format!(
-            "\n{}  {}  {}\n",
+        let _ = writeln!(
+            text,
+            "\n{}  {}  {}",
             policy.matches,
             decision.as_str().unwrap_or_default(),
             policy.name
-        ));
+        );
         rules(&policy.rules, &mut text);
     }
     for group in &explained.explanation.groups {
-        text.push_str(&format!("\n{}  access group  {}\n", group.matches, group.name));
+        let _ = writeln!(text, "\n{}  access group  {}", group.matches, group.name);
         rules(&group.rules, &mut text);
     }
     text
@@ -282,12 +284,13 @@ fn rules(rules: &[RuleExplanation], text: &mut String) {
     for rule in rules {
         let why = rule.uncertainty.as_ref();
         let why = why.map_or_else(String::new, |why| format!("  ({why})"));
-        text.push_str(&format!(
-            "  {:<8} {:<8} {}{why}\n",
+        let _ = writeln!(
+            text,
+            "  {:<8} {:<8} {}{why}",
             rule.answer.to_string(),
             rule.list.as_str(),
             rule.rule
-        ));
+        );
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::declared::Declaration;
 use super::names::Names;
@@ -59,7 +59,7 @@ pub(super) fn check_organization(root: &Table<'_>, names: &Names, pages: &[Decla
             continue;
         };
         let page = pages.iter().find(|page| page.key == key);
-        if page.is_some_and(|page| page.body["type"] != *word) {
+        if page.is_some_and(|page| page.body.get("type").and_then(Value::as_str) != Some(*word)) {
             node.fault(format!("the page is not of type {word}"), "name one that is");
         }
     }

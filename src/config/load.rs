@@ -232,6 +232,10 @@ fn upstreams(root: &Table<'_>) -> Option<Vec<Upstream>> {
     complete.then(|| found.into_iter().map(|(upstream, _)| upstream).collect())
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "one list of sections, each read after what it refers to"
+)]
 fn declarations(
     root: &Table<'_>,
     clouds: &BTreeMap<String, Cloud>,

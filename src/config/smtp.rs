@@ -82,13 +82,11 @@ fn url(node: &Node<'_>) -> Option<Url> {
 
 fn from(node: &Node<'_>) -> Option<String> {
     let text = node.text()?;
-    match text.parse::<lettre::message::Mailbox>() {
-        Ok(_) => Some(text.to_owned()),
-        Err(_) => {
-            node.fault("it is no address of mail", FROM);
-            None
-        }
+    if text.parse::<lettre::message::Mailbox>().is_err() {
+        node.fault("it is no address of mail", FROM);
+        return None;
     }
+    Some(text.to_owned())
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -68,19 +68,18 @@ pub async fn explained(
 ) -> Result<Explained, StoreError> {
     let (identity, person) = match &question.user {
         None => (None, Known::Nobody),
-        Some(user) => match last_login(store, user, question.provider).await? {
-            Some(row) => {
+        Some(user) => {
+            if let Some(row) = last_login(store, user, question.provider).await? {
                 let known = Known::SignedIn {
                     user: row.user,
                     at: row.identity.at,
                 };
                 (Some(row.identity), known)
-            }
-            None => {
+            } else {
                 let identity = address_only(snapshot, user, question.provider, now_ms);
                 (Some(identity), Known::AddressOnly)
             }
-        },
+        }
     };
     let facts = RequestFacts {
         address: question.address,

@@ -86,7 +86,7 @@ impl CompiledPolicies {
         let groups = groups.into_iter().filter_map(|index| self.referents.at(index));
         let rules = own.chain(groups.map(|group| &group.rules));
         let mut asked: Vec<ExternalEvaluator> = Vec::new();
-        for (evaluate_url, keys_url) in rules.flat_map(|rules| rules.lists()).flat_map(Atoms::evaluations) {
+        for (evaluate_url, keys_url) in rules.flat_map(CompiledRules::lists).flat_map(Atoms::evaluations) {
             let evaluator = ExternalEvaluator {
                 evaluate_url: evaluate_url.to_owned(),
                 keys_url: keys_url.to_owned(),

@@ -61,9 +61,14 @@ pub(super) fn content_security_policy(script: Script, images: &[&str], ancestors
         Ancestors::None => "'none'",
         Ancestors::Origin(origin) => origin,
     };
-    let images: String = images.iter().map(|origin| format!(" {origin}")).collect();
+    let images = ["data:"]
+        .iter()
+        .chain(images)
+        .copied()
+        .collect::<Vec<_>>()
+        .join(" ");
     format!(
-        "default-src 'none'; style-src {style}; script-src {script}; img-src data:{images}; \
+        "default-src 'none'; style-src {style}; script-src {script}; img-src {images}; \
          base-uri 'none'; form-action 'self'; frame-ancestors {ancestors}"
     )
 }

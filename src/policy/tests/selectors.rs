@@ -20,20 +20,12 @@ fn lists(rule: &Selector, identity: &Identity, facts: &RequestFacts) -> [bool; 4
 
 #[track_caller]
 fn yes(rule: &Selector, identity: &Identity, facts: &RequestFacts) {
-    assert_eq!(
-        lists(&rule, identity, facts),
-        [true, true, false, false],
-        "{rule}"
-    );
+    assert_eq!(lists(rule, identity, facts), [true, true, false, false], "{rule}");
 }
 
 #[track_caller]
 fn no(rule: &Selector, identity: &Identity, facts: &RequestFacts) {
-    assert_eq!(
-        lists(&rule, identity, facts),
-        [false, false, true, true],
-        "{rule}"
-    );
+    assert_eq!(lists(rule, identity, facts), [false, false, true, true], "{rule}");
 }
 
 #[track_caller]

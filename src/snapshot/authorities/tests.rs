@@ -33,7 +33,7 @@ fn root(name: &str) -> Issuer {
     CertifiedIssuer::self_signed(ca(name, 2020, 2040), KeyPair::generate().unwrap()).unwrap()
 }
 
-fn leaf(params: CertificateParams, by: &Issuer) -> CertificateDer<'static> {
+fn leaf(params: &CertificateParams, by: &Issuer) -> CertificateDer<'static> {
     let made = params.signed_by(&KeyPair::generate().unwrap(), by).unwrap();
     made.der().clone()
 }
@@ -53,7 +53,7 @@ fn verified(authorities: &ClientAuthorities, chain: &[CertificateDer<'_>]) -> Op
 #[test]
 fn a_certificate_counts_where_its_authority_is_trusted() {
     let (own, other) = (root("own"), root("other"));
-    let client = leaf(named("laptop-1", 2026, 2027), &own);
+    let client = leaf(&named("laptop-1", 2026, 2027), &own);
     let found = verified(&authorities(&[&other, &own]), std::slice::from_ref(&client)).unwrap();
     assert_eq!(found.common_name.as_deref(), Some("laptop-1"));
     assert_eq!(found.issuer, "CN=own");
@@ -66,7 +66,7 @@ fn a_certificate_counts_where_its_authority_is_trusted() {
 #[test]
 fn an_authority_of_the_same_name_is_not_the_same() {
     let (own, namesake) = (root("own"), root("own"));
-    let client = leaf(named("laptop-1", 2026, 2027), &namesake);
+    let client = leaf(&named("laptop-1", 2026, 2027), &namesake);
     assert_eq!(verified(&authorities(&[&own]), &[client]), None);
 }
 
@@ -74,12 +74,12 @@ fn an_authority_of_the_same_name_is_not_the_same() {
 fn time_counts_for_every_certificate_of_the_way() {
     let own = root("own");
     for (from, to) in [(2020, 2026), (2027, 2028)] {
-        let client = leaf(named("laptop-1", from, to), &own);
+        let client = leaf(&named("laptop-1", from, to), &own);
         assert_eq!(verified(&authorities(&[&own]), &[client]), None, "{from} to {to}");
     }
     // An authority that has ended signs for nobody, although the client's certificate is still good.
     let ended = CertifiedIssuer::self_signed(ca("ended", 2020, 2026), KeyPair::generate().unwrap()).unwrap();
-    let client = leaf(named("laptop-1", 2025, 2030), &ended);
+    let client = leaf(&named("laptop-1", 2025, 2030), &ended);
     assert_eq!(verified(&authorities(&[&ended]), &[client]), None);
 }
 
@@ -88,7 +88,7 @@ fn it_counts_no_longer_than_what_stands_above_it() {
     let own = CertifiedIssuer::self_signed(ca("own", 2020, 2029), KeyPair::generate().unwrap()).unwrap();
     let between =
         CertifiedIssuer::signed_by(ca("between", 2020, 2028), KeyPair::generate().unwrap(), &own).unwrap();
-    let client = leaf(named("laptop-1", 2026, 2035), &between);
+    let client = leaf(&named("laptop-1", 2026, 2035), &between);
     let chain = [client.clone(), between.der().clone()];
     let found = verified(&authorities(&[&own]), &chain).unwrap();
     let begin_of_2028 = date_time_ymd(2028, 1, 1).unix_timestamp() * 1000;
@@ -102,14 +102,14 @@ fn what_is_not_a_clients_certificate_does_not_count() {
     let own = root("own");
     let mut server = named("server", 2026, 2027);
     server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    assert_eq!(verified(&authorities(&[&own]), &[leaf(server, &own)]), None);
+    assert_eq!(verified(&authorities(&[&own]), &[leaf(&server, &own)]), None);
     let mut client = named("client", 2026, 2027);
     client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-    assert!(verified(&authorities(&[&own]), &[leaf(client, &own)]).is_some());
+    assert!(verified(&authorities(&[&own]), &[leaf(&client, &own)]).is_some());
     // A client's certificate signs no others.
     let key = KeyPair::generate().unwrap();
     let no_authority = CertifiedIssuer::signed_by(named("client", 2026, 2027), key, &own).unwrap();
-    let forged = leaf(named("admin", 2026, 2027), &no_authority);
+    let forged = leaf(&named("admin", 2026, 2027), &no_authority);
     assert_eq!(
         verified(&authorities(&[&own]), &[forged, no_authority.der().clone()]),
         None
@@ -124,10 +124,10 @@ fn what_is_not_a_clients_certificate_does_not_count() {
 fn while_an_authority_cannot_be_read_no_certificate_is_known_not_to_be_its() {
     let (own, other) = (root("own"), root("other"));
     let incomplete = ClientAuthorities::new(std::iter::once(own.der().as_ref()), true);
-    let of_other = leaf(named("laptop-1", 2026, 2027), &other);
+    let of_other = leaf(&named("laptop-1", 2026, 2027), &other);
     assert_eq!(incomplete.judge(&[of_other], NOW), ClientCertificate::Unknown);
     assert_eq!(incomplete.judge(&[], NOW), ClientCertificate::Absent);
-    let of_own = leaf(named("laptop-1", 2026, 2027), &own);
+    let of_own = leaf(&named("laptop-1", 2026, 2027), &own);
     assert!(matches!(
         incomplete.judge(&[of_own], NOW),
         ClientCertificate::Verified(_)
@@ -160,7 +160,7 @@ fn the_most_specific_host_pattern_has_its_own_authorities() {
         false,
     );
     let takes = |host: &str, of: &Issuer| {
-        let client = leaf(named("x", 2026, 2027), of);
+        let client = leaf(&named("x", 2026, 2027), of);
         match table.find(&host.parse().unwrap(), "/") {
             Found::Match(authorities) => verified(authorities, &[client]).is_some(),
             Found::HostOnly | Found::None => false,

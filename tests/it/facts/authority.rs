@@ -20,7 +20,7 @@ impl Authority {
 
     /// A certificate for this common name.
     pub(super) fn signs(&self, common_name: &str) -> Arc<OwnCertificate> {
-        self.sign(named(common_name))
+        self.sign(&named(common_name))
     }
 
     /// One that ends at this time, in seconds since 1970.
@@ -28,10 +28,10 @@ impl Authority {
         let mut params = named(common_name);
         let since_1970 = Duration::from_secs(u64::try_from(end).unwrap());
         params.not_after = date_time_ymd(1970, 1, 1) + since_1970;
-        self.sign(params)
+        self.sign(&params)
     }
 
-    fn sign(&self, params: CertificateParams) -> Arc<OwnCertificate> {
+    fn sign(&self, params: &CertificateParams) -> Arc<OwnCertificate> {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap();
         Arc::new(OwnCertificate {

@@ -149,14 +149,15 @@ async fn a_policy_that_changes_changes_the_launcher() {
 
 #[tokio::test]
 async fn many_applications_can_be_searched_and_sorted() {
-    let many: String = (0..15)
+    let many = (0..15)
         .map(|number| {
             let tag = if number % 5 == 0 { "office" } else { "engineering" };
             format!(
                 "[[applications]]\nname = \"Tool {number}\"\ndomain = \"other.localhost/tool-{number}\"\npolicies = [\"staff\"]\ntags = [\"{tag}\"]\n"
             )
         })
-        .collect();
+        .collect::<Vec<_>>()
+        .concat();
     let world = World::builder().more(&many).start().await;
     let mut alice = world.person(ALICE);
     let page = launcher(&world, &mut alice, "/").await;

@@ -63,6 +63,10 @@ fn objects(id: Uuid, key: &str, value: &Value) -> Vec<Declared> {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "a table of bad objects and what each is told"
+)]
 async fn a_bad_object_is_refused_and_nothing_is_written() {
     let database = Database::sqlite();
     let clock = Clock::system();

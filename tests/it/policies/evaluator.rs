@@ -168,7 +168,7 @@ async fn evaluate(
         shared.says
     };
     if says == Says::Nothing {
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
     }
     answer(&shared.lock().unwrap(), says, &nonce)
 }

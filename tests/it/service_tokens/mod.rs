@@ -111,7 +111,9 @@ impl Factory {
             "include": [{ "azureAD": { "id": STAFF, "identity_provider_id": provider } }],
         });
         let factory = Self { world, ci };
-        factory.protect("www", &[machines.clone()], settings).await;
+        factory
+            .protect("www", std::slice::from_ref(&machines), settings)
+            .await;
         factory.protect("unlisted", &[machines, staff], json!({})).await;
         factory
     }

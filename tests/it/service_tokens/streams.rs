@@ -67,7 +67,7 @@ impl Open {
         }
     }
 
-    async fn is_cut(mut self, cause: &str) {
+    async fn must_be_cut(mut self, cause: &str) {
         let began = Instant::now();
         for wire in &mut self.wires {
             wire.end().await;
@@ -99,7 +99,7 @@ impl Open {
 async fn disabling_a_token_cuts_its_streams() {
     let open = Open::start().await;
     open.factory.enable(false).await;
-    open.is_cut("disabled").await;
+    open.must_be_cut("disabled").await;
 }
 
 #[tokio::test]
@@ -110,7 +110,7 @@ async fn deleting_a_token_cuts_its_streams() {
         .delete_service_token(open.factory.ci.id, clerk())
         .await
         .unwrap();
-    open.is_cut("deleted").await;
+    open.must_be_cut("deleted").await;
 }
 
 #[tokio::test]
@@ -125,7 +125,7 @@ async fn rotating_a_token_cuts_its_streams_when_the_grace_is_over() {
         .unwrap();
     open.stays_open().await;
     open.factory.world.pass(SignedDuration::from_mins(5));
-    open.is_cut("end of the grace").await;
+    open.must_be_cut("end of the grace").await;
 }
 
 #[tokio::test]
@@ -136,7 +136,7 @@ async fn rotating_a_token_without_grace_cuts_its_streams() {
         .rotate_service_token(open.factory.ci.id, None, clerk())
         .await
         .unwrap();
-    open.is_cut("rotated").await;
+    open.must_be_cut("rotated").await;
 }
 
 #[tokio::test]
@@ -149,7 +149,7 @@ async fn the_end_of_a_token_cuts_its_streams() {
         })
         .await;
     open.factory.world.pass(SignedDuration::from_mins(61));
-    open.is_cut("expired").await;
+    open.must_be_cut("expired").await;
 }
 
 #[tokio::test]
@@ -158,5 +158,5 @@ async fn a_policy_that_names_others_cuts_a_machines_streams() {
     let nobody =
         json!({"name": "there", "decision": "non_identity", "include": [{"ip": {"ip": "192.0.2.0/24"}}]});
     open.factory.protect("www", &[nobody], json!({})).await;
-    open.is_cut("policy").await;
+    open.must_be_cut("policy").await;
 }

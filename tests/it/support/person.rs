@@ -208,8 +208,13 @@ impl Person {
     fn head(&self, method: &str, url: &Url, headers: &[(&str, &str)]) -> String {
         let target = &url[url::Position::BeforePath..url::Position::AfterQuery];
         let authority = &url[url::Position::BeforeHost..url::Position::AfterPort];
-        let mut head =
-            format!("{method} {target} HTTP/1.1\r\nHost: {authority}\r\nAccept: text/html,*/*\r\n");
+        let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {authority}\r\n");
+        if !headers
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case("accept"))
+        {
+            head.push_str("Accept: text/html,*/*\r\n");
+        }
         let cookies = self.cookie_header(url);
         if !cookies.is_empty() {
             write!(head, "Cookie: {cookies}\r\n").unwrap();
