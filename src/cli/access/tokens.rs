@@ -16,6 +16,9 @@ use crate::model::organization::AuthUrl;
 /// Most keys in a set. Auth hosts have two or three.
 const MAX_KEYS: usize = 100;
 
+/// Seconds by which this machine's clock may differ from the auth host's. Whether a token still counts, the gateway says.
+const CLOCKS_DIFFER: u64 = 5 * 60;
+
 /// The keys of an auth host.
 pub(super) struct Keys {
     by_id: HashMap<String, DecodingKey>,
@@ -99,6 +102,7 @@ impl Keys {
 
     fn token(&self, text: &str, kind: &str, mut checks: Validation) -> Option<Obtained> {
         checks.set_issuer(&[self.issuer.as_str()]);
+        checks.leeway = CLOCKS_DIFFER;
         checks.validate_nbf = true;
         let claims: Claims = self.decode(text, &checks)?;
         (claims.kind == kind).then(|| Obtained {
