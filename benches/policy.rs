@@ -15,8 +15,9 @@ use http::{HeaderMap, HeaderValue, Method, Uri};
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use vestibule::model::group::AccessGroup;
 use vestibule::model::identity::{Email, Group, Groups, Identity, PersonKey};
-use vestibule::model::ids::{AppId, IdpId, ObjectId, PolicyId, TenantId, UserId};
+use vestibule::model::ids::{AppId, GroupId, IdpId, ObjectId, PolicyId, TenantId, UserId};
 use vestibule::model::policy::{Decision, DirectoryGroup, Policy, Selector};
 use vestibule::policy::{CompiledPolicies, Referents, RequestFacts};
 use vestibule::router::{Entry, Table, Target, Via};
@@ -42,12 +43,21 @@ fn main() {
     row("first decision, group, by groups held", |size| {
         first_decision(1_000, size)
     });
+    row("first decision, by rules and groups held", |size| {
+        first_decision(size, size)
+    });
+    row("first decision, by policies, groups held", first_of_many_policies);
+    row("first decision, by nested access groups", first_through_groups);
     row("decision of a known person, by rules", |size| {
-        known_person(&group_rules(size))
+        known_person(&group_rules(size), &Arc::default())
     });
     row("decision of a known person, by policies", |size| {
-        known_person(&deny_policies(size))
+        known_person(&deny_policies(size), &Arc::default())
     });
+    row("decision of a known person, by groups nested", |size| {
+        known_person(&through_groups(size), &nested(size))
+    });
+    row("snapshot: access groups compiled, each", compiled_groups);
     row("decision by address, by ranges", by_address);
 }
 
@@ -198,8 +208,60 @@ fn first_decision(rules: u128, groups: u128) -> Operation {
     })
 }
 
-fn known_person(policies: &[Policy]) -> Operation {
-    let policies = compile(policies, &Arc::default());
+/// One policy each for many groups, and a person who holds as many others and the last.
+fn first_of_many_policies(size: u128) -> Operation {
+    let (policies, person) = (compile(&deny_policies(size), &Arc::default()), person(size));
+    Box::new(move || {
+        black_box(policies.outcomes(black_box(&person)));
+    })
+}
+
+/// Access groups each of which holds the one before twice, and the first of which is of a directory's group.
+fn nested(size: u128) -> Arc<Referents> {
+    let around = |number: u128| {
+        let inside = |less: u128| Selector::Group {
+            id: GroupId(Uuid::from_u128(number.saturating_sub(less))),
+        };
+        AccessGroup {
+            id: GroupId(Uuid::from_u128(number)),
+            name: String::new(),
+            include: vec![if number == 0 { group(0) } else { inside(1) }],
+            require: if number < 2 { Vec::new() } else { vec![inside(2)] },
+            exclude: Vec::new(),
+        }
+    };
+    let groups = (0..size).map(around).collect();
+    Arc::new(Referents::new(groups, Vec::new(), []))
+}
+
+/// A policy of the outermost of some nested groups.
+fn through_groups(size: u128) -> Vec<Policy> {
+    let outermost = Selector::Group {
+        id: GroupId(Uuid::from_u128(size - 1)),
+    };
+    vec![policy(Decision::Allow, vec![outermost])]
+}
+
+fn first_through_groups(size: u128) -> Operation {
+    let (policies, person) = (compile(&through_groups(size), &nested(size)), person(10));
+    Box::new(move || {
+        black_box(policies.outcomes(black_box(&person)));
+    })
+}
+
+/// The cost of one group among many.
+fn compiled_groups(size: u128) -> Operation {
+    let mut compiled = 0;
+    Box::new(move || {
+        if compiled % size == 0 {
+            black_box(nested(size));
+        }
+        compiled += 1;
+    })
+}
+
+fn known_person(policies: &[Policy], referents: &Arc<Referents>) -> Operation {
+    let policies = compile(policies, referents);
     let outcomes = policies.outcomes(&person(10));
     let facts = RequestFacts {
         address: Some(IpAddr::from([198, 51, 100, 7])),

@@ -295,6 +295,7 @@ impl Gate {
                 preflight,
                 credential: admitted.credential,
                 certificate_until_ms: Cell::new(watch::end_of(&admitted.facts.certificate)),
+                permit_until_ms: Cell::new(admitted.permit.until_ms().unwrap_or(i64::MAX)),
                 handshake: arrival.handshake,
                 machine: admitted.machine,
                 facts: admitted.facts,

@@ -39,6 +39,8 @@ pub(super) struct Inputs {
     pub(super) handshake: Handshake,
     /// When the certificate that was decided by ends, milliseconds since 1970.
     pub(super) certificate_until_ms: Cell<i64>,
+    /// When the permit ends by itself, milliseconds since 1970: approvers give leave for a time.
+    pub(super) permit_until_ms: Cell<i64>,
     /// Snapshot and identity that the present decision was made under.
     pub(super) decided: Cell<(u64, u64)>,
 }
@@ -109,7 +111,8 @@ impl Inputs {
         }
         let snapshot = self.published.borrow();
         let versions = Self::versions(&snapshot, self.credential.as_deref());
-        if versions == self.decided.get() && now_ms < self.certificate_until_ms.get() {
+        let until_ms = self.certificate_until_ms.get().min(self.permit_until_ms.get());
+        if versions == self.decided.get() && now_ms < until_ms {
             return Ok(());
         }
         let stands = |machine: &Watched| machine.stands(&snapshot, now_ms);
@@ -151,6 +154,7 @@ impl Inputs {
         match policies.decide(outcomes, &facts) {
             // A stream that carries an identity may go on where everybody may, and not the other way round.
             Verdict::Permit(permit) if permit.nature() != Nature::Identity || self.credential.is_some() => {
+                self.permit_until_ms.set(permit.until_ms().unwrap_or(i64::MAX));
                 Ok(())
             }
             _ => Err(NO_LONGER_PERMITTED),

@@ -215,7 +215,7 @@ impl Neighbours {
                 _ => {}
             }
         }
-        self.referents = Referents::new(groups, lists, hashbrown::HashMap::new());
+        self.referents = Referents::new(groups, lists, std::iter::empty());
     }
 
     /// What there is for rules to refer to.

@@ -75,9 +75,16 @@ impl Referents {
     /// another says nothing.
     ///
     /// Never fails: a group that refers to what is not there, or in a circle to itself, is one that cannot be used.
-    pub fn new(groups: Vec<AccessGroup>, lists: Vec<List>, copied: HashMap<IdpId, HashSet<String>>) -> Self {
+    pub fn new(
+        groups: Vec<AccessGroup>,
+        lists: Vec<List>,
+        copied: impl IntoIterator<Item = (IdpId, Vec<String>)>,
+    ) -> Self {
+        let copied = copied.into_iter();
         let mut referents = Self {
-            copied,
+            copied: copied
+                .map(|(provider, claims)| (provider, claims.into_iter().collect()))
+                .collect(),
             ..Self::default()
         };
         for list in lists {

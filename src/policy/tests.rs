@@ -267,12 +267,8 @@ fn referents(groups: Vec<AccessGroup>) -> Arc<Referents> {
         list(1, ListItems::Emails(emails.to_vec())),
         list(2, ListItems::Addresses(addresses.to_vec())),
     ];
-    let copied = ["dept", "groups"].map(str::to_owned).into_iter().collect();
-    Arc::new(Referents::new(
-        groups,
-        lists,
-        [(ENTRA, copied)].into_iter().collect(),
-    ))
+    let copied = ["dept", "groups"].map(str::to_owned).to_vec();
+    Arc::new(Referents::new(groups, lists, [(ENTRA, copied)]))
 }
 
 /// A verdict in a word: the name of the policy that let pass, or what happened instead.

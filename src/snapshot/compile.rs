@@ -244,11 +244,10 @@ fn referents(
     let lists = readable(inputs, Kind::List, faults, |id, body| {
         read::list(ListId(id), body)
     });
-    let copied = providers.iter().map(|(id, provider)| {
-        let claims = provider.entra.claims.iter().cloned().collect();
-        (*id, claims)
-    });
-    Referents::new(groups, lists, copied.collect())
+    let copied = providers
+        .iter()
+        .map(|(id, provider)| (*id, provider.entra.claims.clone()));
+    Referents::new(groups, lists, copied)
 }
 
 /// The objects of a kind that can be read.
