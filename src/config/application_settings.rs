@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::tree::{Keys, Node, Table};
-use crate::model::application::Tag;
+use crate::model::application::{ClaimName, Tag};
 use crate::model::cors::{Cors, CorsHeader, CorsMethod, CorsParts, MaxAge};
 use crate::model::destination::Destination;
 use crate::model::public_path::PublicPath;
@@ -158,6 +158,26 @@ pub(super) fn tags(node: &Node<'_>) -> Option<Value> {
     let tags = nodes.iter().map(|node| node.parsed::<Tag>("write a short word"));
     let tags: Vec<Option<Value>> = tags.map(|tag| Some(String::from(tag?).into())).collect();
     tags.into_iter().collect::<Option<Vec<Value>>>().map(Value::from)
+}
+
+/// `token_claims`.
+pub(super) fn token_claims(node: &Node<'_>) -> Option<Value> {
+    let nodes = node.array()?;
+    if nodes.len() > ClaimName::MOST {
+        node.fault(
+            format!("there are more than {}", ClaimName::MOST),
+            "name those that it reads",
+        );
+        return None;
+    }
+    let claims = nodes
+        .iter()
+        .map(|node| node.parsed::<ClaimName>("write claims such as \"department\""));
+    let claims: Vec<Option<Value>> = claims.map(|claim| Some(String::from(claim?).into())).collect();
+    claims
+        .into_iter()
+        .collect::<Option<Vec<Value>>>()
+        .map(Value::from)
 }
 
 /// An origin as browsers send it.

@@ -50,10 +50,12 @@ const KEYS: Keys = Keys {
         "custom_non_identity_deny_url",
         "custom_pages",
         "allow_iframe",
+        "enable_binding_cookie",
+        "eager_redirect_cookie_setting",
+        "token_groups",
+        "token_claims",
     ],
     refused: &[
-        ("enable_binding_cookie", NOT_YET),
-        ("eager_redirect_cookie_setting", NOT_YET),
         ("scim_config", NOT_YET),
         ("allow_authenticate_via_warp", NOT_YET),
         ("mfa_config", NOT_YET),
@@ -67,6 +69,7 @@ const DESTINATION_KEYS: Keys = Keys {
 const NOT_YET: &str = "it is not in this version";
 const TYPES: &[(&str, ())] = &[("self_hosted", ())];
 const SAME_SITE: &[(&str, ())] = &[("none", ()), ("lax", ()), ("strict", ())];
+const TOKEN_GROUPS: &[(&str, ())] = &[("ids", ()), ("names", ())];
 const DOMAIN: &str = "write domain = \"wiki.example.com\"";
 
 /// How long an application token may live. Zero is "expires immediately": good for one navigation.
@@ -90,6 +93,8 @@ const SWITCHES: &[&str] = &[
     "options_preflight_bypass",
     "service_auth_401_redirect",
     "allow_iframe",
+    "enable_binding_cookie",
+    "eager_redirect_cookie_setting",
 ];
 
 /// An application that was read.
@@ -296,6 +301,11 @@ fn settings(table: &Table<'_>) -> Option<Map<String, Value>> {
             Some(address.as_str().into())
         });
     }
+    option("token_groups", &|node| {
+        node.one_of(TOKEN_GROUPS)?;
+        node.text().map(Value::from)
+    });
+    option("token_claims", &application_settings::token_claims);
     option("tags", &application_settings::tags);
     option("cors_headers", &application_settings::cors);
     if let Some(bypass) = table.node("options_preflight_bypass")

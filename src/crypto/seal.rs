@@ -22,6 +22,8 @@ pub enum Purpose {
     LauncherForm,
     /// The ticket that hands a session over to an application's host.
     HandOver,
+    /// The way round the hosts of an application.
+    Eager,
     /// A program's wish for tokens, on its way to the person who approves it.
     Transfer,
     /// What the page of an approval sends back.
@@ -43,6 +45,7 @@ impl Purpose {
             Self::Meta => "meta",
             Self::LauncherForm => "launcher-form",
             Self::HandOver => "hand-over",
+            Self::Eager => "eager",
             Self::Transfer => "transfer",
             Self::Consent => "consent",
             Self::Form => "form",
@@ -59,6 +62,7 @@ impl Purpose {
             Self::LoginState
                 | Self::Meta
                 | Self::HandOver
+                | Self::Eager
                 | Self::Transfer
                 | Self::Consent
                 | Self::LauncherForm

@@ -234,6 +234,13 @@ impl Gate {
         let identified = self
             .identify(snapshot, application, headers, arrival.address)
             .await;
+        let identified = match identified {
+            Ok(Some(credential)) if !credential.is_bound(application, headers, &self.shared.sealer) => {
+                asked.unbound(&credential);
+                Ok(None)
+            }
+            identified => identified,
+        };
         if matches!(asking.machine, Machine::Nobody) && !matches!(identified, Ok(Some(_))) {
             asking.machine = self.bearer(snapshot, application, headers, now_ms);
             asking.facts.service_token = asking.machine.token();

@@ -186,6 +186,11 @@ impl AskedOf<'_> {
         self.asked.page(&Unavailable::Busy)
     }
 
+    /// A token came from another browser than the one it was made for: it may have been stolen.
+    pub(super) fn unbound(&self, credential: &Credential) {
+        self.log("binding_cookie", Some(credential));
+    }
+
     /// Nobody is signed in, and signing in could help.
     pub(super) fn sign_in(&self) -> Response<Body> {
         let id = self.asked.request_id.to_string();

@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use super::answer::{Answer, redirect, set_cookie};
 use super::call::{Call, with_cookie_path};
+use super::eager;
 use super::evaluate::MaxAge;
 use super::failure::{Ended, Why};
 use super::hand_over::{Judged, judge_anew, refuse};
-use super::landing::Landing;
 use super::mint;
 use super::step_up::{Station, step_up};
-use super::ticket::{self, LIFE_SECONDS, Ticket};
-use crate::session::cookies;
+use super::ticket::{self, LIFE_SECONDS, Ticket, TicketRefused};
 use crate::session::table::LiveSession;
+use crate::session::{binding, cookies};
 use crate::snapshot::ProtectedApplication;
 
 /// Honours a ticket.
@@ -24,12 +24,27 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
     let login = call.login;
     let nonce = call.query.value("nonce").unwrap_or_default();
     let state = call.query.value("state").unwrap_or_default();
-    let ticket = Ticket::open(nonce, state, &login.sealer, &login.clock)?;
+    if let Some(round) = call.query.value("eager") {
+        return eager::visit(call, round).await;
+    }
+    let ticket = Ticket::read(nonce, state, &login.sealer, &login.clock)?;
+    if let Some(round) = &ticket.round {
+        // The person has been let in already; what fails on the way round concerns nobody.
+        let honoured = honour_fresh(call, &ticket, nonce).await;
+        return Ok(honoured.unwrap_or_else(|_| eager::go_home(call, round)));
+    }
+    honour_fresh(call, &ticket, nonce).await
+}
+
+async fn honour_fresh(call: &Call<'_>, ticket: &Ticket, nonce: &str) -> Result<Answer, Ended> {
+    if !ticket.is_fresh(&call.login.clock) {
+        return Err(Why::Ticket(TicketRefused::Expired).into());
+    }
     if ticket.landing.host != *call.visit.target.host() {
         return Err(Why::TicketElsewhere.into()); // an address on another host is not told either
     }
     let landing = &ticket.landing;
-    honour(call, &ticket, nonce)
+    honour(call, ticket, nonce)
         .await
         .map_err(|ended: Ended| ended.on_the_way_to(landing))
 }
@@ -58,8 +73,14 @@ async fn honour(call: &Call<'_>, ticket: &Ticket, nonce: &str) -> Result<Answer,
         .session(ticket.session.clone())
         .await?
         .ok_or(Why::SessionOver)?;
-    match judge_anew(call, &application, &session, landing, MaxAge::End).await? {
-        Judged::Enters(duration) => let_in(call, &application, &session, landing, duration).await,
+    let judged = judge_anew(call, &application, &session, landing, MaxAge::End).await?;
+    if let Some(round) = &ticket.round
+        && !matches!(judged, Judged::Enters(_))
+    {
+        return Ok(eager::go_home(call, round));
+    }
+    match judged {
+        Judged::Enters(duration) => let_in(call, &application, &session, ticket, duration).await,
         Judged::Open => Ok(redirect(&landing.address(call.auth()))),
         Judged::Needs(need) => step_up(call, &application, &session, landing, &need, Station::HandOver).await,
         Judged::OtherProvider => Err(Why::SessionOver.into()),
@@ -71,10 +92,11 @@ async fn let_in(
     call: &Call<'_>,
     application: &ProtectedApplication,
     session: &LiveSession,
-    landing: &Landing,
+    ticket: &Ticket,
     duration: Duration,
 ) -> Result<Answer, Ended> {
     let login = call.login;
+    let landing = &ticket.landing;
     // Conditional on the user's generation: no mint outlives a revocation that another replica has committed.
     let Some(epoch) = login
         .store
@@ -87,21 +109,23 @@ async fn let_in(
     let identity = session.identity().identity.clone();
     let app = &application.app;
     let life = mint::Life { duration, epoch, now };
-    let claims = mint::application(call.organization(), &app.aud, session, &identity, life);
+    let claims = mint::application(call.organization(), app, session, &identity, life);
     let seconds = mint::cookie_seconds(session, duration, now);
     let token = login.signer.sign(&claims).await.map_err(Why::from)?;
-    let mut answer = redirect(&landing.address(call.auth()));
+    let mut answer = eager::onward(call, application, session, landing, ticket.round.as_deref());
+    let (app, place) = (
+        with_cookie_path(&call.snapshot, app),
+        (&landing.host, landing.path.path()),
+    );
     set_cookie(
         &mut answer,
-        cookies::set_application(
-            &with_cookie_path(&call.snapshot, app),
-            call.auth(),
-            (&landing.host, landing.path.path()),
-            &token,
-            login.clock.now(),
-            seconds,
-        ),
+        cookies::set_application(&app, call.auth(), place, &token, login.clock.now(), seconds),
     );
+    if app.enable_binding_cookie {
+        let value = binding::value(&login.sealer, session.nonce(), &app.aud);
+        let cookie = cookies::set_binding(&app, call.auth(), place, &value, seconds);
+        set_cookie(&mut answer, cookie);
+    }
     set_cookie(&mut answer, landing.bounces.handed_over(call.auth(), now));
     Ok(answer)
 }

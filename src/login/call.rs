@@ -12,7 +12,7 @@ use super::answer::Answer;
 use super::failure::Why;
 use super::landing::Landing;
 use super::query::Query;
-use super::visit::Visit;
+use super::visit::{Place, Visit};
 use super::{Login, meta};
 use crate::model::application::Application;
 use crate::model::host::Host;
@@ -25,7 +25,7 @@ use crate::session::lookup::Settled;
 use crate::session::service_auth::Proven;
 use crate::session::table::LiveSession;
 use crate::session::token::{self, Demand, Kind};
-use crate::session::{cookies, identify, service_jwt};
+use crate::session::{binding, cookies, identify, service_jwt};
 use crate::snapshot::{ProtectedApplication, Snapshot};
 
 /// A request under the configuration that was in force when it came.
@@ -185,9 +185,14 @@ impl Call<'_> {
             issuer: self.auth().origin(),
             now: self.login.clock.now_seconds(),
         };
-        token::verify(token, &*self.snapshot.keys, demand)
-            .ok()
-            .map(|verified| (verified.nonce, application.clone()))
+        let verified = token::verify(token, &*self.snapshot.keys, demand).ok()?;
+        // On the auth host it is the application that asks, which is not given the browser's binding cookie.
+        let binds = application.app.enable_binding_cookie && self.visit.place == Place::ApplicationHost;
+        let bound = || {
+            let value = binding::value(&self.login.sealer, &verified.nonce, &aud);
+            binding::is_shown(&self.parts.headers, &value)
+        };
+        (!binds || bound()).then(|| (verified.nonce.clone(), application.clone()))
     }
 
     /// Whether an application covers anything on the host asked.

@@ -223,7 +223,7 @@ async fn mint_anew(login: &Login, wish: &Wish) -> Renewed {
     let identity = session.identity().identity.clone();
     let claims = mint::application(
         &snapshot.organization,
-        &app.aud,
+        app,
         &session,
         &identity,
         mint::Life {

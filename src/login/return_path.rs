@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::model::application::Application;
+use crate::model::destination::Destination;
 use crate::router::Target;
 
 /// Path and query on an application's host, as they stand in a request line.
@@ -35,10 +36,15 @@ impl ReturnPath {
 
     /// The first address that an application covers on its host.
     pub fn root_of(application: &Application) -> Self {
-        let pattern = application
+        application
             .destinations
             .first()
-            .map_or("", |destination| destination.path());
+            .map_or_else(Self::root, Self::first_of)
+    }
+
+    /// The first address that a destination covers.
+    pub fn first_of(destination: &Destination) -> Self {
+        let pattern = destination.path();
         // Up to the segment with a wildcard; for `/docs/*` something below `/docs` would be needed, which only the
         // person knows.
         let fixed = pattern.split_once('*').map_or(pattern, |(fixed, _)| fixed);

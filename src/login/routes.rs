@@ -13,7 +13,7 @@ use super::failure::{Ended, Why};
 use super::query::Query;
 use super::visit::{Place, Visit};
 use super::{
-    Login, approvers, authorized, callback, certs, front_channel, get_identity, launcher, leave_to_enter,
+    Login, approvers, authorized, callback, certs, eager, front_channel, get_identity, launcher, leave_to_enter,
     logout, metadata, protected_resource, reason, record, refresh, start, transfer,
 };
 use crate::pages::person::NotFound;
@@ -114,6 +114,7 @@ async fn route(call: &Call<'_>) -> Result<Answer, Ended> {
         (Place::ApplicationHost, "cli") => transfer::begin(call),
         (Place::ApplicationHost, "authorized") => authorized::answer(call).await,
         (Place::AuthHost, "login") if call.query.value("meta").is_none() => launcher::sign_in(call).await,
+        (Place::AuthHost, "eager") => eager::hub(call).await,
         (Place::AuthHost, "login") => start::answer(call, "").await,
         (Place::AuthHost, "callback") => callback::answer(call).await,
         (Place::AuthHost, "logged-out") => Ok(logout::logged_out(call)),

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::eager::Round;
 use super::landing::Landing;
 use crate::clock::Clock;
 use crate::crypto::digest::{Sha256, sha256};
@@ -25,6 +26,9 @@ pub struct Ticket {
     /// Where it goes.
     #[serde(rename = "l")]
     pub landing: Landing,
+    /// The way round the application's hosts that it is a step of.
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    pub round: Option<Box<Round>>,
     #[serde(rename = "i")]
     issued: i64,
 }
@@ -46,7 +50,17 @@ impl Ticket {
         Self {
             session,
             landing,
+            round: None,
             issued: clock.now_seconds(),
+        }
+    }
+
+    /// The same as a step of a way round.
+    #[must_use]
+    pub fn of(self, round: Round) -> Self {
+        Self {
+            round: Some(Box::new(round)),
+            ..self
         }
     }
 
@@ -65,16 +79,32 @@ impl Ticket {
     /// # Errors
     /// [`TicketRefused`], by the check that failed.
     pub fn open(nonce: &str, state: &str, sealer: &Sealer, clock: &Clock) -> Result<Self, TicketRefused> {
-        let plain = sealer.open_text(Purpose::HandOver, nonce.as_bytes(), state, clock.now_ms());
-        let ticket: Self = plain
-            .and_then(|plain| serde_json::from_slice(&plain).map_err(|_| NotSealedHere))
-            .map_err(|_| TicketRefused::Foreign)?;
-        let age = clock.now_seconds().saturating_sub(ticket.issued);
-        if age < LIFE_SECONDS {
+        let ticket = Self::read(nonce, state, sealer, clock)?;
+        if ticket.is_fresh(clock) {
             Ok(ticket)
         } else {
             Err(TicketRefused::Expired)
         }
+    }
+
+    /// Reads a ticket, however old it is.
+    ///
+    /// # Errors
+    /// [`TicketRefused::Foreign`].
+    pub(super) fn read(
+        nonce: &str,
+        state: &str,
+        sealer: &Sealer,
+        clock: &Clock,
+    ) -> Result<Self, TicketRefused> {
+        let plain = sealer.open_text(Purpose::HandOver, nonce.as_bytes(), state, clock.now_ms());
+        plain
+            .and_then(|plain| serde_json::from_slice(&plain).map_err(|_| NotSealedHere))
+            .map_err(|_| TicketRefused::Foreign)
+    }
+
+    pub(super) fn is_fresh(&self, clock: &Clock) -> bool {
+        clock.now_seconds().saturating_sub(self.issued) < LIFE_SECONDS
     }
 }
 

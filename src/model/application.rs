@@ -67,6 +67,14 @@ pub struct Application {
     pub custom_pages: Vec<CustomPageId>,
     /// Whether our pages on its hosts may stand in frames.
     pub allow_iframe: bool,
+    /// Whether a token is worth nothing without the second cookie of the browser it was made for.
+    pub enable_binding_cookie: bool,
+    /// Whether the first sign-in gives each of its hosts the cookie at once.
+    pub eager_redirect_cookie_setting: bool,
+    /// Ours: whether tokens name the person's groups, and how.
+    pub token_groups: Option<TokenGroups>,
+    /// Ours: the claims of the provider that tokens hold; unset means all that the provider is configured to copy.
+    pub token_claims: Option<Vec<ClaimName>>,
     /// How the launcher shows it.
     pub launcher: Launcher,
     /// Whether the page that asks before a token goes to a command-line client is left out.
@@ -103,10 +111,101 @@ impl Application {
             custom_non_identity_deny_url: None,
             custom_pages: Vec::new(),
             allow_iframe: false,
+            enable_binding_cookie: false,
+            eager_redirect_cookie_setting: true,
+            token_groups: None,
+            token_claims: None,
             launcher: Launcher::default(),
             skip_interstitial: false,
             read_service_tokens_from_header: None,
         }
+    }
+}
+
+/// How a token names groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TokenGroups {
+    /// By object id.
+    Ids,
+    /// By display name, where it is known.
+    Names,
+}
+
+/// The name of a claim that an application may be given in `custom`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ClaimName(Box<str>);
+
+/// A text that is no such name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClaimNameMalformed {
+    /// No name, or none that a token could have.
+    #[error("the name of a claim is needed, such as department")]
+    Shape,
+    /// Whoever reads tokens carelessly would take it for what the gateway says.
+    #[error("the claim {0} is the gateway's own")]
+    Reserved(String),
+}
+
+impl ClaimName {
+    /// Longer names are no claim's.
+    const LONGEST: usize = 100;
+    /// The most claims of an application.
+    pub const MOST: usize = 50;
+
+    /// Claims that a token has by itself (RFC 7519 §4.1; reference Access §3), or may come to have.
+    const RESERVED: &'static [&'static str] = &[
+        "aud",
+        "iss",
+        "sub",
+        "exp",
+        "iat",
+        "nbf",
+        "jti",
+        "type",
+        "email",
+        "common_name",
+        "identity_nonce",
+        "country",
+        "amr",
+        "policy_id",
+        "device_id",
+        "custom",
+        "epoch",
+    ];
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ClaimName {
+    type Err = ClaimNameMalformed;
+
+    fn from_str(text: &str) -> Result<Self, ClaimNameMalformed> {
+        let plain = |c: char| !c.is_whitespace() && !c.is_control();
+        if text.is_empty() || text.len() > Self::LONGEST || !text.chars().all(plain) {
+            return Err(ClaimNameMalformed::Shape);
+        }
+        if Self::RESERVED.contains(&text.to_ascii_lowercase().as_str()) {
+            return Err(ClaimNameMalformed::Reserved(text.to_owned()));
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl TryFrom<String> for ClaimName {
+    type Error = ClaimNameMalformed;
+    fn try_from(text: String) -> Result<Self, ClaimNameMalformed> {
+        text.parse()
+    }
+}
+
+impl From<ClaimName> for String {
+    fn from(name: ClaimName) -> String {
+        name.0.into()
     }
 }
 

@@ -14,8 +14,8 @@ pub const APP_SESSION: &str = "CF_AppSession";
 /// Counts the bounces between an application and its login.
 pub const BOUNCE: &str = "CF_Bounce";
 
-/// Access's optional binding of the application token to the browser: not made here, and not to be imitated either.
-const BINDING: &str = "CF_Binding";
+/// Binds the application token to the browser, where an application asks for that.
+pub const BINDING: &str = "CF_Binding";
 /// How the names on the auth host begin.
 const HOST_PREFIX: &[u8] = b"__Host-CF_";
 

@@ -7,7 +7,9 @@ use http::header::COOKIE;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::application::{Application, SameSite};
-pub use crate::model::cookie_names::{APP_SESSION, AUTHORIZATION, HOST_AUTHORIZATION, HOST_SESSION, SESSION};
+pub use crate::model::cookie_names::{
+    APP_SESSION, AUTHORIZATION, BINDING, HOST_AUTHORIZATION, HOST_SESSION, SESSION,
+};
 use crate::model::host::Host;
 use crate::model::organization::AuthUrl;
 
@@ -60,8 +62,7 @@ pub fn set_application(
     now: Timestamp,
     seconds: i64,
 ) -> Option<HeaderValue> {
-    let own = own_paths(application, host).filter(|own| covers(own, path));
-    let own = own.max_by_key(String::len).unwrap_or_else(|| "/".to_owned());
+    let own = own_path(application, host, path);
     let cookie = application_cookie(application, auth, own, token.to_owned(), seconds);
     // cloudflared takes no cookie without an `Expires` in the future; browsers go by `Max-Age`, whatever their clock.
     let ends = now.checked_add(SignedDuration::from_secs(seconds)).ok()?;
@@ -69,13 +70,40 @@ pub fn set_application(
     HeaderValue::from_str(&format!("{}; Expires={ends}", header(&cookie)?.to_str().ok()?)).ok()
 }
 
+/// `Set-Cookie` for the cookie that binds an application token to the browser. It goes wherever the token's does, and no
+/// script sees it.
+pub fn set_binding(
+    application: &Application,
+    auth: &AuthUrl,
+    (host, path): (&Host, &str),
+    value: &str,
+    seconds: i64,
+) -> Option<HeaderValue> {
+    let own = own_path(application, host, path);
+    header(&binding_cookie(application, auth, own, value.to_owned(), seconds))
+}
+
+/// The longest of an application's paths on a host that covers an address.
+fn own_path(application: &Application, host: &Host, path: &str) -> String {
+    let own = own_paths(application, host).filter(|own| covers(own, path));
+    own.max_by_key(String::len).unwrap_or_else(|| "/".to_owned())
+}
+
 /// `Set-Cookie`s that remove an application token from a host; attributes as when it was set, or browsers keep it.
 pub fn remove_application(application: &Application, auth: &AuthUrl, host: &Host) -> Vec<HeaderValue> {
     let mut paths: Vec<String> = own_paths(application, host).collect();
     paths.sort_unstable();
     paths.dedup();
-    let gone = |path| header(&application_cookie(application, auth, path, String::new(), 0));
-    paths.into_iter().filter_map(gone).collect()
+    let mut gone = Vec::new();
+    for path in paths {
+        let token = application_cookie(application, auth, path.clone(), String::new(), 0);
+        gone.extend(header(&token));
+        if application.enable_binding_cookie {
+            let binding = binding_cookie(application, auth, path, String::new(), 0);
+            gone.extend(header(&binding));
+        }
+    }
+    gone
 }
 
 fn application_cookie(
@@ -94,6 +122,19 @@ fn application_cookie(
         Some(SameSite::Strict) => CookieSameSite::Strict,
         _ => CookieSameSite::Lax,
     });
+    cookie
+}
+
+fn binding_cookie(
+    application: &Application,
+    auth: &AuthUrl,
+    path: String,
+    value: String,
+    seconds: i64,
+) -> Cookie<'static> {
+    let mut cookie = application_cookie(application, auth, path, value, seconds);
+    cookie.set_name(BINDING);
+    cookie.set_http_only(true);
     cookie
 }
 

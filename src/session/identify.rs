@@ -4,7 +4,7 @@
 //! request*: its kind and audience against the routed application, its key against the keys trusted now, its session
 //! against the session's flag. A hit spares the signature, nothing else.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,11 +12,12 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue};
 use quick_cache::unsync::Cache;
 
-use super::cookies;
 use super::limits::FailureLimit;
 use super::table::{LiveSession, SessionTable};
 use super::token::{self, Demand, Kind, TokenRefused, Verified};
+use super::{binding, cookies};
 use crate::crypto::digest::{Sha256, sha256};
+use crate::crypto::seal::Sealer;
 use crate::model::ids::{AppId, SessionNonce};
 use crate::policy::Outcomes;
 use crate::snapshot::{ProtectedApplication, Snapshot};
@@ -55,6 +56,8 @@ pub struct Credential {
     /// The token as the value of a header: the assertion, made once.
     pub assertion: HeaderValue,
     memo: RefCell<Option<Rc<Memo>>>,
+    /// What the browser's binding cookie must say, once it is asked for.
+    binding: OnceCell<String>,
     seen: Cell<bool>,
     /// Whether it is revoked, under which version of what is.
     revoked: Cell<(u64, bool)>,
@@ -101,6 +104,16 @@ impl Credential {
         let revoked = self.verified.epoch < self.session.token_epoch(&self.verified.aud);
         self.revoked.set((version, revoked));
         revoked
+    }
+
+    /// Whether the request comes from the browser that the token was made for, where the application asks that
+    /// (`enable_binding_cookie`).
+    pub fn is_bound(&self, application: &ProtectedApplication, headers: &HeaderMap, sealer: &Sealer) -> bool {
+        if !application.app.enable_binding_cookie {
+            return true;
+        }
+        let value = || binding::value(sealer, &self.verified.nonce, &self.verified.aud);
+        binding::is_shown(headers, self.binding.get_or_init(value))
     }
 
     /// The memo under this snapshot, worked out anew where snapshot or identity changed.
@@ -279,6 +292,7 @@ impl Identifier {
             session,
             assertion,
             memo: RefCell::new(None),
+            binding: OnceCell::new(),
             seen: Cell::new(false),
         });
         self.cache.borrow_mut().insert(digest, credential.clone());

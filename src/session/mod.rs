@@ -5,6 +5,7 @@
 //! auth host, one application token for each application. A token is worth no more than its session: every request
 //! asks the session's flag, so that ending the session ends all of them at once.
 
+pub mod binding;
 pub mod common;
 pub mod cookies;
 pub mod grace;

@@ -2,9 +2,13 @@
 (function () {
   var link = document.getElementById("next");
   try {
-    var key = "vestibule.fragment." + link.dataset.flow;
-    var fragment = sessionStorage.getItem(key);
-    sessionStorage.removeItem(key);
+    // Without a flow the browser has brought it along itself.
+    var fragment = location.hash;
+    if (link.dataset.flow) {
+      var key = "vestibule.fragment." + link.dataset.flow;
+      fragment = sessionStorage.getItem(key);
+      sessionStorage.removeItem(key);
+    }
     if (fragment) {
       link.hash = fragment;
     }

@@ -134,7 +134,7 @@ async fn put(
     let identity = session.identity().identity.clone();
     let (organization, now) = (call.organization(), login.clock.now_seconds());
     let life = mint::Life { duration, epoch, now };
-    let claims = mint::application(organization, aud, session, &identity, life);
+    let claims = mint::application(organization, &application.app, session, &identity, life);
     let app_token = login.signer.sign(&claims).await?;
     let exp = session.expires_ms().div_euclid(1000);
     let org_claims = mint::organization(organization, session.nonce(), &identity, now, exp)

@@ -249,9 +249,9 @@ fn a_broken_application_keeps_its_address_and_lets_nobody_pass() {
             "its policy 00000000-0000-0000-0000-000000000001 does not exist",
         ),
         (
-            "enable_binding_cookie",
-            json!(true),
-            "/enable_binding_cookie: this version does not enforce it",
+            "mfa_config",
+            json!({"allowed_authenticators": ["totp"]}),
+            "/mfa_config: this version does not enforce it",
         ),
     ] {
         let mut held = Held::new();

@@ -28,7 +28,6 @@ pub struct ReadApplication {
 /// What changes who gets in, or how, and is not done here.
 const UNENFORCED: &[&str] = &[
     "allow_authenticate_via_warp",
-    "enable_binding_cookie",
     "mfa_config",
     "oauth_configuration",
     "scim_config",
@@ -106,6 +105,10 @@ fn read(id: AppId, object: &Object<'_>) -> ReadApplication {
         custom_non_identity_deny_url: object.parsed("custom_non_identity_deny_url"),
         custom_pages: object.list("custom_pages"),
         allow_iframe: flag("allow_iframe", false),
+        enable_binding_cookie: flag("enable_binding_cookie", false),
+        eager_redirect_cookie_setting: flag("eager_redirect_cookie_setting", true),
+        token_groups: settings::token_groups(object),
+        token_claims: settings::token_claims(object),
         launcher: launcher(object),
         skip_interstitial: flag("skip_interstitial", false),
         read_service_tokens_from_header: object.parsed("read_service_tokens_from_header"),

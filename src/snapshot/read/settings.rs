@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::model::application::{ClaimName, TokenGroups};
 use crate::model::cors::{Cors, CorsMethod, CorsParts, MaxAge};
 use crate::model::destination::Destination;
 use crate::model::public_path::{Overrides, PublicPath};
@@ -88,4 +89,24 @@ pub(super) fn overrides(
         destination: destination.clone(),
         paths,
     })
+}
+
+/// `token_groups`, ours.
+pub(super) fn token_groups(object: &Object<'_>) -> Option<TokenGroups> {
+    match object.text("token_groups")? {
+        "ids" => return Some(TokenGroups::Ids),
+        "names" => return Some(TokenGroups::Names),
+        _ => object.problem("token_groups", "one of ids and names is needed"),
+    }
+    None
+}
+
+/// `token_claims`, ours. The empty list leaves all claims out.
+pub(super) fn token_claims(object: &Object<'_>) -> Option<Vec<ClaimName>> {
+    object.given("token_claims")?;
+    let claims: Vec<ClaimName> = object.list("token_claims");
+    if claims.len() > ClaimName::MOST {
+        object.problem("token_claims", format!("there are more than {}", ClaimName::MOST));
+    }
+    Some(claims)
 }

@@ -80,7 +80,6 @@ async fn pages_and_addresses_that_cannot_be_shown_are_refused_with_the_reason() 
             "custom_non_identity_deny_url = \"/relative\"",
             "custom_non_identity_deny_url",
         ),
-        ("enable_binding_cookie = true", "enable_binding_cookie"),
     ] {
         let said = super::refused(&world, lines);
         assert!(said.contains(reason), "{lines}: {said}");

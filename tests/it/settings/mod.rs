@@ -1,8 +1,12 @@
 //! Settings of an application, each as a browser meets it.
 
+mod cookies;
 mod cors;
 mod denial;
+mod deny;
+mod hosts;
 mod public_paths;
+mod tokens;
 
 use crate::support::wire::Reply;
 use crate::support::world::World;
