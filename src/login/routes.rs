@@ -13,8 +13,8 @@ use super::failure::{Ended, Why};
 use super::query::Query;
 use super::visit::{Place, Visit};
 use super::{
-    Login, approvers, authorized, callback, certs, eager, front_channel, get_identity, launcher, leave_to_enter,
-    logout, metadata, protected_resource, reason, record, refresh, start, transfer,
+    Login, approvers, authorized, callback, certs, eager, front_channel, get_identity, launcher,
+    leave_to_enter, logout, metadata, protected_resource, reason, record, refresh, start, transfer,
 };
 use crate::pages::person::NotFound;
 
