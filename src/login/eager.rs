@@ -55,13 +55,6 @@ pub struct Round {
     issued: i64,
 }
 
-impl Round {
-    /// Where the person wanted to go.
-    pub(super) fn home(&self) -> &Landing {
-        &self.home
-    }
-}
-
 /// Answers with the way on from a host whose cookie has just been set: to the next host, or home.
 pub(super) fn onward(
     call: &Call<'_>,

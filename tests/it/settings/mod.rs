@@ -3,7 +3,6 @@
 mod cookies;
 mod cors;
 mod denial;
-mod deny;
 mod hosts;
 mod public_paths;
 mod tokens;
