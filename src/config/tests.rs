@@ -922,6 +922,35 @@ fn what_is_permitted_but_unwise_is_a_warning() {
 }
 
 #[test]
+fn a_rule_whose_source_is_missing_is_a_warning() {
+    let policy = |rule: &str| {
+        format!("[[policies]]\nname = \"only\"\ndecision = \"bypass\"\ninclude = [{{ {rule} }}]\n")
+    };
+    let told_of = |rule: &str, more: &str| told(load_small(&format!("{}{more}", policy(rule))));
+    let geo = "geo = { country_code = \"SE\" }";
+    assert_eq!(
+        told_of(geo, ""),
+        ["only: it asks for the country, which nobody tells: the rule is unknown and lets nobody in"]
+    );
+    let told_by_a_header = told_of(geo, "[geo]\ncountry_header = \"CF-IPCountry\"\n");
+    assert_eq!(
+        told_by_a_header,
+        ["geo: no proxy is trusted, so nobody's country_header is believed"]
+    );
+    for rule in [
+        "certificate = {}",
+        "common_name = { common_name = \"laptop-1\" }",
+    ] {
+        assert_eq!(
+            told_of(rule, ""),
+            [
+                "only: it asks for client certificates, which take TLS that ends here: the rule is unknown and lets nobody in"
+            ]
+        );
+    }
+}
+
+#[test]
 fn certificate_and_key_must_belong_together() {
     let (chain, _) = certificate("login.example.com");
     let (other_chain, other_key) = certificate("wiki.example.com");

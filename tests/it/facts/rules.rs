@@ -143,6 +143,23 @@ async fn a_common_name_opens_to_its_bearer() {
 }
 
 #[tokio::test]
+async fn a_certificate_opens_a_service_auth_policy_without_a_sign_in() {
+    let laptops = Authority::new("Laptops");
+    let world = takes(
+        &laptops,
+        json!({"decision": "non_identity", "include": [{"certificate": {}}]}),
+    )
+    .await;
+    let mut machine = world.anonymous();
+    machine.via = world.dial().showing(&laptops.signs("machine-1"));
+    assert_eq!(machine.fetch("wiki.test", "/", &[]).await.status, 200);
+    machine.via = world.dial().showing(&Authority::new("Strangers").signs("machine-1"));
+    assert_eq!(machine.fetch("wiki.test", "/", &[]).await.status, 403);
+    machine.via = world.dial();
+    assert_eq!(machine.fetch("wiki.test", "/", &[]).await.status, 403);
+}
+
+#[tokio::test]
 async fn behind_a_tls_terminator_certificates_are_unknown() {
     for rules in [
         json!({"include": [{"certificate": {}}]}),
