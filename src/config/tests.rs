@@ -937,10 +937,7 @@ fn a_rule_whose_source_is_missing_is_a_warning() {
         told_by_a_header,
         ["geo: no proxy is trusted, so nobody's country_header is believed"]
     );
-    for rule in [
-        "certificate = {}",
-        "common_name = { common_name = \"laptop-1\" }",
-    ] {
+    for rule in ["certificate = {}", "common_name = { common_name = \"laptop-1\" }"] {
         assert_eq!(
             told_of(rule, ""),
             [

@@ -153,7 +153,9 @@ async fn a_certificate_opens_a_service_auth_policy_without_a_sign_in() {
     let mut machine = world.anonymous();
     machine.via = world.dial().showing(&laptops.signs("machine-1"));
     assert_eq!(machine.fetch("wiki.test", "/", &[]).await.status, 200);
-    machine.via = world.dial().showing(&Authority::new("Strangers").signs("machine-1"));
+    machine.via = world
+        .dial()
+        .showing(&Authority::new("Strangers").signs("machine-1"));
     assert_eq!(machine.fetch("wiki.test", "/", &[]).await.status, 403);
     machine.via = world.dial();
     assert_eq!(machine.fetch("wiki.test", "/", &[]).await.status, 403);

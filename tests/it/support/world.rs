@@ -223,6 +223,7 @@ impl World {
 
     fn text(&self, gateway: usize) -> String {
         let plan = &self.plan;
+        let groups = plan.groups();
         let own = self.gateways[gateway].dial.address;
         let (login, wiki, other) = (plan.host("login"), plan.host("wiki"), plan.host("other"));
         let listen = if plan.tls {
@@ -263,11 +264,6 @@ impl World {
                 plan.wiki
             )
         });
-        let groups = if plan.provider.contains("support_groups") {
-            "" // a test says so itself
-        } else {
-            "support_groups = true"
-        };
         format!(
             r#"
 [organization]
@@ -329,6 +325,15 @@ policies = ["staff"]
 }
 
 impl Plan {
+    /// Whether groups are fetched, unless a test says so itself.
+    fn groups(&self) -> &'static str {
+        if self.provider.contains("support_groups") {
+            ""
+        } else {
+            "support_groups = true"
+        }
+    }
+
     fn host(&self, name: &str) -> String {
         // `.localhost` is loopback by standard (RFC 6761), `.test` nobody's.
         format!("{name}.{}", if self.tls { "test" } else { "localhost" })
