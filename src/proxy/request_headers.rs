@@ -99,7 +99,7 @@ fn set_identity(headers: &mut HeaderMap, identity: Identity) {
 }
 
 /// What another proxy, which forwards in our place what was permitted, has to set: always every field, empty where
-/// there is nothing to say, so that it takes the place of whatever the client sent (GHSA-7r4p-vjf4-gxv4 and its class).
+/// there is nothing to say, so that it takes the place of whatever the client sent (CVE-2026-30851 and its class).
 /// `Cookie` is the client's own without what is ours.
 pub fn for_proxy(
     client: &HeaderMap,
