@@ -18,6 +18,7 @@ use crate::config::listen::Listen;
 use crate::config::log::LogConfig;
 use crate::config::organization::OrganizationConfig;
 use crate::config::outbound::OutboundConfig;
+use crate::config::smtp::SmtpConfig;
 use crate::config::{self, Config};
 use crate::feed::Wanted;
 use crate::manage::Manage;
@@ -116,6 +117,7 @@ pub(super) struct Fixed {
     clouds: BTreeMap<String, Cloud>,
     geo: GeoConfig,
     outbound: OutboundConfig,
+    smtp: Option<SmtpConfig>,
     log: LogConfig,
 }
 
@@ -129,6 +131,7 @@ impl Fixed {
             clouds: config.clouds.clone(),
             geo: config.geo.clone(),
             outbound: config.outbound.clone(),
+            smtp: config.smtp.clone(),
             log: config.log.clone(),
         }
     }
@@ -139,14 +142,22 @@ impl Fixed {
         let same_store =
             url.expose_secret() == config.store.url.expose_secret() && *grace == config.store.grace;
         let same_key = self.master_key.expose_secret() == config.master_key.expose_secret();
+        // `[refusals]` lives in the organization and has a section of its own.
+        let refusals = &config.organization.refusals;
+        let organization = OrganizationConfig {
+            refusals: self.organization.refusals.clone(),
+            ..config.organization.clone()
+        };
         let sections = [
-            ("[organization]", self.organization == config.organization),
+            ("[organization]", self.organization == organization),
+            ("[refusals]", self.organization.refusals == *refusals),
             ("[listen]", self.listen == config.listen),
             ("[store]", same_store),
             ("[secrets]", same_key),
             ("[clouds]", self.clouds == config.clouds),
             ("[geo]", self.geo == config.geo),
             ("[outbound]", self.outbound == config.outbound),
+            ("[smtp]", self.smtp == config.smtp),
             ("[log]", self.log == config.log),
         ];
         let changed = sections.into_iter().filter(|(_, same)| !same);
@@ -167,10 +178,14 @@ mod tests {
     use crate::config::{Surroundings, load_text};
 
     fn config(listen: &str, grace: &str) -> Config {
+        with(listen, grace, "")
+    }
+
+    fn with(listen: &str, grace: &str, more: &str) -> Config {
         let text = format!(
             "[organization]\nname = \"Example\"\nauth_url = \"http://login.localhost:8080\"\n\
              [listen]\nhttp = \"{listen}\"\n[store]\nurl = \"sqlite::memory:\"\ngrace = \"{grace}\"\n\
-             [secrets]\nmaster_key = \"a key of thirty-two bytes or more\""
+             [secrets]\nmaster_key = \"a key of thirty-two bytes or more\"\n{more}"
         );
         let surroundings = Surroundings {
             env: &|_| None,
@@ -187,5 +202,19 @@ mod tests {
             fixed.other_than(&config("127.0.0.1:8081", "1m")),
             ["[listen]", "[store]"]
         );
+        let mailing = |password: &str| {
+            let smtp = format!(
+                "[smtp]\nurl = \"smtps://mail.example.com\"\nfrom = \"v@example.com\"\n\
+                 username = \"v\"\npassword = \"{password}\"\n"
+            );
+            with("127.0.0.1:8080", "15m", &smtp)
+        };
+        assert_eq!(fixed.other_than(&mailing("first")), ["[smtp]"]);
+        let fixed = Fixed::of(&mailing("first"));
+        assert!(fixed.other_than(&mailing("first")).is_empty());
+        assert_eq!(fixed.other_than(&mailing("second")), ["[smtp]"]);
+        let quiet = with("127.0.0.1:8080", "15m", "[refusals]\ntell = \"nothing\"\n");
+        let fixed = Fixed::of(&config("127.0.0.1:8080", "15m"));
+        assert_eq!(fixed.other_than(&quiet), ["[refusals]"]);
     }
 }
