@@ -81,8 +81,11 @@ impl Web {
         Ok(Self { client })
     }
 
+    /// Asks where an address leads. As a browser that goes there would: what wants no page may be told 401 instead of the
+    /// way to the login (`unauthenticated_401`).
     pub(super) async fn head(&self, url: &Url, headers: &[(&str, &str)]) -> Result<Reply, Trouble> {
-        self.send(Method::HEAD, url, headers, TIMEOUT).await
+        let headers = [headers, &[("accept", "text/html")]].concat();
+        self.send(Method::HEAD, url, &headers, TIMEOUT).await
     }
 
     pub(super) async fn get(&self, url: &Url, headers: &[(&str, &str)]) -> Result<Reply, Trouble> {
