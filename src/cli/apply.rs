@@ -2,36 +2,24 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
-use super::opened::{Opened, complain, open};
+use super::opened::{complain, open};
 use super::{Exit, Terminal};
-use crate::manage::{Manage, Outcome};
+use crate::manage::Outcome;
 use crate::store::{Actor, ActorKind};
 
 pub(super) async fn run(file: &Path, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
-    let Opened {
-        config,
-        store,
-        organization,
-        sealer,
-        clock,
-    } = match open(file, terminal).await? {
+    let opened = match open(file, terminal).await? {
         Ok(opened) => opened,
         Err(exit) => return Ok(exit),
     };
-    let declared = config.declarations.resolve(&organization.account_id);
+    let account = &opened.organization.account_id;
+    let declared = opened.config.declarations.resolve(account);
     let actor = Actor {
         kind: ActorKind::CommandLine,
         name: file.display().to_string(),
     };
-    let manage = Manage::new(
-        store.clone(),
-        sealer,
-        clock,
-        Arc::new(organization),
-        Arc::new(config.clouds),
-    );
+    let (manage, store) = opened.into_manage();
     let outcome = manage.reconcile(&declared, actor, true).await;
     store.close().await;
     match outcome {

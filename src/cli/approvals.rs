@@ -3,10 +3,9 @@
 use std::io;
 
 use clap::Subcommand;
-use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::opened::{Opened, open};
+use super::opened::{Opened, Said, at, open, tell};
 use super::{ConfigFile, Exit, Terminal};
 use crate::store::{ApprovalRequest, ApprovalState, StoreError};
 
@@ -33,39 +32,31 @@ pub(super) async fn run(command: ApprovalsCommand, terminal: &mut Terminal<'_>) 
         Err(exit) => return Ok(exit),
     };
     let said = match &command {
-        ApprovalsCommand::List { .. } => list(&opened).await.map(Some),
+        ApprovalsCommand::List { .. } => list(&opened).await,
         ApprovalsCommand::Withdraw { id, .. } => withdraw(&opened, *id).await,
     };
     opened.store.close().await;
-    match said {
-        Ok(Some(said)) => write!(terminal.out, "{said}").map(|()| Exit::Fine),
-        Ok(None) => {
-            writeln!(terminal.err, "vestibule: no leave with that id holds")?;
-            Ok(Exit::Unusable)
-        }
-        Err(error) => {
-            writeln!(terminal.err, "vestibule: {error}")?;
-            Ok(Exit::Unavailable)
-        }
-    }
+    tell(said, terminal)
 }
 
-async fn list(opened: &Opened) -> Result<String, StoreError> {
+async fn list(opened: &Opened) -> Result<Said, StoreError> {
     let requests = opened.store.open_approval_requests().await?;
-    Ok(requests.iter().map(described).collect())
+    Ok(Said::done(requests.iter().map(described).collect::<String>()))
 }
 
-async fn withdraw(opened: &Opened, id: Uuid) -> Result<Option<String>, StoreError> {
+async fn withdraw(opened: &Opened, id: Uuid) -> Result<Said, StoreError> {
     let withdrawn = opened.store.withdraw_approval(id).await?;
-    Ok(withdrawn
-        .map(|(request, sessions)| format!("{}  taken back, {} sessions\n", request.id, sessions.len())))
+    Ok(match withdrawn {
+        Some((request, sessions)) => Said::done(format!(
+            "{}  taken back, {} sessions\n",
+            request.id,
+            sessions.len()
+        )),
+        None => Said::Unusable("no leave with that id holds".to_owned()),
+    })
 }
 
 fn described(request: &ApprovalRequest) -> String {
-    let at = |ms| {
-        let at = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
-        at.strftime("%Y-%m-%d %H:%M UTC").to_string()
-    };
     let who = request.email.clone().unwrap_or_else(|| request.user.to_string());
     let how = match (request.state, request.until_ms) {
         (ApprovalState::Granted, Some(until)) => format!("until {}", at(until)),

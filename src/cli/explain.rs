@@ -10,7 +10,7 @@ use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use serde_json::{Value, json};
 
-use super::opened::{Opened, open};
+use super::opened::{Opened, Said, open, tell};
 use super::{ConfigFile, Exit, Terminal};
 use crate::manage::{Explained, Known, Question, explained};
 use crate::model::country::CountryCode;
@@ -61,22 +61,7 @@ pub(super) async fn run(command: ExplainCommand, terminal: &mut Terminal<'_>) ->
         None => of_question(&opened, &command).await,
     };
     opened.store.close().await;
-    match said {
-        Ok(Said::Answer(text, exit)) => write!(terminal.out, "{text}").map(|()| exit),
-        Ok(Said::Unusable(why)) => {
-            writeln!(terminal.err, "vestibule: {why}")?;
-            Ok(Exit::Unusable)
-        }
-        Err(error) => {
-            writeln!(terminal.err, "vestibule: {error}")?;
-            Ok(Exit::Unavailable)
-        }
-    }
-}
-
-enum Said {
-    Answer(String, Exit),
-    Unusable(String),
+    tell(said, terminal)
 }
 
 async fn of_request(opened: &Opened, request: &str) -> Result<Said, StoreError> {
@@ -108,7 +93,7 @@ async fn of_request(opened: &Opened, request: &str) -> Result<Said, StoreError> 
             }
         }
     }
-    Ok(Said::Answer(text, Exit::Fine))
+    Ok(Said::done(text))
 }
 
 async fn of_question(opened: &Opened, command: &ExplainCommand) -> Result<Said, StoreError> {

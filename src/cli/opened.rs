@@ -1,13 +1,16 @@
-//! What most commands begin with: the configuration read and the store open.
+//! What most commands begin with, the configuration read and the store open, and how they end.
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
 
 use super::{Exit, Terminal};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::crypto::seal::Sealer;
-use crate::manage::{self, ManageError};
+use crate::manage::{self, Manage, ManageError};
 use crate::model::organization::Organization;
 use crate::store::Store;
 
@@ -18,6 +21,56 @@ pub(super) struct Opened {
     pub(super) organization: Organization,
     pub(super) sealer: Sealer,
     pub(super) clock: Clock,
+}
+
+impl Opened {
+    /// The way to change objects, and the store to close afterwards.
+    pub(super) fn into_manage(self) -> (Manage, Store) {
+        let manage = Manage::new(
+            self.store.clone(),
+            self.sealer,
+            self.clock,
+            Arc::new(self.organization),
+            Arc::new(self.config.clouds),
+        );
+        (manage, self.store)
+    }
+}
+
+/// What a command has to say.
+pub(super) enum Said {
+    /// Its answer, and how it ends for it.
+    Answer(String, Exit),
+    /// Nothing is meant by what was asked for, and why.
+    Unusable(String),
+}
+
+impl Said {
+    /// What was asked for is done.
+    pub(super) fn done(answer: impl Into<String>) -> Self {
+        Self::Answer(answer.into(), Exit::Fine)
+    }
+}
+
+/// Tells what a command has to say, or why it failed.
+pub(super) fn tell(
+    said: Result<Said, impl Into<ManageError>>,
+    terminal: &mut Terminal<'_>,
+) -> io::Result<Exit> {
+    match said {
+        Ok(Said::Answer(answer, exit)) => write!(terminal.out, "{answer}").map(|()| exit),
+        Ok(Said::Unusable(why)) => {
+            writeln!(terminal.err, "vestibule: {why}")?;
+            Ok(Exit::Unusable)
+        }
+        Err(error) => complain(&error.into(), terminal),
+    }
+}
+
+/// A time in a table, to the minute.
+pub(super) fn at(ms: i64) -> String {
+    let at = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// Reads a configuration; where it has faults, tells each in a line.

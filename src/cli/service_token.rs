@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -10,7 +9,7 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
-use super::opened::{Opened, complain, open};
+use super::opened::{Said, at, open, tell};
 use super::{ConfigFile, Exit, Terminal};
 use crate::manage::{Issued, Manage, ManageError, NewServiceToken, ServiceTokenChanges};
 use crate::model::duration::GoDuration;
@@ -73,37 +72,22 @@ impl ServiceTokenCommand {
 }
 
 pub(super) async fn run(command: ServiceTokenCommand, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
-    let Opened {
-        config,
-        store,
-        organization,
-        sealer,
-        clock,
-    } = match open(&command.file().config, terminal).await? {
+    let opened = match open(&command.file().config, terminal).await? {
         Ok(opened) => opened,
         Err(exit) => return Ok(exit),
     };
-    let now = clock.now();
-    let manage = Manage::new(
-        store.clone(),
-        sealer,
-        clock,
-        Arc::new(organization),
-        Arc::new(config.clouds),
-    );
+    let now = opened.clock.now();
+    let (manage, store) = opened.into_manage();
     let said = carry_out(command, &manage, &store, now).await;
     store.close().await;
-    match said {
-        Ok(said) => write!(terminal.out, "{said}").map(|()| Exit::Fine),
-        Err(Failed::Unknown(token)) => {
-            writeln!(
-                terminal.err,
-                "vestibule: no service token, or more than one, is called \"{token}\""
-            )?;
-            Ok(Exit::Unusable)
-        }
-        Err(Failed::Manage(error)) => complain(&error, terminal),
-    }
+    let said = match said {
+        Ok(said) => Ok(Said::done(said)),
+        Err(Failed::Unknown(token)) => Ok(Said::Unusable(format!(
+            "no service token, or more than one, is called \"{token}\""
+        ))),
+        Err(Failed::Manage(error)) => Err(error),
+    };
+    tell(said, terminal)
 }
 
 /// Why a command did nothing.
@@ -197,10 +181,9 @@ async fn list(store: &Store) -> Result<String, StoreError> {
     let mut said = String::new();
     for document in store.documents(Kind::ServiceToken).await? {
         let seen = uses.get(&ServiceTokenId(document.id)).copied();
-        let seen = seen.and_then(|ms| Timestamp::from_millisecond(ms).ok());
         let seen = seen.map_or_else(
             || "never let in".to_owned(),
-            |at| format!("last let in {}", at.strftime("%Y-%m-%d %H:%M UTC")),
+            |ms| format!("last let in {}", at(ms)),
         );
         let state = match document.body.get("enabled").and_then(Value::as_bool) {
             Some(false) => ", disabled",

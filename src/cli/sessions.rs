@@ -3,9 +3,8 @@
 use std::io;
 
 use clap::{Args, Subcommand};
-use jiff::Timestamp;
 
-use super::opened::{Opened, open};
+use super::opened::{Opened, Said, at, open, tell};
 use super::{ConfigFile, Exit, Terminal};
 use crate::model::email::EmailAddress;
 use crate::model::ids::{AudTag, SessionNonce, UserId};
@@ -61,23 +60,7 @@ pub(super) async fn run(command: SessionsCommand, terminal: &mut Terminal<'_>) -
         SessionsCommand::End { whose, .. } => end(&opened, whose).await,
     };
     opened.store.close().await;
-    match said {
-        Ok(Said::Done(said)) => write!(terminal.out, "{said}").map(|()| Exit::Fine),
-        Ok(Said::Nobody(why)) => {
-            writeln!(terminal.err, "vestibule: {why}")?;
-            Ok(Exit::Unusable)
-        }
-        Err(error) => {
-            writeln!(terminal.err, "vestibule: {error}")?;
-            Ok(Exit::Unavailable)
-        }
-    }
-}
-
-enum Said {
-    Done(String),
-    /// Nothing is meant by what was asked for.
-    Nobody(String),
+    tell(said, terminal)
 }
 
 /// What is said of everybody with the address. Addresses are labels: several people may have had one, and each is named
@@ -102,22 +85,22 @@ async fn end(opened: &Opened, whose: &Whose) -> Result<Said, StoreError> {
     }
     if let Some(user) = whose.user {
         return Ok(match opened.store.user(user).await? {
-            Some(user) => Said::Done(end_all_of(opened, user.id).await?),
-            None => Said::Nobody(format!("nobody has the id {user}")),
+            Some(user) => Said::done(end_all_of(opened, user.id).await?),
+            None => Said::Unusable(format!("nobody has the id {user}")),
         });
     }
     if let Some(nonce) = &whose.session {
         let ended = ended(opened, Ending::Session(nonce.clone())).await?;
         return Ok(match ended {
-            0 => Said::Nobody(format!("no live session has the key {nonce}")),
-            _ => Said::Done("1 ended\n".to_owned()),
+            0 => Said::Unusable(format!("no live session has the key {nonce}")),
+            _ => Said::done("1 ended\n"),
         });
     }
     if let Some(application) = &whose.application {
         return revoke_tokens(opened, application).await;
     }
     let ended = ended(opened, Ending::Everybody).await?;
-    Ok(Said::Done(format!("{ended} ended\n")))
+    Ok(Said::done(format!("{ended} ended\n")))
 }
 
 async fn end_all_of(opened: &Opened, user: UserId) -> Result<String, StoreError> {
@@ -139,7 +122,7 @@ async fn revoke_tokens(opened: &Opened, application: &str) -> Result<Said, Store
         .collect();
     let [aud] = meant.as_slice() else {
         let many = if meant.is_empty() { "no" } else { "more than one" };
-        return Ok(Said::Nobody(format!(
+        return Ok(Said::Unusable(format!(
             "{many} application is called {application}"
         )));
     };
@@ -148,14 +131,14 @@ async fn revoke_tokens(opened: &Opened, application: &str) -> Result<Said, Store
         session: None,
     };
     opened.store.revoke_tokens(&of).await?;
-    Ok(Said::Done(format!("{application}  all tokens revoked\n")))
+    Ok(Said::done(format!("{application}  all tokens revoked\n")))
 }
 
 fn of_people(lines: &[String], email: &EmailAddress) -> Said {
     if lines.is_empty() {
-        Said::Nobody(format!("nobody has signed in with {email}"))
+        Said::Unusable(format!("nobody has signed in with {email}"))
     } else {
-        Said::Done(lines.concat())
+        Said::done(lines.concat())
     }
 }
 
@@ -168,10 +151,6 @@ async fn live(opened: &Opened, user: &User) -> Result<Vec<SessionRow>, StoreErro
 
 /// The nonce is the key of the stored identity and no credential (reference Access §3.2).
 fn described(session: &SessionRow) -> String {
-    let at = |ms| {
-        let at = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
-        at.strftime("%Y-%m-%d %H:%M UTC").to_string()
-    };
     format!(
         "  {}  from {}  since {}, until {}\n",
         session.nonce,
