@@ -7,8 +7,8 @@ use std::error::Error;
 pub enum StoreError {
     /// The database did not answer, or answered that it cannot work now: callers answer 503. The next call tries
     /// anew; nothing has to be restarted.
-    #[error("the store is unavailable")]
-    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    #[error("the store is unavailable: {0}")]
+    Unavailable(Box<dyn Error + Send + Sync>),
     /// A newer release has changed the schema beyond what this one can read.
     #[error("the store has schema {found}, which needs a newer release: this one knows schema {known}")]
     Schema {

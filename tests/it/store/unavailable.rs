@@ -17,7 +17,11 @@ on_both! {
     async fn a_closed_store_says_so(database) {
         let store = database.store().await;
         store.close().await;
-        assert!(matches!(store.head().await, Err(StoreError::Unavailable(_))));
+        let error = store.head().await.unwrap_err();
+        assert!(matches!(error, StoreError::Unavailable(_)));
+        // The line in the log says why, a full disk as well as this.
+        let said = error.to_string();
+        assert!(said.contains("closed pool"), "{said}");
         assert!(matches!(store.write(file()).await, Err(StoreError::Unavailable(_))));
     }
 }
