@@ -229,9 +229,7 @@ async fn vote(
         Voted::Refused => Said::Refused,
         Voted::Closed => Said::Closed,
         Voted::Granted { sessions, .. } => {
-            for (nonce, identity) in sessions {
-                call.login.sessions.replace_identity(&nonce, identity);
-            }
+            call.take_over(sessions);
             Said::Granted
         }
     })
@@ -241,9 +239,7 @@ async fn withdraw(call: &Call<'_>, request: &ApprovalRequest) -> Result<Said, Wh
     let Some((_, sessions)) = call.login.store.withdraw_approval(request.id).await? else {
         return Ok(Said::Closed);
     };
-    for (nonce, identity) in sessions {
-        call.login.sessions.replace_identity(&nonce, identity);
-    }
+    call.take_over(sessions);
     Ok(Said::Withdrawn)
 }
 

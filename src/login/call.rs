@@ -16,8 +16,9 @@ use super::visit::{Place, Visit};
 use super::{Login, meta};
 use crate::model::application::Application;
 use crate::model::host::Host;
+use crate::model::identity::Identity;
 use crate::model::idp::IdentityProvider;
-use crate::model::ids::{AudTag, SessionNonce};
+use crate::model::ids::{AudTag, IdpId, SessionNonce};
 use crate::model::organization::{AuthUrl, Organization};
 use crate::pages::person::{AppLabel, Frame, Page};
 use crate::router::{Found, Target, Via};
@@ -27,6 +28,7 @@ use crate::session::table::LiveSession;
 use crate::session::token::{self, Demand, Kind};
 use crate::session::{binding, cookies, identify, service_jwt};
 use crate::snapshot::{ProtectedApplication, Snapshot};
+use crate::store::Amended;
 
 /// A request under the configuration that was in force when it came.
 pub(super) struct Call<'r> {
@@ -84,7 +86,11 @@ impl Call<'_> {
 
     /// The providers an application lets people sign in with, by name.
     pub(super) fn providers_of(&self, application: &ProtectedApplication) -> Vec<Arc<IdentityProvider>> {
-        let allowed = &application.app.allowed_idps;
+        self.providers(&application.app.allowed_idps)
+    }
+
+    /// These providers, by name; all where none is named.
+    pub(super) fn providers(&self, allowed: &[IdpId]) -> Vec<Arc<IdentityProvider>> {
         let providers = self.snapshot.providers.values();
         let mut providers: Vec<_> = providers
             .filter(|provider| allowed.is_empty() || allowed.contains(&provider.id))
@@ -108,6 +114,27 @@ impl Call<'_> {
             Settled::Alive(session) => Ok(Some(session)),
             Settled::Gone => Ok(None),
             Settled::Unavailable => Err(Why::SessionsUnavailable),
+        }
+    }
+
+    /// Adds to the identity of a live session what was found out since the login: here and in the store, so that the next
+    /// request is decided by it. Answers the new one; `None` where the session is over. `change` may be called twice.
+    pub(super) async fn amend(
+        &self,
+        session: &LiveSession,
+        change: &(dyn Fn(&mut Identity) + Send + Sync),
+    ) -> Result<Option<Identity>, Why> {
+        let whose = Amended::Session(session.nonce());
+        let amended = self.login.store.amend_identities(whose, change).await?;
+        let identity = amended.first().map(|(_, identity)| identity.clone());
+        self.take_over(amended);
+        Ok(identity)
+    }
+
+    /// Has the next requests of sessions decided by the identities that were written down for them.
+    pub(super) fn take_over(&self, amended: Vec<(SessionNonce, Identity)>) {
+        for (nonce, identity) in amended {
+            self.login.sessions.replace_identity(&nonce, identity);
         }
     }
 

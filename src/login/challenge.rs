@@ -13,6 +13,7 @@ use super::call::{claimed_audience, label, login_address};
 use super::denial::{self, Denied};
 use super::fingerprint::Fingerprint;
 use super::landing::Landing;
+use super::provider::ANOTHER_ACCOUNT;
 use super::return_path::ReturnPath;
 use super::{meta, protected_resource};
 use crate::clock::Clock;
@@ -179,7 +180,7 @@ impl Unadmitted<'_> {
             bounces: Bounces::default(),
         };
         let meta = meta::seal(landing.clone(), sealer, clock);
-        let another = login_address(auth, app.aud.as_str(), &meta, &landing) + "&prompt=select_account";
+        let another = login_address(auth, app.aud.as_str(), &meta, &landing) + ANOTHER_ACCOUNT;
         let page = Refused {
             app: label(self.application, &landing),
             who: Some(who),

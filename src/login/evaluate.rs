@@ -73,8 +73,7 @@ pub(super) async fn gather(
         return Ok(());
     }
     let fresh = ask_all(call, &identity, due).await;
-    let amended = |present: &Identity| {
-        let mut identity = present.clone();
+    let amend = |identity: &mut Identity| {
         identity.evaluations.retain(|kept| {
             let is_same =
                 |new: &Evaluation| new.evaluate_url == kept.evaluate_url && new.keys_url == kept.keys_url;
@@ -83,12 +82,8 @@ pub(super) async fn gather(
         identity.evaluations.extend(fresh.iter().cloned());
         let too_many = identity.evaluations.len().saturating_sub(MOST_KEPT);
         identity.evaluations.drain(..too_many);
-        identity
     };
-    let store = &call.login.store;
-    let identity = store.amend_identity(session.nonce(), &amended).await?;
-    let identity = identity.ok_or(Why::SessionOver)?;
-    call.login.sessions.replace_identity(session.nonce(), identity);
+    call.amend(session, &amend).await?.ok_or(Why::SessionOver)?;
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use http::header::REFRESH;
 use super::answer::Answer;
 use super::call::Call;
 use super::landing::Landing;
+use super::provider::ANOTHER_ACCOUNT;
 use super::query::QueryRefused;
 use super::state::StateRefused;
 use super::ticket::TicketRefused;
@@ -166,7 +167,7 @@ impl Ended {
         let another = self
             .landing
             .as_ref()
-            .map(|landing| call.login_address(landing, "&prompt=select_account"));
+            .map(|landing| call.login_address(landing, ANOTHER_ACCOUNT));
         let another = another.as_deref();
         match &*self.why {
             Why::Query(refused) => call.page(&BadRequest::Malformed(&refused.to_string())),

@@ -1,12 +1,11 @@
 //! Forms of ours on the auth host: made for one session, sent by our own page, good for half an hour.
 
-use http::HeaderMap;
-use http::header::ORIGIN;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::call::Call;
 use super::failure::Why;
+use super::own_page::sent_by_our_page;
 use super::query::Query;
 use crate::crypto::seal::Purpose;
 use crate::model::ids::SessionNonce;
@@ -68,14 +67,4 @@ pub(super) fn open<'c, T: DeserializeOwned>(
         return Err(Why::Form);
     }
     Ok((fields, sealed.about))
-}
-
-/// Whether a form was sent by a page of this origin (Fetch Metadata §2, which scripts cannot set; `Origin` where a
-/// browser does not say so). A page that tells no referrer sends `Origin: null`.
-fn sent_by_our_page(headers: &HeaderMap, own: &str) -> bool {
-    let origin = headers.get(ORIGIN);
-    match headers.get("sec-fetch-site") {
-        Some(site) => site == "same-origin" && origin.is_none_or(|origin| origin == own || origin == "null"),
-        None => origin.is_some_and(|origin| origin == own),
-    }
 }

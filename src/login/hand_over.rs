@@ -10,6 +10,7 @@ use super::denial::Denied;
 use super::evaluate::{self, MaxAge};
 use super::failure::Ended;
 use super::landing::Landing;
+use super::provider::ANOTHER_ACCOUNT;
 use super::record;
 use super::requirements::requirements;
 use super::ticket::Ticket;
@@ -154,7 +155,7 @@ pub(super) async fn refuse_because(
     {
         return answer;
     }
-    let another = call.login_address(landing, "&prompt=select_account");
+    let another = call.login_address(landing, ANOTHER_ACCOUNT);
     let again = landing.address(call.auth());
     let mut facts = call.visit.facts(call.now_ms());
     if call.visit.place == Place::AuthHost {

@@ -11,13 +11,13 @@ use super::approvers;
 use super::call::{Call, label};
 use super::failure::{Ended, Why};
 use super::form;
-use super::reason::{About, policy_of, reason, sent};
+use super::reason::{About, Asking, ask, policy_of, reason, sent};
 use crate::mail::Mail;
 use crate::model::identity::{Approval, Identity};
-use crate::pages::person::{Ask, Before, LENGTHS, Waiting};
+use crate::pages::person::{Before, LENGTHS, Waiting};
 use crate::session::table::LiveSession;
 use crate::snapshot::ProtectedApplication;
-use crate::store::{Amended, ApprovalRequest, ApprovalState, REQUEST_LIFE_MS, add_approval};
+use crate::store::{ApprovalRequest, ApprovalState, REQUEST_LIFE_MS, add_approval};
 
 /// The name of the form, and of its address below `/cdn-cgi/access/`.
 pub(super) const NAME: &str = "approval";
@@ -39,7 +39,15 @@ pub(super) async fn ask_or_wait(
     let known = newest(call, application, session, about).await?;
     let now_ms = call.now_ms();
     let Some(request) = known else {
-        return Ok(ask(call, application, session, about, Before::Nothing, None));
+        return Ok(ask(
+            call,
+            Asking::Leave,
+            application,
+            session,
+            about,
+            Before::Nothing,
+            None,
+        ));
     };
     Ok(match request.state {
         ApprovalState::Granted if request.until_ms.is_some_and(|until| until > now_ms) => {
@@ -49,15 +57,33 @@ pub(super) async fn ask_or_wait(
         ApprovalState::Waiting if now_ms - request.created_ms < REQUEST_LIFE_MS => {
             waiting(call, application, about, &request)
         }
-        ApprovalState::Refused if now_ms - request.created_ms < REFUSAL_SHOWN_MS => {
-            ask(call, application, session, about, Before::Refused, None)
-        }
-        ApprovalState::Granted | ApprovalState::Withdrawn => {
-            ask(call, application, session, about, Before::Ended, None)
-        }
-        ApprovalState::Refused | ApprovalState::Waiting => {
-            ask(call, application, session, about, Before::Nothing, None)
-        }
+        ApprovalState::Refused if now_ms - request.created_ms < REFUSAL_SHOWN_MS => ask(
+            call,
+            Asking::Leave,
+            application,
+            session,
+            about,
+            Before::Refused,
+            None,
+        ),
+        ApprovalState::Granted | ApprovalState::Withdrawn => ask(
+            call,
+            Asking::Leave,
+            application,
+            session,
+            about,
+            Before::Ended,
+            None,
+        ),
+        ApprovalState::Refused | ApprovalState::Waiting => ask(
+            call,
+            Asking::Leave,
+            application,
+            session,
+            about,
+            Before::Nothing,
+            None,
+        ),
     })
 }
 
@@ -72,6 +98,7 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
     let (Some(reason), Some(minutes)) = (reason(written), minutes) else {
         return Ok(ask(
             call,
+            Asking::Leave,
             &application,
             &session,
             &about,
@@ -86,6 +113,7 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
     if today.await.map_err(Why::from)? >= MOST_A_DAY {
         return Ok(ask(
             call,
+            Asking::Leave,
             &application,
             &session,
             &about,
@@ -114,29 +142,6 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
         tell_approvers(call, &application, &request, &identity);
     }
     Ok(see_other(&call.login_address(&about.landing, "")))
-}
-
-fn ask(
-    call: &Call<'_>,
-    application: &ProtectedApplication,
-    session: &LiveSession,
-    about: &About,
-    before: Before,
-    written: Option<&str>,
-) -> Answer {
-    let policy = policy_of(application, about.policy);
-    let identity = session.identity().identity.clone();
-    call.page(&Ask {
-        app: label(application, &about.landing),
-        who: identity.label(),
-        prompt: policy.and_then(|policy| policy.purpose_justification_prompt.as_deref()),
-        leave: true,
-        before,
-        written,
-        form: &form::seal(call, NAME, session, about),
-        action: &format!("/cdn-cgi/access/{NAME}"),
-        another_account: &call.login_address(&about.landing, "&prompt=select_account"),
-    })
 }
 
 fn waiting(
@@ -172,16 +177,8 @@ async fn take_up(call: &Call<'_>, session: &LiveSession, request: &ApprovalReque
         policy: request.policy,
         until_ms: request.until_ms.unwrap_or_default(),
     };
-    let amended = call
-        .login
-        .store
-        .amend_identities(Amended::Session(session.nonce()), &|identity| {
-            add_approval(identity, &approval);
-        })
+    call.amend(session, &|identity| add_approval(identity, &approval))
         .await?;
-    for (nonce, identity) in amended {
-        call.login.sessions.replace_identity(&nonce, identity);
-    }
     Ok(())
 }
 

@@ -10,6 +10,8 @@ use super::call::{Call, label};
 use super::failure::{Ended, Why};
 use super::form;
 use super::landing::Landing;
+use super::leave_to_enter;
+use super::provider::ANOTHER_ACCOUNT;
 use super::record;
 use crate::model::identity::Justification;
 use crate::model::ids::PolicyId;
@@ -18,7 +20,6 @@ use crate::pages::person::{Ask, Before};
 use crate::policy::StepUp;
 use crate::session::table::LiveSession;
 use crate::snapshot::ProtectedApplication;
-use crate::store::Amended;
 
 /// The name of the form, and of its address below `/cdn-cgi/access/`.
 pub(super) const NAME: &str = "justification";
@@ -39,9 +40,29 @@ impl About {
     }
 }
 
+/// What a person is asked for before an application opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asking {
+    /// A reason.
+    Reason,
+    /// A reason, for which others give leave.
+    Leave,
+}
+
+impl Asking {
+    /// The name of the form, and of its address below `/cdn-cgi/access/`.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Reason => NAME,
+            Self::Leave => leave_to_enter::NAME,
+        }
+    }
+}
+
 /// The page that asks.
 pub(super) fn ask(
     call: &Call<'_>,
+    asking: Asking,
     application: &ProtectedApplication,
     session: &LiveSession,
     about: &About,
@@ -54,12 +75,12 @@ pub(super) fn ask(
         app: label(application, &about.landing),
         who: identity.label(),
         prompt: policy.and_then(|policy| policy.purpose_justification_prompt.as_deref()),
-        leave: false,
+        leave: asking == Asking::Leave,
         before,
         written,
-        form: &form::seal(call, NAME, session, about),
-        action: &format!("/cdn-cgi/access/{NAME}"),
-        another_account: &call.login_address(&about.landing, "&prompt=select_account"),
+        form: &form::seal(call, asking.name(), session, about),
+        action: &format!("/cdn-cgi/access/{}", asking.name()),
+        another_account: &call.login_address(&about.landing, ANOTHER_ACCOUNT),
     })
 }
 
@@ -73,6 +94,7 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
     let Some(reason) = reason(written) else {
         return Ok(ask(
             call,
+            Asking::Reason,
             &application,
             &session,
             &about,
@@ -88,20 +110,13 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
     let identity = session.identity().identity.clone();
     // The words first: nobody enters whose reason is not written down.
     record::justified(call, &application, &landing, &identity, &reason).await?;
-    let amended = call
-        .login
-        .store
-        .amend_identities(Amended::Session(session.nonce()), &|identity| {
-            identity
-                .justifications
-                .retain(|known| (known.app, known.policy) != (justification.app, justification.policy));
-            identity.justifications.push(justification.clone());
-        })
-        .await
-        .map_err(Why::from)?;
-    for (nonce, identity) in amended {
-        call.login.sessions.replace_identity(&nonce, identity);
-    }
+    call.amend(&session, &|identity| {
+        identity
+            .justifications
+            .retain(|known| (known.app, known.policy) != (justification.app, justification.policy));
+        identity.justifications.push(justification.clone());
+    })
+    .await?;
     Ok(see_other(&call.login_address(&landing, "")))
 }
 

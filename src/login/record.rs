@@ -32,9 +32,6 @@ pub(super) async fn ended(call: &Call<'_>, ended: &Ended) {
     if let Why::Entra(error) = &**why {
         for_the_operator(call, error);
     }
-    if let Why::Store(StoreError::Unavailable(source)) = &**why {
-        tracing::debug!(request.id = %request, "The store said: {source}");
-    }
     if matches!(
         &**why,
         Why::SessionsUnavailable | Why::Store(StoreError::Unavailable(_))

@@ -83,18 +83,12 @@ pub(super) async fn read_anew(
     session: &LiveSession,
 ) -> Result<Identity, Ended> {
     let fresh = identity(call, signing, session.user());
-    let amended = |present: &Identity| {
-        let mut identity = fresh.clone();
-        identity.carry_over(present);
-        identity
+    let amend = |identity: &mut Identity| {
+        let mut read = fresh.clone();
+        read.carry_over(identity);
+        *identity = read;
     };
-    let store = &call.login.store;
-    let identity = store.amend_identity(session.nonce(), &amended).await?;
-    let identity = identity.ok_or(Why::SessionOver)?;
-    call.login
-        .sessions
-        .replace_identity(session.nonce(), identity.clone());
-    Ok(identity)
+    Ok(call.amend(session, &amend).await?.ok_or(Why::SessionOver)?)
 }
 
 async fn insert(call: &Call<'_>, signing: &Signing<'_>) -> Result<Arc<LiveSession>, Ended> {

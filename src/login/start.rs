@@ -13,15 +13,13 @@ use super::evaluate::MaxAge;
 use super::failure::{Ended, Why};
 use super::hand_over::{Judged, hand_over, judge_anew, refuse};
 use super::landing::Landing;
-use super::leave::{Leaving, leave};
 use super::meta::{self, Opened};
+use super::provider::{Choosing, wants_another_account};
 use super::return_path::ReturnPath;
 use super::state::LoginPurpose;
 use super::step_up::{Station, step_up};
 use crate::model::host::Host;
-use crate::model::idp::{IdentityProvider, Prompt};
-use crate::model::ids::IdpId;
-use crate::pages::person::{Choice, Chooser, Failure, Stop};
+use crate::pages::person::{Failure, Stop};
 use crate::router::Found;
 use crate::session::cookies;
 use crate::snapshot::ProtectedApplication;
@@ -64,7 +62,7 @@ async fn sign_in(
             again: &landing.address(call.auth()),
         }));
     }
-    let another_account = call.query.value("prompt") == Some("select_account");
+    let another_account = wants_another_account(call);
     let session = match call.organization_session().await? {
         None => command_line::session(call).await?,
         known => known,
@@ -83,80 +81,22 @@ async fn sign_in(
         }
     }
     let providers = call.providers_of(application);
-    let Some(provider) = chosen(call, application, &providers)? else {
-        let last = session.map(|session| session.provider());
-        return Ok(chooser(
-            call,
-            application,
-            landing,
-            &providers,
-            another_account,
-            last,
-        ));
+    let choosing = Choosing {
+        app: Some(label(application, landing)),
+        providers: &providers,
+        straight_on: goes_straight_on(call, application),
+        last: session.map(|session| session.provider()),
+        purpose: LoginPurpose::Open(landing.clone()),
     };
-    let leaving = Leaving {
-        prompt: another_account.then_some(Prompt::SelectAccount),
-        ..Leaving::new(provider, LoginPurpose::Open(landing.clone()))
-    };
-    leave(call, leaving).await
-}
-
-/// The provider to go to without asking: the one picked on the chooser page, or the only one.
-pub(super) fn chosen<'p>(
-    call: &Call<'_>,
-    application: &ProtectedApplication,
-    providers: &'p [Arc<IdentityProvider>],
-) -> Result<Option<&'p Arc<IdentityProvider>>, Why> {
-    if let Some(picked) = call.query.value("idp") {
-        let picked = providers
-            .iter()
-            .find(|provider| provider.id.to_string() == picked);
-        return picked.map(Some).ok_or(Why::NoProvider);
-    }
-    match providers {
-        [] => Err(Why::NoProvider),
-        [only] if goes_straight_on(call, application) => Ok(Some(only)),
-        _ => Ok(None),
-    }
+    choosing
+        .go(call, |choice| call.login_address(landing, &format!("&{choice}")))
+        .await
 }
 
 /// What the application says, else the organization; where neither does, a choice of one is no choice.
-fn goes_straight_on(call: &Call<'_>, application: &ProtectedApplication) -> bool {
+pub(super) fn goes_straight_on(call: &Call<'_>, application: &ProtectedApplication) -> bool {
     let said = application.app.auto_redirect_to_identity;
     said.or(call.organization().auto_redirect_to_identity) != Some(false)
-}
-
-fn chooser(
-    call: &Call<'_>,
-    application: &ProtectedApplication,
-    landing: &Landing,
-    providers: &[Arc<IdentityProvider>],
-    another_account: bool,
-    last: Option<IdpId>,
-) -> Answer {
-    let prompt = if another_account {
-        "&prompt=select_account"
-    } else {
-        ""
-    };
-    let links: Vec<String> = providers
-        .iter()
-        .map(|provider| call.login_address(landing, &format!("&idp={}{prompt}", provider.id)))
-        .collect();
-    let choices: Vec<Choice<'_>> = providers
-        .iter()
-        .zip(&links)
-        .map(|(provider, href)| Choice {
-            name: &provider.name,
-            href,
-            last_used: last == Some(provider.id),
-        })
-        .collect();
-    call.page(&Chooser {
-        app: Some(label(application, landing)),
-        choices: &choices,
-        path_dropped: false,
-    })
 }
 
 /// Back to the application's own address, which starts anew.

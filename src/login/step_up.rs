@@ -14,7 +14,7 @@ use super::hand_over::{refuse, refuse_because};
 use super::landing::Landing;
 use super::leave::{Leaving, leave};
 use super::leave_to_enter;
-use super::reason::{self, About};
+use super::reason::{self, About, Asking};
 use super::state::{LoginPurpose, LoginState};
 use crate::entra::claims_asking_for;
 use crate::model::idp::IdentityProvider;
@@ -80,6 +80,7 @@ pub(super) async fn step_up(
             let about = About::of(landing, step_up);
             return Ok(reason::ask(
                 call,
+                Asking::Reason,
                 application,
                 session,
                 &about,

@@ -1,11 +1,12 @@
-//! Adding to the identities of live sessions what was found out since the login: a reason given, leave granted.
+//! Putting another identity under live sessions, or adding to it what was found out since the login: a step-up, an
+//! evaluation, a reason given, leave granted.
 //!
 //! What stands there is read and written in one transaction, so that two additions at once both remain.
 
 use sqlx::{Any, Transaction};
 
 use super::changes::ChangeKind;
-use super::row::Cells;
+use super::row::{Cells, maybe_storable};
 use super::{Store, StoreError};
 use crate::model::identity::Identity;
 use crate::model::ids::{SessionNonce, UserId};
@@ -15,8 +16,8 @@ const LOCK_SESSION: &str = "UPDATE sessions SET identity_version = identity_vers
      WHERE nonce = $1 AND ended_ms IS NULL AND expires_ms > $2 RETURNING nonce, identity";
 const LOCK_OF_USER: &str = "UPDATE sessions SET identity_version = identity_version \
      WHERE user_id = $1 AND ended_ms IS NULL AND expires_ms > $2 RETURNING nonce, identity";
-const AMEND: &str =
-    "UPDATE sessions SET identity = $1, identity_version = identity_version + 1 WHERE nonce = $2";
+const AMEND: &str = "UPDATE sessions SET identity = $1, identity_version = identity_version + 1, \
+     provider_session = $2 WHERE nonce = $3";
 
 /// Whose identity is added to.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +32,8 @@ impl Store {
     /// Changes the identities of live sessions and says so in the feed. Answers them as they are now; none where
     /// nothing is live.
     ///
-    /// `change` may be called several times, each time with what stands in the store.
+    /// `change` may be called several times, each time with what stands in the store. The identity must stay that of
+    /// the same user: another person never takes over a session, which is then left as it was and not answered.
     pub async fn amend_identities(
         &self,
         whose: Amended<'_>,
@@ -67,11 +69,16 @@ impl Store {
             let cells = Cells::new(row, "sessions", "nonce");
             let nonce: SessionNonce = cells.parsed("nonce")?;
             let mut identity: Identity = cells.json("identity")?;
+            let user = identity.user;
             change(&mut identity);
+            if identity.user != user {
+                continue;
+            }
             let json =
                 serde_json::to_string(&identity).map_err(|error| StoreError::Unavailable(error.into()))?;
             sqlx::query(AMEND)
                 .bind(json)
+                .bind(maybe_storable(identity.provider_session.as_deref()))
                 .bind(nonce.as_str())
                 .execute(&mut **tx)
                 .await?;

@@ -21,7 +21,6 @@ mod documents;
 mod endings;
 mod epochs;
 mod error;
-mod identities;
 mod keys;
 mod logs;
 mod migrations;

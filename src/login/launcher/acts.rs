@@ -3,14 +3,14 @@
 //! Only by POST, only from the launcher itself: the browser must say that the request comes from this origin, and the
 //! form must hold what was sealed for this session when the page was made.
 
-use http::header::ORIGIN;
-use http::{HeaderMap, Method};
+use http::Method;
 
 use super::HOME;
 use crate::crypto::seal::Purpose;
 use crate::login::answer::{Answer, redirect};
 use crate::login::call::Call;
 use crate::login::failure::{Ended, Why};
+use crate::login::own_page::sent_by_our_page;
 use crate::login::query::Query;
 use crate::login::{logout, record};
 use crate::model::ids::SessionNonce;
@@ -42,7 +42,7 @@ pub(in crate::login) async fn act(call: &Call<'_>) -> Result<Answer, Ended> {
     if call.parts.method != Method::POST {
         return Ok(call.page(&BadRequest::Method("POST")));
     }
-    if !comes_from(call.auth().origin(), &call.parts.headers) {
+    if !sent_by_our_page(&call.parts.headers, call.auth().origin()) {
         return Err(Why::CrossSite.into());
     }
     let Some(session) = call.organization_session().await? else {
@@ -104,46 +104,4 @@ async fn end_another(call: &Call<'_>, session: &LiveSession, key: &str) -> Resul
         }
     }
     Ok(redirect(&call.auth().address(HOME)))
-}
-
-/// Whether a request comes from a page of this origin (Fetch Metadata §2; `Origin` where a browser does not say so).
-fn comes_from(own: &str, headers: &HeaderMap) -> bool {
-    match headers.get("sec-fetch-site") {
-        Some(site) => site == "same-origin",
-        None => headers.get(ORIGIN).is_some_and(|origin| origin == own),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use http::{HeaderName, HeaderValue};
-
-    use super::*;
-
-    fn taken(fields: &[(&'static str, &'static str)]) -> bool {
-        let fields = fields
-            .iter()
-            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
-        comes_from("https://login.example.com", &fields.collect())
-    }
-
-    #[test]
-    fn only_the_own_origin_is_taken() {
-        assert!(taken(&[("sec-fetch-site", "same-origin"), ("origin", "null")]));
-        assert!(taken(&[("origin", "https://login.example.com")]));
-        for fields in [
-            &[][..],
-            &[
-                ("sec-fetch-site", "same-site"),
-                ("origin", "https://login.example.com"),
-            ],
-            &[("sec-fetch-site", "cross-site")],
-            &[("sec-fetch-site", "none")],
-            &[("origin", "null")],
-            &[("origin", "https://login.example.com.evil.com")],
-            &[("origin", "http://login.example.com")],
-        ] {
-            assert!(!taken(fields), "{fields:?}");
-        }
-    }
 }

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::ORIGIN;
-use http::{HeaderMap, Method};
+use http::Method;
 
 use super::NAME;
 use super::begin::opened_by_a_person;
@@ -15,13 +14,14 @@ use crate::login::call::{Call, label};
 use crate::login::evaluate::MaxAge;
 use crate::login::failure::{Ended, Why};
 use crate::login::hand_over::{Judged, judge_anew, refuse};
-use crate::login::leave::{Leaving, leave};
+use crate::login::own_page::sent_by_our_page;
+use crate::login::provider::{ANOTHER_ACCOUNT, Choosing, wants_another_account};
 use crate::login::query::Query;
-use crate::login::start::chosen;
+use crate::login::start::goes_straight_on;
 use crate::login::state::LoginPurpose;
 use crate::login::step_up::{Station, step_up};
 use crate::model::idp::Prompt;
-use crate::pages::person::{Approve, Choice, Chooser};
+use crate::pages::person::Approve;
 use crate::session::table::LiveSession;
 use crate::snapshot::ProtectedApplication;
 
@@ -103,13 +103,11 @@ async fn look(call: &Call<'_>, request: &TransferRequest) -> Result<Standing, En
         .cloned()
         .ok_or(Why::NoApplication)?;
     let elsewhere = |answer| Ok(Standing::Elsewhere(answer));
-    let another_account = call.query.value("prompt") == Some("select_account");
+    let another_account = wants_another_account(call);
     let session = call.organization_session().await?;
     let Some(session) = session.filter(|session| !another_account && is_enough(call, request, session))
     else {
-        return sign_in(call, request, &application, another_account)
-            .await
-            .and_then(elsewhere);
+        return sign_in(call, request, &application).await.and_then(elsewhere);
     };
     match judge_anew(call, &application, &session, landing, MaxAge::Beginning).await? {
         Judged::Enters(duration) => Ok(Standing::MayAsk {
@@ -119,9 +117,7 @@ async fn look(call: &Call<'_>, request: &TransferRequest) -> Result<Standing, En
         }),
         // Nobody needs a token there.
         Judged::Open => elsewhere(redirect(&landing.address(call.auth()))),
-        Judged::OtherProvider => sign_in(call, request, &application, false)
-            .await
-            .and_then(elsewhere),
+        Judged::OtherProvider => sign_in(call, request, &application).await.and_then(elsewhere),
         // What is found out on the way is kept with the person's session; the program asks again afterwards.
         Judged::Needs(need) => step_up(call, &application, &session, landing, &need, Station::LoginPage)
             .await
@@ -143,38 +139,18 @@ async fn sign_in(
     call: &Call<'_>,
     request: &TransferRequest,
     application: &ProtectedApplication,
-    another_account: bool,
 ) -> Result<Answer, Ended> {
-    let providers = call.providers_of(application);
-    let Some(provider) = chosen(call, application, &providers)? else {
-        let prompt = if another_account { SELECT_ACCOUNT } else { "" };
-        let links: Vec<String> = providers
-            .iter()
-            .map(|provider| format!("{}&idp={}{prompt}", request.address(call), provider.id))
-            .collect();
-        let choices: Vec<Choice<'_>> = providers
-            .iter()
-            .zip(&links)
-            .map(|(provider, href)| Choice {
-                name: &provider.name,
-                href,
-                last_used: false,
-            })
-            .collect();
-        return Ok(call.page(&Chooser {
-            app: Some(label(application, &request.landing)),
-            choices: &choices,
-            path_dropped: false,
-        }));
+    let choosing = Choosing {
+        app: Some(label(application, &request.landing)),
+        providers: &call.providers_of(application),
+        straight_on: goes_straight_on(call, application),
+        last: None,
+        purpose: LoginPurpose::Transfer(Box::new(request.clone())),
     };
-    let leaving = Leaving {
-        prompt: another_account.then_some(Prompt::SelectAccount),
-        ..Leaving::new(provider, LoginPurpose::Transfer(Box::new(request.clone())))
-    };
-    leave(call, leaving).await
+    choosing
+        .go(call, |choice| format!("{}&{choice}", request.address(call)))
+        .await
 }
-
-const SELECT_ACCOUNT: &str = "&prompt=select_account";
 
 fn page(
     call: &Call<'_>,
@@ -204,47 +180,6 @@ fn page(
         everything: request.organization,
         consent: &consent.seal(&login.sealer, &login.clock),
         action: &format!("/cdn-cgi/access/{NAME}"),
-        another_account: &(request.address(call) + SELECT_ACCOUNT),
+        another_account: &(request.address(call) + ANOTHER_ACCOUNT),
     })
-}
-
-/// Whether a form was sent by a page of this origin. A page that tells no referrer sends `Origin: null` (Fetch §3.2), so
-/// that alone is no sign of a foreign one; then `Sec-Fetch-Site` says it, which scripts cannot set.
-fn sent_by_our_page(headers: &HeaderMap, own: &str) -> bool {
-    let site = headers.get("sec-fetch-site");
-    let origin = headers.get(ORIGIN);
-    site.is_none_or(|site| site == "same-origin")
-        && origin.is_none_or(|origin| origin == own || (origin == "null"))
-}
-
-#[cfg(test)]
-mod tests {
-    use http::{HeaderName, HeaderValue};
-
-    use super::*;
-
-    #[test]
-    fn only_our_own_page_may_say_yes() {
-        let sent = |headers: &[(&'static str, &'static str)]| {
-            let headers: HeaderMap = headers
-                .iter()
-                .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
-                .collect();
-            sent_by_our_page(&headers, "https://login.example.com")
-        };
-        assert!(sent(&[("origin", "https://login.example.com")]));
-        assert!(sent(&[("origin", "null"), ("sec-fetch-site", "same-origin")]));
-        for (origin, site) in [
-            ("https://wiki.example.com", "same-site"),
-            ("https://wiki.example.com", "same-origin"),
-            ("null", "cross-site"),
-            ("null", "same-site"),
-            ("https://login.example.com", "none"),
-        ] {
-            assert!(
-                !sent(&[("origin", origin), ("sec-fetch-site", site)]),
-                "{origin} {site}"
-            );
-        }
-    }
 }

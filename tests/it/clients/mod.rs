@@ -40,8 +40,12 @@ async fn say_yes(person: &mut Person, asked: &Arrival) -> Reply {
 /// Sends the form of the page at an address.
 async fn send(person: &mut Person, page: &Url, consent: &str, headers: &[(&str, &str)]) -> Reply {
     let url = page.join("/cdn-cgi/access/transfer").unwrap();
+    let own = url.origin().ascii_serialization();
     let mut all = vec![("Content-Type", "application/x-www-form-urlencoded")];
     all.extend(headers);
+    if !headers.iter().any(|(name, _)| *name == "Origin") {
+        all.push(("Origin", &own)); // as every browser does
+    }
     let body = format!("consent={consent}");
     person.request("POST", &url, &all, body.as_bytes()).await
 }

@@ -114,6 +114,7 @@ async fn only_the_page_itself_in_the_persons_own_browser_says_yes() {
         ("Sec-Fetch-Site", "same-site"),
         ("Origin", "http://wiki.localhost"),
         ("Origin", "https://evil.example"),
+        ("Origin", "null"),
     ] {
         let reply = send(&mut alice, &asked.url, &consent, &[header]).await;
         assert_eq!(reply.status, 403, "{header:?}: {}", reply.text());

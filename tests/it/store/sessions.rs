@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use vestibule::clock::Clock;
 use vestibule::model::identity::Identity;
-use vestibule::store::{ChangeKind, Ending, Feed, SessionInserted};
+use vestibule::store::{Amended, ChangeKind, Ending, Feed, SessionInserted};
 
 use super::documents::file;
 use super::people::{ADDRESS, NEVER_MS, Person};
@@ -110,7 +110,12 @@ on_both! {
         let (nonce, user) = person.sign_in(&store).await;
         let head = store.head().await.unwrap();
         let fresh = Identity { amr: vec!["mfa".to_owned()], ..person.identity(user.id) };
-        assert!(store.replace_identity(&nonce, &fresh).await.unwrap());
+        let put = async |identity: &Identity| {
+            let put = |known: &mut Identity| *known = identity.clone();
+            let amended = store.amend_identities(Amended::Session(&nonce), &put).await.unwrap();
+            amended == [(nonce.clone(), identity.clone())]
+        };
+        assert!(put(&fresh).await);
         let row = store.session(&nonce).await.unwrap().unwrap();
         assert_eq!((row.identity, row.identity_version), (fresh.clone(), 2));
         let Feed::Changes(changes, _) = store.changes_since(&head).await.unwrap() else {
@@ -119,9 +124,9 @@ on_both! {
         assert_eq!((changes[0].kind, changes[0].subject.as_str()), (ChangeKind::IdentityChanged, nonce.as_str()));
 
         let foreign = Person::new().sign_in(&store).await.1;
-        assert!(!store.replace_identity(&nonce, &person.identity(foreign.id)).await.unwrap());
+        assert!(!put(&person.identity(foreign.id)).await);
         store.end_sessions(&Ending::Session(nonce.clone()), "logout").await.unwrap();
-        assert!(!store.replace_identity(&nonce, &fresh).await.unwrap());
+        assert!(!put(&fresh).await);
     }
 
     async fn a_session_at_the_provider_ends_those_that_came_from_it(database) {
