@@ -179,12 +179,6 @@ impl Referents {
         self.emails.get(&id).map(|list| list.contains(address))
     }
 
-    /// The name of an access group, for explanations.
-    pub fn group_name(&self, id: GroupId) -> Option<&str> {
-        let (index, _) = self.group(id).ok()?;
-        self.at(index).map(|group| group.group.name.as_str())
-    }
-
     /// A group, and whether requests make a difference to it.
     pub(super) fn group(&self, id: GroupId) -> Result<(GroupIndex, bool), Unresolved> {
         match self.by_id.get(&id) {
