@@ -116,14 +116,14 @@ struct Words {
 const WORDS: Words = Words {
     none: words::APPROVALS_NONE,
     wants: words::APPROVALS_WANTS,
-    length: words::APPROVALS_LENGTH,
+    length: words::HOW_LONG,
     word: words::APPROVALS_WORD,
     approve: words::APPROVALS_APPROVE,
     refuse: words::APPROVALS_REFUSE,
     granted: words::APPROVALS_HOLDS,
     until: words::APPROVALS_UNTIL,
     withdraw: words::APPROVALS_WITHDRAW,
-    home: words::APPROVALS_HOME,
+    home: words::LAUNCHER_TITLE,
 };
 
 #[derive(Template)]
