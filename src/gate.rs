@@ -10,7 +10,7 @@ mod cors;
 mod facts;
 pub mod machine;
 mod own;
-mod question;
+pub mod question;
 mod refuse;
 mod renew;
 mod verify;
