@@ -275,6 +275,7 @@ fn tell_requester(
                 format!("{}/", call.auth().origin_of(&host)),
             )
         }),
+        about: None,
     });
 }
 

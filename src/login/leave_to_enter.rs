@@ -153,7 +153,7 @@ fn waiting(
     call.page(&Waiting {
         app: label(application, &about.landing),
         since: &at(request.created_ms),
-        mailed: call.login.mailer.is_configured(),
+        mailed: call.login.mailer.was_taken(request.id),
         again: &about.landing.address(call.auth()),
     })
 }
@@ -216,6 +216,7 @@ fn tell_approvers(
                 call.auth()
                     .address(&format!("/cdn-cgi/access/{}", approvers::NAME)),
             )),
+            about: Some(request.id),
         });
     }
 }

@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 
 use super::{FROM_OUR_PAGE, Form};
 use crate::support::database::{on_both, on_postgres};
+use crate::support::log;
 use crate::support::person::{Arrival, Person};
 use crate::support::tenant::{ADAM, ALICE, MALLORY};
 use crate::support::world::{Builder, World};
@@ -17,6 +18,9 @@ fn asking(approvers: &str) -> Builder {
          include = [{{ everyone = {{}} }}] }}]"
     ))
 }
+
+/// What the page of who waits says once a mail is on its way.
+const BY_MAIL: &str = "told by mail";
 
 const ADAM_DECIDES: &str = r#"[{ approvals_needed = 1, email_addresses = ["adam@contoso.example"] }]"#;
 
@@ -199,14 +203,52 @@ async fn approvers_are_told_by_mail_and_so_is_who_asked() {
     );
     let world = asking(ADAM_DECIDES).more(&smtp).start().await;
     let mut alice = world.person(ALICE);
-    let waiting = asks(&world, &mut alice, "60").await;
-    assert!(waiting.text().contains("told by mail"), "{}", waiting.text());
+    asks(&world, &mut alice, "60").await;
     let mail = sink.next().await;
     assert_eq!(mail.to, "adam@contoso.example");
     assert!(mail.text.contains("/cdn-cgi/access/approvals"), "{}", mail.text);
+    // The page says so once the relay has taken it.
+    let mut told = false;
+    for _ in 0..100 {
+        told = alice
+            .open(&world.host("wiki"), "/")
+            .await
+            .text()
+            .contains(BY_MAIL);
+        if told {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(told);
     let mut adam = approver(&world, ADAM).await;
     says(&world, &mut adam, "approve", "60").await;
     assert_eq!(sink.next().await.to, ALICE);
+}
+
+#[tokio::test]
+async fn nobody_is_said_to_be_told_by_a_relay_that_takes_no_mail() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = closed.local_addr().unwrap();
+    drop(closed);
+    let smtp = format!(
+        "[smtp]\nurl = \"smtp://{address}\"\nstarttls = false\nfrom = \"Access <access@example.com>\"\n"
+    );
+    let world = asking(ADAM_DECIDES).more(&smtp).start().await;
+    let mut alice = world.person(ALICE);
+    let waiting = asks(&world, &mut alice, "60").await;
+    assert!(!waiting.text().contains(BY_MAIL), "{}", waiting.text());
+    assert!(waiting.text().contains("in their launcher"), "{}", waiting.text());
+    let told = format!("The relay {address} of [smtp] did not take a mail");
+    for _ in 0..100 {
+        if log::contains(&told) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(log::contains(&told), "the log does not say it");
+    let later = alice.open(&world.host("wiki"), "/").await;
+    assert!(!later.text().contains(BY_MAIL), "{}", later.text());
 }
 
 on_postgres! {
