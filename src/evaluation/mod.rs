@@ -1,5 +1,5 @@
 //! External evaluation: a question about a person, signed by us, and a verdict, signed by the service that gives it
-//! (reference Access §4.4).
+//! (Cloudflare: "External Evaluation rules").
 //!
 //! ```text
 //! POST evaluate_url  {"token": JWT by the Access key {identity, nonce, iat, exp, iss, aud}}

@@ -1,5 +1,4 @@
-//! Machines at the door: service tokens, and what Service Auth lets in without anybody signing in (reference Access §1.2,
-//! §3.7).
+//! Machines at the door: service tokens, and what Service Auth lets in without anybody signing in.
 
 use std::cell::RefCell;
 use std::net::IpAddr;

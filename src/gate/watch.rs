@@ -1,4 +1,4 @@
-//! What an open stream depends on, asked again while it lasts (design §4.5).
+//! What an open stream depends on, asked again while it lasts.
 
 use std::cell::Cell;
 use std::rc::Rc;

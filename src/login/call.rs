@@ -264,7 +264,7 @@ pub(super) fn with_cookie_path<'a>(
     })
 }
 
-/// The login page of an application (reference Access §1.3). Only `meta` is believed; the rest is for cloudflared.
+/// The login page of an application. Only `meta` is believed; the rest is for cloudflared.
 pub(super) fn login_address(auth: &AuthUrl, aud: &str, meta: &str, landing: &Landing) -> String {
     let query = url::form_urlencoded::Serializer::new(String::new())
         .append_pair("kid", aud)

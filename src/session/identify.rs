@@ -329,7 +329,7 @@ fn tokens(headers: &HeaderMap) -> impl Iterator<Item = (&str, Carrier)> {
 
 /// The organization session of a browser on the auth host, for the control plane.
 ///
-/// An application token is never one: it opens `get-identity` on the auth host and nothing else (design §5).
+/// An application token is never one: it opens `get-identity` on the auth host and nothing else.
 pub fn organization_token(
     snapshot: &Snapshot,
     headers: &HeaderMap,

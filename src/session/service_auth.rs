@@ -1,4 +1,4 @@
-//! Service tokens of requests: how they are shown, and whether they are good (reference Access §3.8).
+//! Service tokens of requests: how they are shown, and whether they are good.
 //!
 //! Everything is asked of the snapshot, in memory: a token that was disabled, deleted or rotated opens nothing from the
 //! next snapshot on. A good secret always counts, however many bad ones came along ([`super::limits`]): nobody guesses

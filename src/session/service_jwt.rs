@@ -1,5 +1,4 @@
-//! The JWT by which an upstream knows a machine, and which a machine may show in place of its secret (reference Access
-//! §3.3).
+//! The JWT by which an upstream knows a machine, and which a machine may show in place of its secret.
 //!
 //! It is worth no more than the service token it was made for: every request asks whether that still stands, with the
 //! secret that the JWT was made by. One made for a certificate or an address opens nothing: what it was made for must

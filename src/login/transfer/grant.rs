@@ -21,7 +21,7 @@ use crate::store::{Ending, NewSession, SessionInserted, Transfer};
 /// How long the box waits to be fetched: 5 minutes.
 const KEPT_MS: i64 = 300_000;
 
-/// What is in the box (reference Access §1.9).
+/// What is in the box.
 #[derive(Serialize)]
 struct Tokens {
     app_token: String,

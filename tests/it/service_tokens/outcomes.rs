@@ -1,4 +1,4 @@
-//! What is answered to whom: the table of reference Access §1.2, and abuse cases 65, 86 and 91.
+//! What is answered to whom: as Access answers, and abuse cases 65, 86 and 91.
 
 use serde_json::json;
 
