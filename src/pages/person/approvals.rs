@@ -103,6 +103,7 @@ impl Page for Approvals<'_> {
 struct Words {
     none: &'static str,
     wants: &'static str,
+    asked: &'static str,
     length: &'static str,
     word: &'static str,
     approve: &'static str,
@@ -116,6 +117,7 @@ struct Words {
 const WORDS: Words = Words {
     none: words::APPROVALS_NONE,
     wants: words::APPROVALS_WANTS,
+    asked: words::APPROVALS_ASKED,
     length: words::HOW_LONG,
     word: words::APPROVALS_WORD,
     approve: words::APPROVALS_APPROVE,

@@ -118,6 +118,7 @@ pub(super) const NOT_AN_APPROVER: &str =
 pub(super) const APPROVALS_TITLE: &str = "Requests waiting for you";
 pub(super) const APPROVALS_NONE: &str = "Nobody is waiting for you.";
 pub(super) const APPROVALS_WANTS: &str = "wants to open";
+pub(super) const APPROVALS_ASKED: &str = "Asked at";
 pub(super) const APPROVALS_WORD: &str = "A word to go with it (optional)";
 pub(super) const APPROVALS_APPROVE: &str = "Agree";
 pub(super) const APPROVALS_REFUSE: &str = "Decline";
