@@ -156,7 +156,9 @@ fn the_example_shows_every_setting() {
         {
             section = name.split('.').next().unwrap();
         }
-        *shown.entry(section).or_default() += &format!("{line}\n");
+        let text = shown.entry(section).or_default();
+        text.push_str(line);
+        text.push('\n');
     }
     let mut missing = Vec::new();
     for (section, keys) in &sections {
