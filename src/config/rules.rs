@@ -349,7 +349,7 @@ fn external_evaluation(node: &Node<'_>) -> Option<Value> {
         let mend = "write an https address without user name and fragment";
         let node = table.need(key, mend)?;
         let text = node.text()?;
-        let fine = ExternalEvaluator::may_be_at(&text);
+        let fine = ExternalEvaluator::may_be_at(text);
         if !fine {
             node.fault(format!("\"{text}\" cannot be asked"), mend);
         }
