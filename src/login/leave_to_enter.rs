@@ -17,7 +17,7 @@ use crate::model::identity::{Approval, Identity};
 use crate::pages::person::{Before, LENGTHS, Waiting};
 use crate::session::table::LiveSession;
 use crate::snapshot::ProtectedApplication;
-use crate::store::{ApprovalRequest, ApprovalState, REQUEST_LIFE_MS, add_approval};
+use crate::store::{ApprovalRequest, ApprovalState, REQUEST_LIFE_MS};
 
 /// The name of the form, and of its address below `/cdn-cgi/access/`.
 pub(super) const NAME: &str = "approval";
@@ -177,7 +177,7 @@ async fn take_up(call: &Call<'_>, session: &LiveSession, request: &ApprovalReque
         policy: request.policy,
         until_ms: request.until_ms.unwrap_or_default(),
     };
-    call.amend(session, &|identity| add_approval(identity, &approval))
+    call.amend(session, &|identity| identity.approve(approval.clone()))
         .await?;
     Ok(())
 }

@@ -129,7 +129,26 @@ impl Identity {
         self.approvals.clone_from(&before.approvals);
     }
 
-    /// The address if e-mail rules may rely on it: nOAuth, `reference` Descope 2023.
+    /// Writes down a reason, in the place of an older one for the same.
+    pub fn justify(&mut self, justification: Justification) {
+        self.justifications
+            .retain(|known| (known.app, known.policy) != (justification.app, justification.policy));
+        self.justifications.push(justification);
+    }
+
+    /// Adds leave, in the place of older leave for the same.
+    pub fn approve(&mut self, approval: Approval) {
+        self.withdraw(approval.app, approval.policy);
+        self.approvals.push(approval);
+    }
+
+    /// Takes leave away.
+    pub fn withdraw(&mut self, app: AppId, policy: PolicyId) {
+        self.approvals
+            .retain(|known| (known.app, known.policy) != (app, policy));
+    }
+
+    /// The address if e-mail rules may rely on it (nOAuth: an address in a token is not verified by being there).
     pub fn trusted_email(&self) -> Option<&EmailAddress> {
         self.email
             .as_ref()

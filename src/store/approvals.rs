@@ -292,7 +292,7 @@ impl Store {
         };
         let sessions = self
             .amend_within(&mut tx, Amended::User(request.user), &|identity| {
-                add(identity, &approval);
+                identity.approve(approval.clone());
             })
             .await?;
         self.tell_amended(&mut tx, &sessions).await?;
@@ -318,9 +318,7 @@ impl Store {
             let (app, policy) = (request.app, request.policy);
             let sessions = self
                 .amend_within(&mut tx, Amended::User(request.user), &|identity| {
-                    identity
-                        .approvals
-                        .retain(|known| known.app != app || known.policy != policy);
+                    identity.withdraw(app, policy);
                 })
                 .await?;
             self.tell_amended(&mut tx, &sessions).await?;
@@ -342,14 +340,6 @@ impl Store {
         }
         Ok(())
     }
-}
-
-/// Adds leave to an identity, in the place of older leave for the same.
-pub fn add(identity: &mut Identity, approval: &Approval) {
-    identity
-        .approvals
-        .retain(|known| known.app != approval.app || known.policy != approval.policy);
-    identity.approvals.push(approval.clone());
 }
 
 async fn insert_vote(
