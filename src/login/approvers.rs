@@ -12,6 +12,7 @@ use super::call::Call;
 use super::failure::{Ended, Why};
 use super::form;
 use super::leave_to_enter::at;
+use super::query::Query;
 use super::reason::{policy_of, sent};
 use crate::mail::Mail;
 use crate::model::email::EmailAddress;
@@ -163,34 +164,20 @@ async fn said(call: &Call<'_>) -> Result<Answer, Ended> {
     let (application, policy, address) = entitled(call, &request, &session).ok_or(Why::NotAnApprover)?;
     let said = match fields.value("say") {
         Some("withdraw") => withdraw(call, &request).await?,
-        Some("approve") => {
-            let minutes: Option<i64> = fields.value("minutes").and_then(|minutes| minutes.parse().ok());
-            let length_ms = minutes
-                .filter(|minutes| *minutes > 0)
-                .map(|minutes| minutes.saturating_mul(60_000).min(request.length_ms))
-                .ok_or(Why::Form)?;
-            vote(
-                call,
-                &session,
-                &request,
-                policy,
-                Some(length_ms),
-                &address,
-                fields.value("word"),
-            )
-            .await?
-        }
-        Some("refuse") => {
-            vote(
-                call,
-                &session,
-                &request,
-                policy,
-                None,
-                &address,
-                fields.value("word"),
-            )
-            .await?
+        Some(say @ ("approve" | "refuse")) => {
+            let length_ms = match say {
+                "approve" => Some(length(&fields, &request)?),
+                _ => None,
+            };
+            let vote = Vote {
+                approver: session.user(),
+                email: address.to_string(),
+                length_ms,
+                word: fields
+                    .value("word")
+                    .map(|word| word.chars().take(LONGEST_WORD).collect()),
+            };
+            count(call, &request, policy, &vote).await?
         }
         _ => return Err(Why::Form.into()),
     };
@@ -203,26 +190,26 @@ async fn said(call: &Call<'_>) -> Result<Answer, Ended> {
     Ok(see_other(&format!("/cdn-cgi/access/{NAME}?said={}", word(said))))
 }
 
-async fn vote(
+/// For how long an approver gives leave: not longer than was asked for.
+fn length(fields: &Query<'_>, request: &ApprovalRequest) -> Result<i64, Why> {
+    let minutes: Option<i64> = fields.value("minutes").and_then(|minutes| minutes.parse().ok());
+    minutes
+        .filter(|minutes| *minutes > 0)
+        .map(|minutes| minutes.saturating_mul(60_000).min(request.length_ms))
+        .ok_or(Why::Form)
+}
+
+async fn count(
     call: &Call<'_>,
-    session: &LiveSession,
     request: &ApprovalRequest,
     policy: &Policy,
-    length_ms: Option<i64>,
-    address: &EmailAddress,
-    written: Option<&str>,
+    vote: &Vote,
 ) -> Result<Said, Why> {
-    let vote = Vote {
-        approver: session.user(),
-        email: address.to_string(),
-        length_ms,
-        word: written.map(|word| word.chars().take(LONGEST_WORD).collect()),
-    };
     let snapshot = call.snapshot.clone();
     let voted = call
         .login
         .store
-        .vote(request.id, &vote, &|yes| enough(&snapshot, policy, yes))
+        .vote(request.id, vote, &|yes| enough(&snapshot, policy, yes))
         .await?;
     Ok(match voted {
         Voted::Counted => Said::Counted,
