@@ -84,6 +84,10 @@ impl Page for Approvals<'_> {
         words::APPROVALS_TITLE.to_owned()
     }
 
+    fn sends(&self) -> bool {
+        true
+    }
+
     fn html(&self, frame: &Frame<'_>) -> askama::Result<String> {
         let view = View {
             shell: Shell::new(frame),

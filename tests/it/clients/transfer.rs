@@ -167,6 +167,8 @@ async fn the_page_cannot_be_framed_or_fetched() {
     );
     assert_eq!(asked.reply.header("x-frame-options"), Some("DENY"));
     assert!(asked.reply.header("cache-control").unwrap().contains("no-store"));
+    // Under `no-referrer` browsers send `Origin: null` with the form, and only some say otherwise where it comes from.
+    assert_eq!(asked.reply.header("referrer-policy"), Some("same-origin"));
     let wiki = cloudflared.address(&world.host("wiki"), "/");
     let first = cloudflared.request_url(&wiki, &aud(&world, "Wiki"));
     for url in [&asked.url, &first] {
