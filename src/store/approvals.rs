@@ -71,6 +71,22 @@ impl ApprovalState {
     }
 }
 
+/// A request that waits, or whose leave still holds, as an approver sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenRequest {
+    /// The request.
+    pub request: ApprovalRequest,
+    /// Whether this approver has said something to it.
+    pub voted: bool,
+}
+
+impl OpenRequest {
+    /// Whether it waits for this approver.
+    pub fn waits(&self) -> bool {
+        self.request.state == ApprovalState::Waiting && !self.voted
+    }
+}
+
 /// What an approver says to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vote {
@@ -117,13 +133,18 @@ const ONE: &str = "SELECT id, user_id, email, name, app, policy, reason, length_
 const OPEN: &str = "SELECT id, user_id, email, name, app, policy, reason, length_ms, created_ms, state, until_ms \
      FROM approval_requests WHERE (state = 'waiting' AND created_ms > $1) \
      OR (state = 'granted' AND until_ms > $2) ORDER BY created_ms DESC, id LIMIT 1000";
+const OPEN_TO: &str = "SELECT id, user_id, email, name, app, policy, reason, length_ms, created_ms, state, until_ms, \
+     (SELECT COUNT(*) FROM approval_votes WHERE request = approval_requests.id AND approver = $3) AS voted \
+     FROM approval_requests WHERE (state = 'waiting' AND created_ms > $1) \
+     OR (state = 'granted' AND until_ms > $2) ORDER BY created_ms DESC, id LIMIT 1000";
 /// Locks the request: votes on one request happen one after the other.
 const LOCK_WAITING: &str = "UPDATE approval_requests SET state = state \
      WHERE id = $1 AND state = 'waiting' AND created_ms > $2 \
      RETURNING id, user_id, email, name, app, policy, reason, length_ms, created_ms, state, until_ms";
 const VOTE: &str = "INSERT INTO approval_votes (request, approver, email, length_ms, word, at_ms) \
      VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (request, approver) DO NOTHING";
-const VOTES: &str = "SELECT approver, email, length_ms, word FROM approval_votes WHERE request = $1";
+const YES: &str = "SELECT approver, email, length_ms FROM approval_votes \
+     WHERE request = $1 AND length_ms IS NOT NULL";
 const CLOSE: &str = "UPDATE approval_requests SET state = $1, until_ms = $2, decided_ms = $3 WHERE id = $4";
 const WITHDRAW: &str = "UPDATE approval_requests SET state = 'withdrawn', decided_ms = $1 \
      WHERE id = $2 AND state = 'granted' \
@@ -220,15 +241,18 @@ impl Store {
         .await
     }
 
-    /// What approvers have said to a request so far.
-    pub async fn approval_votes(&self, id: Uuid) -> Result<Vec<Vote>, StoreError> {
+    /// The same, each with whether an approver has said something to it.
+    pub async fn approval_requests_open_to(&self, approver: UserId) -> Result<Vec<OpenRequest>, StoreError> {
+        let now_ms = self.now_ms();
         bounded(async {
             let mut connection = self.reader().await?;
-            let rows = sqlx::query(VOTES)
-                .bind(id.to_string())
+            let rows = sqlx::query(OPEN_TO)
+                .bind(now_ms - REQUEST_LIFE_MS)
+                .bind(now_ms)
+                .bind(approver.to_string())
                 .fetch_all(&mut *connection)
                 .await?;
-            rows.iter().map(vote).collect()
+            rows.iter().map(open_request).collect()
         })
         .await
     }
@@ -269,19 +293,15 @@ impl Store {
             tx.commit().await?;
             return Ok(Voted::Refused);
         }
-        let votes = sqlx::query(VOTES)
-            .bind(id.to_string())
-            .fetch_all(&mut *tx)
-            .await?;
-        let votes: Vec<Vote> = votes.iter().map(self::vote).collect::<Result<_, _>>()?;
-        let said_yes = votes.iter().filter(|vote| vote.length_ms.is_some());
-        let addresses: Vec<String> = said_yes.map(|vote| vote.email.clone()).collect();
+        let yes = sqlx::query(YES).bind(id.to_string()).fetch_all(&mut *tx).await?;
+        let yes: Vec<(String, i64)> = yes.iter().map(said_yes).collect::<Result<_, _>>()?;
+        let addresses: Vec<String> = yes.iter().map(|(address, _)| address.clone()).collect();
         if !enough(&addresses) {
             tx.commit().await?;
             return Ok(Voted::Counted);
         }
         // The most cautious approver decides how long.
-        let shortest = votes.iter().filter_map(|vote| vote.length_ms).min();
+        let shortest = yes.iter().map(|(_, length_ms)| *length_ms).min();
         let length = shortest.unwrap_or(0).min(request.length_ms);
         let until_ms = now_ms.saturating_add(length);
         close(&mut tx, id, ApprovalState::Granted, Some(until_ms), now_ms).await?;
@@ -394,12 +414,16 @@ fn request(row: &AnyRow) -> Result<ApprovalRequest, StoreError> {
     })
 }
 
-fn vote(row: &AnyRow) -> Result<Vote, StoreError> {
-    let cells = Cells::new(row, "approval_votes", "approver");
-    Ok(Vote {
-        approver: cells.parsed("approver")?,
-        email: cells.text("email")?,
-        length_ms: cells.maybe_int("length_ms")?,
-        word: cells.maybe_text("word")?,
+fn open_request(row: &AnyRow) -> Result<OpenRequest, StoreError> {
+    let voted = Cells::new(row, "approval_requests", "id").int("voted")?;
+    Ok(OpenRequest {
+        request: request(row)?,
+        voted: voted > 0,
     })
+}
+
+/// By which address, and for how long.
+fn said_yes(row: &AnyRow) -> Result<(String, i64), StoreError> {
+    let cells = Cells::new(row, "approval_votes", "approver");
+    Ok((cells.text("email")?, cells.int("length_ms")?))
 }

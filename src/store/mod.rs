@@ -45,7 +45,7 @@ use crate::clock::Clock;
 use patience::bounded;
 
 pub use amend::Amended;
-pub use approvals::{ApprovalRequest, ApprovalState, REQUEST_LIFE_MS, Vote, Voted};
+pub use approvals::{ApprovalRequest, ApprovalState, OpenRequest, REQUEST_LIFE_MS, Vote, Voted};
 pub use audit::AuditRow;
 pub use changes::{Change, ChangeKind, Feed, Position};
 pub use documents::{Document, Kind};

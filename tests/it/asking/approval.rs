@@ -209,6 +209,24 @@ async fn approvers_are_told_by_mail_and_so_is_who_asked() {
     assert_eq!(sink.next().await.to, ALICE);
 }
 
+/// The launcher counts what the page then shows.
+#[tokio::test]
+async fn whoever_has_voted_is_not_waited_for() {
+    let two = r#"[{ approvals_needed = 2, email_addresses = ["adam@contoso.example", "mallory@contoso.example"] }]"#;
+    let world = asking(two).start().await;
+    let mut adam = approver(&world, ADAM).await;
+    asks(&world, &mut world.person(ALICE), "60").await;
+    let launcher = adam.open(&world.host("login"), "/").await.text();
+    assert!(launcher.contains("Requests waiting for you (1)"), "{launcher}");
+    let one = says(&world, &mut adam, "approve", "60").await;
+    assert!(one.text().contains("Others have to agree"), "{}", one.text());
+    let launcher = adam.open(&world.host("login"), "/").await.text();
+    assert!(!launcher.contains("Requests waiting for you"), "{launcher}");
+    let mut mallory = approver(&world, MALLORY).await;
+    let launcher = mallory.open(&world.host("login"), "/").await.text();
+    assert!(launcher.contains("Requests waiting for you (1)"), "{launcher}");
+}
+
 on_postgres! {
     async fn leave_given_at_one_gateway_opens_the_other(database) {
         let world = asking(ADAM_DECIDES).gateways(2).on(&database).start().await;
