@@ -16,6 +16,7 @@ use super::query::Query;
 use super::reason::{policy_of, sent};
 use crate::mail::Mail;
 use crate::model::email::EmailAddress;
+use crate::model::identity::PersonKey;
 use crate::model::ids::UserId;
 use crate::model::policy::{ApprovalGroup, Policy};
 use crate::pages::person::{Approvals, Asked, LENGTHS, Said};
@@ -79,6 +80,7 @@ pub(super) async fn waiting_for(call: &Call<'_>, session: &LiveSession) -> Resul
 /// Somebody who may be an approver: an address that is not verified entitles to nothing.
 struct Approver {
     user: UserId,
+    person: PersonKey,
     address: EmailAddress,
 }
 
@@ -87,6 +89,7 @@ impl Approver {
         let identity = session.identity();
         Some(Self {
             user: session.user(),
+            person: identity.identity.person,
             address: identity.identity.trusted_email()?.clone(),
         })
     }
@@ -119,7 +122,7 @@ fn entitled<'s>(
     request: &ApprovalRequest,
     approver: &Approver,
 ) -> Option<(&'s Arc<ProtectedApplication>, &'s Policy)> {
-    if request.user == approver.user {
+    if request.is_from(approver.user, approver.person, approver.address.as_str()) {
         return None;
     }
     let application = call.snapshot.applications.get(&request.app)?;
@@ -203,6 +206,7 @@ async fn said(call: &Call<'_>) -> Result<Answer, Ended> {
             };
             let vote = Vote {
                 approver: approver.user,
+                person: approver.person,
                 email: approver.address.to_string(),
                 length_ms,
                 word: fields

@@ -124,6 +124,8 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
     let request = ApprovalRequest {
         id: Uuid::new_v4(),
         user: session.user(),
+        person: identity.person,
+        address: identity.email.as_ref().map(|email| email.address.to_string()),
         email: identity.email.as_ref().map(|email| email.address.to_string()),
         name: identity.name.clone(),
         app: application.app.id,

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::amend::Amended;
 use super::row::{Cells, maybe_storable, storable};
 use super::{Store, StoreError, bounded};
-use crate::model::identity::{Approval, Identity};
+use crate::model::identity::{Approval, Identity, PersonKey};
 use crate::model::ids::{AppId, PolicyId, SessionNonce, UserId};
 
 /// A person asks for leave to enter an application for some time.
@@ -20,6 +20,10 @@ pub struct ApprovalRequest {
     pub id: Uuid,
     /// Who asks.
     pub user: UserId,
+    /// The person behind that user. Not kept with the request.
+    pub person: PersonKey,
+    /// The address that the person's last sign-in gave, verified or not. Not kept with the request.
+    pub address: Option<String>,
     /// The address that person signed in with; a label.
     pub email: Option<String>,
     /// The name of the same; a label.
@@ -38,6 +42,16 @@ pub struct ApprovalRequest {
     pub state: ApprovalState,
     /// Until when leave was given, where it was.
     pub until_ms: Option<i64>,
+}
+
+impl ApprovalRequest {
+    /// Whether it comes from whoever is signed in as this: by the same account, by another of the same object of the
+    /// directory, or by one with the same address. Providers may lead to one directory, and a person may have accounts
+    /// in several.
+    pub fn is_from(&self, user: UserId, person: PersonKey, address: &str) -> bool {
+        let same = |known: &Option<String>| known.as_deref() == Some(address);
+        self.user == user || self.person == person || same(&self.email) || same(&self.address)
+    }
 }
 
 /// How a request for leave stands.
@@ -92,6 +106,8 @@ impl OpenRequest {
 pub struct Vote {
     /// Who.
     pub approver: UserId,
+    /// The person behind that user.
+    pub person: PersonKey,
     /// The address by which that person is an approver.
     pub email: String,
     /// For how long leave shall be given, in milliseconds; `None` says no.
@@ -125,30 +141,39 @@ const REQUEST: &str = "INSERT INTO approval_requests \
      AND created_ms > $10)";
 const OF_PERSON_SINCE: &str =
     "SELECT COUNT(*) AS found FROM approval_requests WHERE user_id = $1 AND created_ms > $2";
-const NEWEST: &str = "SELECT id, user_id, email, name, app, policy, reason, length_ms, created_ms, state, until_ms \
-     FROM approval_requests WHERE user_id = $1 AND app = $2 AND policy = $3 \
-     ORDER BY created_ms DESC, id LIMIT 1";
-const ONE: &str = "SELECT id, user_id, email, name, app, policy, reason, length_ms, created_ms, state, until_ms \
-     FROM approval_requests WHERE id = $1";
-const OPEN: &str = "SELECT id, user_id, email, name, app, policy, reason, length_ms, created_ms, state, until_ms \
-     FROM approval_requests WHERE (state = 'waiting' AND created_ms > $1) \
-     OR (state = 'granted' AND until_ms > $2) ORDER BY created_ms DESC, id LIMIT 1000";
-const OPEN_TO: &str = "SELECT id, user_id, email, name, app, policy, reason, length_ms, created_ms, state, until_ms, \
-     (SELECT COUNT(*) FROM approval_votes WHERE request = approval_requests.id AND approver = $3) AS voted \
-     FROM approval_requests WHERE (state = 'waiting' AND created_ms > $1) \
-     OR (state = 'granted' AND until_ms > $2) ORDER BY created_ms DESC, id LIMIT 1000";
+const NEWEST: &str = "SELECT asked.id, asked.user_id, asked.email, asked.name, asked.app, asked.policy, asked.reason, \
+     asked.length_ms, asked.created_ms, asked.state, asked.until_ms, \
+     users.tenant, users.object, users.email AS address \
+     FROM approval_requests AS asked JOIN users ON users.id = asked.user_id \
+     WHERE asked.user_id = $1 AND asked.app = $2 AND asked.policy = $3 \
+     ORDER BY asked.created_ms DESC, asked.id LIMIT 1";
+const ONE: &str = "SELECT asked.id, asked.user_id, asked.email, asked.name, asked.app, asked.policy, asked.reason, \
+     asked.length_ms, asked.created_ms, asked.state, asked.until_ms, \
+     users.tenant, users.object, users.email AS address \
+     FROM approval_requests AS asked JOIN users ON users.id = asked.user_id WHERE asked.id = $1";
+const OPEN: &str = "SELECT asked.id, asked.user_id, asked.email, asked.name, asked.app, asked.policy, asked.reason, \
+     asked.length_ms, asked.created_ms, asked.state, asked.until_ms, \
+     users.tenant, users.object, users.email AS address \
+     FROM approval_requests AS asked JOIN users ON users.id = asked.user_id \
+     WHERE (asked.state = 'waiting' AND asked.created_ms > $1) \
+     OR (asked.state = 'granted' AND asked.until_ms > $2) ORDER BY asked.created_ms DESC, asked.id LIMIT 1000";
+const OPEN_TO: &str = "SELECT asked.id, asked.user_id, asked.email, asked.name, asked.app, asked.policy, asked.reason, \
+     asked.length_ms, asked.created_ms, asked.state, asked.until_ms, \
+     users.tenant, users.object, users.email AS address, \
+     (SELECT COUNT(*) FROM approval_votes WHERE request = asked.id AND approver = $3) AS voted \
+     FROM approval_requests AS asked JOIN users ON users.id = asked.user_id \
+     WHERE (asked.state = 'waiting' AND asked.created_ms > $1) \
+     OR (asked.state = 'granted' AND asked.until_ms > $2) ORDER BY asked.created_ms DESC, asked.id LIMIT 1000";
 /// Locks the request: votes on one request happen one after the other.
 const LOCK_WAITING: &str = "UPDATE approval_requests SET state = state \
-     WHERE id = $1 AND state = 'waiting' AND created_ms > $2 \
-     RETURNING id, user_id, email, name, app, policy, reason, length_ms, created_ms, state, until_ms";
+     WHERE id = $1 AND state = 'waiting' AND created_ms > $2";
 const VOTE: &str = "INSERT INTO approval_votes (request, approver, email, length_ms, word, at_ms) \
      VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (request, approver) DO NOTHING";
 const YES: &str = "SELECT approver, email, length_ms FROM approval_votes \
      WHERE request = $1 AND length_ms IS NOT NULL";
 const CLOSE: &str = "UPDATE approval_requests SET state = $1, until_ms = $2, decided_ms = $3 WHERE id = $4";
 const WITHDRAW: &str = "UPDATE approval_requests SET state = 'withdrawn', decided_ms = $1 \
-     WHERE id = $2 AND state = 'granted' \
-     RETURNING id, user_id, email, name, app, policy, reason, length_ms, created_ms, state, until_ms";
+     WHERE id = $2 AND state = 'granted'";
 const FORGET_VOTES: &str = "DELETE FROM approval_votes WHERE request IN \
      (SELECT id FROM approval_requests WHERE created_ms < $1)";
 const FORGET: &str = "DELETE FROM approval_requests WHERE created_ms < $1";
@@ -275,17 +300,22 @@ impl Store {
     ) -> Result<Voted, StoreError> {
         let now_ms = self.now_ms();
         let mut tx = self.begin_brief().await?;
-        let row = sqlx::query(LOCK_WAITING)
+        let locked = sqlx::query(LOCK_WAITING)
             .bind(id.to_string())
             .bind(now_ms - REQUEST_LIFE_MS)
-            .fetch_optional(&mut *tx)
+            .execute(&mut *tx)
             .await?;
-        let Some(request) = row.as_ref().map(request).transpose()? else {
+        if locked.rows_affected() == 0 {
+            return Ok(Voted::Closed);
+        }
+        // Nobody gives leave to themself, whatever the lists of approvers say.
+        let request = one(&mut tx, id).await?;
+        let Some(request) =
+            request.filter(|request| !request.is_from(vote.approver, vote.person, &vote.email))
+        else {
             return Ok(Voted::Closed);
         };
-        let counted = insert_vote(&mut tx, id, vote, now_ms).await?;
-        // Nobody gives leave to themself, whatever the lists of approvers say.
-        if !counted || request.user == vote.approver {
+        if !insert_vote(&mut tx, id, vote, now_ms).await? {
             return Ok(Voted::Closed);
         }
         if vote.length_ms.is_none() {
@@ -327,12 +357,15 @@ impl Store {
     ) -> Result<Option<(ApprovalRequest, Vec<(SessionNonce, Identity)>)>, StoreError> {
         self.patiently(|| async {
             let mut tx = self.begin_brief().await?;
-            let row = sqlx::query(WITHDRAW)
+            let withdrawn = sqlx::query(WITHDRAW)
                 .bind(self.now_ms())
                 .bind(id.to_string())
-                .fetch_optional(&mut *tx)
+                .execute(&mut *tx)
                 .await?;
-            let Some(request) = row.as_ref().map(request).transpose()? else {
+            if withdrawn.rows_affected() == 0 {
+                return Ok(None);
+            }
+            let Some(request) = one(&mut tx, id).await? else {
                 return Ok(None);
             };
             let (app, policy) = (request.app, request.policy);
@@ -360,6 +393,14 @@ impl Store {
         }
         Ok(())
     }
+}
+
+async fn one(tx: &mut Transaction<'static, Any>, id: Uuid) -> Result<Option<ApprovalRequest>, StoreError> {
+    let row = sqlx::query(ONE)
+        .bind(id.to_string())
+        .fetch_optional(&mut **tx)
+        .await?;
+    row.as_ref().map(request).transpose()
 }
 
 async fn insert_vote(
@@ -402,6 +443,11 @@ fn request(row: &AnyRow) -> Result<ApprovalRequest, StoreError> {
     Ok(ApprovalRequest {
         id: cells.parsed("id")?,
         user: cells.parsed("user_id")?,
+        person: PersonKey {
+            tenant: cells.parsed("tenant")?,
+            object: cells.parsed("object")?,
+        },
+        address: cells.maybe_text("address")?,
         email: cells.maybe_text("email")?,
         name: cells.maybe_text("name")?,
         app: cells.parsed("app")?,

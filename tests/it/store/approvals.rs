@@ -1,0 +1,73 @@
+//! Leave to enter: who may give it, and what it does to sessions.
+
+use uuid::Uuid;
+use vestibule::model::identity::PersonKey;
+use vestibule::model::ids::{AppId, IdpId, ObjectId, PolicyId, TenantId, UserId};
+use vestibule::store::{ApprovalRequest, ApprovalState, Store, User, Vote, Voted};
+
+use super::people::Person;
+use crate::support::database::on_both;
+
+const HOUR_MS: i64 = 3_600_000;
+
+fn request(user: &User, now_ms: i64) -> ApprovalRequest {
+    ApprovalRequest {
+        id: Uuid::new_v4(),
+        user: user.id,
+        person: user.person,
+        address: None,
+        email: None,
+        name: None,
+        app: AppId(Uuid::nil()),
+        policy: PolicyId(Uuid::nil()),
+        reason: "on call".to_owned(),
+        length_ms: HOUR_MS,
+        created_ms: now_ms,
+        state: ApprovalState::Waiting,
+        until_ms: None,
+    }
+}
+
+fn somebody() -> PersonKey {
+    PersonKey {
+        tenant: TenantId(Uuid::new_v4()),
+        object: ObjectId(Uuid::new_v4()),
+    }
+}
+
+fn yes(approver: UserId, person: PersonKey, email: &str) -> Vote {
+    Vote {
+        approver,
+        person,
+        email: email.to_owned(),
+        length_ms: Some(HOUR_MS),
+        word: None,
+    }
+}
+
+async fn say(store: &Store, request: Uuid, vote: &Vote) -> Voted {
+    store.vote(request, vote, &|yes| !yes.is_empty()).await.unwrap()
+}
+
+on_both! {
+    async fn whoever_asked_has_no_vote(database) {
+        let store = database.store().await;
+        let asker = Person::new();
+        let (_, user) = asker.sign_in(&store).await;
+        let elsewhere = Person { provider: IdpId(Uuid::new_v4()), ..asker };
+        let (_, by_another_provider) = elsewhere.sign_in(&store).await;
+        let request = request(&user, vestibule::clock::Clock::system().now_ms());
+        assert!(store.request_approval(&request).await.unwrap());
+        for own in [
+            yes(user.id, somebody(), "adam@example.com"),
+            yes(by_another_provider.id, asker.key, "adam@example.com"),
+            // The label of the user, which no sign-in vouches for.
+            yes(UserId(Uuid::new_v4()), somebody(), "zoe@example.com"),
+        ] {
+            assert_eq!(say(&store, request.id, &own).await, Voted::Closed, "{own:?}");
+        }
+        let another = yes(UserId(Uuid::new_v4()), somebody(), "adam@example.com");
+        let said = say(&store, request.id, &another).await;
+        assert!(matches!(said, Voted::Granted { .. }), "{said:?}");
+    }
+}
