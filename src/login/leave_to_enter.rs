@@ -126,8 +126,8 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
         user: session.user(),
         person: identity.person,
         address: identity.email.as_ref().map(|email| email.address.to_string()),
-        email: identity.email.as_ref().map(|email| email.address.to_string()),
-        name: identity.name.clone(),
+        email: identity.trusted_email().map(ToString::to_string),
+        name: Some(identity.label_for_others()),
         app: application.app.id,
         policy: about.policy,
         reason,
@@ -200,16 +200,13 @@ fn tell_approvers(
             || format!("{} minutes", request.length_ms / 60_000),
             |(_, words)| (*words).to_owned(),
         );
+    let who = identity.label_for_others();
     for to in approvers::of(&call.snapshot, policy) {
         call.login.mailer.send(Mail {
             to: to.to_string(),
-            subject: format!("{} asks to open {}", identity.label(), application.app.name),
+            subject: format!("{who} asks to open {}", application.app.name),
             paragraphs: vec![
-                format!(
-                    "{} asks to open {} for {length}.",
-                    identity.label(),
-                    application.app.name
-                ),
+                format!("{who} asks to open {} for {length}.", application.app.name),
                 format!("The reason given: {}", request.reason),
                 "Sign in to agree or decline.".to_owned(),
             ],

@@ -114,6 +114,21 @@ impl Identity {
             .unwrap_or("an account without a name")
     }
 
+    /// How the person is called to those who rely on it: the address, if it is verified; else the name, with a word that
+    /// no address stands behind it.
+    pub fn label_for_others(&self) -> String {
+        if let Some(address) = self.trusted_email() {
+            return address.to_string();
+        }
+        let name = self.name.as_deref().unwrap_or("an account without a name");
+        let doubt = match (self.guest, &self.email) {
+            (true, _) => "guest, address not verified",
+            (false, Some(_)) => "address not verified",
+            (false, None) => "no address",
+        };
+        format!("{name} ({doubt})")
+    }
+
     /// Takes over what a session knew of the same person before its provider was asked again: contexts satisfied count
     /// for the session's whole life, and what was found out or given since is not the provider's to take back.
     pub fn carry_over(&mut self, before: &Self) {

@@ -24,9 +24,9 @@ pub struct ApprovalRequest {
     pub person: PersonKey,
     /// The address that the person's last sign-in gave, verified or not. Not kept with the request.
     pub address: Option<String>,
-    /// The address that person signed in with; a label.
+    /// The address that person signed in with, if it is verified: where the answer is sent.
     pub email: Option<String>,
-    /// The name of the same; a label.
+    /// What approvers are told who asks; a label.
     pub name: Option<String>,
     /// The application.
     pub app: AppId,

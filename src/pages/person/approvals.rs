@@ -26,7 +26,7 @@ pub struct Approvals<'a> {
 /// One request.
 #[derive(Debug)]
 pub struct Asked {
-    /// Who asks, by address or name.
+    /// Who asks, by an address that is verified, or by name.
     pub who: String,
     /// The application's name.
     pub app: String,

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use mock_entra::User;
+use mock_entra::{Fault, IdTokenFault, User};
+use serde_json::json;
 
 use super::{FROM_OUR_PAGE, Form};
 use crate::support::database::{on_both, on_postgres};
@@ -278,6 +279,27 @@ async fn approvers_are_told_by_mail_and_so_is_who_asked() {
     let mut adam = approver(&world, ADAM).await;
     says(&world, &mut adam, "approve", "60").await;
     assert_eq!(sink.next().await.to, ALICE);
+
+    // A guest's address that nobody vouches for is neither shown as who asks nor written to.
+    const GUEST: &str = "ceo@partner.example";
+    let guest = User::guest(GUEST).name("Carol Guest");
+    world.entra.tenant(TENANT).add_user(guest);
+    let unsaid = IdTokenFault::extra(json!({ "xms_edov": "perhaps" }));
+    world.entra.fail_always(Fault::IdToken(unsaid));
+    asks(&world, &mut world.person(GUEST), "60").await;
+    world.entra.clear_faults();
+    let mail = sink.next().await;
+    let named = "Carol Guest (guest, address not verified)";
+    assert!(
+        mail.text.contains(named) && !mail.text.contains(GUEST),
+        "{}",
+        mail.text
+    );
+    let page = approvals(&world, &mut adam).await.text();
+    assert!(page.contains(named) && !page.contains(GUEST), "{page}");
+    says(&world, &mut adam, "approve", "60").await;
+    asks(&world, &mut world.person(MALLORY), "60").await;
+    assert_eq!(sink.next().await.to, ADAM, "nothing was sent to the guest");
 }
 
 /// The launcher counts what the page then shows.
