@@ -13,7 +13,7 @@ use super::failure::{Ended, Why};
 use super::form;
 use super::reason::{About, Asking, ask, policy_of, reason, sent};
 use crate::mail::Mail;
-use crate::model::identity::{Approval, Identity};
+use crate::model::identity::Identity;
 use crate::pages::person::{Before, LENGTHS, Waiting};
 use crate::session::table::LiveSession;
 use crate::snapshot::ProtectedApplication;
@@ -51,7 +51,8 @@ pub(super) async fn ask_or_wait(
     };
     Ok(match request.state {
         ApprovalState::Granted if request.until_ms.is_some_and(|until| until > now_ms) => {
-            take_up(call, session, &request).await?;
+            // It began after leave was given.
+            take_up(call, session).await?;
             see_other(&call.login_address(&about.landing, ""))
         }
         ApprovalState::Waiting if now_ms - request.created_ms < REQUEST_LIFE_MS => {
@@ -172,15 +173,11 @@ async fn newest(
         .await?)
 }
 
-/// Gives a session the leave that its person has: it began after leave was given.
-async fn take_up(call: &Call<'_>, session: &LiveSession, request: &ApprovalRequest) -> Result<(), Why> {
-    let approval = Approval {
-        app: request.app,
-        policy: request.policy,
-        until_ms: request.until_ms.unwrap_or_default(),
-    };
-    call.amend(session, &|identity| identity.approve(approval.clone()))
-        .await?;
+/// Gives a session the leave that its person has, as the store knows it at that moment.
+pub(super) async fn take_up(call: &Call<'_>, session: &LiveSession) -> Result<(), Why> {
+    let store = &call.login.store;
+    let amended = store.take_up_leave(session.user(), session.nonce()).await?;
+    call.take_over(amended);
     Ok(())
 }
 

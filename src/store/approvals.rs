@@ -174,6 +174,12 @@ const YES: &str = "SELECT approver, email, length_ms FROM approval_votes \
 const CLOSE: &str = "UPDATE approval_requests SET state = $1, until_ms = $2, decided_ms = $3 WHERE id = $4";
 const WITHDRAW: &str = "UPDATE approval_requests SET state = 'withdrawn', decided_ms = $1 \
      WHERE id = $2 AND state = 'granted'";
+/// What was given before for the same gives way, so that no leave holds beside what approvers see of it.
+const SUPERSEDE: &str = "UPDATE approval_requests SET state = 'withdrawn' \
+     WHERE user_id = $1 AND app = $2 AND policy = $3 AND state = 'granted'";
+/// Locks what a person was given: whoever takes it back waits, or was first and it is not among these any more.
+const LOCK_GRANTED: &str = "UPDATE approval_requests SET state = state \
+     WHERE user_id = $1 AND state = 'granted' AND until_ms > $2 RETURNING app, policy, until_ms";
 const FORGET_VOTES: &str = "DELETE FROM approval_votes WHERE request IN \
      (SELECT id FROM approval_requests WHERE created_ms < $1)";
 const FORGET: &str = "DELETE FROM approval_requests WHERE created_ms < $1";
@@ -334,6 +340,12 @@ impl Store {
         let shortest = yes.iter().map(|(_, length_ms)| *length_ms).min();
         let length = shortest.unwrap_or(0).min(request.length_ms);
         let until_ms = now_ms.saturating_add(length);
+        sqlx::query(SUPERSEDE)
+            .bind(request.user.to_string())
+            .bind(request.app.to_string())
+            .bind(request.policy.to_string())
+            .execute(&mut *tx)
+            .await?;
         close(&mut tx, id, ApprovalState::Granted, Some(until_ms), now_ms).await?;
         let approval = Approval {
             app: request.app,
@@ -348,6 +360,38 @@ impl Store {
         self.tell_amended(&mut tx, &sessions).await?;
         self.commit_changes(tx).await?;
         Ok(Voted::Granted { until_ms, sessions })
+    }
+
+    /// Gives a session the leave that its user has: it began after leave was given. Leave that is taken back meanwhile
+    /// does not come back by it. The session as it is now; none where it has ended, or where there is no leave.
+    pub async fn take_up_leave(
+        &self,
+        user: UserId,
+        session: &SessionNonce,
+    ) -> Result<Vec<(SessionNonce, Identity)>, StoreError> {
+        self.patiently(|| async {
+            let mut tx = self.begin_brief().await?;
+            let granted = sqlx::query(LOCK_GRANTED)
+                .bind(user.to_string())
+                .bind(self.now_ms())
+                .fetch_all(&mut *tx)
+                .await?;
+            let granted: Vec<Approval> = granted.iter().map(approval).collect::<Result<_, _>>()?;
+            if granted.is_empty() {
+                return Ok(Vec::new());
+            }
+            let amended = self
+                .amend_within(&mut tx, Amended::Session(session), &|identity| {
+                    if identity.user == user {
+                        identity.approvals.clone_from(&granted);
+                    }
+                })
+                .await?;
+            self.tell_amended(&mut tx, &amended).await?;
+            self.commit_changes(tx).await?;
+            Ok(amended)
+        })
+        .await
     }
 
     /// Takes leave back that was given. The person's sessions as they are now; `None` where there was none.
@@ -465,6 +509,15 @@ fn open_request(row: &AnyRow) -> Result<OpenRequest, StoreError> {
     Ok(OpenRequest {
         request: request(row)?,
         voted: voted > 0,
+    })
+}
+
+fn approval(row: &AnyRow) -> Result<Approval, StoreError> {
+    let cells = Cells::new(row, "approval_requests", "app");
+    Ok(Approval {
+        app: cells.parsed("app")?,
+        policy: cells.parsed("policy")?,
+        until_ms: cells.int("until_ms")?,
     })
 }
 

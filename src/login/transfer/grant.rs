@@ -9,6 +9,7 @@ use super::request::{LIFE_SECONDS, TransferRefused, TransferRequest};
 use crate::login::answer::Answer;
 use crate::login::call::{Call, label};
 use crate::login::failure::{Ended, Why};
+use crate::login::leave_to_enter::take_up;
 use crate::login::sign_in::{install, new_nonce};
 use crate::login::{mint, record};
 use crate::model::identity::Identity;
@@ -76,8 +77,10 @@ async fn branch(
         return Err(Why::SessionOver.into());
     }
     let identity = person.identity().identity.clone();
+    // Leave is read anew: what this gateway knows may have been taken back.
     let identity_of = |user: UserId| Identity {
         user,
+        approvals: Vec::new(),
         ..(*identity).clone()
     };
     let waits_at = login.transfers.waits_at(&request.key);
@@ -95,7 +98,9 @@ async fn branch(
         refresh_token_sealed: None,
         read_at: head.seq,
     };
-    install(call, asked, new).await
+    let session = install(call, asked, new).await?;
+    take_up(call, &session).await?;
+    Ok(session)
 }
 
 async fn put(

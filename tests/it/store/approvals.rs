@@ -70,4 +70,56 @@ on_both! {
         let said = say(&store, request.id, &another).await;
         assert!(matches!(said, Voted::Granted { .. }), "{said:?}");
     }
+
+    async fn leave_is_taken_up_by_later_sessions_until_it_is_taken_back(database) {
+        let store = database.store().await;
+        let asker = Person::new();
+        let (_, user) = asker.sign_in(&store).await;
+        let now_ms = vestibule::clock::Clock::system().now_ms();
+        let (first, second) = (request(&user, now_ms), request(&user, now_ms + 1));
+        let adam = yes(UserId(Uuid::new_v4()), somebody(), "adam@example.com");
+        for asked in [&first, &second] {
+            assert!(store.request_approval(asked).await.unwrap());
+            let said = say(&store, asked.id, &adam).await;
+            assert!(matches!(said, Voted::Granted { .. }), "{said:?}");
+        }
+        let (later, _) = asker.sign_in(&store).await;
+        let taken_up = store.take_up_leave(user.id, &later).await.unwrap();
+        assert_eq!(taken_up.len(), 1);
+        assert_eq!(taken_up[0].1.approvals.len(), 1);
+        // Nobody else's.
+        let (other, _) = Person::new().sign_in(&store).await;
+        let others = store.take_up_leave(user.id, &other).await.unwrap();
+        assert!(others.iter().all(|(_, identity)| identity.approvals.is_empty()), "{others:?}");
+
+        // What was given anew is one leave, and taking it back takes back all of it.
+        assert!(store.withdraw_approval(first.id).await.unwrap().is_none());
+        let (_, sessions) = store.withdraw_approval(second.id).await.unwrap().unwrap();
+        assert!(sessions.iter().all(|(_, identity)| identity.approvals.is_empty()), "{sessions:?}");
+        let (latest, _) = asker.sign_in(&store).await;
+        assert_eq!(store.take_up_leave(user.id, &latest).await.unwrap(), []);
+    }
+
+    async fn leave_taken_back_while_it_is_taken_up_is_gone(database) {
+        let store = database.store().await;
+        let asker = Person::new();
+        let (_, user) = asker.sign_in(&store).await;
+        let now_ms = vestibule::clock::Clock::system().now_ms();
+        for round in 0..20 {
+            let request = request(&user, now_ms + round);
+            let adam = yes(UserId(Uuid::new_v4()), somebody(), "adam@example.com");
+            assert!(store.request_approval(&request).await.unwrap());
+            say(&store, request.id, &adam).await;
+            let (session, _) = asker.sign_in(&store).await;
+            let (taken_up, withdrawn) = tokio::join!(
+                store.take_up_leave(user.id, &session),
+                store.withdraw_approval(request.id),
+            );
+            taken_up.unwrap();
+            assert!(withdrawn.unwrap().is_some());
+            for row in store.live_sessions_of(user.id).await.unwrap() {
+                assert_eq!(row.identity.approvals, [], "round {round}");
+            }
+        }
+    }
 }
