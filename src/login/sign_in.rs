@@ -147,6 +147,7 @@ pub(super) async fn install(
         expires_ms: new.expires_ms,
         last_use_ms: call.now_ms(),
         identity: (new.identity_of)(user.id),
+        identity_version: 1,
         epochs: Vec::new(),
     };
     match login.sessions.install(asked, found) {

@@ -7,10 +7,10 @@ use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
 use uuid::Uuid;
 
-use super::amend::Amended;
+use super::amend::{Amended, AmendedSession};
 use super::row::{Cells, maybe_storable, storable};
 use super::{Store, StoreError, bounded};
-use crate::model::identity::{Approval, Identity, PersonKey};
+use crate::model::identity::{Approval, PersonKey};
 use crate::model::ids::{AppId, PolicyId, SessionNonce, UserId};
 
 /// A person asks for leave to enter an application for some time.
@@ -125,8 +125,8 @@ pub enum Voted {
     Granted {
         /// When it ends, milliseconds since 1970.
         until_ms: i64,
-        /// The sessions, with their identities as they are now.
-        sessions: Vec<(SessionNonce, Identity)>,
+        /// The sessions as they are now.
+        sessions: Vec<AmendedSession>,
     },
     /// The request is refused.
     Refused,
@@ -368,7 +368,7 @@ impl Store {
         &self,
         user: UserId,
         session: &SessionNonce,
-    ) -> Result<Vec<(SessionNonce, Identity)>, StoreError> {
+    ) -> Result<Vec<AmendedSession>, StoreError> {
         self.patiently(|| async {
             let mut tx = self.begin_brief().await?;
             let granted = sqlx::query(LOCK_GRANTED)
@@ -398,7 +398,7 @@ impl Store {
     pub async fn withdraw_approval(
         &self,
         id: Uuid,
-    ) -> Result<Option<(ApprovalRequest, Vec<(SessionNonce, Identity)>)>, StoreError> {
+    ) -> Result<Option<(ApprovalRequest, Vec<AmendedSession>)>, StoreError> {
         self.patiently(|| async {
             let mut tx = self.begin_brief().await?;
             let withdrawn = sqlx::query(WITHDRAW)

@@ -44,7 +44,7 @@ use sqlx::{Any, AnyPool, Transaction};
 use crate::clock::Clock;
 use patience::bounded;
 
-pub use amend::Amended;
+pub use amend::{Amended, AmendedSession};
 pub use approvals::{ApprovalRequest, ApprovalState, OpenRequest, REQUEST_LIFE_MS, Vote, Voted};
 pub use audit::AuditRow;
 pub use changes::{Change, ChangeKind, Feed, Position};

@@ -353,7 +353,7 @@ async fn leave_taken_back_does_not_come_back_with_a_program() {
     Form::of(&page.text())
         .send(&mut adam, &page.url, &[("say", "withdraw")])
         .await;
-    sessions.replace_identity(&nonce, stale);
+    sessions.replace_identity(&nonce, stale, i64::MAX);
     assert_eq!(say_yes(&mut alice, &asked).await.status, 200);
     let kept = world.store().await.live_sessions_of(before.user()).await.unwrap();
     assert_eq!(kept.len(), 2);

@@ -86,16 +86,16 @@ on_both! {
         let (later, _) = asker.sign_in(&store).await;
         let taken_up = store.take_up_leave(user.id, &later).await.unwrap();
         assert_eq!(taken_up.len(), 1);
-        assert_eq!(taken_up[0].1.approvals.len(), 1);
+        assert_eq!(taken_up[0].identity.approvals.len(), 1);
         // Nobody else's.
         let (other, _) = Person::new().sign_in(&store).await;
         let others = store.take_up_leave(user.id, &other).await.unwrap();
-        assert!(others.iter().all(|(_, identity)| identity.approvals.is_empty()), "{others:?}");
+        assert!(others.iter().all(|session| session.identity.approvals.is_empty()), "{others:?}");
 
         // What was given anew is one leave, and taking it back takes back all of it.
         assert!(store.withdraw_approval(first.id).await.unwrap().is_none());
         let (_, sessions) = store.withdraw_approval(second.id).await.unwrap().unwrap();
-        assert!(sessions.iter().all(|(_, identity)| identity.approvals.is_empty()), "{sessions:?}");
+        assert!(sessions.iter().all(|session| session.identity.approvals.is_empty()), "{sessions:?}");
         let (latest, _) = asker.sign_in(&store).await;
         assert_eq!(store.take_up_leave(user.id, &latest).await.unwrap(), []);
     }
