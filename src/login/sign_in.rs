@@ -174,6 +174,7 @@ pub(super) fn identity(call: &Call<'_>, signing: &Signing<'_>, user: UserId) -> 
         contexts_asked: signed_in.contexts.is_some(),
         contexts: signed_in.contexts.unwrap_or_default(),
         claims: signed_in.claims,
+        claims_asked: signing.provider.entra.claims.clone(),
         provider_session: signed_in.provider_session,
         login_hint: signed_in.login_hint,
         address: call.visit.client,

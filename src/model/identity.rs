@@ -59,6 +59,10 @@ pub struct Identity {
     /// unknown.
     #[serde(default)]
     pub contexts_asked: bool,
+    /// The claims that the provider was configured to copy at that sign-in. Of one that was not asked for, its absence
+    /// from `claims` says nothing.
+    #[serde(default)]
+    pub claims_asked: Vec<String>,
     /// What external evaluations said of the person since.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evaluations: Vec<Evaluation>,

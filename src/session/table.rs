@@ -540,6 +540,7 @@ mod tests {
                 country: None,
                 at: jiff::Timestamp::from_millisecond(NOW).unwrap(),
                 contexts_asked: false,
+                claims_asked: Vec::new(),
                 evaluations: Vec::new(),
                 justifications: Vec::new(),
                 approvals: Vec::new(),
