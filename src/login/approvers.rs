@@ -72,7 +72,11 @@ pub(super) async fn waiting_for(call: &Call<'_>, session: &LiveSession) -> Resul
     if !policies.any(|policy| decides(&call.snapshot, policy, &approver.address)) {
         return Ok(0);
     }
-    let open = call.login.store.approval_requests_open_to(session.user()).await?;
+    let open = call
+        .login
+        .store
+        .approval_requests_open_to(approver.person)
+        .await?;
     let waiting = |open: &&OpenRequest| open.waits() && entitled(call, &open.request, &approver).is_some();
     Ok(open.iter().filter(waiting).count())
 }
@@ -137,8 +141,8 @@ async fn show(call: &Call<'_>) -> Result<Answer, Ended> {
     };
     let approver = Approver::of(&session);
     let open = match &approver {
-        Some(_) => {
-            let open = call.login.store.approval_requests_open_to(session.user());
+        Some(approver) => {
+            let open = call.login.store.approval_requests_open_to(approver.person);
             open.await.map_err(Why::from)?
         }
         None => Vec::new(),

@@ -160,7 +160,8 @@ const OPEN: &str = "SELECT asked.id, asked.user_id, asked.email, asked.name, ask
 const OPEN_TO: &str = "SELECT asked.id, asked.user_id, asked.email, asked.name, asked.app, asked.policy, asked.reason, \
      asked.length_ms, asked.created_ms, asked.state, asked.until_ms, \
      users.tenant, users.object, users.email AS address, \
-     (SELECT COUNT(*) FROM approval_votes WHERE request = asked.id AND approver = $3) AS voted \
+     (SELECT COUNT(*) FROM approval_votes JOIN users AS voters ON voters.id = approval_votes.approver \
+     WHERE request = asked.id AND voters.tenant = $3 AND voters.object = $4) AS voted \
      FROM approval_requests AS asked JOIN users ON users.id = asked.user_id \
      WHERE (asked.state = 'waiting' AND asked.created_ms > $1) \
      OR (asked.state = 'granted' AND asked.until_ms > $2) ORDER BY asked.created_ms DESC, asked.id LIMIT 1000";
@@ -169,6 +170,9 @@ const LOCK_WAITING: &str = "UPDATE approval_requests SET state = state \
      WHERE id = $1 AND state = 'waiting' AND created_ms > $2";
 const VOTE: &str = "INSERT INTO approval_votes (request, approver, email, length_ms, word, at_ms) \
      VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (request, approver) DO NOTHING";
+/// One person votes once, by whatever account.
+const VOTED: &str = "SELECT request FROM approval_votes JOIN users ON users.id = approval_votes.approver \
+     WHERE request = $1 AND tenant = $2 AND object = $3";
 const YES: &str = "SELECT approver, email, length_ms FROM approval_votes \
      WHERE request = $1 AND length_ms IS NOT NULL";
 const CLOSE: &str = "UPDATE approval_requests SET state = $1, until_ms = $2, decided_ms = $3 WHERE id = $4";
@@ -273,14 +277,18 @@ impl Store {
     }
 
     /// The same, each with whether an approver has said something to it.
-    pub async fn approval_requests_open_to(&self, approver: UserId) -> Result<Vec<OpenRequest>, StoreError> {
+    pub async fn approval_requests_open_to(
+        &self,
+        approver: PersonKey,
+    ) -> Result<Vec<OpenRequest>, StoreError> {
         let now_ms = self.now_ms();
         bounded(async {
             let mut connection = self.reader().await?;
             let rows = sqlx::query(OPEN_TO)
                 .bind(now_ms - REQUEST_LIFE_MS)
                 .bind(now_ms)
-                .bind(approver.to_string())
+                .bind(approver.tenant.to_string())
+                .bind(approver.object.to_string())
                 .fetch_all(&mut *connection)
                 .await?;
             rows.iter().map(open_request).collect()
@@ -447,12 +455,22 @@ async fn one(tx: &mut Transaction<'static, Any>, id: Uuid) -> Result<Option<Appr
     row.as_ref().map(request).transpose()
 }
 
+/// Whether the vote counts: the person has not voted yet.
 async fn insert_vote(
     tx: &mut Transaction<'static, Any>,
     id: Uuid,
     vote: &Vote,
     now_ms: i64,
 ) -> Result<bool, StoreError> {
+    let voted = sqlx::query(VOTED)
+        .bind(id.to_string())
+        .bind(vote.person.tenant.to_string())
+        .bind(vote.person.object.to_string())
+        .fetch_optional(&mut **tx)
+        .await?;
+    if voted.is_some() {
+        return Ok(false);
+    }
     let done = sqlx::query(VOTE)
         .bind(id.to_string())
         .bind(vote.approver.to_string())

@@ -71,6 +71,23 @@ on_both! {
         assert!(matches!(said, Voted::Granted { .. }), "{said:?}");
     }
 
+    async fn one_person_has_one_vote_by_whatever_account(database) {
+        let store = database.store().await;
+        let (_, user) = Person::new().sign_in(&store).await;
+        let request = request(&user, vestibule::clock::Clock::system().now_ms());
+        assert!(store.request_approval(&request).await.unwrap());
+        let approver = Person::new();
+        let elsewhere = Person { provider: IdpId(Uuid::new_v4()), ..approver };
+        let (_, one) = approver.sign_in(&store).await;
+        let (_, two) = elsewhere.sign_in(&store).await;
+        let say = async |vote: Vote| store.vote(request.id, &vote, &|yes| yes.len() > 1).await.unwrap();
+        assert_eq!(say(yes(one.id, approver.key, "adam@example.com")).await, Voted::Counted);
+        assert_eq!(say(yes(two.id, approver.key, "a.adam@example.com")).await, Voted::Closed);
+        let another = yes(UserId(Uuid::new_v4()), somebody(), "eve@example.com");
+        let said = say(another).await;
+        assert!(matches!(said, Voted::Granted { .. }), "{said:?}");
+    }
+
     async fn leave_is_taken_up_by_later_sessions_until_it_is_taken_back(database) {
         let store = database.store().await;
         let asker = Person::new();
