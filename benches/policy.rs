@@ -158,6 +158,7 @@ fn person(groups: u128) -> Identity {
         country: None,
         at: Timestamp::UNIX_EPOCH,
         contexts_asked: false,
+        claims_asked: Vec::new(),
         evaluations: Vec::new(),
         justifications: Vec::new(),
         approvals: Vec::new(),
@@ -231,7 +232,7 @@ fn nested(size: u128) -> Arc<Referents> {
         }
     };
     let groups = (0..size).map(around).collect();
-    Arc::new(Referents::new(groups, Vec::new(), []))
+    Arc::new(Referents::new(groups, Vec::new()))
 }
 
 /// A policy of the outermost of some nested groups.

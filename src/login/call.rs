@@ -28,7 +28,7 @@ use crate::session::table::LiveSession;
 use crate::session::token::{self, Demand, Kind};
 use crate::session::{binding, cookies, identify, service_jwt};
 use crate::snapshot::{ProtectedApplication, Snapshot};
-use crate::store::Amended;
+use crate::store::{Amended, AmendedSession};
 
 /// A request under the configuration that was in force when it came.
 pub(super) struct Call<'r> {
@@ -126,15 +126,21 @@ impl Call<'_> {
     ) -> Result<Option<Identity>, Why> {
         let whose = Amended::Session(session.nonce());
         let amended = self.login.store.amend_identities(whose, change).await?;
-        let identity = amended.first().map(|(_, identity)| identity.clone());
+        let identity = amended.first().map(|session| session.identity.clone());
         self.take_over(amended);
         Ok(identity)
     }
 
     /// Has the next requests of sessions decided by the identities that were written down for them.
-    pub(super) fn take_over(&self, amended: Vec<(SessionNonce, Identity)>) {
-        for (nonce, identity) in amended {
-            self.login.sessions.replace_identity(&nonce, identity);
+    pub(super) fn take_over(&self, amended: Vec<AmendedSession>) {
+        let sessions = &self.login.sessions;
+        for AmendedSession {
+            nonce,
+            identity,
+            version,
+        } in amended
+        {
+            sessions.replace_identity(&nonce, identity, version);
         }
     }
 

@@ -54,7 +54,7 @@ pub(super) async fn judge_anew(
         Some(row) if row.identity != *session.identity().identity => {
             call.login
                 .sessions
-                .replace_identity(session.nonce(), row.identity);
+                .replace_identity(session.nonce(), row.identity, row.identity_version);
             Ok(judge(call, application, session, Some(landing)))
         }
         _ => Ok(judged),

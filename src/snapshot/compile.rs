@@ -58,7 +58,7 @@ impl Snapshot {
         let mut faults = Vec::new();
         let keys = key_ring(inputs.keys, now_ms, &mut faults);
         let providers = providers(inputs, sealer, now_ms, &mut faults);
-        let referents = Arc::new(referents(inputs, &providers, &mut faults));
+        let referents = Arc::new(referents(inputs, &mut faults));
         let mut shared = Shared {
             policies: HashMap::new(),
             referents: Arc::clone(&referents),
@@ -233,21 +233,14 @@ fn credential_headers(applications: &[Arc<ProtectedApplication>]) -> Vec<HeaderN
 
 /// What the policies of all applications refer to. A group or list that cannot be read is not there: whoever refers to
 /// it lets nobody pass.
-fn referents(
-    inputs: &Inputs<'_>,
-    providers: &HashMap<IdpId, Arc<IdentityProvider>>,
-    faults: &mut Vec<ObjectFault>,
-) -> Referents {
+fn referents(inputs: &Inputs<'_>, faults: &mut Vec<ObjectFault>) -> Referents {
     let groups = readable(inputs, Kind::Group, faults, |id, body| {
         read::group(GroupId(id), body)
     });
     let lists = readable(inputs, Kind::List, faults, |id, body| {
         read::list(ListId(id), body)
     });
-    let copied = providers
-        .iter()
-        .map(|(id, provider)| (*id, provider.entra.claims.clone()));
-    Referents::new(groups, lists, copied)
+    Referents::new(groups, lists)
 }
 
 /// The objects of a kind that can be read.

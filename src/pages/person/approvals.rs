@@ -26,7 +26,7 @@ pub struct Approvals<'a> {
 /// One request.
 #[derive(Debug)]
 pub struct Asked {
-    /// Who asks, by address or name.
+    /// Who asks, by an address that is verified, or by name.
     pub who: String,
     /// The application's name.
     pub app: String,
@@ -82,6 +82,10 @@ impl Page for Approvals<'_> {
 
     fn message(&self) -> String {
         words::APPROVALS_TITLE.to_owned()
+    }
+
+    fn sends(&self) -> bool {
+        true
     }
 
     fn html(&self, frame: &Frame<'_>) -> askama::Result<String> {

@@ -116,6 +116,10 @@ impl Page for Ask<'_> {
         self.title().plain()
     }
 
+    fn sends(&self) -> bool {
+        true
+    }
+
     fn html(&self, frame: &Frame<'_>) -> askama::Result<String> {
         let view = View {
             shell: Shell::new(frame),
