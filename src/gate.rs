@@ -16,7 +16,7 @@ mod renew;
 mod verify;
 mod watch;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -297,7 +297,8 @@ impl Gate {
                 certificate_until_ms: Cell::new(watch::end_of(&admitted.facts.certificate)),
                 permit_until_ms: Cell::new(admitted.permit.until_ms().unwrap_or(i64::MAX)),
                 handshake: arrival.handshake,
-                machine: admitted.machine,
+                machine: RefCell::new(admitted.machine),
+                nature: Cell::new(admitted.permit.nature()),
                 facts: admitted.facts,
             },
             connection: arrival.kill,

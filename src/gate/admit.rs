@@ -54,7 +54,7 @@ pub(super) struct Admitted {
     pub(super) identity_version: u64,
     /// The facts that were decided by.
     pub(super) facts: RequestFacts,
-    /// The service token that it was let in by.
+    /// The service token that policies were told of, whoever is let in: a stream depends on it.
     pub(super) machine: Option<Watched>,
     /// A token that a machine may show in place of its secret ([`super::machine::hand_out`]).
     pub(super) machine_cookie: Option<HeaderValue>,
@@ -197,7 +197,7 @@ impl Gate {
             identity,
             identity_version,
             facts,
-            machine: None,
+            machine: Watched::new(&machine),
             machine_cookie: None,
             set_cookie,
             fresh_token,

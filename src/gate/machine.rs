@@ -94,8 +94,6 @@ struct Passage {
     identity: Identity,
     /// A cookie that may be shown in place of the secret.
     cookie: Option<HeaderValue>,
-    /// The service token, for as long as the exchange lasts.
-    watched: Option<Watched>,
 }
 
 /// JWTs for machines that one core remembers.
@@ -180,7 +178,7 @@ impl Gate {
             identity: passage.identity,
             identity_version: 0,
             facts,
-            machine: passage.watched,
+            machine: Watched::new(&machine),
             machine_cookie: passage.cookie,
             set_cookie: None,
             fresh_token: None,
@@ -251,12 +249,10 @@ impl Gate {
         if let Some(proven) = machine.proven() {
             self.shared.machines.uses.used(proven.id(), facts.now_ms);
         }
-        let watched = Watched::new(machine);
         if let Machine::Jwt(bearer) = machine {
             return Ok(Passage {
                 identity: told(bearer.jwt.assertion.clone()),
                 cookie: None,
-                watched,
             });
         }
         let duration = permit
@@ -291,7 +287,6 @@ impl Gate {
             cookie: hands_out
                 .then(|| self.cookie(snapshot, target, &minted))
                 .flatten(),
-            watched,
         })
     }
 
@@ -344,13 +339,19 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    fn new(machine: &Machine) -> Option<Self> {
+    /// That of a machine; `None` where it shows none that is good.
+    pub(super) fn new(machine: &Machine) -> Option<Self> {
         let proven = RefCell::new(machine.proven()?.clone());
         let jwt = match machine {
             Machine::Jwt(bearer) => Some(bearer.clone()),
             _ => None,
         };
         Some(Self { proven, jwt })
+    }
+
+    /// The token.
+    pub(super) fn token(&self) -> ServiceTokenId {
+        self.proven.borrow().id()
     }
 
     /// Whether its time is over, as far as was known when it was last held against a snapshot.
@@ -366,6 +367,7 @@ impl Watched {
     pub(super) fn stands(&self, snapshot: &Snapshot, now_ms: i64) -> bool {
         let again = match &self.jwt {
             Some(_) if snapshot.organization.service_tokens.strict => None,
+            Some(bearer) if bearer.jwt.revoked() => None,
             Some(bearer) => bearer.jwt.verified.proven(snapshot, now_ms),
             None => self.proven.borrow().again(&snapshot.service_tokens, now_ms),
         };
