@@ -218,6 +218,23 @@ async fn a_token_that_has_ended_is_renewed_in_silence() {
     assert_ne!(out(&second), first);
 }
 
+/// Programs are answered 401 there, and the way to the login is only told to who takes a page.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_application_that_answers_programs_401_is_opened_in_silence_too() {
+    let world = World::builder().wiki("unauthenticated_401 = true").start().await;
+    let terminal = Terminal::new();
+    let wiki = address(&world, "wiki", "/");
+    terminal.sign_in(&world, &address(&world, "other", "/")).await;
+    let token = terminal.run(&["token", "--app", &wiki]).await;
+    assert_eq!(token.status.code(), Some(0), "{}", err(&token));
+    assert_eq!(unverified(&out(&token))["aud"][0], aud(&world, "Wiki"));
+    let opened = terminal.run(&["curl", &wiki, "-s"]).await;
+    assert!(out(&opened).contains(MARK), "{}", out(&opened));
+    // And the sign-in may begin there.
+    let terminal = Terminal::new();
+    terminal.sign_in(&world, &wiki).await;
+}
+
 /// What a command is told on its command line, everybody on the machine can read.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_token_is_not_in_the_arguments_of_curl() {
