@@ -127,6 +127,19 @@ async fn a_certificate_opens_through_the_whole_login_and_on_each_request() {
 }
 
 #[tokio::test]
+async fn every_host_of_an_application_gets_its_cookie_by_a_certificate() {
+    let laptops = Authority::new("Laptops");
+    let world = World::builder()
+        .tls()
+        .wiki("destinations = [\"wiki.test\", \"www.test\"]")
+        .more(&laptops.at(&["wiki.test", "www.test"]));
+    let world = by(world, json!({"require": [{"certificate": {}}]})).await;
+    let mut alice = with(&world, &laptops, "laptop-1");
+    assert_eq!(alice.open("wiki.test", "/").await.status(), 200);
+    assert!(alice.cookie("www.test", "CF_Authorization").is_some());
+}
+
+#[tokio::test]
 async fn a_common_name_opens_to_its_bearer() {
     let laptops = Authority::new("Laptops");
     let rules = json!({"include": [{"common_name": {"common_name": "laptop-1"}}]});
