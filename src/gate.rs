@@ -4,6 +4,7 @@
 //! core that took the connection; what needs the store or Microsoft crosses to the [control plane](control).
 
 mod admit;
+mod caching;
 pub mod certificate;
 pub mod control;
 mod cors;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{ORIGIN, SET_COOKIE};
+use http::header::ORIGIN;
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
@@ -313,7 +314,7 @@ impl Gate {
                     machine::hand_out(response.headers_mut(), token);
                 }
                 if let Some(cookie) = admitted.set_cookie {
-                    response.headers_mut().append(SET_COOKIE, cookie);
+                    renew::hand_out(response.headers_mut(), cookie);
                 }
                 Ok(response)
             }

@@ -5,12 +5,13 @@ use std::cell::RefCell;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::CACHE_CONTROL;
+use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue, Response};
 use quick_cache::unsync::Cache;
 
 use super::Gate;
 use super::admit::Admitted;
+use super::caching;
 use super::refuse::{self, AskedOf};
 use crate::clock::Clock;
 use crate::model::certificate::ClientCertificate;
@@ -382,29 +383,14 @@ impl Watched {
 /// Puts a machine's JWT into an answer, unless a cache that others share may keep that: what is not said to be for one
 /// client alone is made so, and what is said to be for all goes without.
 pub(super) fn hand_out(headers: &mut HeaderMap, cookie: HeaderValue) {
-    let mut directives = String::new();
-    for line in headers.get_all(CACHE_CONTROL) {
-        directives.push_str(&String::from_utf8_lossy(line.as_bytes()).to_ascii_lowercase());
-        directives.push(',');
+    if caching::keep_to_one_client(headers) {
+        headers.append(SET_COOKIE, cookie);
     }
-    let says = |word: &str| {
-        let names = directives
-            .split(',')
-            .map(|directive| directive.split('=').next().unwrap_or_default());
-        names.map(str::trim).any(|name| name == word)
-    };
-    if says("public") || says("s-maxage") {
-        return;
-    }
-    if !says("private") && !says("no-store") {
-        headers.append(CACHE_CONTROL, HeaderValue::from_static("private"));
-    }
-    headers.append(http::header::SET_COOKIE, cookie);
 }
 
 #[cfg(test)]
 mod tests {
-    use http::header::SET_COOKIE;
+    use http::header::CACHE_CONTROL;
 
     use super::*;
 
@@ -430,5 +416,34 @@ mod tests {
         assert_eq!(handed_out(&["max-age=60, Private"]).1.len(), 1);
         assert!(!handed_out(&["max-age=60", "Public"]).0);
         assert!(!handed_out(&["s-maxage = 60"]).0);
+        // What is private in part is not, and what stands in quotes is no directive.
+        for part in [
+            "private=\"set-cookie\"",
+            "no-cache=\"x, private, no-store\"",
+            "max-age=\"1, private\"",
+        ] {
+            assert_eq!(handed_out(&[part]).1, [part, "private"], "{part}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_to_one_kind_of_cache_counts_too() {
+        let handed_out = |name: &'static str, value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
+            headers.insert(name, HeaderValue::from_static(value));
+            hand_out(&mut headers, HeaderValue::from_static("CF_Authorization=x"));
+            headers.contains_key(SET_COOKIE)
+        };
+        for name in [
+            "cdn-cache-control",
+            "surrogate-control",
+            "cloudflare-cdn-cache-control",
+        ] {
+            assert!(!handed_out(name, "max-age=60"), "{name}");
+            assert!(!handed_out(name, "public"), "{name}");
+            assert!(handed_out(name, "no-store"), "{name}");
+            assert!(handed_out(name, "max-age=60, private"), "{name}");
+        }
     }
 }
