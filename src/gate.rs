@@ -285,7 +285,7 @@ impl Gate {
         let exchange = Exchange {
             path: target.forward().clone(),
             upstream,
-            client: arrival.client(&self.shared, request_id),
+            client: arrival.client(&self.shared, &snapshot, request_id),
             identity: admitted.identity,
             watch: Inputs {
                 published: Arc::clone(&self.shared.published),
