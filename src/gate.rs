@@ -112,7 +112,7 @@ pub struct Arrival {
 pub struct Gate {
     shared: Shared,
     identifier: Identifier,
-    jwts: ServiceJwts,
+    jwts: Rc<ServiceJwts>,
     passages: Passages,
     core: Rc<Core<Inputs>>,
     ids: RequestIds,
@@ -126,9 +126,11 @@ pub struct NoAnswer;
 impl Gate {
     /// The gate of this core. Must be called on the core, within its `LocalSet`.
     pub fn new(shared: Shared) -> Self {
+        let jwts = Rc::new(ServiceJwts::new(shared.sessions.clone()));
+        let (sessions, failures) = (shared.sessions.clone(), Arc::clone(&shared.failures));
         Self {
-            identifier: Identifier::new(shared.sessions.clone(), Arc::clone(&shared.failures)),
-            jwts: ServiceJwts::new(shared.sessions.clone()),
+            identifier: Identifier::new(sessions, failures, Rc::clone(&jwts)),
+            jwts,
             passages: Passages::default(),
             core: Core::start(
                 shared.clock.clone(),

@@ -69,15 +69,17 @@ struct Asking {
     machine: Machine,
     credential: Option<Rc<Credential>>,
     facts: RequestFacts,
+    /// What is decided of it, where that was found out on the way.
+    verdict: Option<Verdict>,
 }
 
 impl Asking {
-    /// It passes whoever asks.
-    fn nobody(facts: RequestFacts) -> Self {
+    fn new(machine: Machine, facts: RequestFacts) -> Self {
         Self {
-            machine: Machine::Nobody,
+            machine,
             credential: None,
             facts,
+            verdict: None,
         }
     }
 }
@@ -120,24 +122,28 @@ impl Gate {
 
         // Identify: who is asking, unless it passes whoever asks.
         let preflight = is_preflight(method, headers);
-        let policies = application.policies_for(target, preflight);
+        let opening = application.opening(target, preflight);
         let Asking {
             machine,
             credential,
             facts,
-        } = if application.is_open(target, preflight) {
-            Asking::nobody(facts.clone())
-        } else {
-            self.who_asks(&asked, snapshot, &application, arrival, &facts)
-                .await?
+            verdict,
+        } = match opening {
+            Some(_) => Asking::new(Machine::Nobody, facts.clone()),
+            None => {
+                self.who_asks(&asked, snapshot, &application, arrival, &facts)
+                    .await?
+            }
         };
 
         // Decide: by the policies, whatever the identity.
         let memo = credential
             .as_ref()
             .map(|credential| credential.memo(snapshot, &application));
-        let outcomes = memo.as_ref().and_then(|memo| memo.outcomes.as_ref());
-        let verdict = policies.decide(outcomes, &facts);
+        let verdict = verdict.unwrap_or_else(|| {
+            let outcomes = memo.as_ref().and_then(|memo| memo.outcomes.as_ref());
+            opening.unwrap_or(&application.policies).decide(outcomes, &facts)
+        });
         self.count(&application, &verdict, began);
         let permit = match verdict {
             Verdict::Permit(permit) => permit,
@@ -219,18 +225,17 @@ impl Gate {
             service_token: machine.token(),
             ..arrived.clone()
         };
-        let mut asking = Asking {
-            machine,
-            credential: None,
-            facts,
-        };
-        match alone(&asking.machine, snapshot, application, &asking.facts) {
-            Alone::Enters => return Ok(asking),
+        let mut asking = Asking::new(machine, facts);
+        let by_itself = match alone(&asking.machine, snapshot, application, &asking.facts) {
+            Alone::Enters(permit) => {
+                asking.verdict = Some(Verdict::Permit(permit));
+                return Ok(asking);
+            }
             Alone::TooMany => return Err(asked.unidentified(Unidentified::TooManyFailures)),
             Alone::Bad => return Err(asked.bad_service_token()),
             Alone::NotAuthorized(refusal) => return Err(asked.refused(&refusal, None)),
-            Alone::Asks => {}
-        }
+            Alone::Asks(verdict) => verdict,
+        };
         let identified = self
             .identify(snapshot, application, headers, arrival.address)
             .await;
@@ -245,19 +250,18 @@ impl Gate {
             asking.machine = self.bearer(snapshot, application, headers, now_ms);
             asking.facts.service_token = asking.machine.token();
         }
-        asking.credential = match identified {
-            Ok(credential) => credential,
-            // Where it does not matter who signed in, neither does it that this cannot be told.
-            Err(_)
-                if matches!(
-                    application.policies.decide(None, &asking.facts),
-                    Verdict::Permit(_)
-                ) =>
-            {
-                None
+        match identified {
+            Ok(Some(credential)) => asking.credential = Some(credential),
+            Ok(None) => asking.verdict = by_itself,
+            Err(unidentified) => {
+                let verdict = by_itself.unwrap_or_else(|| application.policies.decide(None, &asking.facts));
+                // Where it does not matter who signed in, neither does it that this cannot be told.
+                if !matches!(verdict, Verdict::Permit(_)) {
+                    return Err(asked.unidentified(unidentified));
+                }
+                asking.verdict = Some(verdict);
             }
-            Err(unidentified) => return Err(asked.unidentified(unidentified)),
-        };
+        }
         Ok(asking)
     }
 

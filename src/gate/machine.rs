@@ -115,15 +115,15 @@ impl Default for Passages {
 /// What becomes of a request by the machine it shows, without anybody who signed in.
 pub(super) enum Alone {
     /// It is let in.
-    Enters,
+    Enters(Permit),
     /// There were too many bad credentials.
     TooMany,
     /// The credentials are bad, and nobody else is asked: strict mode.
     Bad,
     /// The credentials are good, no policy lets them in, and nobody else is asked: strict mode.
     NotAuthorized(Refusal),
-    /// It depends on who signed in.
-    Asks,
+    /// It depends on who signed in. This is decided where nobody has; nothing yet where no service token is shown.
+    Asks(Option<Verdict>),
 }
 
 /// In strict mode whoever shows a service token is judged by it alone; else a bad one is as none, and so is a good one
@@ -135,20 +135,20 @@ pub(super) fn alone(
     facts: &RequestFacts,
 ) -> Alone {
     if matches!(machine, Machine::Nobody) {
-        return Alone::Asks;
+        return Alone::Asks(None);
     }
     let strict = snapshot.organization.service_tokens.strict;
     match (machine, application.policies.decide(None, facts)) {
         // Where everybody may pass it does not matter who asks.
-        (_, Verdict::Permit(permit)) if permit.nature() == Nature::Bypass => Alone::Enters,
+        (_, Verdict::Permit(permit)) if permit.nature() == Nature::Bypass => Alone::Enters(permit),
         (Machine::Bad { too_many: true }, _) => Alone::TooMany,
         (Machine::Bad { .. }, _) if strict => Alone::Bad,
-        (_, Verdict::Permit(_)) => Alone::Enters,
+        (_, Verdict::Permit(permit)) => Alone::Enters(permit),
         (_, Verdict::Refuse(refusal)) if strict => Alone::NotAuthorized(refusal),
         (_, Verdict::SignIn | Verdict::StepUp(_)) if strict => {
             Alone::NotAuthorized(Refusal::no_policy_matched())
         }
-        _ => Alone::Asks,
+        (_, verdict) => Alone::Asks(Some(verdict)),
     }
 }
 
