@@ -89,10 +89,13 @@ impl Inputs {
     }
 
     fn standing(&self, now_ms: i64) -> Result<(), CutCause> {
+        // What is open to everybody depends on nothing that the store could have changed. A machine may come without a
+        // token, and is let in by a policy all the same.
+        let relies_on_store = self.credential.is_some() || self.nature.get() != Nature::Bypass;
+        if relies_on_store && self.grace.is_over(now_ms) {
+            return Err(STORE_GONE);
+        }
         if let Some(credential) = &self.credential {
-            if self.grace.is_over(now_ms) {
-                return Err(STORE_GONE);
-            }
             if let Some(cause) = credential.session.over(now_ms) {
                 return Err(CutCause(cause.word()));
             }
@@ -102,12 +105,6 @@ impl Inputs {
             if credential.expired(now_ms) {
                 return Err(TOKEN_EXPIRED);
             }
-        }
-        if self.nature.get() == Nature::Service
-            && self.machine.borrow().is_some()
-            && self.grace.is_over(now_ms)
-        {
-            return Err(STORE_GONE);
         }
         let token_over = self
             .machine
