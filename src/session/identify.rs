@@ -30,7 +30,7 @@ pub const TOKEN_HEADER: &str = "cf-access-token";
 const CACHE_CAPACITY: usize = 16_384;
 
 /// How long past its end a token may still be renewed from a live session: as long as any session lasts.
-const RENEWED_UNTIL_SECONDS: i64 = 31 * 86_400;
+pub const RENEWED_UNTIL_SECONDS: i64 = 31 * 86_400;
 
 /// What the credentials of a request amount to.
 #[derive(Debug)]
