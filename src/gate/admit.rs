@@ -136,6 +136,8 @@ impl Gate {
             }
         };
 
+        let asked = asked.knowing(&facts);
+
         // Decide: by the policies, whatever the identity.
         let memo = credential
             .as_ref()
@@ -155,7 +157,7 @@ impl Gate {
         };
         if permit.nature() == Nature::Service {
             let door = (snapshot, &application, target);
-            return self.admit_machine(&asked, door, permit, machine, facts).await;
+            return self.admit_machine(&asked, door, permit, machine, &facts).await;
         }
         let credential = credential.filter(|_| permit.nature() == Nature::Identity);
         let now_ms = self.shared.clock.now_ms();
@@ -233,7 +235,9 @@ impl Gate {
             }
             Alone::TooMany => return Err(asked.unidentified(Unidentified::TooManyFailures)),
             Alone::Bad => return Err(asked.bad_service_token()),
-            Alone::NotAuthorized(refusal) => return Err(asked.refused(&refusal, None)),
+            Alone::NotAuthorized(refusal) => {
+                return Err(asked.knowing(&asking.facts).refused(&refusal, None));
+            }
             Alone::Asks(verdict) => verdict,
         };
         let identified = self

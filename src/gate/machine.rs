@@ -160,7 +160,7 @@ impl Gate {
         (snapshot, application, target): (&Snapshot, &Arc<ProtectedApplication>, &Target),
         permit: Permit,
         machine: Machine,
-        facts: RequestFacts,
+        facts: &RequestFacts,
     ) -> Result<Admitted, Response<Body>> {
         if self.shared.grace.is_over(facts.now_ms) {
             return Err(asked.store_gone());
@@ -169,7 +169,7 @@ impl Gate {
             return Err(asked.foreign_origin(&origin));
         }
         let passage = self
-            .passage(snapshot, application, target, (&permit, &facts, &machine))
+            .passage(snapshot, application, target, (&permit, facts, &machine))
             .await
             .map_err(|CannotMint| asked.busy())?;
         Ok(Admitted {
@@ -178,7 +178,7 @@ impl Gate {
             credential: None,
             identity: passage.identity,
             identity_version: 0,
-            facts,
+            facts: facts.clone(),
             machine: Watched::new(&machine),
             machine_cookie: passage.cookie,
             set_cookie: None,

@@ -153,6 +153,11 @@ pub(super) struct AskedOf<'r> {
 }
 
 impl AskedOf<'_> {
+    /// The same, now that more is known of the request.
+    pub(super) fn knowing<'a>(&'a self, facts: &'a RequestFacts) -> AskedOf<'a> {
+        AskedOf { facts, ..*self }
+    }
+
     /// Its header fields.
     pub(super) fn headers(&self) -> &HeaderMap {
         self.asked.headers
