@@ -150,6 +150,24 @@ impl Call<'_> {
         &self,
         counts: impl Fn(&ProtectedApplication) -> bool,
     ) -> Result<Option<Shown>, Why> {
+        self.shown(counts, 0).await
+    }
+
+    /// As [`Call::application_session`], for who signs out: a token past its end counts too. Whoever else holds it could
+    /// have it renewed for as long as the session lives.
+    pub(super) async fn renewable_session(
+        &self,
+        counts: impl Fn(&ProtectedApplication) -> bool,
+    ) -> Result<Option<Shown>, Why> {
+        self.shown(counts, identify::RENEWED_UNTIL_SECONDS).await
+    }
+
+    /// `late` is how far past its end a token may be, in seconds.
+    async fn shown(
+        &self,
+        counts: impl Fn(&ProtectedApplication) -> bool,
+        late: i64,
+    ) -> Result<Option<Shown>, Why> {
         let header = self
             .parts
             .headers
@@ -159,7 +177,7 @@ impl Call<'_> {
         let header = header.filter_map(|value| value.to_str().ok());
         let mut found: Option<(SessionNonce, Arc<ProtectedApplication>)> = None;
         for token in cookies::values(&self.parts.headers, cookies::AUTHORIZATION).chain(header) {
-            let Some(shown) = self.application_token(token, &counts) else {
+            let Some(shown) = self.application_token(token, &counts, late) else {
                 continue;
             };
             match &found {
@@ -205,6 +223,7 @@ impl Call<'_> {
         &self,
         token: &str,
         counts: impl Fn(&ProtectedApplication) -> bool,
+        late: i64,
     ) -> Option<(SessionNonce, Arc<ProtectedApplication>)> {
         // Read before the signature is checked, only to know which application to ask.
         let aud = claimed_audience(token)?;
@@ -218,7 +237,7 @@ impl Call<'_> {
             issuer: self.auth().origin(),
             now: self.login.clock.now_seconds(),
         };
-        let verified = token::verify(token, &*self.snapshot.keys, demand).ok()?;
+        let verified = token::verify_late(token, &*self.snapshot.keys, demand, late).ok()?;
         // On the auth host it is the application that asks, which is not given the browser's binding cookie.
         let binds = application.app.enable_binding_cookie && self.visit.place == Place::ApplicationHost;
         let bound = || {

@@ -193,6 +193,11 @@ impl ServiceJwts {
         }
     }
 
+    /// Whether a text with this digest has been seen to be the JWT of a machine: then it is no person's token.
+    pub fn knows(&self, digest: &Sha256) -> bool {
+        self.cache.borrow().get(digest).is_some()
+    }
+
     /// The machine whose JWT for this audience the request shows. JWTs of two service tokens are none.
     pub fn bearer(
         &self,

@@ -221,14 +221,14 @@ fn service_token(document: &Document, sealer: &Sealer, now_ms: i64) -> Result<Se
         .map_err(|problems| sentence(&problems))
 }
 
-fn credential_headers(applications: &[Arc<ProtectedApplication>]) -> Vec<HeaderName> {
+fn credential_headers(applications: &[Arc<ProtectedApplication>]) -> Arc<[HeaderName]> {
     let written = applications
         .iter()
         .filter_map(|application| application.app.read_service_tokens_from_header.as_ref());
     let mut names: Vec<HeaderName> = written.filter_map(|name| name.as_str().parse().ok()).collect();
     names.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
     names.dedup();
-    names
+    names.into()
 }
 
 /// What the policies of all applications refer to. A group or list that cannot be read is not there: whoever refers to
