@@ -6,6 +6,7 @@
 
 mod applied;
 mod explain;
+mod objects;
 mod organization;
 mod plan;
 mod reconcile;
@@ -27,6 +28,7 @@ use crate::snapshot::read::Problem;
 use crate::store::{Kind, Store, StoreError};
 
 pub use explain::{Explained, Known, Question, explained};
+pub use objects::{Draft, Written};
 pub use organization::{organization, stored_account};
 pub use reconcile::{Outcome, Reconciled, Superseded};
 pub use service_tokens::{Issued, NewServiceToken, ServiceTokenChanges};
@@ -93,6 +95,14 @@ pub enum ManageError {
         /// What it is.
         kind: Kind,
         /// Its name.
+        name: String,
+    },
+    /// There is one already.
+    #[error("there is a {} like \"{name}\" already", .kind.as_str())]
+    Exists {
+        /// What it is.
+        kind: Kind,
+        /// The name of the new one.
         name: String,
     },
     /// Other objects refer to it.

@@ -112,8 +112,8 @@ impl Manage {
             Kind::CustomPage => read::custom_page(CustomPageId(document.id), &document.body)
                 .err()
                 .unwrap_or_default(),
-            // Nobody can declare these yet.
-            Kind::Organization => Vec::new(),
+            // A tag is its name, which whoever makes it has read.
+            Kind::Organization | Kind::Tag => Vec::new(),
         }
     }
 

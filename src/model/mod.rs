@@ -22,6 +22,7 @@ pub mod idp;
 pub mod ids;
 pub mod list;
 pub mod organization;
+pub mod permission;
 pub mod policy;
 pub mod public_path;
 pub mod refusals;

@@ -13,6 +13,7 @@
 //! it after all else, so that it holds up others for a moment only; a login takes none.
 
 mod amend;
+mod api_tokens;
 mod approvals;
 mod audit;
 mod changes;
@@ -49,7 +50,7 @@ pub use amend::{Amended, AmendedSession};
 pub use approvals::{ApprovalRequest, ApprovalState, OpenRequest, REQUEST_LIFE_MS};
 pub use audit::AuditRow;
 pub use changes::{Change, ChangeKind, Feed, Position};
-pub use documents::{Document, Kind};
+pub use documents::{Document, DocumentFilter, Kind};
 pub use endings::Ending;
 pub use epochs::TokensOf;
 pub use error::StoreError;
