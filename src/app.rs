@@ -3,6 +3,7 @@
 //! The runtime that [`start`] is called on becomes the *control plane*: logins, the store, Microsoft. The *data plane*
 //! is one thread a core, started last, when everything that requests need is in memory.
 
+mod control;
 mod housekeeping;
 mod internal;
 mod reload;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 
+use crate::api::Api;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::geo::GeoConfig;
@@ -34,7 +36,7 @@ use crate::geo::Geo;
 use crate::listener::tls::Certificates;
 use crate::listener::{self, Cores, Gatekeeper, Sockets};
 use crate::login::renew::Renewal;
-use crate::login::{self, Login, Metadata, Transfers};
+use crate::login::{Login, Metadata, Transfers};
 use crate::mail::Mailer;
 use crate::manage::{self, Manage, Outcome};
 use crate::model::duration::GoDuration;
@@ -129,7 +131,14 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
         &clock,
         &shutdown,
     );
-    let (renewal, control) = control_plane(login, &shutdown);
+    let api = Api::new(
+        Arc::clone(&memory.published),
+        foundation.store.clone(),
+        foundation.manage.clone(),
+        memory.revoker.clone(),
+        clock.clone(),
+    );
+    let (renewal, control) = control_plane(login, api, &shutdown);
     let Foundation {
         store,
         sealer,
@@ -365,9 +374,12 @@ fn login_chain(
 }
 
 /// What answers on the control plane, started.
-fn control_plane(login: Login, shutdown: &Shutdown) -> (Renewal, ControlPlane) {
+fn control_plane(login: Login, api: Api, shutdown: &Shutdown) -> (Renewal, ControlPlane) {
     let renewal = Renewal::start(login.clone(), shutdown);
-    (renewal, ControlPlane::start(login::router(login), shutdown))
+    (
+        renewal,
+        ControlPlane::start(control::router(login, api), shutdown),
+    )
 }
 
 /// Makes the objects of the store as the file declares them.

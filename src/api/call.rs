@@ -69,6 +69,13 @@ impl Call<'_> {
             .map_err(|error| ApiError::invalid(format!("the body is not JSON: {error}")))
     }
 
+    /// Waits until whatever is written by now is in force at this gateway.
+    pub(super) async fn latest_in_force(&self) -> Result<(), ApiError> {
+        let position = self.api.store.head().await?;
+        self.in_force(&position).await;
+        Ok(())
+    }
+
     /// Waits until a change is in force at this gateway, so that whoever was told of it can rely on it. Others follow
     /// within a second.
     pub(super) async fn in_force(&self, position: &Position) {

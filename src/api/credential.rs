@@ -1,19 +1,15 @@
 //! Who asks: a token of the API, by `Authorization: Bearer` or, for the old clients, by `X-Auth-Email` and
-//! `X-Auth-Key`. Cookies are never read: the API cannot be used in a person's name (design §5).
-
-use std::net::IpAddr;
+//! `X-Auth-Key`. Cookies are never read: the API cannot be used in a person's name.
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
-use super::Api;
 use super::error::ApiError;
+use super::{Api, Caller};
 use crate::crypto::digest::sha256;
+use crate::model::api_token;
 use crate::store::ApiToken;
 
-/// The shortest and the longest token: what Terraform's provider takes as `api_token` (reference Access §7.1).
-const LENGTHS: std::ops::RangeInclusive<usize> = 40..=80;
-/// The longest `X-Auth-Key` that Terraform's provider takes; ours fit both.
 const X_AUTH_KEY: &str = "x-auth-key";
 const X_AUTH_EMAIL: &str = "x-auth-email";
 /// A use is written down at most this often.
@@ -25,20 +21,15 @@ const RETRY_AFTER: u32 = 10;
 ///
 /// # Errors
 /// Every refusal is logged; the answer does not tell an unknown token from an expired one.
-pub(super) async fn token(
-    api: &Api,
-    headers: &HeaderMap,
-    address: IpAddr,
-    address_known: bool,
-    request_id: &str,
-) -> Result<ApiToken, ApiError> {
+pub(super) async fn token(api: &Api, headers: &HeaderMap, caller: &Caller) -> Result<ApiToken, ApiError> {
     let now_ms = api.clock.now_ms();
+    let (request_id, address) = (&caller.request_id, caller.address);
     if api.failures.must_wait(address, now_ms) {
         tracing::warn!(request.id = request_id, client.address = %address, "API request refused: too many failures");
         return Err(ApiError::too_many(RETRY_AFTER));
     }
     let found = match shown(headers) {
-        Ok(shown) => look_up(api, shown, address, address_known, now_ms).await?,
+        Ok(shown) => look_up(api, shown, caller, now_ms).await?,
         Err(error) => Err(("no credential", error)),
     };
     match found {
@@ -62,12 +53,11 @@ type Refused = (&'static str, ApiError);
 async fn look_up(
     api: &Api,
     shown: &str,
-    address: IpAddr,
-    address_known: bool,
+    caller: &Caller,
     now_ms: i64,
 ) -> Result<Result<ApiToken, Refused>, ApiError> {
     let refused = |reason| Ok(Err((reason, ApiError::invalid_token())));
-    if !is_token(shown) {
+    if !api_token::is_token(shown) {
         return refused("not a token");
     }
     let Some(token) = api.store.api_token(&sha256(shown.as_bytes())).await? else {
@@ -76,7 +66,8 @@ async fn look_up(
     if token.expires_ms.is_some_and(|end| end <= now_ms) {
         return refused("expired token");
     }
-    let from_here = address_known && token.addresses.iter().any(|range| range.contains(&address));
+    let address = caller.address.to_canonical();
+    let from_here = caller.address_known && token.addresses.iter().any(|range| range.contains(&address));
     if !token.addresses.is_empty() && !from_here {
         return refused("token of other addresses");
     }
@@ -88,9 +79,16 @@ fn shown(headers: &HeaderMap) -> Result<&str, ApiError> {
     let one = |name: &str| -> Result<Option<&str>, ApiError> {
         let mut values = headers.get_all(name).iter();
         let (Some(value), None) = (values.next(), values.next()) else {
-            return if headers.contains_key(name) { Err(ApiError::malformed_credential()) } else { Ok(None) };
+            return if headers.contains_key(name) {
+                Err(ApiError::malformed_credential())
+            } else {
+                Ok(None)
+            };
         };
-        value.to_str().map(Some).map_err(|_| ApiError::malformed_credential())
+        value
+            .to_str()
+            .map(Some)
+            .map_err(|_| ApiError::malformed_credential())
     };
     let bearer = one(AUTHORIZATION.as_str())?;
     let (email, key) = (one(X_AUTH_EMAIL)?, one(X_AUTH_KEY)?);
@@ -104,9 +102,4 @@ fn shown(headers: &HeaderMap) -> Result<&str, ApiError> {
         (None, None, None) => Err(ApiError::unauthenticated()),
         _ => Err(ApiError::malformed_credential()),
     }
-}
-
-/// Whether a text has the shape of a token.
-pub fn is_token(text: &str) -> bool {
-    LENGTHS.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }

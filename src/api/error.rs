@@ -1,4 +1,4 @@
-//! Errors of the API: Cloudflare's envelope, its numbers and its words (reference Access §5.2).
+//! Errors of the API: Cloudflare's envelope, its numbers and its words.
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -14,6 +14,8 @@ pub(super) struct ApiError {
     pub(super) errors: Vec<ErrorItem>,
     /// Seconds after which it may be tried again.
     pub(super) retry_after: Option<u32>,
+    /// The methods that there are, where the one asked for is not among them.
+    pub(super) allow: Option<String>,
 }
 
 /// One thing that is wrong.
@@ -40,6 +42,7 @@ impl ApiError {
                 pointer: None,
             }],
             retry_after: None,
+            allow: None,
         }
     }
 
@@ -83,9 +86,12 @@ impl ApiError {
     }
 
     /// Something is there, but not by this method.
-    pub(super) fn no_method(method: &str) -> Self {
+    pub(super) fn no_method(method: &str, allowed: &[&str]) -> Self {
         let message = format!("Method {method} not available for that URI.");
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, 7001, message)
+        Self {
+            allow: Some(allowed.join(", ")),
+            ..Self::new(StatusCode::METHOD_NOT_ALLOWED, 7001, message)
+        }
     }
 
     /// There is no such object.
@@ -127,6 +133,7 @@ impl ApiError {
             status: StatusCode::BAD_REQUEST,
             errors: errors.collect(),
             retry_after: None,
+            allow: None,
         }
     }
 
@@ -229,7 +236,12 @@ impl From<ManageError> for ApiError {
                 Self::problems(&problems)
             }
             ManageError::Store(error) => error.into(),
-            other @ ManageError::ForeignAccount { .. } => Self::conflict(other.to_string()),
+            ManageError::Declared { .. } => Self::read_only(),
+            // Handlers name what they look for; this is what went meanwhile.
+            error @ ManageError::NotFound { .. } => Self::conflict(error.to_string()),
+            error @ (ManageError::ForeignAccount { .. }
+            | ManageError::Exists { .. }
+            | ManageError::InUse { .. }) => Self::conflict(error.to_string()),
         }
     }
 }

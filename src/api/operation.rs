@@ -18,7 +18,7 @@ pub(super) type Handler = for<'c> fn(&'c Call<'c>) -> Answering<'c>;
 
 /// One operation.
 pub(super) struct Operation {
-    pub(super) method: Method,
+    pub(super) method: &'static Method,
     /// Below `/client/v4`; parameters in braces.
     pub(super) path: &'static str,
     /// What the token must allow; `None` where any good token may.
@@ -73,7 +73,7 @@ pub(super) enum Gives {
 
 impl Operation {
     pub(super) const fn new(
-        (method, path): (Method, &'static str),
+        (method, path): (&'static Method, &'static str),
         permission: Permission,
         (id, summary): (&'static str, &'static str),
         gives: Gives,

@@ -1,4 +1,4 @@
-//! Lists, a page at a time (reference Access §5.1).
+//! Lists, a page at a time.
 //!
 //! Clients ask for the next page until one is empty, or until `total_pages`: both must end.
 
@@ -6,6 +6,16 @@ use serde_json::{Value, json};
 
 use super::error::ApiError;
 use super::query::Query;
+
+/// The parameters of every list.
+pub(super) const PAGED: &[(&str, &str)] = &[("page", "the page, from 1"), ("per_page", "items a page")];
+/// Those of lists that are searched by name.
+pub(super) const NAMED: &[(&str, &str)] = &[
+    ("page", "the page, from 1"),
+    ("per_page", "items a page"),
+    ("name", "the exact name"),
+    ("search", "a part of the name"),
+];
 
 /// Which part of a list is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

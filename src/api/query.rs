@@ -26,7 +26,9 @@ impl<'q> Query<'q> {
     /// The value of a parameter that stands once; the empty one counts as absent.
     pub(super) fn value(&self, key: &str) -> Option<&str> {
         let found = self.0.iter().find(|(name, _)| name == key);
-        found.map(|(_, value)| value.as_ref()).filter(|value| !value.is_empty())
+        found
+            .map(|(_, value)| value.as_ref())
+            .filter(|value| !value.is_empty())
     }
 
     /// Every value of a parameter; `key` and `key[]` are one.

@@ -70,19 +70,35 @@ pub(super) enum Role {
 }
 
 pub(super) const fn needed(name: &'static str, what: What) -> Key {
-    Key { name, what, role: Role::Needed }
+    Key {
+        name,
+        what,
+        role: Role::Needed,
+    }
 }
 
 pub(super) const fn optional(name: &'static str, what: What) -> Key {
-    Key { name, what, role: Role::Optional }
+    Key {
+        name,
+        what,
+        role: Role::Optional,
+    }
 }
 
 pub(super) const fn read_only(name: &'static str, what: What) -> Key {
-    Key { name, what, role: Role::ReadOnly }
+    Key {
+        name,
+        what,
+        role: Role::ReadOnly,
+    }
 }
 
 pub(super) const fn secret(name: &'static str) -> Key {
-    Key { name, what: What::Text, role: Role::Secret }
+    Key {
+        name,
+        what: What::Text,
+        role: Role::Secret,
+    }
 }
 
 /// A body taken apart.
@@ -229,7 +245,9 @@ mod tests {
     #[test]
     fn a_secret_shown_as_asterisks_is_none() {
         for shown in [json!("********"), json!(""), json!(null)] {
-            let Value::Object(body) = json!({ "client_secret": shown }) else { unreachable!() };
+            let Value::Object(body) = json!({ "client_secret": shown }) else {
+                unreachable!()
+            };
             let taken = INNER.take(body);
             assert!(taken.secrets.is_empty() && taken.problems.is_empty() && taken.body.is_empty());
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body as AxumBody;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -16,6 +16,7 @@ use tower::ServiceExt as _;
 
 use super::refuse::{self, Report};
 use super::{Arrival, Gate, own_body};
+use crate::api;
 use crate::login::{Place, Visit};
 use crate::pages::person::{BadRequest, Unavailable};
 use crate::policy::RequestFacts;
@@ -29,11 +30,14 @@ use crate::telemetry::request_id::RequestId;
 const WAITING: usize = 512;
 /// Requests that the control plane works on at once. Most of their time is waiting for Microsoft or the store.
 const AT_ONCE: usize = 512;
-/// The longest answer of the control plane, in bytes: pages and keys are far smaller.
-const LONGEST_ANSWER: usize = 4 * 1024 * 1024;
+/// The longest answer of the control plane, in bytes: a thousand applications, or a list of fifty thousand addresses.
+const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
 
 /// The longest body of a request to the gateway's own addresses, in bytes: forms, nothing more.
 const LONGEST_OWN_BODY: usize = 64 * 1024;
+
+/// The longest body of a request to the API, in bytes.
+const LONGEST_API_BODY: usize = 1024 * 1024;
 
 /// How long such a body may take to come: they are short.
 const OWN_BODY_TIME: Duration = Duration::from_secs(10);
@@ -120,12 +124,22 @@ impl Gate {
             _ => Place::Unknown,
         };
         let report = Report::new(&request, arrival, request_id);
+        let is_api = place == Place::AuthHost && api::is_path(target.path());
+        let turned_away = |status, page: &BadRequest<'_>| match is_api {
+            true => api::turned_away(status).map(own_body),
+            false => report.page(page, snapshot, &self.shared),
+        };
+        let longest = if is_api {
+            LONGEST_API_BODY
+        } else {
+            LONGEST_OWN_BODY
+        };
         let (mut head, body) = request.into_parts();
-        let body = Limited::new(body, LONGEST_OWN_BODY).collect();
+        let body = Limited::new(body, longest).collect();
         let body = match tokio::time::timeout(OWN_BODY_TIME, body).await {
             Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(_)) => return report.page(&BadRequest::TooLong, snapshot, &self.shared),
-            Err(_) => return report.page(&BadRequest::TooSlow, snapshot, &self.shared),
+            Ok(Err(_)) => return turned_away(StatusCode::PAYLOAD_TOO_LARGE, &BadRequest::TooLong),
+            Err(_) => return turned_away(StatusCode::REQUEST_TIMEOUT, &BadRequest::TooSlow),
         };
         head.extensions.clear();
         head.extensions.insert(Visit {
@@ -137,6 +151,7 @@ impl Gate {
         });
         match self.shared.control.answer(Request::from_parts(head, body)).await {
             Ok(response) => response.map(own_body),
+            Err(_) if is_api => api::turned_away(StatusCode::SERVICE_UNAVAILABLE).map(own_body),
             Err(_) => report.page(&Unavailable::Busy, snapshot, &self.shared),
         }
     }

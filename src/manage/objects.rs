@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use secrecy::SecretString;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::plan::{Planned, Stored};
@@ -51,9 +51,12 @@ impl Manage {
         let mut write = self.store.write(actor).await?;
         let stored = stored(&mut write).await?;
         if stored.contains_key(&(kind, id)) {
-            return Err(ManageError::Exists { kind, name: draft.name });
+            return Err(ManageError::Exists {
+                kind,
+                name: draft.name,
+            });
         }
-        self.put(write, kind, id, draft, &stored).await
+        self.put(write, vec![(kind, id, draft)], &stored).await
     }
 
     /// Changes an object: `change` is given it with its secrets, as they stand in the transaction, and says how it is to
@@ -70,7 +73,9 @@ impl Manage {
     ) -> Result<Written, ManageError> {
         let mut write = self.store.write(actor).await?;
         let stored = stored(&mut write).await?;
-        let before = stored.get(&(kind, id)).ok_or(ManageError::NotFound { kind, id })?;
+        let before = stored
+            .get(&(kind, id))
+            .ok_or(ManageError::NotFound { kind, id })?;
         if before.declared {
             return Err(ManageError::Declared {
                 kind,
@@ -91,7 +96,7 @@ impl Manage {
             }])
         })?;
         let draft = change(before, held).map_err(refused)?;
-        self.put(write, kind, id, draft, &stored).await
+        self.put(write, vec![(kind, id, draft)], &stored).await
     }
 
     /// Deletes an object; what it was. Sessions of a provider that goes end with it.
@@ -101,7 +106,9 @@ impl Manage {
     pub async fn delete(&self, kind: Kind, id: Uuid, actor: Actor) -> Result<Written, ManageError> {
         let mut write = self.store.write(actor).await?;
         let stored = stored(&mut write).await?;
-        let document = stored.get(&(kind, id)).ok_or(ManageError::NotFound { kind, id })?;
+        let document = stored
+            .get(&(kind, id))
+            .ok_or(ManageError::NotFound { kind, id })?;
         if document.declared {
             return Err(ManageError::Declared {
                 kind,
@@ -127,15 +134,105 @@ impl Manage {
         })
     }
 
+    /// Makes a policy that stands in an application one of its own, by the same id; the application refers to it.
+    ///
+    /// # Errors
+    /// [`ManageError::NotFound`] where the application has no such policy, [`ManageError::Declared`],
+    /// [`ManageError::Refused`].
+    pub async fn make_reusable(
+        &self,
+        application: Uuid,
+        policy: Uuid,
+        actor: Actor,
+    ) -> Result<Written, ManageError> {
+        let mut write = self.store.write(actor).await?;
+        let stored = stored(&mut write).await?;
+        let kind = Kind::Application;
+        let before = stored.get(&(kind, application)).ok_or(ManageError::NotFound {
+            kind,
+            id: application,
+        })?;
+        if before.declared {
+            return Err(ManageError::Declared {
+                kind,
+                name: before.name.clone(),
+            });
+        }
+        let mut body = before.body.clone();
+        let own = body
+            .get_mut("policies")
+            .and_then(Value::as_array_mut)
+            .and_then(|items| items.iter_mut().find(|item| is_own(item, policy)))
+            .ok_or(ManageError::NotFound {
+                kind: Kind::Policy,
+                id: policy,
+            })?;
+        let mut taken_out = own.take();
+        let mut link = json!({ "id": policy.to_string() });
+        if let (Value::Object(taken_out), Value::Object(link)) = (&mut taken_out, &mut link) {
+            link.extend(taken_out.shift_remove_entry("precedence"));
+            for key in ["id", "created_ms", "updated_ms"] {
+                taken_out.shift_remove(key);
+            }
+        }
+        *own = link;
+        let name = taken_out.get("name").and_then(Value::as_str).unwrap_or_default();
+        let drafts = vec![
+            (
+                Kind::Policy,
+                policy,
+                Draft {
+                    name: name.to_owned(),
+                    body: taken_out,
+                    secrets: BTreeMap::new(),
+                },
+            ),
+            (
+                kind,
+                application,
+                Draft {
+                    name: before.name.clone(),
+                    body,
+                    secrets: BTreeMap::new(),
+                },
+            ),
+        ];
+        self.put(write, drafts, &stored).await
+    }
+
+    /// Writes objects together; answers with the last of them.
     async fn put(
         &self,
         mut write: ObjectWrite,
-        kind: Kind,
-        id: Uuid,
-        draft: Draft,
+        drafts: Vec<(Kind, Uuid, Draft)>,
         stored: &Stored,
     ) -> Result<Written, ManageError> {
-        let before = stored.get(&(kind, id));
+        let planned: Vec<Planned> = drafts
+            .into_iter()
+            .map(|(kind, id, draft)| self.planned(kind, id, draft, stored))
+            .collect();
+        let is_planned = |key: &(Kind, Uuid)| {
+            let mut documents = planned.iter().map(|planned| &planned.document);
+            documents.any(|document| (document.kind, document.id) == *key)
+        };
+        let others = stored.iter().filter(|(key, _)| !is_planned(key));
+        self.validate(&planned, others.map(|(_, document)| document))?;
+        let mut last = None;
+        for planned in &planned {
+            if let Some(before) = &planned.before {
+                self.validate_users(planned, before, stored)?;
+            }
+            last = Some(written(&mut write, planned).await?);
+        }
+        // There is always at least one draft.
+        let document = last.ok_or(ManageError::Refused(Vec::new()))?;
+        Ok(Written {
+            document,
+            position: write.commit().await?,
+        })
+    }
+
+    fn planned(&self, kind: Kind, id: Uuid, draft: Draft, stored: &Stored) -> Planned {
         let document = Document {
             kind,
             id,
@@ -147,40 +244,22 @@ impl Manage {
             created_ms: 0,
             updated_ms: 0,
         };
-        let planned = Planned {
+        Planned {
             document,
             secrets: draft.secrets,
-            before: before.cloned(),
+            before: stored.get(&(kind, id)).cloned(),
             changes: true,
-        };
-        let others = stored.iter().filter(|(key, _)| **key != (kind, id));
-        self.validate(std::slice::from_ref(&planned), others.map(|(_, document)| document))?;
-        if let Some(before) = before {
-            self.validate_users(&planned, before, stored)?;
         }
-        let document = write.put(&planned.document).await?;
-        let entry = AuditEntry {
-            action: if before.is_some() { "update" } else { "create" },
-            kind,
-            id,
-            before: before.map(|before| before.body.clone()),
-            after: Some(document.body.clone()),
-        };
-        write.audit(&entry).await?;
-        if kind == Kind::IdentityProvider
-            && before.is_some_and(|before| other_directory(&before.body, &document.body))
-        {
-            end_sessions_of(&mut write, &document).await?;
-        }
-        Ok(Written {
-            document,
-            position: write.commit().await?,
-        })
     }
 
     /// Whether what refers to an object still stands once it is changed. What did not stand before is no reason to
     /// refuse: the change may be its mend.
-    fn validate_users(&self, planned: &Planned, before: &Document, stored: &Stored) -> Result<(), ManageError> {
+    fn validate_users(
+        &self,
+        planned: &Planned,
+        before: &Document,
+        stored: &Stored,
+    ) -> Result<(), ManageError> {
         let id = planned.document.id;
         let mut refused = Vec::new();
         for user in users_of(id, stored) {
@@ -207,6 +286,31 @@ impl Manage {
             false => Err(ManageError::Refused(refused)),
         }
     }
+}
+
+/// Writes one object with its line in the audit log. Sessions of a provider that becomes another directory's end.
+async fn written(write: &mut ObjectWrite, planned: &Planned) -> Result<Document, ManageError> {
+    let document = write.put(&planned.document).await?;
+    let before = planned.before.as_ref();
+    let entry = AuditEntry {
+        action: if before.is_some() { "update" } else { "create" },
+        kind: document.kind,
+        id: document.id,
+        before: before.map(|before| before.body.clone()),
+        after: Some(document.body.clone()),
+    };
+    write.audit(&entry).await?;
+    let other = before.is_some_and(|before| other_directory(&before.body, &document.body));
+    if document.kind == Kind::IdentityProvider && other {
+        end_sessions_of(write, &document).await?;
+    }
+    Ok(document)
+}
+
+/// Whether an item among an application's policies is this one, and not a reference to it.
+fn is_own(item: &Value, policy: Uuid) -> bool {
+    let id = item.get("id").and_then(Value::as_str);
+    item.get("decision").is_some() && id.is_some_and(|id| id.eq_ignore_ascii_case(&policy.to_string()))
 }
 
 /// What is wrong with an object for the sake of one that refers to it.
@@ -264,8 +368,6 @@ fn mentions(value: &Value, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

@@ -3,6 +3,7 @@
 //! A value of these types has been parsed: whoever holds one need not check it again.
 
 pub mod address;
+pub mod api_token;
 pub mod application;
 pub mod authority;
 pub mod certificate;

@@ -1,4 +1,4 @@
-//! What a token of the API may do, in the names of Cloudflare's permission groups (reference Access §5.1).
+//! What a token of the API may do, in the names of Cloudflare's permission groups.
 
 use std::fmt;
 use std::str::FromStr;
@@ -44,17 +44,44 @@ pub struct Permission {
 
 /// Every permission there is, with its name.
 const NAMES: &[(&str, Permission)] = &[
-    ("Access: Organizations, Identity Providers, and Groups Read", Permission::read(Area::Organization)),
-    ("Access: Organizations, Identity Providers, and Groups Write", Permission::write(Area::Organization)),
+    (
+        "Access: Organizations, Identity Providers, and Groups Read",
+        Permission::read(Area::Organization),
+    ),
+    (
+        "Access: Organizations, Identity Providers, and Groups Write",
+        Permission::write(Area::Organization),
+    ),
     (
         "Access: Organizations, Identity Providers, and Groups Revoke",
-        Permission { area: Area::Organization, right: Right::Revoke },
+        Permission {
+            area: Area::Organization,
+            right: Right::Revoke,
+        },
     ),
-    ("Access: Apps and Policies Read", Permission::read(Area::Applications)),
-    ("Access: Apps and Policies Write", Permission::write(Area::Applications)),
-    ("Access: Apps and Policies Revoke", Permission { area: Area::Applications, right: Right::Revoke }),
-    ("Access: Service Tokens Read", Permission::read(Area::ServiceTokens)),
-    ("Access: Service Tokens Write", Permission::write(Area::ServiceTokens)),
+    (
+        "Access: Apps and Policies Read",
+        Permission::read(Area::Applications),
+    ),
+    (
+        "Access: Apps and Policies Write",
+        Permission::write(Area::Applications),
+    ),
+    (
+        "Access: Apps and Policies Revoke",
+        Permission {
+            area: Area::Applications,
+            right: Right::Revoke,
+        },
+    ),
+    (
+        "Access: Service Tokens Read",
+        Permission::read(Area::ServiceTokens),
+    ),
+    (
+        "Access: Service Tokens Write",
+        Permission::write(Area::ServiceTokens),
+    ),
     ("Access: Audit Logs Read", Permission::read(Area::AuditLogs)),
     ("Access: SCIM Logs Read", Permission::read(Area::ScimLogs)),
     ("Access: Policy Test Write", Permission::write(Area::PolicyTests)),
@@ -67,22 +94,34 @@ pub const EVERYTHING: &str = "*";
 impl Permission {
     /// Looking at an area.
     pub const fn read(area: Area) -> Self {
-        Self { area, right: Right::Read }
+        Self {
+            area,
+            right: Right::Read,
+        }
     }
 
     /// Changing an area.
     pub const fn write(area: Area) -> Self {
-        Self { area, right: Right::Write }
+        Self {
+            area,
+            right: Right::Write,
+        }
     }
 
     /// Ending sessions and tokens of an area.
     pub const fn revoke(area: Area) -> Self {
-        Self { area, right: Right::Revoke }
+        Self {
+            area,
+            right: Right::Revoke,
+        }
     }
 
     /// The name that tokens and messages use.
     pub fn name(self) -> &'static str {
-        NAMES.iter().find(|(_, permission)| *permission == self).map_or("", |(name, _)| name)
+        NAMES
+            .iter()
+            .find(|(_, permission)| *permission == self)
+            .map_or("", |(name, _)| name)
     }
 
     /// All names, for messages.
@@ -100,7 +139,11 @@ impl FromStr for Permission {
     type Err = NoSuchPermission;
 
     fn from_str(name: &str) -> Result<Self, NoSuchPermission> {
-        NAMES.iter().find(|(known, _)| *known == name).map(|(_, permission)| *permission).ok_or(NoSuchPermission)
+        NAMES
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, permission)| *permission)
+            .ok_or(NoSuchPermission)
     }
 }
 
@@ -120,7 +163,10 @@ pub struct Permissions {
 impl Permissions {
     /// Every permission.
     pub fn everything() -> Self {
-        Self { everything: true, some: Vec::new() }
+        Self {
+            everything: true,
+            some: Vec::new(),
+        }
     }
 
     /// Reads names; `*` is all of them.
@@ -133,7 +179,9 @@ impl Permissions {
             if name == EVERYTHING {
                 permissions.everything = true;
             } else {
-                permissions.some.push(name.parse().map_err(|NoSuchPermission| name)?);
+                permissions
+                    .some
+                    .push(name.parse().map_err(|NoSuchPermission| name)?);
             }
         }
         permissions.some.sort_unstable();
@@ -152,7 +200,9 @@ impl Permissions {
     /// Whether they allow this. Who may change an area may look at it, and end what is in it.
     pub fn allow(&self, wanted: Permission) -> bool {
         self.everything
-            || self.some.iter().any(|held| held.area == wanted.area && (held.right == wanted.right || held.right == Right::Write))
+            || self.some.iter().any(|held| {
+                held.area == wanted.area && (held.right == wanted.right || held.right == Right::Write)
+            })
     }
 
     /// Whether there are none.
