@@ -1,6 +1,5 @@
 //! One request of the API, with what handlers need, and what they answer.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,8 +10,9 @@ use super::Api;
 use super::error::{ApiError, Unknown};
 use super::operation::Params;
 use super::query::Query;
+use crate::model::api_token::ApiToken;
 use crate::snapshot::Snapshot;
-use crate::store::{Actor, ActorKind, ApiToken, Position};
+use crate::store::{Actor, ActorKind, Position};
 
 /// A request whose token may do what it asks.
 pub(super) struct Call<'r> {
@@ -22,7 +22,6 @@ pub(super) struct Call<'r> {
     pub(super) params: Params<'r>,
     pub(super) query: Query<'r>,
     pub(super) body: &'r Bytes,
-    pub(super) address: IpAddr,
     pub(super) request_id: &'r str,
 }
 

@@ -190,14 +190,10 @@ pub(super) enum Unknown {
     Group,
     IdentityProvider,
     ServiceToken,
-    User,
-    Session,
     Tag,
     CustomPage,
     Certificate,
     List,
-    PolicyTest,
-    ScimResource,
 }
 
 impl Unknown {
@@ -209,14 +205,10 @@ impl Unknown {
             Self::Group => (11023, "group"),
             Self::IdentityProvider => (11024, "identity_provider"),
             Self::ServiceToken => (11025, "service_token"),
-            Self::User => (11026, "user"),
-            Self::Session => (11027, "session"),
             Self::Tag => (11028, "tag"),
             Self::CustomPage => (11029, "custom_page"),
             Self::Certificate => (11030, "certificate"),
             Self::List => (11031, "list"),
-            Self::PolicyTest => (11032, "policy_test"),
-            Self::ScimResource => (11033, "scim_resource"),
         }
     }
 }

@@ -24,6 +24,7 @@ mod page;
 mod policies;
 mod query;
 mod resource;
+mod seen;
 mod service_tokens;
 mod shape;
 mod tags;
@@ -43,6 +44,7 @@ use self::call::{Answer, Call};
 use self::error::ApiError;
 use self::operation::{Operation, Params};
 use self::query::Query;
+use self::seen::Seen;
 use self::uses::Uses;
 use crate::clock::Clock;
 use crate::manage::Manage;
@@ -70,6 +72,7 @@ pub struct Api {
     clock: Clock,
     failures: Arc<FailureLimit>,
     uses: Arc<Uses>,
+    seen: Arc<Seen>,
     places: Arc<Semaphore>,
 }
 
@@ -112,6 +115,7 @@ impl Api {
             clock,
             failures: Arc::new(FailureLimit::default()),
             uses: Arc::new(Uses::default()),
+            seen: Arc::new(Seen::default()),
             places: Arc::new(Semaphore::new(AT_ONCE)),
         }
     }
@@ -129,8 +133,9 @@ impl Api {
         let path = path.strip_suffix('/').unwrap_or(path);
         // Never closed, so a place is got or the client goes away.
         let _place = self.places.acquire().await;
-        let token = credential::token(self, request.headers(), caller).await?;
         let snapshot = self.published.load();
+        let token = credential::token(self, &snapshot, request.headers(), caller)?;
+        self.seen.note(&token, self.clock.now_ms(), &self.store).await;
         if path == DOCUMENT && request.method() == Method::GET {
             let server = snapshot.organization.auth.address(PREFIX);
             return Ok(respond(StatusCode::OK, &openapi::document(&server)));
@@ -156,7 +161,6 @@ impl Api {
             params,
             query: Query::parse(request.uri().query())?,
             body: request.body(),
-            address: caller.address,
             request_id: &caller.request_id,
         };
         let answer = (operation.handler)(&call).await?;

@@ -22,7 +22,7 @@ const SHAPE: Shape = Shape {
 
 /// A token that came this far is good.
 async fn verify(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let mut result = json!({ "id": call.token.id.simple().to_string(), "status": "active" });
+    let mut result = json!({ "id": call.token.id.0.simple().to_string(), "status": "active" });
     if let Some(until) = call.token.expires_ms {
         result["expires_on"] = time(until).into();
     }

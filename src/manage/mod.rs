@@ -4,6 +4,7 @@
 //! commits; replicas hear of it through the feed. Input that cannot stand is a [`ManageError::Refused`] with every
 //! problem in it, and nothing has been written.
 
+mod api_tokens;
 mod applied;
 mod explain;
 mod objects;
@@ -27,6 +28,7 @@ use crate::model::organization::Organization;
 use crate::snapshot::read::Problem;
 use crate::store::{Kind, Store, StoreError};
 
+pub use api_tokens::NewApiToken;
 pub use explain::{Explained, Known, Question, explained};
 pub use objects::{Draft, Written};
 pub use organization::{organization, stored_account};

@@ -102,6 +102,7 @@ pub(super) async fn stored(write: &mut ObjectWrite) -> Result<Stored, StoreError
         Kind::Policy,
         Kind::Application,
         Kind::Tag,
+        Kind::ApiToken,
     ] {
         for document in write.documents(kind).await? {
             stored.insert((kind, document.id), document);

@@ -31,11 +31,13 @@ pub enum Kind {
     Certificate,
     /// A word that applications are found by in the launcher.
     Tag,
+    /// A token of the API. Its secret is kept as a hash only.
+    ApiToken,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Organization,
         Self::IdentityProvider,
         Self::Application,
@@ -46,6 +48,7 @@ impl Kind {
         Self::CustomPage,
         Self::Certificate,
         Self::Tag,
+        Self::ApiToken,
     ];
 
     /// The kind as it stands in the store, in associated data of sealed secrets and in logs.
@@ -61,6 +64,7 @@ impl Kind {
             Self::CustomPage => "custom_page",
             Self::Certificate => "certificate",
             Self::Tag => "tag",
+            Self::ApiToken => "api_token",
         }
     }
 

@@ -13,7 +13,6 @@
 //! it after all else, so that it holds up others for a moment only; a login takes none.
 
 mod amend;
-mod api_tokens;
 mod approvals;
 mod audit;
 mod changes;
