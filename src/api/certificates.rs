@@ -1,6 +1,8 @@
 //! Authorities of client certificates
 //! (<https://developers.cloudflare.com/api/resources/zero_trust/subresources/access/subresources/certificates/>).
 
+use std::future::ready;
+
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -99,7 +101,7 @@ fn setting(hostname: &Value) -> Value {
 }
 
 /// Takes settings that change nothing.
-async fn change_settings(call: &Call<'_>) -> Result<Answer, ApiError> {
+fn change_settings(call: &Call<'_>) -> Result<Answer, ApiError> {
     let mut shown = Vec::new();
     let mut problems = Vec::new();
     for (index, item) in call.list()?.into_iter().enumerate() {
@@ -153,7 +155,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             "Change the settings of hosts that take client certificates",
         ),
         Gives::Objects(&SETTING),
-        |call| Box::pin(change_settings(call)),
+        |call| Box::pin(ready(change_settings(call))),
     )
     .taking_each(&SETTING)
     .status(StatusCode::ACCEPTED),

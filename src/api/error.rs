@@ -229,9 +229,9 @@ impl From<ManageError> for ApiError {
             }
             ManageError::Store(error) => error.into(),
             ManageError::Declared { .. } => Self::read_only(),
-            // Handlers name what they look for; this is what went meanwhile.
-            error @ ManageError::NotFound { .. } => Self::conflict(error.to_string()),
-            error @ (ManageError::ForeignAccount { .. }
+            // Handlers name what they look for: what is not found here went meanwhile.
+            error @ (ManageError::NotFound { .. }
+            | ManageError::ForeignAccount { .. }
             | ManageError::Exists { .. }
             | ManageError::InUse { .. }) => Self::conflict(error.to_string()),
         }

@@ -93,7 +93,6 @@ fn body(takes: Takes, schemas: &mut Map<String, Value>) -> Option<Value> {
 fn success(gives: Gives, schemas: &mut Map<String, Value>) -> Value {
     let mut paged = false;
     let result = match gives {
-        Gives::Nothing => return json!({ "description": "Done" }),
         Gives::Any => json!({}),
         Gives::Id => {
             json!({ "type": "object", "properties": { "id": { "type": "string" } }, "required": ["id"] })

@@ -67,8 +67,6 @@ pub(super) enum Gives {
     Id,
     /// JSON that has no shape of its own.
     Any,
-    /// No body.
-    Nothing,
 }
 
 impl Operation {

@@ -31,14 +31,6 @@ impl<'q> Query<'q> {
             .filter(|value| !value.is_empty())
     }
 
-    /// Every value of a parameter; `key` and `key[]` are one.
-    pub(super) fn values(&self, key: &str) -> impl Iterator<Item = &str> {
-        self.0
-            .iter()
-            .filter(move |(name, _)| name.strip_suffix("[]").unwrap_or(name) == key)
-            .map(|(_, value)| value.as_ref())
-    }
-
     pub(super) fn number(&self, key: &str) -> Result<Option<u32>, ApiError> {
         let parse = |text: &str| {
             text.parse()
@@ -54,15 +46,5 @@ impl<'q> Query<'q> {
             Some("false") => Ok(Some(false)),
             Some(_) => Err(ApiError::invalid(format!("{key} must be true or false"))),
         }
-    }
-
-    /// A time in RFC 3339, as milliseconds since 1970.
-    pub(super) fn time(&self, key: &str) -> Result<Option<i64>, ApiError> {
-        let parse = |text: &str| {
-            text.parse::<jiff::Timestamp>()
-                .map(jiff::Timestamp::as_millisecond)
-                .map_err(|_| ApiError::invalid(format!("{key} must be a time such as 2026-01-31T12:00:00Z")))
-        };
-        self.value(key).map(parse).transpose()
     }
 }

@@ -112,17 +112,17 @@ async fn create(new: Create, manage: &Manage, actor: Actor) -> Result<Said, Mana
 }
 
 async fn list(store: &Store) -> Result<String, ManageError> {
-    let uses = store.service_token_uses().await?;
+    let last_uses = store.service_token_uses().await?;
     let mut said = String::new();
     for document in store.documents(Kind::ApiToken).await? {
-        let used = uses.get(&ServiceTokenId(document.id)).copied();
-        let used = used.map_or_else(|| "never used".to_owned(), |ms| format!("last used {}", at(ms)));
+        let last = last_uses.get(&ServiceTokenId(document.id)).copied();
+        let said_use = last.map_or_else(|| "never used".to_owned(), |ms| format!("last used {}", at(ms)));
         let until = document.body.get("expires_at").and_then(Value::as_str);
         let until = until.map_or_else(String::new, |until| format!(", until {until}"));
         // Writing to a String cannot fail.
         let _ = writeln!(
             said,
-            "{}: {}{until}, {used}",
+            "{}: {}{until}, {said_use}",
             document.name,
             permissions(&document)
         );

@@ -125,9 +125,12 @@ impl Gate {
         };
         let report = Report::new(&request, arrival, request_id);
         let is_api = place == Place::AuthHost && api::is_path(target.path());
-        let turned_away = |status, page: &BadRequest<'_>| match is_api {
-            true => api::turned_away(status).map(own_body),
-            false => report.page(page, snapshot, &self.shared),
+        let turned_away = |status, page: &BadRequest<'_>| {
+            if is_api {
+                api::turned_away(status).map(own_body)
+            } else {
+                report.page(page, snapshot, &self.shared)
+            }
         };
         let longest = if is_api {
             LONGEST_API_BODY

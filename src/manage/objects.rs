@@ -281,9 +281,10 @@ impl Manage {
                 refused.extend(users.into_iter().flat_map(|user| in_use(planned, user)));
             }
         }
-        match refused.is_empty() {
-            true => Ok(()),
-            false => Err(ManageError::Refused(refused)),
+        if refused.is_empty() {
+            Ok(())
+        } else {
+            Err(ManageError::Refused(refused))
         }
     }
 }

@@ -17,7 +17,11 @@ async fn a_token_is_told_that_it_is_good() {
         None,
     )
     .await;
-    assert_eq!(answer.header("content-type"), Some("application/json"), "{answer:?}");
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/json"),
+        "{answer:?}"
+    );
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     let result = answer.result(200);
     assert_eq!(result["status"], "active");
@@ -67,11 +71,17 @@ async fn a_session_of_a_browser_opens_nothing_here() {
     let world = world().await;
     let mut alice = world.signed_in("alice@contoso.example", &["wiki"]).await;
     let reply = alice
-        .fetch(&world.host("login"), &format!("/client/v4{}", account("/access/apps")), &[])
+        .fetch(
+            &world.host("login"),
+            &format!("/client/v4{}", account("/access/apps")),
+            &[],
+        )
         .await;
     assert_eq!(reply.status, 403);
     // And it stands on the auth host alone.
-    let reply = alice.fetch(&world.host("wiki"), "/client/v4/user/tokens/verify", &[]).await;
+    let reply = alice
+        .fetch(&world.host("wiki"), "/client/v4/user/tokens/verify", &[])
+        .await;
     assert!(reply.text().contains("GET /client/v4/user/tokens/verify") || reply.status == 200);
     assert_ne!(reply.header("content-type"), Some("application/json"));
 }
