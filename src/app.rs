@@ -6,6 +6,7 @@
 mod housekeeping;
 mod internal;
 mod reload;
+mod rooms;
 mod secrets;
 mod service_tokens;
 
@@ -41,6 +42,7 @@ use crate::model::duration::GoDuration;
 use crate::model::idp::Cloud;
 use crate::model::organization::Organization;
 use crate::model::upstream::Upstream;
+use crate::scim::Scim;
 use crate::session::grace::StoreGrace;
 use crate::session::keys::{self, Signer};
 use crate::session::limits::FailureLimit;
@@ -129,7 +131,15 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
         &clock,
         &shutdown,
     );
-    let (renewal, control) = control_plane(login, &shutdown);
+    let scim = Scim::start(
+        Arc::clone(&memory.published),
+        foundation.store.clone(),
+        memory.sessions.clone(),
+        memory.revoker.clone(),
+        clock.clone(),
+        &shutdown,
+    );
+    let (renewal, control) = control_plane(login, scim, &shutdown);
     let Foundation {
         store,
         sealer,
@@ -365,9 +375,10 @@ fn login_chain(
 }
 
 /// What answers on the control plane, started.
-fn control_plane(login: Login, shutdown: &Shutdown) -> (Renewal, ControlPlane) {
+fn control_plane(login: Login, scim: Scim, shutdown: &Shutdown) -> (Renewal, ControlPlane) {
     let renewal = Renewal::start(login.clone(), shutdown);
-    (renewal, ControlPlane::start(login::router(login), shutdown))
+    let rooms = rooms::router(scim, login::router(login));
+    (renewal, ControlPlane::start(rooms, shutdown))
 }
 
 /// Makes the objects of the store as the file declares them.

@@ -98,6 +98,7 @@ pub mod manage;
 
 pub mod login;
 pub mod pages;
+pub mod scim;
 
 pub mod gate;
 

@@ -32,6 +32,7 @@ mod policies;
 mod providers;
 mod refusals;
 mod rules;
+mod scim;
 mod secret;
 mod service_tokens;
 mod sources;

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body as AxumBody;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Body as _;
 use hyper::body::Incoming;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tower::ServiceExt as _;
@@ -21,6 +22,7 @@ use crate::pages::person::{BadRequest, Unavailable};
 use crate::policy::RequestFacts;
 use crate::proxy::Body;
 use crate::router::Target;
+use crate::scim;
 use crate::shutdown::Shutdown;
 use crate::snapshot::Snapshot;
 use crate::telemetry::request_id::RequestId;
@@ -38,10 +40,16 @@ const LONGEST_OWN_BODY: usize = 64 * 1024;
 /// How long such a body may take to come: they are short.
 const OWN_BODY_TIME: Duration = Duration::from_secs(10);
 
+/// Long bodies that are taken at once, of all cores together. Anybody may begin to send one.
+const LONG_BODIES: usize = 64;
+/// How much of a body that is too long is read all the same, so that its sender comes to read the answer.
+const PASSED_OVER: usize = 4 * 1024 * 1024;
+
 /// The control plane as the cores see it. Cheap to clone; usable on any runtime.
 #[derive(Debug, Clone)]
 pub struct ControlPlane {
     queue: mpsc::Sender<Crossing>,
+    long_bodies: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
@@ -66,7 +74,10 @@ impl ControlPlane {
                 () = stop.hard() => {}
             }
         });
-        Self { queue }
+        Self {
+            queue,
+            long_bodies: Arc::new(Semaphore::new(LONG_BODIES)),
+        }
     }
 
     /// Has a request answered.
@@ -121,13 +132,24 @@ impl Gate {
         };
         let report = Report::new(&request, arrival, request_id);
         let (mut head, body) = request.into_parts();
-        let body = Limited::new(body, LONGEST_OWN_BODY).collect();
-        let body = match tokio::time::timeout(OWN_BODY_TIME, body).await {
-            Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(_)) => return report.page(&BadRequest::TooLong, snapshot, &self.shared),
-            Err(_) => return report.page(&BadRequest::TooSlow, snapshot, &self.shared),
+        let told = place == Place::AuthHost && scim::concerns(target.path());
+        let body = if told {
+            self.long_body(body).await
+        } else {
+            own(body, LONGEST_OWN_BODY).await
         };
         head.extensions.clear();
+        let body = match body {
+            Ok(body) => body,
+            // What SCIM clients are told they are told in their own words.
+            Err(NoBody::TooLong) if told => {
+                head.extensions.insert(scim::TooLarge);
+                Bytes::new()
+            }
+            Err(NoBody::TooLong) => return report.page(&BadRequest::TooLong, snapshot, &self.shared),
+            Err(NoBody::TooSlow) => return report.page(&BadRequest::TooSlow, snapshot, &self.shared),
+            Err(NoBody::Busy) => return report.page(&Unavailable::Busy, snapshot, &self.shared),
+        };
         head.extensions.insert(Visit {
             target,
             client: arrival.address,
@@ -139,5 +161,57 @@ impl Gate {
             Ok(response) => response.map(own_body),
             Err(_) => report.page(&Unavailable::Busy, snapshot, &self.shared),
         }
+    }
+
+    /// A body that may be long. One that says it is short takes no place among the long ones.
+    async fn long_body(&self, mut body: Incoming) -> Result<Bytes, NoBody> {
+        let short = body
+            .size_hint()
+            .upper()
+            .is_some_and(|upper| upper <= LONGEST_OWN_BODY as u64);
+        if short {
+            return own(body, LONGEST_OWN_BODY).await;
+        }
+        let places = Arc::clone(&self.shared.control.long_bodies);
+        let _place = places.try_acquire_owned().map_err(|_| NoBody::Busy)?;
+        let read = async {
+            let (mut kept, mut length) = (BytesMut::new(), 0_usize);
+            while let Some(frame) = body.frame().await {
+                // One that breaks off is no body.
+                let Ok(data) = frame.map_err(|_| NoBody::TooLong)?.into_data() else {
+                    continue;
+                };
+                length = length.saturating_add(data.len());
+                match length {
+                    ..=scim::LONGEST_BODY => kept.extend_from_slice(&data),
+                    ..=PASSED_OVER => kept = BytesMut::new(),
+                    _ => break,
+                }
+            }
+            if length <= scim::LONGEST_BODY {
+                Ok(kept.freeze())
+            } else {
+                Err(NoBody::TooLong)
+            }
+        };
+        let read = tokio::time::timeout(OWN_BODY_TIME, read).await;
+        read.unwrap_or(Err(NoBody::TooSlow))
+    }
+}
+
+/// Why a body was not taken.
+enum NoBody {
+    TooLong,
+    TooSlow,
+    Busy,
+}
+
+/// A whole body of at most `longest` bytes.
+async fn own(body: Incoming, longest: usize) -> Result<Bytes, NoBody> {
+    let body = Limited::new(body, longest).collect();
+    match tokio::time::timeout(OWN_BODY_TIME, body).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(_)) => Err(NoBody::TooLong),
+        Err(_) => Err(NoBody::TooSlow),
     }
 }

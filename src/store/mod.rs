@@ -26,6 +26,7 @@ mod logs;
 mod migrations;
 mod patience;
 mod row;
+mod scim;
 mod service_token_uses;
 mod sessions;
 mod spent;
@@ -54,6 +55,10 @@ pub use epochs::TokensOf;
 pub use error::StoreError;
 pub use keys::{KeyState, SigningKeyRow};
 pub use logs::{AccessRequest, AccessRequestFilter};
+pub use scim::{
+    Consequences, GroupWritten, Membership, ScimAtLogin, ScimGroup, ScimKey, ScimRules, ScimSearch,
+    ScimUpdate, ScimUpdateFilter, ScimUser, UserWritten,
+};
 pub use sessions::{NewSession, SessionInserted, SessionRow};
 pub use transfers::Transfer;
 pub use users::User;

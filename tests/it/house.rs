@@ -25,6 +25,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("manage", 6),
     ("pages", 7),
     ("login", 8),
+    ("scim", 8),
     ("gate", 9),
     ("listener", 10),
     ("app", 11),

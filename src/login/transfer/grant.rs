@@ -10,7 +10,7 @@ use crate::crypto::random;
 use crate::login::answer::Answer;
 use crate::login::call::{Call, label};
 use crate::login::failure::{Ended, Why};
-use crate::login::{mint, record};
+use crate::login::{directory, mint, record};
 use crate::model::identity::Identity;
 use crate::model::ids::{SessionNonce, UserId};
 use crate::pages::person::Approved;
@@ -84,6 +84,7 @@ async fn branch(
         ..(*identity).clone()
     };
     let waits_at = login.transfers.waits_at(&request.key);
+    let provider = call.snapshot.providers.get(&person.provider());
     let new = NewSession {
         nonce: nonce.clone(),
         provider: person.provider(),
@@ -97,6 +98,8 @@ async fn branch(
         agent: Some(request.agent.to_string()),
         refresh_token_sealed: None,
         read_at: head.seq,
+        scim: provider
+            .and_then(|provider| directory::asks(provider, identity.guest, identity.email.as_ref())),
     };
     let user = match login.store.insert_session(&new).await? {
         SessionInserted::Yes(user) => user,

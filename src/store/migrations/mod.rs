@@ -49,10 +49,15 @@ const MIGRATIONS: &[Migration] = &[
         readable_by: 5,
         sql: include_str!("0006_approvals.sql"),
     },
+    Migration {
+        number: 7,
+        readable_by: 6,
+        sql: include_str!("0007_scim.sql"),
+    },
 ];
 
 /// The newest schema of this release.
-const KNOWN: i64 = 6;
+const KNOWN: i64 = 7;
 
 const HISTORY: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (\
      number BIGINT PRIMARY KEY, readable_by BIGINT NOT NULL, checksum TEXT NOT NULL, applied_ms BIGINT NOT NULL)";

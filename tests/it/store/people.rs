@@ -78,6 +78,7 @@ impl Person {
                 agent: Some("browser".to_owned()),
                 refresh_token_sealed: Some(vec![0, 255, 1]),
                 read_at,
+                scim: None,
             })
             .await
             .unwrap();
