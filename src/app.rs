@@ -3,6 +3,7 @@
 //! The runtime that [`start`] is called on becomes the *control plane*: logins, the store, Microsoft. The *data plane*
 //! is one thread a core, started last, when everything that requests need is in memory.
 
+mod directories;
 mod housekeeping;
 mod internal;
 mod reload;

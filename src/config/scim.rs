@@ -17,6 +17,7 @@ const KEYS: Keys = Keys {
         "identity_update_behavior",
         "reactivate_on_login",
         "silence_alarm",
+        "log_retention",
     ],
     refused: &[
         (
@@ -59,10 +60,17 @@ pub(super) fn config(node: &Node<'_>) -> Option<Value> {
                 .map(|word| ("identity_update_behavior".to_owned(), word.into())),
         );
     }
-    if let Some(node) = table.node("silence_alarm") {
-        match node.parsed::<GoDuration>("write a duration such as \"2h\"; \"0s\" for never") {
+    for (key, mend) in [
+        (
+            "silence_alarm",
+            "write a duration such as \"2h\"; \"0s\" for never",
+        ),
+        ("log_retention", "write a duration such as \"4392h\""),
+    ] {
+        let Some(node) = table.node(key) else { continue };
+        match node.parsed::<GoDuration>(mend) {
             Some(length) => {
-                config.insert("silence_alarm".to_owned(), length.as_str().into());
+                config.insert(key.to_owned(), length.as_str().into());
             }
             None => complete = false,
         }

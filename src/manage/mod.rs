@@ -9,6 +9,7 @@ mod explain;
 mod organization;
 mod plan;
 mod reconcile;
+mod scim;
 mod service_tokens;
 mod validate;
 

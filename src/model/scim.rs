@@ -20,6 +20,8 @@ pub struct ScimSettings {
     pub reactivate_on_login: bool,
     /// Ours: after how long without a request the operator is told; `None` for never.
     pub silence: Option<Duration>,
+    /// Ours: how long requests stay in the provisioning log.
+    pub log_kept: Duration,
     /// SHA-256 of the secret that the configuration file declares, in hexadecimal. Without one the store holds that of
     /// the secret generated last.
     pub declared_secret_hash: Option<String>,

@@ -13,6 +13,9 @@ use crate::snapshot::secrets::SCIM_SECRET_HASH;
 /// changes may be silent for long.
 const SILENCE: &str = "24h";
 
+/// How long the provisioning log is kept, where nothing else is said: as that of logins, half a year.
+const LOG_KEPT: &str = "4392h";
+
 /// The words of `identity_update_behavior`.
 const BEHAVIORS: [(&str, IdentityUpdate); 3] = [
     ("automatic", IdentityUpdate::Automatic),
@@ -46,20 +49,21 @@ pub(super) fn scim_config(
         IdentityUpdate::NoAction if by_group => IdentityUpdate::Reauth,
         update => update,
     };
-    let silence = match config.text("silence_alarm") {
-        None => SILENCE.parse().ok(),
-        Some(_) => config.parsed::<GoDuration>("silence_alarm"),
+    let duration = |key, usual: &str| match config.text(key) {
+        None => usual.parse().ok(),
+        Some(_) => config.parsed::<GoDuration>(key),
     };
-    let silence = silence
-        .map(|silence| silence.length())
-        .filter(|length| !length.is_zero());
+    let silence = duration("silence_alarm", SILENCE).map(|silence| silence.length());
+    let log_kept = duration("log_retention", LOG_KEPT).map(|kept| kept.length());
     let hash = secrets.get(SCIM_SECRET_HASH);
+    let (silence, log_kept) = (silence?, log_kept?);
     enabled.then(|| ScimSettings {
         user_deprovision,
         seat_deprovision,
         identity_update,
         reactivate_on_login,
-        silence,
+        silence: (!silence.is_zero()).then_some(silence),
+        log_kept,
         declared_secret_hash: hash.map(|hash| hash.expose_secret().to_owned()),
     })
 }

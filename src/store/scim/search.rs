@@ -1,6 +1,6 @@
 //! Looking up people and groups of directories: by what has an index, page after page, and for lists.
 
-use super::super::row::{Cells, maybe_storable, storable};
+use super::super::row::{Cells, maybe_storable, pattern_of_beginning, pattern_within, storable};
 use super::super::{Store, StoreError, bounded};
 use super::{ScimGroup, ScimUser, folded, scim_group, scim_user};
 use crate::model::ids::{IdpId, ScimGroupId, ScimUserId};
@@ -184,8 +184,8 @@ impl Store {
                 .bind(provider.to_string())
                 .bind(maybe_storable(search.name.as_deref().map(folded).as_deref()))
                 .bind(maybe_storable(search.email.as_deref().map(folded).as_deref()))
-                .bind(search.contains.as_deref().map(|part| format!("%{}", like(part))))
-                .bind(search.starts_with.as_deref().map(like))
+                .bind(search.contains.as_deref().map(pattern_within))
+                .bind(search.starts_with.as_deref().map(pattern_of_beginning))
                 .bind(limited(limit))
                 .bind(limited(limit).saturating_mul(int(page.saturating_sub(1))))
                 .fetch_all(&mut *connection)
@@ -290,8 +290,8 @@ impl Store {
             let rows = sqlx::query(GROUPS_FOUND)
                 .bind(provider.to_string())
                 .bind(maybe_storable(search.name.as_deref().map(folded).as_deref()))
-                .bind(search.contains.as_deref().map(|part| format!("%{}", like(part))))
-                .bind(search.starts_with.as_deref().map(like))
+                .bind(search.contains.as_deref().map(pattern_within))
+                .bind(search.starts_with.as_deref().map(pattern_of_beginning))
                 .bind(limited(limit))
                 .bind(limited(limit).saturating_mul(int(page.saturating_sub(1))))
                 .fetch_all(&mut *connection)
@@ -354,13 +354,6 @@ impl Store {
         })
         .await
     }
-}
-
-/// A pattern of LIKE for what begins so.
-fn like(part: &str) -> String {
-    let folded = folded(&storable(part));
-    let escaped = folded.replace('!', "!!").replace('%', "!%").replace('_', "!_");
-    format!("{escaped}%")
 }
 
 fn int(number: usize) -> i64 {

@@ -116,8 +116,9 @@ const OLDEST: &str = "SELECT id, request_id, at_ms, provider, method, resource_t
      AND ($6 IS NULL OR group_name = $6) AND ($7 IS NULL OR resource = $7) AND ($8 IS NULL OR external_id = $8) \
      AND ($9 IS NULL OR at_ms >= $9) AND ($10 IS NULL OR at_ms < $10) \
      ORDER BY at_ms, id LIMIT $11 OFFSET $12";
-const LAST: &str = "SELECT MAX(at_ms) AS at_ms FROM scim_updates WHERE provider = $1";
-const FORGET: &str = "DELETE FROM scim_updates WHERE at_ms < $1";
+/// Whoever has not shown the secret is not heard.
+const LAST: &str = "SELECT MAX(at_ms) AS at_ms FROM scim_updates WHERE provider = $1 AND status <> 401";
+const FORGET: &str = "DELETE FROM scim_updates WHERE at_ms < $1 AND ($2 IS NULL OR provider = $2)";
 
 impl Store {
     /// Writes down requests, all of them or none.
@@ -188,12 +189,17 @@ impl Store {
         .await
     }
 
-    /// Deletes what was written down before this time.
-    pub async fn forget_scim_updates(&self, before_ms: i64) -> Result<(), StoreError> {
+    /// Deletes what was written down before this time: of a provider, or of all.
+    pub async fn forget_scim_updates(
+        &self,
+        provider: Option<IdpId>,
+        before_ms: i64,
+    ) -> Result<(), StoreError> {
         bounded(async {
             let mut connection = self.writer().await?;
             sqlx::query(FORGET)
                 .bind(before_ms)
+                .bind(provider.map(|provider| provider.to_string()))
                 .execute(&mut *connection)
                 .await?;
             Ok(())
