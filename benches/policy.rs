@@ -1,7 +1,7 @@
 //! What routing and deciding cost, in nanoseconds, as applications, rules and groups grow from 1 to 10,000.
 //!
-//! `cargo bench --bench policy`. Read along the rows: the last figure should be near the first (design §10: flat). The
-//! first evaluation of a person is linear in the groups the person holds, and is done once a session and snapshot.
+//! `cargo bench --bench policy`. Read along the rows: the last figure should be near the first. The first evaluation of
+//! a person is linear in the groups the person holds, and is done once a session and snapshot.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(clippy::expect_used, reason = "a benchmark may stop")]
@@ -158,6 +158,7 @@ fn person(groups: u128) -> Identity {
         country: None,
         at: Timestamp::UNIX_EPOCH,
         contexts_asked: false,
+        claims_asked: Vec::new(),
         evaluations: Vec::new(),
         justifications: Vec::new(),
         approvals: Vec::new(),
@@ -231,7 +232,7 @@ fn nested(size: u128) -> Arc<Referents> {
         }
     };
     let groups = (0..size).map(around).collect();
-    Arc::new(Referents::new(groups, Vec::new(), []))
+    Arc::new(Referents::new(groups, Vec::new()))
 }
 
 /// A policy of the outermost of some nested groups.

@@ -260,7 +260,8 @@ impl Follower {
         if self.table.find(&nonce).is_some()
             && let Some(row) = self.store.session(&nonce).await?
         {
-            self.table.replace_identity(&nonce, row.identity);
+            self.table
+                .replace_identity(&nonce, row.identity, row.identity_version);
         }
         Ok(())
     }

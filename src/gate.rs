@@ -4,26 +4,27 @@
 //! core that took the connection; what needs the store or Microsoft crosses to the [control plane](control).
 
 mod admit;
+mod caching;
 pub mod certificate;
 pub mod control;
 mod cors;
 mod facts;
 pub mod machine;
 mod own;
-mod question;
+pub mod question;
 mod refuse;
 mod renew;
 mod verify;
 mod watch;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{ORIGIN, SET_COOKIE};
+use http::header::ORIGIN;
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
@@ -111,7 +112,7 @@ pub struct Arrival {
 pub struct Gate {
     shared: Shared,
     identifier: Identifier,
-    jwts: ServiceJwts,
+    jwts: Rc<ServiceJwts>,
     passages: Passages,
     core: Rc<Core<Inputs>>,
     ids: RequestIds,
@@ -125,9 +126,11 @@ pub struct NoAnswer;
 impl Gate {
     /// The gate of this core. Must be called on the core, within its `LocalSet`.
     pub fn new(shared: Shared) -> Self {
+        let jwts = Rc::new(ServiceJwts::new(shared.sessions.clone()));
+        let (sessions, failures) = (shared.sessions.clone(), Arc::clone(&shared.failures));
         Self {
-            identifier: Identifier::new(shared.sessions.clone(), Arc::clone(&shared.failures)),
-            jwts: ServiceJwts::new(shared.sessions.clone()),
+            identifier: Identifier::new(sessions, failures, Rc::clone(&jwts)),
+            jwts,
             passages: Passages::default(),
             core: Core::start(
                 shared.clock.clone(),
@@ -284,7 +287,7 @@ impl Gate {
         let exchange = Exchange {
             path: target.forward().clone(),
             upstream,
-            client: arrival.client(&self.shared, request_id),
+            client: arrival.client(&self.shared, &snapshot, request_id),
             identity: admitted.identity,
             watch: Inputs {
                 published: Arc::clone(&self.shared.published),
@@ -297,7 +300,8 @@ impl Gate {
                 certificate_until_ms: Cell::new(watch::end_of(&admitted.facts.certificate)),
                 permit_until_ms: Cell::new(admitted.permit.until_ms().unwrap_or(i64::MAX)),
                 handshake: arrival.handshake,
-                machine: admitted.machine,
+                machine: RefCell::new(admitted.machine),
+                nature: Cell::new(admitted.permit.nature()),
                 facts: admitted.facts,
             },
             connection: arrival.kill,
@@ -312,7 +316,7 @@ impl Gate {
                     machine::hand_out(response.headers_mut(), token);
                 }
                 if let Some(cookie) = admitted.set_cookie {
-                    response.headers_mut().append(SET_COOKIE, cookie);
+                    renew::hand_out(response.headers_mut(), cookie);
                 }
                 Ok(response)
             }

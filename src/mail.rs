@@ -4,6 +4,8 @@
 //! tells can be seen in the launcher too. Addresses and subjects are set through the library's types, which encode them:
 //! no text of a person can become a header.
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use askama::Template;
@@ -13,6 +15,7 @@ use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use secrecy::ExposeSecret as _;
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
 use crate::config::smtp::SmtpConfig;
 use crate::shutdown::Shutdown;
@@ -28,6 +31,9 @@ const PAUSES: [Duration; 3] = [
     Duration::from_mins(2),
 ];
 
+/// Matters whose mail the relay took that are remembered: a page that says so is looked at for minutes.
+const REMEMBERED: usize = 1024;
+
 /// One mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mail {
@@ -39,13 +45,20 @@ pub struct Mail {
     pub paragraphs: Vec<String>,
     /// Where one goes from it: what the link says, and its address.
     pub link: Option<(String, String)>,
+    /// The matter it tells of, for [`Mailer::was_taken`].
+    pub about: Option<Uuid>,
 }
 
 /// Sends mail. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Mailer {
     queue: Option<mpsc::Sender<Mail>>,
+    taken: Taken,
 }
+
+/// The newest matters of which the relay has taken a mail from this process.
+#[derive(Debug, Clone, Default)]
+struct Taken(Arc<Mutex<VecDeque<Uuid>>>);
 
 /// Mail cannot be sent as configured.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +74,10 @@ pub enum MailUnusable {
 impl Mailer {
     /// Sends nothing: mail is not configured.
     pub fn none() -> Self {
-        Self { queue: None }
+        Self {
+            queue: None,
+            taken: Taken::default(),
+        }
     }
 
     /// Starts sending on the present runtime.
@@ -73,18 +89,29 @@ impl Mailer {
         let from: Mailbox = config.from.parse()?;
         let (queue, waiting) = mpsc::channel(WAITING);
         let stop = shutdown.clone();
+        let taken = Taken::default();
+        let outgoing = Outgoing {
+            relay,
+            name: name(config),
+            from,
+            taken: taken.clone(),
+        };
         tokio::spawn(async move {
             tokio::select! {
-                () = send_all(&relay, &from, waiting) => {}
+                () = outgoing.send_all(waiting) => {}
                 () = stop.hard() => {}
             }
         });
-        Ok(Self { queue: Some(queue) })
+        Ok(Self {
+            queue: Some(queue),
+            taken,
+        })
     }
 
-    /// Whether mail is configured.
-    pub fn is_configured(&self) -> bool {
-        self.queue.is_some()
+    /// Whether the relay took a mail about this matter from this process. No is said too where that is long ago, and
+    /// where another gateway sent it.
+    pub fn was_taken(&self, about: Uuid) -> bool {
+        self.taken.has(about)
     }
 
     /// Queues a mail.
@@ -92,21 +119,38 @@ impl Mailer {
         if let Some(queue) = &self.queue
             && queue.try_send(mail).is_err()
         {
-            tracing::error!("A mail was given up: too many wait already");
+            tracing::error!("A mail for the relay of [smtp] was given up: too many wait already");
+        }
+    }
+}
+
+impl Taken {
+    fn has(&self, about: Uuid) -> bool {
+        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.contains(&about)
+    }
+
+    fn add(&self, about: Uuid) {
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !taken.contains(&about) {
+            taken.push_back(about);
+        }
+        if taken.len() > REMEMBERED {
+            taken.pop_front();
         }
     }
 }
 
 fn relay(config: &SmtpConfig) -> Result<AsyncSmtpTransport<Tokio1Executor>, MailUnusable> {
-    let host = config.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let (tls, usual) = match (config.url.scheme(), config.starttls) {
-        ("smtps", _) => (Tls::Wrapper(TlsParameters::new(host.to_owned())?), 465),
-        (_, true) => (Tls::Required(TlsParameters::new(host.to_owned())?), 587),
-        (_, false) => (Tls::None, 25),
+    let host = host(config);
+    let tls = match (config.url.scheme(), config.starttls) {
+        ("smtps", _) => Tls::Wrapper(TlsParameters::new(host.to_owned())?),
+        (_, true) => Tls::Required(TlsParameters::new(host.to_owned())?),
+        (_, false) => Tls::None,
     };
     // "Dangerous" is the builder that chooses nothing by itself; TLS is chosen here.
     let mut relay = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
-        .port(config.url.port().unwrap_or(usual))
+        .port(port(config))
         .tls(tls)
         .timeout(Some(STEP));
     if let (Some(name), Some(password)) = (&config.username, &config.password) {
@@ -116,36 +160,71 @@ fn relay(config: &SmtpConfig) -> Result<AsyncSmtpTransport<Tokio1Executor>, Mail
     Ok(relay.build())
 }
 
-async fn send_all(
-    relay: &AsyncSmtpTransport<Tokio1Executor>,
-    from: &Mailbox,
-    mut waiting: mpsc::Receiver<Mail>,
-) {
-    while let Some(mail) = waiting.recv().await {
-        let message = match message(&mail, from) {
-            Ok(message) => message,
-            Err(error) => {
-                tracing::error!(%error, "A mail cannot be written");
-                continue;
-            }
-        };
-        send(relay, message).await;
-    }
+fn host(config: &SmtpConfig) -> &str {
+    config.url.host_str().unwrap_or_default().trim_matches(['[', ']'])
 }
 
-async fn send(relay: &AsyncSmtpTransport<Tokio1Executor>, message: Message) {
-    let mut pauses = PAUSES.iter();
-    loop {
-        let Err(error) = relay.send(message.clone()).await else {
-            tracing::debug!("A mail was sent");
-            return;
-        };
-        match pauses.next() {
-            // What the relay refuses for good is not offered again (RFC 5321 §4.2.1).
-            Some(pause) if !error.is_permanent() => tokio::time::sleep(*pause).await,
-            _ => {
-                tracing::error!(%error, "A mail was given up");
-                return;
+/// The port of the address, or the usual one.
+fn port(config: &SmtpConfig) -> u16 {
+    let usual = match (config.url.scheme(), config.starttls) {
+        ("smtps", _) => 465,
+        (_, true) => 587,
+        (_, false) => 25,
+    };
+    config.url.port().unwrap_or(usual)
+}
+
+/// The relay as the log calls it: host and port.
+fn name(config: &SmtpConfig) -> String {
+    let host = config.url.host_str().unwrap_or_default();
+    format!("{host}:{}", port(config))
+}
+
+/// The sending end of the queue.
+struct Outgoing {
+    relay: AsyncSmtpTransport<Tokio1Executor>,
+    name: String,
+    from: Mailbox,
+    taken: Taken,
+}
+
+impl Outgoing {
+    async fn send_all(&self, mut waiting: mpsc::Receiver<Mail>) {
+        while let Some(mail) = waiting.recv().await {
+            let message = match message(&mail, &self.from) {
+                Ok(message) => message,
+                Err(error) => {
+                    tracing::error!(%error, "A mail cannot be written");
+                    continue;
+                }
+            };
+            if self.send(message).await
+                && let Some(about) = mail.about
+            {
+                self.taken.add(about);
+            }
+        }
+    }
+
+    /// Whether the relay took it.
+    async fn send(&self, message: Message) -> bool {
+        let name = &self.name;
+        let mut pauses = PAUSES.iter();
+        loop {
+            let Err(error) = self.relay.send(message.clone()).await else {
+                tracing::debug!(relay = %name, "A mail was sent");
+                return true;
+            };
+            match pauses.next() {
+                // What the relay refuses for good is not offered again (RFC 5321 §4.2.1).
+                Some(pause) if !error.is_permanent() => {
+                    tracing::warn!(relay = %name, %error, "The relay {name} of [smtp] did not take a mail; it is tried again");
+                    tokio::time::sleep(*pause).await;
+                }
+                _ => {
+                    tracing::error!(relay = %name, %error, "The relay {name} of [smtp] did not take a mail; it was given up");
+                    return false;
+                }
             }
         }
     }
@@ -200,6 +279,7 @@ mod tests {
             subject: subject.to_owned(),
             paragraphs: vec![paragraph.to_owned()],
             link: Some(("Open".to_owned(), "https://login.example.com/a&b".to_owned())),
+            about: None,
         }
     }
 
@@ -220,6 +300,18 @@ mod tests {
         );
         let (_, html) = body.split_once("text/html").unwrap();
         assert!(!html.contains("<script>"), "{html}");
+    }
+
+    #[test]
+    fn only_the_newest_matters_are_remembered() {
+        let taken = Taken::default();
+        let matters: Vec<Uuid> = (0..=REMEMBERED as u128).map(Uuid::from_u128).collect();
+        for matter in &matters {
+            taken.add(*matter);
+            taken.add(*matter);
+        }
+        assert!(!taken.has(matters[0]));
+        assert!(matters[1..].iter().all(|matter| taken.has(*matter)));
     }
 
     #[test]

@@ -15,5 +15,9 @@ fuzz_target!(|text: &str| {
     }
     let service_key = "A".repeat(43).parse().unwrap();
     let body = text.as_bytes().to_vec();
-    assert!(TransferPair::generate().open(&Boxed { body, service_key }).is_none());
+    assert!(
+        TransferPair::generate()
+            .open(&Boxed { body, service_key })
+            .is_none()
+    );
 });

@@ -1,4 +1,4 @@
-//! Client secrets that are about to end: told to the operator while there is time (design §6).
+//! Client secrets that are about to end: told to the operator while there is time.
 
 use std::collections::HashMap;
 

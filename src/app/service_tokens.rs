@@ -1,4 +1,4 @@
-//! Service tokens over time: uses written down, and what nobody uses ended (reference Access §3.8).
+//! Service tokens over time: uses written down, and what nobody uses ended.
 
 use crate::clock::Clock;
 use crate::manage::{Manage, ManageError};

@@ -57,7 +57,8 @@ async fn withdraw(opened: &Opened, id: Uuid) -> Result<Said, StoreError> {
 }
 
 fn described(request: &ApprovalRequest) -> String {
-    let who = request.email.clone().unwrap_or_else(|| request.user.to_string());
+    let who = request.email.clone().or_else(|| request.name.clone());
+    let who = who.unwrap_or_else(|| request.user.to_string());
     let how = match (request.state, request.until_ms) {
         (ApprovalState::Granted, Some(until)) => format!("until {}", at(until)),
         _ => format!("waiting since {}", at(request.created_ms)),

@@ -149,7 +149,7 @@ async fn live(opened: &Opened, user: &User) -> Result<Vec<SessionRow>, StoreErro
     Ok(sessions)
 }
 
-/// The nonce is the key of the stored identity and no credential (reference Access §3.2).
+/// The nonce is the key of the stored identity and no credential.
 fn described(session: &SessionRow) -> String {
     format!(
         "  {}  from {}  since {}, until {}\n",

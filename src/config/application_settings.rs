@@ -1,5 +1,8 @@
 //! Settings of an application that are more than a word: `cors_headers`, `overrides`, `tags`, origins.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use serde_json::{Map, Value, json};
 
 use super::tree::{Keys, Node, Table};
@@ -9,7 +12,7 @@ use crate::model::destination::Destination;
 use crate::model::public_path::PublicPath;
 use crate::model::web_origin::WebOrigin;
 
-const CORS_KEYS: Keys = Keys {
+pub(super) const CORS_KEYS: Keys = Keys {
     known: &[
         "allow_all_origins",
         "allowed_origins",
@@ -22,7 +25,7 @@ const CORS_KEYS: Keys = Keys {
     ],
     refused: &[],
 };
-const OVERRIDE_KEYS: Keys = Keys {
+pub(super) const OVERRIDE_KEYS: Keys = Keys {
     known: &["behavior", "path_pattern"],
     refused: &[],
 };
@@ -147,37 +150,33 @@ fn one_override(node: &Node<'_>, destination: &Destination) -> Option<Value> {
 
 /// `tags`.
 pub(super) fn tags(node: &Node<'_>) -> Option<Value> {
-    let nodes = node.array()?;
-    if nodes.len() > Tag::MOST {
-        node.fault(
-            format!("there are more than {}", Tag::MOST),
-            "keep the useful ones",
-        );
-        return None;
-    }
-    let tags = nodes.iter().map(|node| node.parsed::<Tag>("write a short word"));
-    let tags: Vec<Option<Value>> = tags.map(|tag| Some(String::from(tag?).into())).collect();
-    tags.into_iter().collect::<Option<Vec<Value>>>().map(Value::from)
+    words::<Tag>(node, Tag::MOST, "keep the useful ones", "write a short word")
 }
 
 /// `token_claims`.
 pub(super) fn token_claims(node: &Node<'_>) -> Option<Value> {
+    let mend = "write claims such as \"department\"";
+    words::<ClaimName>(node, ClaimName::MOST, "name those that it reads", mend)
+}
+
+/// A list of words, each of which must be one of its kind.
+fn words<T: FromStr<Err: Display> + Into<String>>(
+    node: &Node<'_>,
+    most: usize,
+    too_many: &str,
+    mend: &str,
+) -> Option<Value> {
     let nodes = node.array()?;
-    if nodes.len() > ClaimName::MOST {
-        node.fault(
-            format!("there are more than {}", ClaimName::MOST),
-            "name those that it reads",
-        );
+    if nodes.len() > most {
+        node.fault(format!("there are more than {most}"), too_many);
         return None;
     }
-    let claims = nodes
+    let words: Vec<Option<String>> = nodes
         .iter()
-        .map(|node| node.parsed::<ClaimName>("write claims such as \"department\""));
-    let claims: Vec<Option<Value>> = claims.map(|claim| Some(String::from(claim?).into())).collect();
-    claims
-        .into_iter()
-        .collect::<Option<Vec<Value>>>()
-        .map(Value::from)
+        .map(|node| node.parsed::<T>(mend).map(Into::into))
+        .collect();
+    let words: Option<Vec<String>> = words.into_iter().collect();
+    words.map(Value::from)
 }
 
 /// An origin as browsers send it.

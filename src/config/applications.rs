@@ -10,6 +10,7 @@ use super::bounds::Bounds;
 use super::declared::{Declaration, ObjectKey};
 use super::names::Names;
 use super::policies;
+use super::providers::Provider;
 use super::rules::Scope;
 use super::tree::{Keys, Node, Table};
 use crate::model::destination::Destination;
@@ -17,7 +18,7 @@ use crate::model::ids::AudTag;
 use crate::model::service_token::CredentialHeader;
 use crate::model::web_address::WebAddress;
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     known: &[
         "id",
         "aud",
@@ -62,7 +63,7 @@ const KEYS: Keys = Keys {
         ("oauth_configuration", NOT_YET),
     ],
 };
-const DESTINATION_KEYS: Keys = Keys {
+pub(super) const DESTINATION_KEYS: Keys = Keys {
     known: &["type", "uri", "overrides"],
     refused: &[],
 };
@@ -120,6 +121,9 @@ pub(super) fn read<'t>(
     let destinations = destinations(&table);
     let settings = settings(&table);
     let providers = references(&table, "allowed_idps", scope.providers);
+    if let (Some(_), Some(allowed)) = (&settings, &providers) {
+        check_sources(&table, scope, allowed);
+    }
     let pages = references(&table, "custom_pages", scope.pages);
     // Policies inside are named after the application; without a name their other faults are told all the same.
     let policies = policies(&table, name.unwrap_or_default(), scope, policy_names);
@@ -205,9 +209,13 @@ impl Written<'_> {
 /// The addresses, the primary first. `domain` alone means itself; with a list it must be one of them (Access).
 fn destinations<'t>(table: &Table<'t>) -> Option<Vec<Written<'t>>> {
     let domain = table.node("domain").map(|node| destination(&node));
-    let list = table
-        .node("destinations")
-        .or_else(|| table.node("self_hosted_domains"));
+    let list = match (table.node("destinations"), table.node("self_hosted_domains")) {
+        (Some(_), Some(second)) => {
+            second.fault("the addresses are listed twice", "keep destinations alone");
+            return None;
+        }
+        (one, other) => one.or(other),
+    };
     let Some(list) = list else {
         table.need("domain", DOMAIN)?;
         return domain?.map(|primary| vec![primary]);
@@ -333,6 +341,35 @@ fn settings(table: &Table<'_>) -> Option<Map<String, Value>> {
     read.into_iter()
         .map(|(key, value)| Some((key.to_owned(), value?)))
         .collect()
+}
+
+/// Warns of what tokens are to hold and no provider of the application tells. `allowed` is empty where all are.
+fn check_sources(table: &Table<'_>, scope: &Scope<'_>, allowed: &[ObjectKey]) {
+    let providers: Vec<&Provider> = scope
+        .known
+        .iter()
+        .filter(|known| allowed.is_empty() || allowed.contains(&known.declaration.key))
+        .collect();
+    if providers.is_empty() {
+        return;
+    }
+    if let Some(node) = table.node("token_groups")
+        && !providers.iter().any(|provider| provider.groups)
+    {
+        node.warn(
+            "no provider of this application reads groups, so that tokens hold none",
+            "write support_groups = true in a provider's config",
+        );
+    }
+    for node in table.list("token_claims") {
+        let Some(claim) = node.as_text() else { continue };
+        if !providers.iter().any(|provider| provider.copies(claim)) {
+            node.warn(
+                format!("no provider of this application copies the claim {claim}, so that tokens lack it"),
+                format!("write claims = [\"{claim}\"] in a provider's config"),
+            );
+        }
+    }
 }
 
 /// Objects that are referred to, by name or id.

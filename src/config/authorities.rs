@@ -11,7 +11,7 @@ use super::tree::{Keys, Node};
 use crate::crypto::x509;
 use crate::model::destination::Destination;
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     known: &["id", "name", "certificate", "associated_hostnames"],
     refused: &[],
 };

@@ -114,7 +114,7 @@ fn https(host: &str) -> Result<Url, url::ParseError> {
     format!("https://{host}").parse()
 }
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     known: &["login", "graph", "instance_name", "federation_audience"],
     refused: &[],
 };

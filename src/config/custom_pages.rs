@@ -9,7 +9,7 @@ use super::names::Names;
 use super::tree::{Keys, Node, Table};
 use crate::model::custom_page::{CustomHtml, CustomPageKind};
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     known: &["id", "name", "type", "custom_html"],
     refused: &[],
 };

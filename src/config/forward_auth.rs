@@ -31,7 +31,7 @@ impl PartialEq for ForwardAuth {
 
 impl Eq for ForwardAuth {}
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     known: &["address", "peers", "secret"],
     refused: &[],
 };

@@ -19,7 +19,7 @@ pub enum GeoConfig {
     Header(HeaderName),
 }
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     known: &["database", "country_header"],
     refused: &[],
 };

@@ -7,7 +7,7 @@ use super::names::Names;
 use super::rules::{Rules, Scope};
 use super::tree::{Keys, Node, Table};
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     known: &["id", "name", "include", "require", "exclude", "is_default"],
     refused: &[],
 };

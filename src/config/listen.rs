@@ -44,7 +44,7 @@ pub struct CertificateFiles {
     pub key: PathBuf,
 }
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     known: &[
         "http",
         "https",
@@ -55,7 +55,7 @@ const KEYS: Keys = Keys {
     ],
     refused: &[],
 };
-const CERTIFICATE_KEYS: Keys = Keys {
+pub(super) const CERTIFICATE_KEYS: Keys = Keys {
     known: &["chain", "key"],
     refused: &[],
 };

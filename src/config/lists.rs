@@ -8,7 +8,7 @@ use super::tree::{Keys, Node};
 use crate::model::address::AddressRange;
 use crate::model::email::EmailAddress;
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     known: &["id", "name", "type", "items", "description"],
     refused: &[],
 };

@@ -25,7 +25,7 @@ pub enum LogFormat {
     Json,
 }
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     known: &["level", "filter", "format"],
     refused: &[],
 };

@@ -92,7 +92,7 @@ const IDLE: Bounds = Bounds {
 /// Addresses that a sign-out may lead to: each is compared with what was asked for.
 const MOST_RETURNS: usize = 100;
 
-const INACTIVITY: Keys = Keys {
+pub(super) const INACTIVITY: Keys = Keys {
     known: &["enabled", "inactivity_threshold_days", "action"],
     refused: &[],
 };

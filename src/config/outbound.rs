@@ -12,7 +12,7 @@ pub struct OutboundConfig {
     pub allow: Vec<IpNet>,
 }
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     known: &["allow"],
     refused: &[],
 };

@@ -9,7 +9,7 @@ use super::rules::{Rules, Scope};
 use super::tree::{Keys, Node, Table};
 use crate::model::email::EmailAddress;
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     known: &[
         "id",
         "name",
@@ -30,7 +30,7 @@ const KEYS: Keys = Keys {
         ("connection_rules", NOT_YET),
     ],
 };
-const APPROVAL_KEYS: Keys = Keys {
+pub(super) const APPROVAL_KEYS: Keys = Keys {
     known: &[
         "approvals_needed",
         "email_addresses",
@@ -180,10 +180,24 @@ fn asks(
         read.push((key, flag.map(Value::from)));
     }
     if let Some(node) = table.node("purpose_justification_prompt") {
+        if !asked.contains(&"purpose_justification_required") {
+            node.warn(
+                "nobody is asked for a reason, so that nobody sees it",
+                "write purpose_justification_required = true, or leave it out",
+            );
+        }
         read.push(("purpose_justification_prompt", node.text().map(Value::from)));
     }
     match table.node("approval_groups") {
-        Some(node) => read.push(("approval_groups", approval_groups(&node, scope, references))),
+        Some(node) => {
+            if !asked.contains(&"approval_required") {
+                node.warn(
+                    "nobody needs leave, so that these are never asked",
+                    "write approval_required = true, or leave it out",
+                );
+            }
+            read.push(("approval_groups", approval_groups(&node, scope, references)));
+        }
         None if asked.contains(&"approval_required") => {
             table.need(
                 "approval_groups",
@@ -251,7 +265,14 @@ fn approval_group(
         let read: Option<Vec<Value>> = read.into_iter().collect();
         entries.insert("email_addresses".to_owned(), read?.into());
     }
-    if let Some(list) = table.node("email_list").or_else(|| table.node("email_list_uuid")) {
+    let list = match (table.node("email_list"), table.node("email_list_uuid")) {
+        (Some(_), Some(second)) => {
+            second.fault("the list is named twice", "keep one of the two");
+            return None;
+        }
+        (one, other) => one.or(other),
+    };
+    if let Some(list) = list {
         references.push((pointer.to_owned(), scope.lists.find(&list)?));
         entries.insert("email_list_uuid".to_owned(), Value::Null);
     } else if table.list("email_addresses").is_empty() {

@@ -16,11 +16,11 @@ use super::suggest::closest;
 use super::tree::{Keys, Node, Table};
 use crate::model::idp::Cloud;
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     known: &["id", "name", "type", "config", "scim_config", "scim_secret"],
     refused: &[],
 };
-const CONFIG_KEYS: Keys = Keys {
+pub(super) const CONFIG_KEYS: Keys = Keys {
     known: &[
         "client_id",
         "client_secret",
@@ -46,7 +46,7 @@ const CONFIG_KEYS: Keys = Keys {
         "the redirect address follows from auth_url: <auth_url>/cdn-cgi/access/callback",
     )],
 };
-const CERTIFICATE_KEYS: Keys = Keys {
+pub(super) const CERTIFICATE_KEYS: Keys = Keys {
     known: &["certificate", "key"],
     refused: &[],
 };

@@ -3,7 +3,7 @@
 use super::tree::{Keys, Node};
 use crate::model::refusals::{Refusals, RequirementKind, Told};
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     known: &["tell", "words"],
     refused: &[],
 };

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
-use url::{Host, Url};
 
 use super::declared::ObjectKey;
 use super::lists::DeclaredList;
@@ -14,6 +13,7 @@ use super::tree::{Keys, Node, Table};
 use crate::model::address::AddressRange;
 use crate::model::country::CountryCode;
 use crate::model::email::{EmailAddress, EmailDomain};
+use crate::model::evaluator::ExternalEvaluator;
 use crate::model::selector::{DirectoryGroup, Selector, Unevaluated};
 
 /// What rules may refer to.
@@ -102,7 +102,8 @@ impl<'s> Rules<'s> {
             .iter()
             .skip(references)
             .any(|(_, key)| self.scope.asking.contains(key));
-        let asks = IDENTITY_SELECTORS.contains(selector);
+        let asks =
+            IDENTITY_SELECTORS.contains(selector) || selector.parse().is_ok_and(Unevaluated::asks_identity);
         self.asks_identity |= asks;
         if let Some(reason) = self.nobody.filter(|_| asks || through_group) {
             inner.fault(
@@ -222,11 +223,7 @@ impl<'s> Rules<'s> {
         let table = node.table(&CONTEXT)?;
         let context = table.need("ac_id", "write ac_id = \"c1\"").and_then(|node| {
             let text = node.text()?;
-            let number = text
-                .strip_prefix('c')
-                .and_then(|digits| digits.parse::<u8>().ok());
-            let fine =
-                number.is_some_and(|number| (1..=99).contains(&number) && text == format!("c{number}"));
+            let fine = Selector::is_auth_context(text);
             if !fine {
                 node.fault(
                     format!("\"{text}\" is no authentication context"),
@@ -304,7 +301,7 @@ impl<'s> Rules<'s> {
     }
 }
 
-/// Selectors that ask who somebody is.
+/// Selectors that ask who somebody is, besides those that are never evaluated.
 const IDENTITY_SELECTORS: &[&str] = &[
     "email",
     "email_domain",
@@ -315,12 +312,6 @@ const IDENTITY_SELECTORS: &[&str] = &[
     "login_method",
     "oidc",
     "external_evaluation",
-    "saml",
-    "okta",
-    "gsuite",
-    "github-organization",
-    "cloudflare_account_member",
-    "user_risk_score",
 ];
 
 const ID: Keys = keys(&["id"]);
@@ -358,7 +349,7 @@ fn external_evaluation(node: &Node<'_>) -> Option<Value> {
         let mend = "write an https address without user name and fragment";
         let node = table.need(key, mend)?;
         let text = node.text()?;
-        let fine = text.parse::<Url>().is_ok_and(|url| is_evaluator(&url));
+        let fine = ExternalEvaluator::may_be_at(text);
         if !fine {
             node.fault(format!("\"{text}\" cannot be asked"), mend);
         }
@@ -366,15 +357,4 @@ fn external_evaluation(node: &Node<'_>) -> Option<Value> {
     };
     let (evaluate, keys) = (address("evaluate_url"), address("keys_url"));
     Some(json!({ "evaluate_url": evaluate?, "keys_url": keys? }))
-}
-
-/// Identities go there, and what comes back opens doors: https, or this very machine.
-fn is_evaluator(url: &Url) -> bool {
-    let loopback = match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(_)) | None => false,
-    };
-    let scheme = url.scheme() == "https" || (url.scheme() == "http" && loopback);
-    scheme && url.username().is_empty() && url.password().is_none() && url.fragment().is_none()
 }

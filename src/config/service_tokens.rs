@@ -13,7 +13,7 @@ use crate::crypto::digest::sha256_hex;
 use crate::model::ids::ClientId;
 use crate::model::service_token::{LONGEST_SECRET, SECRET_HASH, TokenLife};
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     known: &["id", "name", "client_id", "client_secret", "duration", "enabled"],
     refused: &[
         (

@@ -35,7 +35,7 @@ impl PartialEq for SmtpConfig {
 
 impl Eq for SmtpConfig {}
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     known: &["url", "username", "password", "from", "starttls"],
     refused: &[],
 };

@@ -18,7 +18,7 @@ pub struct StoreConfig {
     pub grace: Duration,
 }
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     known: &["url", "grace"],
     refused: &[],
 };

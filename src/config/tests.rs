@@ -111,7 +111,74 @@ fn the_example_is_complete_and_without_a_warning() {
     );
 }
 
-/// Issue: a file with twelve faults of different kinds yields twelve lines in one run.
+/// The README says so.
+#[test]
+fn the_example_shows_every_setting() {
+    // Other spellings, and what every object may have.
+    const ELSEWHERE: [&str; 3] = ["id", "self_hosted_domains", "email_list_uuid"];
+    let sections = [
+        ("organization", organization::KEYS),
+        ("organization", organization::INACTIVITY),
+        ("organization", organization::PAGES_KEYS),
+        ("listen", listen::KEYS),
+        ("listen", listen::CERTIFICATE_KEYS),
+        ("listen", forward_auth::KEYS),
+        ("store", store::KEYS),
+        ("refusals", refusals::KEYS),
+        ("smtp", smtp::KEYS),
+        ("log", log::KEYS),
+        ("geo", geo::KEYS),
+        ("outbound", outbound::KEYS),
+        ("clouds", clouds::KEYS),
+        ("upstreams", upstreams::KEYS),
+        ("upstreams", upstreams::ORIGIN_REQUEST_KEYS),
+        ("identity_providers", providers::KEYS),
+        ("identity_providers", providers::CONFIG_KEYS),
+        ("identity_providers", providers::CERTIFICATE_KEYS),
+        ("certificates", authorities::KEYS),
+        ("service_tokens", service_tokens::KEYS),
+        ("lists", lists::KEYS),
+        ("groups", groups::KEYS),
+        ("policies", policies::KEYS),
+        ("policies", policies::APPROVAL_KEYS),
+        ("applications", applications::KEYS),
+        ("applications", applications::DESTINATION_KEYS),
+        ("applications", application_settings::CORS_KEYS),
+        ("applications", application_settings::OVERRIDE_KEYS),
+        ("custom_pages", custom_pages::KEYS),
+    ];
+    let mut shown: BTreeMap<&str, String> = BTreeMap::new();
+    let mut section = "";
+    for line in EXAMPLE.lines() {
+        let header = line.trim_start_matches("# ").trim_start_matches('[');
+        if line.trim_start_matches("# ").starts_with('[')
+            && let Some((name, _)) = header.split_once(']')
+        {
+            section = name.split('.').next().unwrap();
+        }
+        let text = shown.entry(section).or_default();
+        text.push_str(line);
+        text.push('\n');
+    }
+    let mut missing = Vec::new();
+    for (section, keys) in &sections {
+        let text = &shown[section];
+        let words: Vec<&str> = text
+            .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .collect();
+        let hidden = keys
+            .known
+            .iter()
+            .filter(|key| !ELSEWHERE.contains(key) && !words.contains(key));
+        missing.extend(hidden.map(|key| format!("[{section}] {key}")));
+    }
+    assert_eq!(missing, Vec::<String>::new());
+    for section in load::KEYS.known {
+        assert!(shown.contains_key(section), "{section}");
+    }
+}
+
+/// A file with twelve faults of different kinds yields twelve lines in one run.
 #[test]
 fn twelve_faults_are_told_in_twelve_lines() {
     let faults = load_with(TWELVE_FAULTS, &BTreeMap::new()).unwrap_err();
@@ -535,6 +602,16 @@ fn mistakes_in_policies_are_told() {
             policy("decision = \"allow\"\ninclude = [{ email_domian = { domain = \"b.example\" } }]"),
             "policies[0].include[0].email_domian: there is no selector email_domian",
         ),
+        (
+            format!(
+                "[[lists]]\nname = \"team\"\ntype = \"EMAIL\"\nitems = [\"a@b.example\"]\n{}",
+                policy(
+                    "decision = \"allow\"\ninclude = [{ everyone = {} }]\napproval_required = true\n\
+                     approval_groups = [{ email_list = \"team\", email_list_uuid = \"team\" }]"
+                )
+            ),
+            "policies[0].approval_groups[0].email_list_uuid: the list is named twice",
+        ),
     ]);
 }
 
@@ -826,6 +903,10 @@ fn mistakes_in_applications_are_told() {
             application("domain = \"a.localhost\"\nid = \"1\""),
             "applications[0].id: \"1\" is no UUID",
         ),
+        (
+            application("destinations = [\"a.localhost\"]\nself_hosted_domains = [\"b.localhost\"]"),
+            "applications[0].self_hosted_domains: the addresses are listed twice",
+        ),
     ]);
 }
 
@@ -998,6 +1079,62 @@ fn a_rule_whose_source_is_missing_is_a_warning() {
             ]
         );
     }
+}
+
+#[test]
+fn what_is_written_and_never_asked_for_is_a_warning() {
+    let policy = |rest: &str| {
+        format!(
+            "[[policies]]\nname = \"p\"\ndecision = \"allow\"\ninclude = [{{ everyone = {{}} }}]\n{rest}\n"
+        )
+    };
+    let prompt = "purpose_justification_prompt = \"Which ticket?\"\n";
+    let groups = "approval_groups = [{ email_addresses = [\"boss@example.com\"] }]\n";
+    for (required, written, told) in [
+        (
+            "purpose_justification_required",
+            prompt,
+            "policies[0].purpose_justification_prompt: nobody is asked for a reason, so that nobody sees it",
+        ),
+        (
+            "approval_required",
+            groups,
+            "policies[0].approval_groups: nobody needs leave, so that these are never asked",
+        ),
+    ] {
+        assert_eq!(told_all(&policy(written)), [told]);
+        assert_eq!(
+            told_all(&policy(&format!("{required} = true\n{written}"))),
+            Vec::<String>::new()
+        );
+        assert_eq!(
+            told_all(&policy(&format!("{required} = false\n{written}"))),
+            [told]
+        );
+    }
+}
+
+#[test]
+fn what_tokens_are_to_hold_and_no_provider_tells_is_a_warning() {
+    let told_of = |providers: &str, allowed: &str| {
+        told_all(&format!(
+            "{providers}[[applications]]\nname = \"a\"\ndomain = \"a.localhost\"\nallowed_idps = [{allowed}]\n\
+             token_groups = \"names\"\ntoken_claims = [\"department\"]\n\
+             policies = [{{ name = \"p\", decision = \"allow\", include = [{{ everyone = {{}} }}] }}]\n"
+        ))
+    };
+    let both = [
+        "applications[0].token_groups: no provider of this application reads groups, so that tokens hold none",
+        "applications[0].token_claims[0]: no provider of this application copies the claim department, so that tokens lack it",
+    ];
+    assert_eq!(told_of(PROVIDER, ""), both);
+    let copying = "config = { support_groups = true, claims = [\"department\"],";
+    let copying = PROVIDER.replace("config = {", copying);
+    assert_eq!(told_of(&copying, ""), Vec::<String>::new());
+    // Another provider tells it: that is of use where the application takes its people.
+    let two = format!("{PROVIDER}{}", copying.replace("Entra ID", "Other"));
+    assert_eq!(told_of(&two, ""), Vec::<String>::new());
+    assert_eq!(told_of(&two, "\"Entra ID\""), both);
 }
 
 #[test]

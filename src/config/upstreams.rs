@@ -12,11 +12,11 @@ use crate::model::destination::Destination;
 use crate::model::host::Host;
 use crate::model::upstream::{OriginRequest, Service, Upstream};
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     known: &["hostname", "path", "service", "origin_request"],
     refused: &[],
 };
-const ORIGIN_REQUEST_KEYS: Keys = Keys {
+pub(super) const ORIGIN_REQUEST_KEYS: Keys = Keys {
     known: &[
         "connect_timeout",
         "origin_server_name",

@@ -1,5 +1,5 @@
-//! The box in which tokens travel to a program at a command line: NaCl's `crypto_box` (Curve25519, XSalsa20,
-//! Poly1305), as cloudflared opens it (reference Access §1.9).
+//! The box in which tokens travel to a program at a command line: NaCl's `crypto_box` (Curve25519, XSalsa20, Poly1305),
+//! as cloudflared opens it.
 //!
 //! The program makes a pair of keys for each transfer and tells the public one in an address. Nobody else can open what
 //! is sealed for it, not even whoever reads the store.

@@ -112,10 +112,11 @@ pub(super) async fn get(
         .header(http::header::ACCEPT, "application/json")
         .body(Vec::new())
         .map_err(|error| unavailable(error.to_string(), None))?;
+    let host = request.uri().host().unwrap_or_default().to_owned();
     let answer = outbound
         .send(request, MAX_DOCUMENT)
         .await
-        .map_err(|error| unavailable(error.to_string(), None))?;
+        .map_err(|error| unavailable(format!("{host}: {error}"), None))?;
     if answer.status() == StatusCode::OK {
         return Ok(answer.into_body());
     }
@@ -123,7 +124,7 @@ pub(super) async fn get(
     Err(match AadstsAnswer::from_body(answer.status(), answer.body()) {
         Some(refusal) => EntraError::Refused(Box::new(refusal)),
         None => unavailable(
-            format!("status {}", answer.status()),
+            format!("{host} answered with status {}", answer.status()),
             retry_after(answer.headers()),
         ),
     })
@@ -282,6 +283,18 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// The operator looks at a firewall first, and has to know for which host.
+    #[tokio::test]
+    async fn a_host_that_cannot_be_reached_is_named() {
+        let outbound = Outbound::new().unwrap();
+        let got = get(&outbound, "https://127.0.0.1:1/x", "the directory's keys").await;
+        let told = got.unwrap_err().to_string();
+        assert_eq!(
+            told,
+            "the directory's keys could not be read: 127.0.0.1: no connection"
+        );
     }
 
     #[test]

@@ -10,7 +10,7 @@ pub use super::class::Class;
 pub use super::id_token::TokenRejected;
 
 /// Why a login at Microsoft did not end with a person. `Display` is for the log and holds no text of Microsoft's,
-/// no address and no secret.
+/// no address besides the name of a host, and no secret.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum EntraError {
     /// Microsoft refused, and said why.

@@ -201,11 +201,12 @@ impl<'a> Graph<'a> {
     ) -> Result<Value, GraphFailed> {
         loop {
             let request = self.request(method.clone(), address, body)?;
+            let host = request.uri().host().unwrap_or_default().to_owned();
             let answer = self
                 .outbound
                 .send_observed(operation, request, MAX_BODY)
                 .await
-                .map_err(|error| GraphFailed::Unavailable(error.to_string()))?;
+                .map_err(|error| GraphFailed::Unavailable(format!("{host}: {error}")))?;
             let status = answer.status();
             if status == StatusCode::OK {
                 return serde_json::from_slice(answer.body()).map_err(|_| GraphFailed::Malformed);

@@ -161,7 +161,7 @@ async fn attempt(
             request.request_async(&http).await
         }
     };
-    let answer = answer.map_err(not_answered)?;
+    let answer = answer.map_err(|error| not_answered(token_endpoint, error))?;
     Ok(Tokens {
         access: SecretString::from(answer.access_token().secret().clone()),
         refresh: answer
@@ -205,13 +205,14 @@ async fn bridge(outbound: Outbound, request: HttpRequest) -> Result<HttpResponse
     }
 }
 
-fn not_answered(error: RequestTokenError<NoTokens, BasicErrorResponse>) -> EntraError {
+fn not_answered(endpoint: &Url, error: RequestTokenError<NoTokens, BasicErrorResponse>) -> EntraError {
+    let host = endpoint.host_str().unwrap_or_default();
     let (reason, retry_after) = match error {
         RequestTokenError::Request(NoTokens::Refused(answer)) => return EntraError::Refused(answer),
         RequestTokenError::Request(NoTokens::NoAnswer { status, retry_after }) => {
-            (format!("status {status}"), retry_after)
+            (format!("{host} answered with status {status}"), retry_after)
         }
-        RequestTokenError::Request(NoTokens::Outbound(failed)) => (failed.to_string(), None),
+        RequestTokenError::Request(NoTokens::Outbound(failed)) => (format!("{host}: {failed}"), None),
         // Status 200 and yet no token answer. What it was is not repeated: it may hold tokens.
         _ => ("the answer holds no tokens".to_owned(), None),
     };

@@ -1,7 +1,7 @@
 //! The keys of external evaluations, remembered by address.
 //!
 //! For an hour at most: a key that its service has withdrawn must not vouch for longer. An unknown key id leads to one
-//! more look, and to no other for a minute.
+//! more look, and to no other for a minute. Where keys do not come, nobody else waits for them for a while.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -19,6 +19,8 @@ use crate::entra::{KeySet, Outbound};
 
 const KEPT_MS: i64 = 60 * 60 * 1000;
 const COOL_DOWN_MS: i64 = 60 * 1000;
+/// How long keys that did not come are not asked for again.
+const FAILED_MS: i64 = 10 * 1000;
 /// Addresses whose keys are remembered. One or two are usual.
 const MAX_ADDRESSES: usize = 256;
 
@@ -33,6 +35,13 @@ struct Remembered {
     turn: Semaphore,
     /// When it was last asked in vain for a key, milliseconds since 1970.
     missed_ms: AtomicI64,
+    failed: ArcSwapOption<Failed>,
+}
+
+/// Why the last look brought no keys.
+struct Failed {
+    why: NotEvaluated,
+    at_ms: i64,
 }
 
 struct Held {
@@ -73,7 +82,23 @@ impl KeySets {
         if remembered.is_fresh(now_ms) && since_missed < COOL_DOWN_MS {
             return Err(UNKNOWN);
         }
-        let keys = fetch(keys_url, outbound).await?;
+        if let Some(failed) = &*remembered.failed.load()
+            && now_ms.saturating_sub(failed.at_ms) < FAILED_MS
+        {
+            return Err(failed.why.clone());
+        }
+        let keys = match fetch(keys_url, outbound).await {
+            Ok(keys) => keys,
+            Err(why) => {
+                let at_ms = clock.now_ms();
+                let failed = Failed {
+                    why: why.clone(),
+                    at_ms,
+                };
+                remembered.failed.store(Some(Arc::new(failed)));
+                return Err(why);
+            }
+        };
         remembered.held.store(Some(Arc::new(Held {
             keys,
             fetched_ms: now_ms,
@@ -90,6 +115,7 @@ impl KeySets {
                 held: ArcSwapOption::empty(),
                 turn: Semaphore::new(1),
                 missed_ms: AtomicI64::new(i64::MIN),
+                failed: ArcSwapOption::empty(),
             }))
         };
         match self.0.get_or_insert_with(keys_url, fresh) {

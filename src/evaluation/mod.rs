@@ -1,5 +1,5 @@
 //! External evaluation: a question about a person, signed by us, and a verdict, signed by the service that gives it
-//! (reference Access §4.4).
+//! (Cloudflare: "External Evaluation rules").
 //!
 //! ```text
 //! POST evaluate_url  {"token": JWT by the Access key {identity, nonce, iat, exp, iss, aud}}
@@ -11,14 +11,17 @@
 mod answer;
 mod keys;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{Request, StatusCode};
+use quick_cache::sync::Cache;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use self::answer::Answer;
 use self::keys::KeySets;
@@ -31,8 +34,14 @@ use crate::model::evaluator::ExternalEvaluator;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Largest body of an answer. A verdict has less than 1 kB, a set of keys a few.
 const MAX_BODY: usize = 64 * 1024;
-/// Evaluations under way at once. A service that hangs keeps this many logins waiting, and no others.
-const MOST_AT_ONCE: usize = 64;
+/// For everything that one evaluation takes, the time included that another look at the same keys takes.
+const WHOLE: Duration = Duration::from_secs(8);
+/// Evaluations under way at once, of all services.
+const MOST_AT_ONCE: usize = 256;
+/// Evaluations under way at once at one address. A service that hangs keeps this many logins waiting, and no others.
+const MOST_AT_ONE_ADDRESS: usize = 32;
+/// Addresses whose evaluations are counted. One or two are usual.
+const MAX_ADDRESSES: usize = 256;
 
 /// Asks external evaluations. Cheap to clone.
 #[derive(Clone)]
@@ -41,6 +50,8 @@ pub struct Evaluations {
     clock: Clock,
     keys: KeySets,
     at_once: Arc<Semaphore>,
+    /// Of each address, for as long as it is remembered.
+    places: Arc<Cache<String, Arc<Semaphore>>>,
 }
 
 /// What is asked.
@@ -93,6 +104,7 @@ impl Evaluations {
             clock,
             keys: KeySets::new(),
             at_once: Arc::new(Semaphore::new(MOST_AT_ONCE)),
+            places: Arc::new(Cache::new(MAX_ADDRESSES)),
         }
     }
 
@@ -105,7 +117,23 @@ impl Evaluations {
         evaluator: &ExternalEvaluator,
         question: &Question,
     ) -> Result<bool, NotEvaluated> {
+        let places = self.places_at(&evaluator.evaluate_url);
+        let _place = places.try_acquire().map_err(|_| NotEvaluated::Busy)?;
         let _slot = self.at_once.try_acquire().map_err(|_| NotEvaluated::Busy)?;
+        let late = |_| NotEvaluated::NoAnswer {
+            what: "the evaluation",
+            failed: OutboundFailed::Timeout,
+        };
+        timeout(WHOLE, self.ask_patiently(evaluator, question))
+            .await
+            .map_err(late)?
+    }
+
+    async fn ask_patiently(
+        &self,
+        evaluator: &ExternalEvaluator,
+        question: &Question,
+    ) -> Result<bool, NotEvaluated> {
         let body = json!({ "token": question.token }).to_string();
         let request = Request::post(&evaluator.evaluate_url)
             .header(CONTENT_TYPE, "application/json")
@@ -121,6 +149,14 @@ impl Evaluations {
             .find(&evaluator.keys_url, answer.key_id(), &self.outbound, &self.clock)
             .await?;
         answer.verify(&key.decoding, &question.nonce, self.clock.now_seconds())
+    }
+
+    fn places_at(&self, evaluate_url: &str) -> Arc<Semaphore> {
+        let fresh = || Ok::<_, Infallible>(Arc::new(Semaphore::new(MOST_AT_ONE_ADDRESS)));
+        match self.places.get_or_insert_with(evaluate_url, fresh) {
+            Ok(places) => places,
+            Err(never) => match never {},
+        }
     }
 }
 
@@ -144,3 +180,6 @@ async fn exchange(
         status => Err(NotEvaluated::Status { what, status }),
     }
 }
+
+#[cfg(test)]
+mod tests;

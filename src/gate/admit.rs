@@ -54,7 +54,7 @@ pub(super) struct Admitted {
     pub(super) identity_version: u64,
     /// The facts that were decided by.
     pub(super) facts: RequestFacts,
-    /// The service token that it was let in by.
+    /// The service token that policies were told of, whoever is let in: a stream depends on it.
     pub(super) machine: Option<Watched>,
     /// A token that a machine may show in place of its secret ([`super::machine::hand_out`]).
     pub(super) machine_cookie: Option<HeaderValue>,
@@ -69,15 +69,17 @@ struct Asking {
     machine: Machine,
     credential: Option<Rc<Credential>>,
     facts: RequestFacts,
+    /// What is decided of it, where that was found out on the way.
+    verdict: Option<Verdict>,
 }
 
 impl Asking {
-    /// It passes whoever asks.
-    fn nobody(facts: RequestFacts) -> Self {
+    fn new(machine: Machine, facts: RequestFacts) -> Self {
         Self {
-            machine: Machine::Nobody,
+            machine,
             credential: None,
             facts,
+            verdict: None,
         }
     }
 }
@@ -120,24 +122,30 @@ impl Gate {
 
         // Identify: who is asking, unless it passes whoever asks.
         let preflight = is_preflight(method, headers);
-        let policies = application.policies_for(target, preflight);
+        let opening = application.opening(target, preflight);
         let Asking {
             machine,
             credential,
             facts,
-        } = if application.is_open(target, preflight) {
-            Asking::nobody(facts.clone())
-        } else {
-            self.who_asks(&asked, snapshot, &application, arrival, &facts)
-                .await?
+            verdict,
+        } = match opening {
+            Some(_) => Asking::new(Machine::Nobody, facts.clone()),
+            None => {
+                self.who_asks(&asked, snapshot, &application, arrival, &facts)
+                    .await?
+            }
         };
+
+        let asked = asked.knowing(&facts);
 
         // Decide: by the policies, whatever the identity.
         let memo = credential
             .as_ref()
             .map(|credential| credential.memo(snapshot, &application));
-        let outcomes = memo.as_ref().and_then(|memo| memo.outcomes.as_ref());
-        let verdict = policies.decide(outcomes, &facts);
+        let verdict = verdict.unwrap_or_else(|| {
+            let outcomes = memo.as_ref().and_then(|memo| memo.outcomes.as_ref());
+            opening.unwrap_or(&application.policies).decide(outcomes, &facts)
+        });
         self.count(&application, &verdict, began);
         let permit = match verdict {
             Verdict::Permit(permit) => permit,
@@ -149,7 +157,7 @@ impl Gate {
         };
         if permit.nature() == Nature::Service {
             let door = (snapshot, &application, target);
-            return self.admit_machine(&asked, door, permit, machine, facts).await;
+            return self.admit_machine(&asked, door, permit, machine, &facts).await;
         }
         let credential = credential.filter(|_| permit.nature() == Nature::Identity);
         let now_ms = self.shared.clock.now_ms();
@@ -197,7 +205,7 @@ impl Gate {
             identity,
             identity_version,
             facts,
-            machine: None,
+            machine: Watched::new(&machine),
             machine_cookie: None,
             set_cookie,
             fresh_token,
@@ -219,18 +227,19 @@ impl Gate {
             service_token: machine.token(),
             ..arrived.clone()
         };
-        let mut asking = Asking {
-            machine,
-            credential: None,
-            facts,
-        };
-        match alone(&asking.machine, snapshot, application, &asking.facts) {
-            Alone::Enters => return Ok(asking),
+        let mut asking = Asking::new(machine, facts);
+        let by_itself = match alone(&asking.machine, snapshot, application, &asking.facts) {
+            Alone::Enters(permit) => {
+                asking.verdict = Some(Verdict::Permit(permit));
+                return Ok(asking);
+            }
             Alone::TooMany => return Err(asked.unidentified(Unidentified::TooManyFailures)),
             Alone::Bad => return Err(asked.bad_service_token()),
-            Alone::NotAuthorized(refusal) => return Err(asked.refused(&refusal, None)),
-            Alone::Asks => {}
-        }
+            Alone::NotAuthorized(refusal) => {
+                return Err(asked.knowing(&asking.facts).refused(&refusal, None));
+            }
+            Alone::Asks(verdict) => verdict,
+        };
         let identified = self
             .identify(snapshot, application, headers, arrival.address)
             .await;
@@ -245,19 +254,18 @@ impl Gate {
             asking.machine = self.bearer(snapshot, application, headers, now_ms);
             asking.facts.service_token = asking.machine.token();
         }
-        asking.credential = match identified {
-            Ok(credential) => credential,
-            // Where it does not matter who signed in, neither does it that this cannot be told.
-            Err(_)
-                if matches!(
-                    application.policies.decide(None, &asking.facts),
-                    Verdict::Permit(_)
-                ) =>
-            {
-                None
+        match identified {
+            Ok(Some(credential)) => asking.credential = Some(credential),
+            Ok(None) => asking.verdict = by_itself,
+            Err(unidentified) => {
+                let verdict = by_itself.unwrap_or_else(|| application.policies.decide(None, &asking.facts));
+                // Where it does not matter who signed in, neither does it that this cannot be told.
+                if !matches!(verdict, Verdict::Permit(_)) {
+                    return Err(asked.unidentified(unidentified));
+                }
+                asking.verdict = Some(verdict);
             }
-            Err(unidentified) => return Err(asked.unidentified(unidentified)),
-        };
+        }
         Ok(asking)
     }
 

@@ -1,5 +1,7 @@
 //! What rules may ask about a request, found out from its connection and its head.
 
+use std::sync::Arc;
+
 use http::HeaderMap;
 
 use super::certificate::Misdirected;
@@ -52,12 +54,13 @@ impl Arrival {
     }
 
     /// What applications are told about the client.
-    pub(super) fn client(&self, shared: &Shared, request_id: RequestId) -> Client {
+    pub(super) fn client(&self, shared: &Shared, snapshot: &Snapshot, request_id: RequestId) -> Client {
         Client {
             address: self.address,
             https: self.https,
             through_trusted_proxy: self.through_trusted_proxy,
             believed_header: shared.geo.believed_header().cloned(),
+            credential_headers: Arc::clone(&snapshot.credential_headers),
             request_id: request_id.header(),
         }
     }

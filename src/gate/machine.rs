@@ -1,16 +1,16 @@
-//! Machines at the door: service tokens, and what Service Auth lets in without anybody signing in (reference Access §1.2,
-//! §3.7).
+//! Machines at the door: service tokens, and what Service Auth lets in without anybody signing in.
 
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::CACHE_CONTROL;
+use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue, Response};
 use quick_cache::unsync::Cache;
 
 use super::Gate;
 use super::admit::Admitted;
+use super::caching;
 use super::refuse::{self, AskedOf};
 use crate::clock::Clock;
 use crate::model::certificate::ClientCertificate;
@@ -94,8 +94,6 @@ struct Passage {
     identity: Identity,
     /// A cookie that may be shown in place of the secret.
     cookie: Option<HeaderValue>,
-    /// The service token, for as long as the exchange lasts.
-    watched: Option<Watched>,
 }
 
 /// JWTs for machines that one core remembers.
@@ -116,15 +114,15 @@ impl Default for Passages {
 /// What becomes of a request by the machine it shows, without anybody who signed in.
 pub(super) enum Alone {
     /// It is let in.
-    Enters,
+    Enters(Permit),
     /// There were too many bad credentials.
     TooMany,
     /// The credentials are bad, and nobody else is asked: strict mode.
     Bad,
     /// The credentials are good, no policy lets them in, and nobody else is asked: strict mode.
     NotAuthorized(Refusal),
-    /// It depends on who signed in.
-    Asks,
+    /// It depends on who signed in. This is decided where nobody has; nothing yet where no service token is shown.
+    Asks(Option<Verdict>),
 }
 
 /// In strict mode whoever shows a service token is judged by it alone; else a bad one is as none, and so is a good one
@@ -136,20 +134,20 @@ pub(super) fn alone(
     facts: &RequestFacts,
 ) -> Alone {
     if matches!(machine, Machine::Nobody) {
-        return Alone::Asks;
+        return Alone::Asks(None);
     }
     let strict = snapshot.organization.service_tokens.strict;
     match (machine, application.policies.decide(None, facts)) {
         // Where everybody may pass it does not matter who asks.
-        (_, Verdict::Permit(permit)) if permit.nature() == Nature::Bypass => Alone::Enters,
+        (_, Verdict::Permit(permit)) if permit.nature() == Nature::Bypass => Alone::Enters(permit),
         (Machine::Bad { too_many: true }, _) => Alone::TooMany,
         (Machine::Bad { .. }, _) if strict => Alone::Bad,
-        (_, Verdict::Permit(_)) => Alone::Enters,
+        (_, Verdict::Permit(permit)) => Alone::Enters(permit),
         (_, Verdict::Refuse(refusal)) if strict => Alone::NotAuthorized(refusal),
         (_, Verdict::SignIn | Verdict::StepUp(_)) if strict => {
             Alone::NotAuthorized(Refusal::no_policy_matched())
         }
-        _ => Alone::Asks,
+        (_, verdict) => Alone::Asks(Some(verdict)),
     }
 }
 
@@ -161,7 +159,7 @@ impl Gate {
         (snapshot, application, target): (&Snapshot, &Arc<ProtectedApplication>, &Target),
         permit: Permit,
         machine: Machine,
-        facts: RequestFacts,
+        facts: &RequestFacts,
     ) -> Result<Admitted, Response<Body>> {
         if self.shared.grace.is_over(facts.now_ms) {
             return Err(asked.store_gone());
@@ -170,7 +168,7 @@ impl Gate {
             return Err(asked.foreign_origin(&origin));
         }
         let passage = self
-            .passage(snapshot, application, target, (&permit, &facts, &machine))
+            .passage(snapshot, application, target, (&permit, facts, &machine))
             .await
             .map_err(|CannotMint| asked.busy())?;
         Ok(Admitted {
@@ -179,8 +177,8 @@ impl Gate {
             credential: None,
             identity: passage.identity,
             identity_version: 0,
-            facts,
-            machine: passage.watched,
+            facts: facts.clone(),
+            machine: Watched::new(&machine),
             machine_cookie: passage.cookie,
             set_cookie: None,
             fresh_token: None,
@@ -251,12 +249,10 @@ impl Gate {
         if let Some(proven) = machine.proven() {
             self.shared.machines.uses.used(proven.id(), facts.now_ms);
         }
-        let watched = Watched::new(machine);
         if let Machine::Jwt(bearer) = machine {
             return Ok(Passage {
                 identity: told(bearer.jwt.assertion.clone()),
                 cookie: None,
-                watched,
             });
         }
         let duration = permit
@@ -291,7 +287,6 @@ impl Gate {
             cookie: hands_out
                 .then(|| self.cookie(snapshot, target, &minted))
                 .flatten(),
-            watched,
         })
     }
 
@@ -344,13 +339,19 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    fn new(machine: &Machine) -> Option<Self> {
+    /// That of a machine; `None` where it shows none that is good.
+    pub(super) fn new(machine: &Machine) -> Option<Self> {
         let proven = RefCell::new(machine.proven()?.clone());
         let jwt = match machine {
             Machine::Jwt(bearer) => Some(bearer.clone()),
             _ => None,
         };
         Some(Self { proven, jwt })
+    }
+
+    /// The token.
+    pub(super) fn token(&self) -> ServiceTokenId {
+        self.proven.borrow().id()
     }
 
     /// Whether its time is over, as far as was known when it was last held against a snapshot.
@@ -366,6 +367,7 @@ impl Watched {
     pub(super) fn stands(&self, snapshot: &Snapshot, now_ms: i64) -> bool {
         let again = match &self.jwt {
             Some(_) if snapshot.organization.service_tokens.strict => None,
+            Some(bearer) if bearer.jwt.revoked() => None,
             Some(bearer) => bearer.jwt.verified.proven(snapshot, now_ms),
             None => self.proven.borrow().again(&snapshot.service_tokens, now_ms),
         };
@@ -380,29 +382,14 @@ impl Watched {
 /// Puts a machine's JWT into an answer, unless a cache that others share may keep that: what is not said to be for one
 /// client alone is made so, and what is said to be for all goes without.
 pub(super) fn hand_out(headers: &mut HeaderMap, cookie: HeaderValue) {
-    let mut directives = String::new();
-    for line in headers.get_all(CACHE_CONTROL) {
-        directives.push_str(&String::from_utf8_lossy(line.as_bytes()).to_ascii_lowercase());
-        directives.push(',');
+    if caching::keep_to_one_client(headers) {
+        headers.append(SET_COOKIE, cookie);
     }
-    let says = |word: &str| {
-        let names = directives
-            .split(',')
-            .map(|directive| directive.split('=').next().unwrap_or_default());
-        names.map(str::trim).any(|name| name == word)
-    };
-    if says("public") || says("s-maxage") {
-        return;
-    }
-    if !says("private") && !says("no-store") {
-        headers.append(CACHE_CONTROL, HeaderValue::from_static("private"));
-    }
-    headers.append(http::header::SET_COOKIE, cookie);
 }
 
 #[cfg(test)]
 mod tests {
-    use http::header::SET_COOKIE;
+    use http::header::CACHE_CONTROL;
 
     use super::*;
 
@@ -428,5 +415,34 @@ mod tests {
         assert_eq!(handed_out(&["max-age=60, Private"]).1.len(), 1);
         assert!(!handed_out(&["max-age=60", "Public"]).0);
         assert!(!handed_out(&["s-maxage = 60"]).0);
+        // What is private in part is not, and what stands in quotes is no directive.
+        for part in [
+            "private=\"set-cookie\"",
+            "no-cache=\"x, private, no-store\"",
+            "max-age=\"1, private\"",
+        ] {
+            assert_eq!(handed_out(&[part]).1, [part, "private"], "{part}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_to_one_kind_of_cache_counts_too() {
+        let handed_out = |name: &'static str, value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
+            headers.insert(name, HeaderValue::from_static(value));
+            hand_out(&mut headers, HeaderValue::from_static("CF_Authorization=x"));
+            headers.contains_key(SET_COOKIE)
+        };
+        for name in [
+            "cdn-cache-control",
+            "surrogate-control",
+            "cloudflare-cdn-cache-control",
+        ] {
+            assert!(!handed_out(name, "max-age=60"), "{name}");
+            assert!(!handed_out(name, "public"), "{name}");
+            assert!(handed_out(name, "no-store"), "{name}");
+            assert!(handed_out(name, "max-age=60, private"), "{name}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use crate::policy::RequestFacts;
 use crate::router::Target;
 use crate::snapshot::Snapshot;
 
-/// What cloudflared adds to an application's address to learn whether its token is good (reference Access §1.9).
+/// What cloudflared adds to an application's address to learn whether its token is good.
 const TOKEN_CHECK: &str = "cloudflared_token_check=true";
 
 /// Whether the request is for one of the gateway's own addresses, which no application covers.

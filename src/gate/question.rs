@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, Uri};
 
 /// The proxies that are understood, by how they ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dialect {
+pub enum Dialect {
     /// nginx's `auth_request`, which takes 2xx, 401 and 403 and passes no body on.
     Nginx,
     /// The answer for a person whom `auth_request` has been told not to let in.
@@ -37,18 +37,18 @@ const SCHEMES: [&str; 4] = ["https", "http", "wss", "ws"];
 
 /// A request that another proxy has and asks about.
 #[derive(Debug)]
-pub(super) struct Question {
+pub struct Question {
     /// Its method.
-    pub(super) method: Method,
+    pub method: Method,
     /// Its path and query.
-    pub(super) uri: Uri,
+    pub uri: Uri,
     /// Its header fields, with `Host`.
-    pub(super) headers: HeaderMap,
+    pub headers: HeaderMap,
 }
 
 /// The proxy is not set up as it should be, or the client asked it for something odd.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unclear {
+pub enum Unclear {
     /// The proxy did not write it.
     #[error("{0} is missing")]
     Missing(&'static str),
@@ -62,7 +62,7 @@ pub(super) enum Unclear {
 
 impl Dialect {
     /// The dialect of an endpoint.
-    pub(super) fn of(endpoint: &Uri) -> Option<Self> {
+    pub fn of(endpoint: &Uri) -> Option<Self> {
         let path = endpoint.path();
         let named = ENDPOINTS.iter().find(|(known, _)| *known == path);
         let envoy = || behind_prefix(path).map(|_| Self::Envoy);
@@ -73,7 +73,7 @@ impl Dialect {
     ///
     /// # Errors
     /// [`Unclear`] where one of the dialect's fields is not there exactly once, or makes no sense.
-    pub(super) fn read(self, head: Parts) -> Result<Question, Unclear> {
+    pub fn read(self, head: Parts) -> Result<Question, Unclear> {
         only(&head.headers, CLIENT)?;
         let mut question = match self {
             Self::Nginx | Self::NginxAnswer => original(head),

@@ -1,5 +1,6 @@
 //! The gate's own answers: what a request gets that is not forwarded. Never one byte of an upstream, never cached.
 
+use std::cell::LazyCell;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use crate::pages::person::{
     Accept, BadRequest, BadServiceToken, Because, Frame, NotFound, Page, TooMany, Unavailable, UpstreamFault,
     forbid_storing,
 };
-use crate::policy::{Refusal, RequestFacts, explain, failing};
+use crate::policy::{Explanation, Refusal, RequestFacts, explain, failing};
 use crate::proxy::fault::Source;
 use crate::proxy::{Body, Fault};
 use crate::router::{Found, Target, TargetRefused};
@@ -152,6 +153,11 @@ pub(super) struct AskedOf<'r> {
 }
 
 impl AskedOf<'_> {
+    /// The same, now that more is known of the request.
+    pub(super) fn knowing<'a>(&'a self, facts: &'a RequestFacts) -> AskedOf<'a> {
+        AskedOf { facts, ..*self }
+    }
+
     /// Its header fields.
     pub(super) fn headers(&self) -> &HeaderMap {
         self.asked.headers
@@ -201,28 +207,28 @@ impl AskedOf<'_> {
 
     /// The policies refuse.
     pub(super) fn refused(&self, refusal: &Refusal, credential: Option<&Credential>) -> Response<Body> {
-        self.log_refusal(refusal, credential);
         let id = self.asked.request_id.to_string();
         let unadmitted = self.unadmitted(&id);
         let shared = self.asked.shared;
         let identity = credential.map(|credential| credential.session.identity().identity.clone());
+        // Once, and only where somebody is told: strangers may come in great numbers.
+        let explanation = LazyCell::new(|| {
+            explain(
+                &self.application.policy_docs,
+                self.application.policies.referents(),
+                identity.as_deref(),
+                self.facts,
+            )
+        });
+        let told = credential.map(|credential| (credential, LazyCell::force(&explanation)));
+        self.log_refusal(refusal, told);
         let because = because(self.application, identity.as_deref(), refusal);
-        let asked = requirements(
-            self.asked.snapshot,
-            self.application,
-            identity.as_deref(),
-            refusal,
-            self.facts,
-        );
+        let asked = requirements(self.asked.snapshot, self.application, refusal, || {
+            LazyCell::force(&explanation)
+        });
         let (sealer, clock) = (&shared.sealer, &shared.clock);
         let answer = match &identity {
             Some(identity) => {
-                let explanation = explain(
-                    &self.application.policy_docs,
-                    self.application.policies.referents(),
-                    Some(identity),
-                    self.facts,
-                );
                 let why = (because, failing(&explanation, refusal));
                 unadmitted.refuse(identity.label(), why, &asked, sealer, clock)
             }
@@ -273,22 +279,11 @@ impl AskedOf<'_> {
         }
     }
 
-    fn log_refusal(&self, refusal: &Refusal, credential: Option<&Credential>) {
-        let explanation = credential.map(|credential| {
-            let identity = credential.session.identity();
-            explain(
-                &self.application.policy_docs,
-                self.application.policies.referents(),
-                Some(&identity.identity),
-                self.facts,
-            )
-        });
+    fn log_refusal(&self, refusal: &Refusal, told: Option<(&Credential, &Explanation)>) {
         access_log::refused(&RefusedRequest {
             policy: refusal.policy.as_ref().map(|policy| policy.name.as_str()),
-            user: credential.map(|credential| credential.session.user()),
-            explanation: explanation
-                .as_ref()
-                .map(|explained| explained as &dyn std::fmt::Display),
+            user: told.map(|(credential, _)| credential.session.user()),
+            explanation: told.map(|(_, explanation)| explanation as &dyn std::fmt::Display),
             ..self.line(refusal.reason.word())
         });
     }

@@ -8,10 +8,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{ACCEPT, CACHE_CONTROL, SET_COOKIE};
+use http::header::{ACCEPT, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 
-use super::Gate;
+use super::{Gate, caching};
 use crate::login::renew::{Renewed, SHORTEST, Wish};
 use crate::policy::Permit;
 use crate::router::Target;
@@ -167,15 +167,16 @@ fn navigates(headers: &HeaderMap) -> bool {
     }
 }
 
-/// Puts a token into an answer. No cache keeps that, whatever the application says of its content.
+/// Puts a cookie for this browser into an answer. No cache keeps that, whatever the application says of its content.
 pub(super) fn hand_out(headers: &mut HeaderMap, cookie: HeaderValue) {
     headers.append(SET_COOKIE, cookie);
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    caching::forbid(headers);
 }
 
 #[cfg(test)]
 mod tests {
     use http::HeaderName;
+    use http::header::CACHE_CONTROL;
 
     use super::*;
 
@@ -209,5 +210,18 @@ mod tests {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=600"));
         hand_out(&mut headers, HeaderValue::from_static("CF_Authorization=x"));
         assert_eq!(headers[CACHE_CONTROL], "private, no-store");
+        // Nor by a cache that is spoken to by itself (RFC 9213).
+        for name in [
+            "cdn-cache-control",
+            "surrogate-control",
+            "cloudflare-cdn-cache-control",
+        ] {
+            assert!(!headers.contains_key(name));
+            headers.append(name, HeaderValue::from_static("public"));
+            headers.append(name, HeaderValue::from_static("max-age=600"));
+            hand_out(&mut headers, HeaderValue::from_static("CF_Authorization=x"));
+            let lines: Vec<_> = headers.get_all(name).iter().collect();
+            assert_eq!(lines, ["no-store"], "{name}");
+        }
     }
 }

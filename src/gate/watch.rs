@@ -1,6 +1,6 @@
-//! What an open stream depends on, asked again while it lasts (design §4.5).
+//! What an open stream depends on, asked again while it lasts.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -30,10 +30,12 @@ pub(super) struct Inputs {
     pub(super) preflight: bool,
     /// Who asked; `None` where the permit was for anybody.
     pub(super) credential: Option<Rc<Credential>>,
-    /// The service token that it was let in by.
-    pub(super) machine: Option<Watched>,
-    /// The facts of the request; its certificate is looked at anew. Its country stays what it was, and unknown where
-    /// nobody asked for it then.
+    /// The service token that the policies were told of, until it is over.
+    pub(super) machine: RefCell<Option<Watched>>,
+    /// What kind of leave was given last.
+    pub(super) nature: Cell<Nature>,
+    /// The facts of the request; its certificate and its service token are looked at anew. Its country stays what it was,
+    /// and unknown where nobody asked for it then.
     pub(super) facts: RequestFacts,
     /// What the client presented.
     pub(super) handshake: Handshake,
@@ -87,10 +89,13 @@ impl Inputs {
     }
 
     fn standing(&self, now_ms: i64) -> Result<(), CutCause> {
+        // What is open to everybody depends on nothing that the store could have changed. A machine may come without a
+        // token, and is let in by a policy all the same.
+        let relies_on_store = self.credential.is_some() || self.nature.get() != Nature::Bypass;
+        if relies_on_store && self.grace.is_over(now_ms) {
+            return Err(STORE_GONE);
+        }
         if let Some(credential) = &self.credential {
-            if self.grace.is_over(now_ms) {
-                return Err(STORE_GONE);
-            }
             if let Some(cause) = credential.session.over(now_ms) {
                 return Err(CutCause(cause.word()));
             }
@@ -101,23 +106,16 @@ impl Inputs {
                 return Err(TOKEN_EXPIRED);
             }
         }
-        if let Some(machine) = &self.machine {
-            if self.grace.is_over(now_ms) {
-                return Err(STORE_GONE);
-            }
-            if machine.over(now_ms) {
-                return Err(SERVICE_TOKEN_OVER);
-            }
-        }
+        let token_over = self
+            .machine
+            .borrow()
+            .as_ref()
+            .is_some_and(|machine| machine.over(now_ms));
         let snapshot = self.published.borrow();
         let versions = Self::versions(&snapshot, self.credential.as_deref());
         let until_ms = self.certificate_until_ms.get().min(self.permit_until_ms.get());
-        if versions == self.decided.get() && now_ms < until_ms {
+        if versions == self.decided.get() && now_ms < until_ms && !token_over {
             return Ok(());
-        }
-        let stands = |machine: &Watched| machine.stands(&snapshot, now_ms);
-        if !self.machine.as_ref().is_none_or(stands) {
-            return Err(SERVICE_TOKEN_OVER);
         }
         self.decide_again(&snapshot, now_ms)?;
         self.decided.set(versions);
@@ -126,6 +124,11 @@ impl Inputs {
 
     /// Asks what a new request with the same inputs would be answered.
     fn decide_again(&self, snapshot: &Snapshot, now_ms: i64) -> Result<(), CutCause> {
+        let token_lost = self.loses_token(snapshot, now_ms);
+        if token_lost && self.nature.get() == Nature::Service {
+            // The application was told that it is this machine.
+            return Err(SERVICE_TOKEN_OVER);
+        }
         let application = snapshot.application(&self.target).map_err(|_| APPLICATION_GONE)?;
         if application.app.id != self.application {
             return Err(APPLICATION_GONE);
@@ -147,17 +150,40 @@ impl Inputs {
         self.certificate_until_ms.set(end_of(&certificate));
         let facts = RequestFacts {
             certificate,
+            service_token: self.machine.borrow().as_ref().map(Watched::token),
             now_ms,
             ..self.facts.clone()
         };
+        let cause = if token_lost {
+            SERVICE_TOKEN_OVER
+        } else {
+            NO_LONGER_PERMITTED
+        };
         let policies = application.policies_for(&self.target, self.preflight);
-        match policies.decide(outcomes, &facts) {
-            // A stream that carries an identity may go on where everybody may, and not the other way round.
-            Verdict::Permit(permit) if permit.nature() != Nature::Identity || self.credential.is_some() => {
-                self.permit_until_ms.set(permit.until_ms().unwrap_or(i64::MAX));
-                Ok(())
-            }
-            _ => Err(NO_LONGER_PERMITTED),
+        let Verdict::Permit(permit) = policies.decide(outcomes, &facts) else {
+            return Err(cause);
+        };
+        // A stream that carries an identity may go on where everybody may, and not the other way round.
+        if permit.nature() == Nature::Identity && self.credential.is_none() {
+            return Err(cause);
         }
+        // In strict mode a bad token keeps out whoever shows it, but where everybody may pass.
+        let strict = snapshot.organization.service_tokens.strict;
+        if token_lost && strict && permit.nature() != Nature::Bypass {
+            return Err(cause);
+        }
+        self.nature.set(permit.nature());
+        self.permit_until_ms.set(permit.until_ms().unwrap_or(i64::MAX));
+        Ok(())
+    }
+
+    /// Whether the service token has come to its end since the last decision. From then on policies are told of none.
+    fn loses_token(&self, snapshot: &Snapshot, now_ms: i64) -> bool {
+        let stands = |machine: &Watched| machine.stands(snapshot, now_ms);
+        let lost = !self.machine.borrow().as_ref().is_none_or(stands);
+        if lost {
+            self.machine.take();
+        }
+        lost
     }
 }

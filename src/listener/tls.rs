@@ -3,7 +3,8 @@
 //!
 //! A client's certificate is asked for only where the host named takes certificates, and is never required here: what
 //! it is worth is judged for each request ([`crate::gate::certificate`]). So one that does not verify counts as none,
-//! as at Access, and its owner gets a page instead of a broken connection.
+//! as at Access, and its owner gets a page instead of a broken connection. Only a chain that is longer than anybody's ends
+//! the handshake: what it costs to look at one is bounded.
 
 use std::fmt;
 use std::io;
@@ -23,7 +24,9 @@ use rustls::server::{
     ServerConnection,
 };
 use rustls::sign::CertifiedKey;
-use rustls::{DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme,
+};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use tokio::net::TcpStream;
@@ -217,7 +220,7 @@ fn protocols() -> Vec<Vec<u8>> {
     vec![b"h2".to_vec(), b"http/1.1".to_vec()]
 }
 
-/// Takes any certificate whose key the client shows to hold, and none as well. What it is worth is judged later.
+/// Takes any certificate of a chain that is not too long whose key the client shows to hold, and none as well. What it is worth is judged later.
 struct AnyCertificate {
     names: Vec<DistinguishedName>,
     provider: Arc<CryptoProvider>,
@@ -245,11 +248,15 @@ impl ClientCertVerifier for AnyCertificate {
 
     fn verify_client_cert(
         &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
         _now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        Ok(ClientCertVerified::assertion())
+        if ClientAuthorities::takes_length(end_entity, intermediates) {
+            Ok(ClientCertVerified::assertion())
+        } else {
+            Err(Error::InvalidCertificate(CertificateError::UnknownIssuer))
+        }
     }
 
     fn verify_tls12_signature(

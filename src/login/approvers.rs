@@ -12,14 +12,17 @@ use super::call::Call;
 use super::failure::{Ended, Why};
 use super::form;
 use super::leave_to_enter::at;
+use super::query::Query;
 use super::reason::{policy_of, sent};
 use crate::mail::Mail;
 use crate::model::email::EmailAddress;
+use crate::model::identity::PersonKey;
+use crate::model::ids::UserId;
 use crate::model::policy::{ApprovalGroup, Policy};
 use crate::pages::person::{Approvals, Asked, LENGTHS, Said};
 use crate::session::table::LiveSession;
 use crate::snapshot::{ProtectedApplication, Snapshot};
-use crate::store::{ApprovalRequest, ApprovalState, Vote, Voted};
+use crate::store::{ApprovalRequest, ApprovalState, OpenRequest, Vote, Voted};
 
 /// The name of the page below `/cdn-cgi/access/`, and of its forms.
 pub(super) const NAME: &str = "approvals";
@@ -43,55 +46,92 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
 
 /// Everybody who may give the leave that a policy asks for.
 pub(super) fn of(snapshot: &Snapshot, policy: &Policy) -> BTreeSet<EmailAddress> {
-    policy
-        .approval_groups
-        .iter()
-        .flat_map(|group| members(snapshot, group))
-        .collect()
+    let groups = policy.approval_groups.iter();
+    let of_group = |group: &ApprovalGroup| {
+        let listed = group
+            .email_list
+            .and_then(|list| snapshot.referents.addresses_on(list));
+        let listed = listed.into_iter().flatten().cloned();
+        let own = group.email_addresses.iter().cloned();
+        own.chain(listed).collect::<Vec<_>>()
+    };
+    groups.flat_map(of_group).collect()
 }
 
 /// How many requests wait for a person, for the launcher.
 pub(super) async fn waiting_for(call: &Call<'_>, session: &LiveSession) -> Result<usize, Why> {
-    let open = call.login.store.open_approval_requests().await?;
-    let waiting = |request: &&ApprovalRequest| {
-        request.state == ApprovalState::Waiting && entitled(call, request, session).is_some()
+    let Some(approver) = Approver::of(session) else {
+        return Ok(0);
     };
+    // Most people decide about nothing: the store is asked for those who do.
+    let mut policies = call
+        .snapshot
+        .applications
+        .values()
+        .flat_map(|application| application.policy_docs.iter());
+    if !policies.any(|policy| decides(&call.snapshot, policy, &approver.address)) {
+        return Ok(0);
+    }
+    let open = call
+        .login
+        .store
+        .approval_requests_open_to(approver.person)
+        .await?;
+    let waiting = |open: &&OpenRequest| open.waits() && entitled(call, &open.request, &approver).is_some();
     Ok(open.iter().filter(waiting).count())
 }
 
-fn members(snapshot: &Snapshot, group: &ApprovalGroup) -> Vec<EmailAddress> {
-    let listed = group
-        .email_list
-        .and_then(|list| snapshot.referents.addresses_on(list));
-    let listed = listed.into_iter().flatten().cloned();
-    group.email_addresses.iter().cloned().chain(listed).collect()
+/// Somebody who may be an approver: an address that is not verified entitles to nothing.
+struct Approver {
+    user: UserId,
+    person: PersonKey,
+    address: EmailAddress,
+}
+
+impl Approver {
+    fn of(session: &LiveSession) -> Option<Self> {
+        let identity = session.identity();
+        Some(Self {
+            user: session.user(),
+            person: identity.identity.person,
+            address: identity.identity.trusted_email()?.clone(),
+        })
+    }
+}
+
+/// Whether an address is one of those who give the leave that a policy asks for.
+fn decides(snapshot: &Snapshot, policy: &Policy, address: &EmailAddress) -> bool {
+    let mut groups = policy.approval_groups.iter();
+    groups.any(|group| is_in(snapshot, group, address))
+}
+
+fn is_in(snapshot: &Snapshot, group: &ApprovalGroup, address: &EmailAddress) -> bool {
+    let listed = |list| snapshot.referents.is_on_email_list(list, address);
+    group.email_addresses.contains(address) || group.email_list.and_then(listed) == Some(true)
 }
 
 /// Whether those who said yes, by address, are enough: as many of each group as it needs.
 fn enough(snapshot: &Snapshot, policy: &Policy, yes: &[String]) -> bool {
+    let yes: BTreeSet<EmailAddress> = yes.iter().filter_map(|yes| yes.parse().ok()).collect();
     !policy.approval_groups.is_empty()
         && policy.approval_groups.iter().all(|group| {
-            let members: BTreeSet<EmailAddress> = members(snapshot, group).into_iter().collect();
-            let agreed = members
-                .iter()
-                .filter(|member| yes.iter().any(|yes| yes == member.as_str()));
+            let agreed = yes.iter().filter(|yes| is_in(snapshot, group, yes));
             u32::try_from(agreed.count()).unwrap_or(u32::MAX) >= group.approvals_needed
         })
 }
 
-/// The application and policy of a request that this person may decide, with the address that entitles to it. Nobody
-/// decides about themself, and an address that is not verified entitles to nothing.
+/// The application and policy of a request that this person may decide. Nobody decides about themself.
 fn entitled<'s>(
     call: &'s Call<'_>,
     request: &ApprovalRequest,
-    session: &LiveSession,
-) -> Option<(&'s Arc<ProtectedApplication>, &'s Policy, EmailAddress)> {
+    approver: &Approver,
+) -> Option<(&'s Arc<ProtectedApplication>, &'s Policy)> {
+    if request.is_from(approver.user, approver.person, approver.address.as_str()) {
+        return None;
+    }
     let application = call.snapshot.applications.get(&request.app)?;
     let policy = policy_of(application, request.policy)?;
-    let identity = session.identity();
-    let address = identity.identity.trusted_email()?;
-    let may = request.user != session.user() && of(&call.snapshot, policy).contains(address);
-    may.then(|| (application, policy, address.clone()))
+    decides(&call.snapshot, policy, &approver.address).then_some((application, policy))
 }
 
 async fn show(call: &Call<'_>) -> Result<Answer, Ended> {
@@ -99,28 +139,27 @@ async fn show(call: &Call<'_>) -> Result<Answer, Ended> {
         // Who followed a mail and is not signed in: the launcher signs people in and shows them the way here.
         return Ok(redirect("/"));
     };
-    let open = call
-        .login
-        .store
-        .open_approval_requests()
-        .await
-        .map_err(Why::from)?;
+    let approver = Approver::of(&session);
+    let open = match &approver {
+        Some(approver) => {
+            let open = call.login.store.approval_requests_open_to(approver.person);
+            open.await.map_err(Why::from)?
+        }
+        None => Vec::new(),
+    };
     let (mut waiting, mut granted) = (Vec::new(), Vec::new());
-    for request in &open {
-        let Some((application, _, _)) = entitled(call, request, &session) else {
+    for open in &open {
+        let request = &open.request;
+        let entitled = approver
+            .as_ref()
+            .and_then(|approver| entitled(call, request, approver));
+        let Some((application, _)) = entitled else {
             continue;
         };
-        let voted = call
-            .login
-            .store
-            .approval_votes(request.id)
-            .await
-            .map_err(Why::from)?;
-        let mine = voted.iter().any(|vote| vote.approver == session.user());
-        match request.state {
-            ApprovalState::Waiting if !mine => waiting.push(asked(call, &session, application, request)),
-            ApprovalState::Granted => granted.push(asked(call, &session, application, request)),
-            _ => {}
+        if open.waits() {
+            waiting.push(asked(call, &session, application, request));
+        } else if request.state == ApprovalState::Granted {
+            granted.push(asked(call, &session, application, request));
         }
     }
     Ok(call.page(&Approvals {
@@ -160,37 +199,25 @@ async fn said(call: &Call<'_>) -> Result<Answer, Ended> {
     let request = store.approval_request(about.request).await.map_err(Why::from)?;
     let request = request.ok_or(Why::Form)?;
     // Asked again now: whoever was an approver when the page was made may not be one any more.
-    let (application, policy, address) = entitled(call, &request, &session).ok_or(Why::NotAnApprover)?;
+    let approver = Approver::of(&session).ok_or(Why::NotAnApprover)?;
+    let (application, policy) = entitled(call, &request, &approver).ok_or(Why::NotAnApprover)?;
     let said = match fields.value("say") {
         Some("withdraw") => withdraw(call, &request).await?,
-        Some("approve") => {
-            let minutes: Option<i64> = fields.value("minutes").and_then(|minutes| minutes.parse().ok());
-            let length_ms = minutes
-                .filter(|minutes| *minutes > 0)
-                .map(|minutes| minutes.saturating_mul(60_000).min(request.length_ms))
-                .ok_or(Why::Form)?;
-            vote(
-                call,
-                &session,
-                &request,
-                policy,
-                Some(length_ms),
-                &address,
-                fields.value("word"),
-            )
-            .await?
-        }
-        Some("refuse") => {
-            vote(
-                call,
-                &session,
-                &request,
-                policy,
-                None,
-                &address,
-                fields.value("word"),
-            )
-            .await?
+        Some(say @ ("approve" | "refuse")) => {
+            let length_ms = match say {
+                "approve" => Some(length(&fields, &request)?),
+                _ => None,
+            };
+            let vote = Vote {
+                approver: approver.user,
+                person: approver.person,
+                email: approver.address.to_string(),
+                length_ms,
+                word: fields
+                    .value("word")
+                    .map(|word| word.chars().take(LONGEST_WORD).collect()),
+            };
+            count(call, &request, policy, &vote).await?
         }
         _ => return Err(Why::Form.into()),
     };
@@ -203,26 +230,26 @@ async fn said(call: &Call<'_>) -> Result<Answer, Ended> {
     Ok(see_other(&format!("/cdn-cgi/access/{NAME}?said={}", word(said))))
 }
 
-async fn vote(
+/// For how long an approver gives leave: not longer than was asked for.
+fn length(fields: &Query<'_>, request: &ApprovalRequest) -> Result<i64, Why> {
+    let minutes: Option<i64> = fields.value("minutes").and_then(|minutes| minutes.parse().ok());
+    minutes
+        .filter(|minutes| *minutes > 0)
+        .map(|minutes| minutes.saturating_mul(60_000).min(request.length_ms))
+        .ok_or(Why::Form)
+}
+
+async fn count(
     call: &Call<'_>,
-    session: &LiveSession,
     request: &ApprovalRequest,
     policy: &Policy,
-    length_ms: Option<i64>,
-    address: &EmailAddress,
-    written: Option<&str>,
+    vote: &Vote,
 ) -> Result<Said, Why> {
-    let vote = Vote {
-        approver: session.user(),
-        email: address.to_string(),
-        length_ms,
-        word: written.map(|word| word.chars().take(LONGEST_WORD).collect()),
-    };
     let snapshot = call.snapshot.clone();
     let voted = call
         .login
         .store
-        .vote(request.id, &vote, &|yes| enough(&snapshot, policy, yes))
+        .vote(request.id, vote, &|yes| enough(&snapshot, policy, yes))
         .await?;
     Ok(match voted {
         Voted::Counted => Said::Counted,
@@ -275,6 +302,7 @@ fn tell_requester(
                 format!("{}/", call.auth().origin_of(&host)),
             )
         }),
+        about: None,
     });
 }
 

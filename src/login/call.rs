@@ -28,7 +28,7 @@ use crate::session::table::LiveSession;
 use crate::session::token::{self, Demand, Kind};
 use crate::session::{binding, cookies, identify, service_jwt};
 use crate::snapshot::{ProtectedApplication, Snapshot};
-use crate::store::Amended;
+use crate::store::{Amended, AmendedSession};
 
 /// A request under the configuration that was in force when it came.
 pub(super) struct Call<'r> {
@@ -126,15 +126,21 @@ impl Call<'_> {
     ) -> Result<Option<Identity>, Why> {
         let whose = Amended::Session(session.nonce());
         let amended = self.login.store.amend_identities(whose, change).await?;
-        let identity = amended.first().map(|(_, identity)| identity.clone());
+        let identity = amended.first().map(|session| session.identity.clone());
         self.take_over(amended);
         Ok(identity)
     }
 
     /// Has the next requests of sessions decided by the identities that were written down for them.
-    pub(super) fn take_over(&self, amended: Vec<(SessionNonce, Identity)>) {
-        for (nonce, identity) in amended {
-            self.login.sessions.replace_identity(&nonce, identity);
+    pub(super) fn take_over(&self, amended: Vec<AmendedSession>) {
+        let sessions = &self.login.sessions;
+        for AmendedSession {
+            nonce,
+            identity,
+            version,
+        } in amended
+        {
+            sessions.replace_identity(&nonce, identity, version);
         }
     }
 
@@ -143,6 +149,24 @@ impl Call<'_> {
     pub(super) async fn application_session(
         &self,
         counts: impl Fn(&ProtectedApplication) -> bool,
+    ) -> Result<Option<Shown>, Why> {
+        self.shown(counts, 0).await
+    }
+
+    /// As [`Call::application_session`], for who signs out: a token past its end counts too. Whoever else holds it could
+    /// have it renewed for as long as the session lives.
+    pub(super) async fn renewable_session(
+        &self,
+        counts: impl Fn(&ProtectedApplication) -> bool,
+    ) -> Result<Option<Shown>, Why> {
+        self.shown(counts, identify::RENEWED_UNTIL_SECONDS).await
+    }
+
+    /// `late` is how far past its end a token may be, in seconds.
+    async fn shown(
+        &self,
+        counts: impl Fn(&ProtectedApplication) -> bool,
+        late: i64,
     ) -> Result<Option<Shown>, Why> {
         let header = self
             .parts
@@ -153,7 +177,7 @@ impl Call<'_> {
         let header = header.filter_map(|value| value.to_str().ok());
         let mut found: Option<(SessionNonce, Arc<ProtectedApplication>)> = None;
         for token in cookies::values(&self.parts.headers, cookies::AUTHORIZATION).chain(header) {
-            let Some(shown) = self.application_token(token, &counts) else {
+            let Some(shown) = self.application_token(token, &counts, late) else {
                 continue;
             };
             match &found {
@@ -199,6 +223,7 @@ impl Call<'_> {
         &self,
         token: &str,
         counts: impl Fn(&ProtectedApplication) -> bool,
+        late: i64,
     ) -> Option<(SessionNonce, Arc<ProtectedApplication>)> {
         // Read before the signature is checked, only to know which application to ask.
         let aud = claimed_audience(token)?;
@@ -212,7 +237,7 @@ impl Call<'_> {
             issuer: self.auth().origin(),
             now: self.login.clock.now_seconds(),
         };
-        let verified = token::verify(token, &*self.snapshot.keys, demand).ok()?;
+        let verified = token::verify_late(token, &*self.snapshot.keys, demand, late).ok()?;
         // On the auth host it is the application that asks, which is not given the browser's binding cookie.
         let binds = application.app.enable_binding_cookie && self.visit.place == Place::ApplicationHost;
         let bound = || {
@@ -264,7 +289,7 @@ pub(super) fn with_cookie_path<'a>(
     })
 }
 
-/// The login page of an application (reference Access §1.3). Only `meta` is believed; the rest is for cloudflared.
+/// The login page of an application. Only `meta` is believed; the rest is for cloudflared.
 pub(super) fn login_address(auth: &AuthUrl, aud: &str, meta: &str, landing: &Landing) -> String {
     let query = url::form_urlencoded::Serializer::new(String::new())
         .append_pair("kid", aud)

@@ -190,7 +190,7 @@ async fn stopped(
     leave(call, leaving).await
 }
 
-/// `iss` of the provider (OpenID Connect Discovery; reference Entra §1.4).
+/// `iss` of the provider (OpenID Connect Discovery).
 pub(super) fn issuer_of(provider: &IdentityProvider) -> String {
     let login = provider.entra.cloud.login.as_str().trim_end_matches('/');
     format!("{login}/{}/v2.0", provider.entra.directory_id)

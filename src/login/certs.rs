@@ -1,4 +1,4 @@
-//! `GET /cdn-cgi/access/certs`: the keys by which our tokens are verified, as JWKS and as PEM (reference Access §3.6).
+//! `GET /cdn-cgi/access/certs`: the keys by which our tokens are verified, as JWKS and as PEM.
 
 use bytes::Bytes;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE};

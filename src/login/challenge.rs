@@ -1,4 +1,4 @@
-//! The answer to a request that nobody may pass without signing in (reference Access §1.2, §1.3).
+//! The answer to a request that nobody may pass without signing in.
 //!
 //! Made on the core that serves the request, without I/O and without a signature. It holds not one byte of the
 //! upstream's, and no cache keeps it.

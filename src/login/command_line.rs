@@ -1,9 +1,9 @@
 //! The organization session of a program at a command line, at the login page.
 //!
-//! cloudflared shows the organization token it was given as the cookie `CF_Authorization` (reference Access §1.9). Over
-//! https this gateway takes organization tokens from `__Host-CF_Authorization` alone, because a sibling host can plant a
-//! cookie of any other name in a browser: it would sign the person in as somebody else, and what the person then types
-//! would be somebody else's. So the plain name counts only where no browser can have sent the request:
+//! cloudflared shows the organization token it was given as the cookie `CF_Authorization`. Over https this gateway
+//! takes organization tokens from `__Host-CF_Authorization` alone, because a sibling host can plant a cookie of any
+//! other name in a browser: it would sign the person in as somebody else, and what the person then types would be
+//! somebody else's. So the plain name counts only where no browser can have sent the request:
 //!
 //! - by HEAD, which no link, form or address bar sends;
 //! - with a `User-Agent` that names such a program. A script may not set it in a request to another origin without

@@ -1,6 +1,6 @@
-//! What somebody gets who is refused, where the operator has something else to say than our own page (reference Access
-//! §1.4, deny handling): an address to be sent to, else a page, each for those who are refused for who they are and for
-//! those who are refused for where the request comes from.
+//! What somebody gets who is refused, where the operator has something else to say than our own page: an address to be
+//! sent to, else a page, each for those who are refused for who they are and for those who are refused for where the
+//! request comes from.
 
 use bytes::Bytes;
 use http::{HeaderMap, Response};

@@ -24,7 +24,7 @@ use super::evaluate::MaxAge;
 use super::failure::{Ended, Why};
 use super::fingerprint::Fingerprint;
 use super::hand_over::{Judged, judge_anew};
-use super::landing::{Carried, Landing};
+use super::landing::Landing;
 use super::return_path::ReturnPath;
 use super::ticket::{LIFE_SECONDS, Ticket, TicketRefused};
 use crate::crypto::seal::Purpose;
@@ -68,17 +68,10 @@ pub(super) fn onward(
     if let Some((host, _)) = others.get(reached) {
         return redirect(&visit_address(call, home, session.nonce(), host, reached + 1));
     }
-    if round.is_some() && needs_page(&application.app) {
-        // The page must stand on the host whose cookie is to be sent.
-        return redirect(&visit_address(
-            call,
-            home,
-            session.nonce(),
-            &home.host,
-            reached + 1,
-        ));
+    match round {
+        Some(round) => go_home(call, round),
+        None => arrive(call, application, home),
     }
-    arrive(call, application, home)
 }
 
 /// `GET other…/authorized?eager=…`.
@@ -132,8 +125,8 @@ pub(super) async fn hub(call: &Call<'_>) -> Result<Answer, Ended> {
         host: host.clone(),
         path: path.clone(),
         app_session: browser,
-        // The other host asks its own connection.
-        certificate: Carried::default(),
+        // What the first host knew of the browser's; the other asks its own connection at the end.
+        certificate: round.home.certificate.clone(),
         bounces: Bounces::default(),
     };
     let covered = call.application_at(&landing).is_some();
@@ -156,7 +149,14 @@ pub(super) async fn hub(call: &Call<'_>) -> Result<Answer, Ended> {
 
 /// To where the person wanted to go, whatever became of the way round.
 pub(super) fn go_home(call: &Call<'_>, round: &Round) -> Answer {
-    redirect(&round.home.address(call.auth()))
+    let home = &round.home;
+    let application = call.application_at(home);
+    if application.is_some_and(|application| needs_page(&application.app)) {
+        // The page must stand on the host whose cookie is to be sent.
+        let page = visit_address(call, home, &round.session, &home.host, round.reached);
+        return redirect(&page);
+    }
+    redirect(&home.address(call.auth()))
 }
 
 /// The last step: by redirect, or by a page where the cookie is `SameSite=Strict`. A browser that came from the provider by

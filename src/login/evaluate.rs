@@ -1,5 +1,5 @@
-//! External evaluations of an application, asked for before its policies are (reference Access §4.3: at login, that is
-//! each time an application token is about to be issued).
+//! External evaluations of an application, asked for before its policies are (at login, that is each time an
+//! application token is about to be issued).
 //!
 //! What they say belongs to the session's identity, so that every request is decided by it without asking anybody. What
 //! could not be asked, or gave no valid answer, is written down as neither yes nor no.

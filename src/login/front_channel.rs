@@ -1,5 +1,5 @@
 //! Front-channel logout: `GET auth/cdn-cgi/access/frontchannel-logout?sid=…`, loaded by Microsoft's sign-out page in an
-//! invisible frame (OpenID Connect Front-Channel Logout 1.0 §3; reference Entra §6).
+//! invisible frame (OpenID Connect Front-Channel Logout 1.0 §3).
 //!
 //! The frame is third-party, so no cookie of ours comes with it; the unguessable `sid` is the only credential. The
 //! answer is the same whether it named a session or not.

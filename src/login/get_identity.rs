@@ -1,4 +1,4 @@
-//! `GET /cdn-cgi/access/get-identity`: who the browser is, in JSON (reference Access §3.5).
+//! `GET /cdn-cgi/access/get-identity`: who the browser is, in JSON.
 
 use std::sync::Arc;
 

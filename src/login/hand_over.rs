@@ -16,7 +16,7 @@ use super::requirements::requirements;
 use super::ticket::Ticket;
 use super::visit::Place;
 use crate::pages::person::{Because, Refused};
-use crate::policy::{Nature, Refusal, StepUp, Verdict, explain, failing};
+use crate::policy::{Nature, Refusal, RequestFacts, StepUp, Verdict, explain, failing};
 use crate::session::table::LiveSession;
 use crate::snapshot::ProtectedApplication;
 
@@ -54,15 +54,14 @@ pub(super) async fn judge_anew(
         Some(row) if row.identity != *session.identity().identity => {
             call.login
                 .sessions
-                .replace_identity(session.nonce(), row.identity);
+                .replace_identity(session.nonce(), row.identity, row.identity_version);
             Ok(judge(call, application, session, Some(landing)))
         }
         _ => Ok(judged),
     }
 }
 
-/// Asks an application's policies about a session, by what is known of the person already. On the auth host nothing
-/// is known of the browser's certificate but what the landing carries.
+/// Asks an application's policies about a session, by what is known of the person already.
 pub(super) fn judge(
     call: &Call<'_>,
     application: &ProtectedApplication,
@@ -77,12 +76,7 @@ pub(super) fn judge(
         return Judged::OtherProvider;
     }
     let outcomes = application.policies.outcomes(&session.identity().identity);
-    let mut facts = call.visit.facts(call.now_ms());
-    if call.visit.place == Place::AuthHost {
-        facts.certificate = landing
-            .map(|landing| landing.certificate.certificate())
-            .unwrap_or_default();
-    }
+    let facts = facts(call, landing);
     match application.policies.decide(Some(&outcomes), &facts) {
         Verdict::Permit(permit) if permit.nature() != Nature::Identity => Judged::Open,
         Verdict::Permit(permit) => {
@@ -96,6 +90,18 @@ pub(super) fn judge(
         Verdict::StepUp(step_up) => Judged::Needs(step_up),
         Verdict::Refuse(refusal) => Judged::Refused(refusal),
     }
+}
+
+/// What policies may ask about the request now. On the auth host nothing is known of the browser's certificate but what
+/// the landing carries.
+fn facts(call: &Call<'_>, landing: Option<&Landing>) -> RequestFacts {
+    let mut facts = call.visit.facts(call.now_ms());
+    if call.visit.place == Place::AuthHost {
+        facts.certificate = landing
+            .map(|landing| landing.certificate.certificate())
+            .unwrap_or_default();
+    }
+    facts
 }
 
 /// Sends the browser to the application's host with a ticket for the session.
@@ -135,13 +141,13 @@ pub(super) async fn refuse_because(
     because: Because<'_>,
 ) -> Answer {
     let identity = session.identity().identity.clone();
-    record::refused(call, application, landing, &identity, refusal).await;
     let explanation = explain(
         &application.policy_docs,
         application.policies.referents(),
         Some(&identity),
-        &call.visit.facts(call.now_ms()),
+        &facts(call, Some(landing)),
     );
+    record::refused(call, application, landing, &identity, (refusal, &explanation)).await;
     let denied = Denied {
         application,
         headers: &call.parts.headers,
@@ -157,11 +163,7 @@ pub(super) async fn refuse_because(
     }
     let another = call.login_address(landing, ANOTHER_ACCOUNT);
     let again = landing.address(call.auth());
-    let mut facts = call.visit.facts(call.now_ms());
-    if call.visit.place == Place::AuthHost {
-        facts.certificate = landing.certificate.certificate();
-    }
-    let asked = requirements(&call.snapshot, application, Some(&identity), refusal, &facts);
+    let asked = requirements(&call.snapshot, application, refusal, || &explanation);
     call.page(&Refused {
         app: label(application, landing),
         who: Some(identity.label()),

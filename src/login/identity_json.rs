@@ -1,4 +1,4 @@
-//! An identity in the shape of Access: `get-identity`, and the `identity` of organization tokens (reference §3.4, §3.5).
+//! An identity in the shape of Access: `get-identity`, and the `identity` of organization tokens.
 
 use serde_json::{Map, Value, json};
 

@@ -13,11 +13,11 @@ use super::failure::{Ended, Why};
 use super::form;
 use super::reason::{About, Asking, ask, policy_of, reason, sent};
 use crate::mail::Mail;
-use crate::model::identity::{Approval, Identity};
+use crate::model::identity::Identity;
 use crate::pages::person::{Before, LENGTHS, Waiting};
 use crate::session::table::LiveSession;
 use crate::snapshot::ProtectedApplication;
-use crate::store::{ApprovalRequest, ApprovalState, REQUEST_LIFE_MS, add_approval};
+use crate::store::{ApprovalRequest, ApprovalState, REQUEST_LIFE_MS};
 
 /// The name of the form, and of its address below `/cdn-cgi/access/`.
 pub(super) const NAME: &str = "approval";
@@ -51,7 +51,8 @@ pub(super) async fn ask_or_wait(
     };
     Ok(match request.state {
         ApprovalState::Granted if request.until_ms.is_some_and(|until| until > now_ms) => {
-            take_up(call, session, &request).await?;
+            // It began after leave was given.
+            take_up(call, session).await?;
             see_other(&call.login_address(&about.landing, ""))
         }
         ApprovalState::Waiting if now_ms - request.created_ms < REQUEST_LIFE_MS => {
@@ -124,8 +125,10 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
     let request = ApprovalRequest {
         id: Uuid::new_v4(),
         user: session.user(),
-        email: identity.email.as_ref().map(|email| email.address.to_string()),
-        name: identity.name.clone(),
+        person: identity.person,
+        address: identity.email.as_ref().map(|email| email.address.to_string()),
+        email: identity.trusted_email().map(ToString::to_string),
+        name: Some(identity.label_for_others()),
         app: application.app.id,
         policy: about.policy,
         reason,
@@ -153,7 +156,7 @@ fn waiting(
     call.page(&Waiting {
         app: label(application, &about.landing),
         since: &at(request.created_ms),
-        mailed: call.login.mailer.is_configured(),
+        mailed: call.login.mailer.was_taken(request.id),
         again: &about.landing.address(call.auth()),
     })
 }
@@ -170,15 +173,11 @@ async fn newest(
         .await?)
 }
 
-/// Gives a session the leave that its person has: it began after leave was given.
-async fn take_up(call: &Call<'_>, session: &LiveSession, request: &ApprovalRequest) -> Result<(), Why> {
-    let approval = Approval {
-        app: request.app,
-        policy: request.policy,
-        until_ms: request.until_ms.unwrap_or_default(),
-    };
-    call.amend(session, &|identity| add_approval(identity, &approval))
-        .await?;
+/// Gives a session the leave that its person has, as the store knows it at that moment.
+pub(super) async fn take_up(call: &Call<'_>, session: &LiveSession) -> Result<(), Why> {
+    let store = &call.login.store;
+    let amended = store.take_up_leave(session.user(), session.nonce()).await?;
+    call.take_over(amended);
     Ok(())
 }
 
@@ -198,16 +197,13 @@ fn tell_approvers(
             || format!("{} minutes", request.length_ms / 60_000),
             |(_, words)| (*words).to_owned(),
         );
+    let who = identity.label_for_others();
     for to in approvers::of(&call.snapshot, policy) {
         call.login.mailer.send(Mail {
             to: to.to_string(),
-            subject: format!("{} asks to open {}", identity.label(), application.app.name),
+            subject: format!("{who} asks to open {}", application.app.name),
             paragraphs: vec![
-                format!(
-                    "{} asks to open {} for {length}.",
-                    identity.label(),
-                    application.app.name
-                ),
+                format!("{who} asks to open {} for {length}.", application.app.name),
                 format!("The reason given: {}", request.reason),
                 "Sign in to agree or decline.".to_owned(),
             ],
@@ -216,6 +212,7 @@ fn tell_approvers(
                 call.auth()
                     .address(&format!("/cdn-cgi/access/{}", approvers::NAME)),
             )),
+            about: Some(request.id),
         });
     }
 }

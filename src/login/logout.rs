@@ -34,7 +34,7 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
     let session = if call.visit.place == Place::AuthHost {
         call.organization_session().await?
     } else {
-        let here = call.application_session(|application| call.is_on_this_host(application));
+        let here = call.renewable_session(|application| call.is_on_this_host(application));
         here.await?.map(|shown| shown.session)
     };
     if let Some(session) = &session {
@@ -43,7 +43,7 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
         call.login.revoker.revoke(ending, Cause::Logout).await?;
         record::signed_out(call, &identity).await;
     } else if call.visit.place == Place::ApplicationHost && is_navigation(&call.parts.headers) {
-        // Its token has expired, was never fetched or does not come with this path: the auth host knows the browser.
+        // Its token was never fetched, is long over or does not come with this path: the auth host knows the browser.
         let mut answer = redirect(&logout_at_auth_host(call));
         remove_cookies(call, &mut answer);
         return Ok(answer);
@@ -55,7 +55,7 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
 
 /// Ends what this browser holds for the application of this host, and nothing else.
 async fn of_application(call: &Call<'_>) -> Result<Answer, Ended> {
-    let here = call.application_session(|application| call.is_on_this_host(application));
+    let here = call.renewable_session(|application| call.is_on_this_host(application));
     let shown = here.await?;
     if let Some(Shown { session, application }) = &shown {
         let of = TokensOf {

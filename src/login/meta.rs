@@ -1,7 +1,7 @@
 //! `meta`: what the redirect to the login page says about the request, sealed.
 //!
 //! Access signs it with RSA; sealed it costs no signature, so that anonymous requests stay cheap, and nobody but the
-//! gateway reads it (reference Access §1.3).
+//! gateway reads it.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,5 +1,5 @@
 //! `HEAD <application>` with `cf-access-metadata-request: true`: a signed word about which application this is, by
-//! which programs at a command line know whose tokens they need (reference Access §1.9).
+//! which programs at a command line know whose tokens they need.
 //!
 //! Anybody may ask, so it must not cost a signature each time: a text is signed once for an application and a host, by
 //! one request at a time, and given to all who ask in the next minutes.

@@ -1,4 +1,4 @@
-//! What the tokens say about a session (reference Access §3.2, §3.4).
+//! What the tokens say about a session.
 
 use std::time::Duration;
 

@@ -4,8 +4,9 @@ use http::HeaderMap;
 use http::header::ORIGIN;
 
 /// Whether a request comes from a page of this origin: by `Sec-Fetch-Site`, which scripts cannot set (Fetch Metadata
-/// §2), by `Origin` where a browser does not say so. A page that tells no referrer sends `Origin: null` (Fetch §3.2), so
-/// beside the former that is no sign of a foreign one; a request that says neither comes from no browser.
+/// §2), by `Origin` where a browser does not say so, which is why pages with a form let it be told
+/// ([`Page::sends`](crate::pages::person::Page::sends)). What strips referrers makes it `null` (Fetch §3.2), so beside
+/// the former that is no sign of a foreign page; a request that says neither comes from no browser.
 pub(super) fn sent_by_our_page(headers: &HeaderMap, own: &str) -> bool {
     let origin = headers.get(ORIGIN);
     match headers.get("sec-fetch-site") {

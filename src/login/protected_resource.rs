@@ -1,7 +1,7 @@
 //! What tells clients that are no browsers how to sign in, for each resource. Public.
 //!
-//! Two documents: Access's own, `/.well-known/cloudflare-access-protected-resource[/<path>]` (reference Access §1.6),
-//! and RFC 9728's, `/.well-known/oauth-protected-resource[/<path>]`.
+//! Two documents: Access's own, `/.well-known/cloudflare-access-protected-resource[/<path>]`, and RFC 9728's,
+//! `/.well-known/oauth-protected-resource[/<path>]`.
 //!
 //! # What the second does not say
 //! This gateway is no OAuth server: it has no token endpoint, and takes no `Authorization: Bearer`. So the document names

@@ -111,10 +111,7 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
     // The words first: nobody enters whose reason is not written down.
     record::justified(call, &application, &landing, &identity, &reason).await?;
     call.amend(&session, &|identity| {
-        identity
-            .justifications
-            .retain(|known| (known.app, known.policy) != (justification.app, justification.policy));
-        identity.justifications.push(justification.clone());
+        identity.justify(justification.clone());
     })
     .await?;
     Ok(see_other(&call.login_address(&landing, "")))

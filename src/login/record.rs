@@ -10,7 +10,7 @@ use crate::entra::errors::EntraError;
 use crate::model::application::Application;
 use crate::model::identity::{Groups, Identity};
 use crate::model::ids::IdpId;
-use crate::policy::{Refusal, explain};
+use crate::policy::{Explanation, Refusal};
 use crate::snapshot::ProtectedApplication;
 use crate::store::{AccessRequest, StoreError};
 
@@ -88,15 +88,8 @@ pub(super) async fn refused(
     application: &ProtectedApplication,
     landing: &Landing,
     identity: &Identity,
-    refusal: &Refusal,
+    (refusal, because): (&Refusal, &Explanation),
 ) {
-    let facts = call.visit.facts(call.now_ms());
-    let because = explain(
-        &application.policy_docs,
-        application.policies.referents(),
-        Some(identity),
-        &facts,
-    );
     tracing::info!(
         request.id = %call.request_id, application = %application.app.name, user.id = %identity.user,
         reason = refusal.reason.word(), explanation = %because, "Refused"

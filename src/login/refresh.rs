@@ -1,5 +1,5 @@
 //! `GET auth/cdn-cgi/access/refresh-identity`: signs in at the provider once more, so that name, address and groups are
-//! read anew (reference Access §1.5).
+//! read anew.
 //!
 //! The session stays the same and gets another identity: from the next request on every application decides by it.
 

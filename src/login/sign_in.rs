@@ -94,9 +94,7 @@ pub(super) async fn read_anew(
 async fn insert(call: &Call<'_>, signing: &Signing<'_>) -> Result<Arc<LiveSession>, Ended> {
     let login = call.login;
     let now_ms = call.now_ms();
-    let nonce: SessionNonce = random::alphanumeric(16)
-        .parse()
-        .map_err(|_| Why::SessionsUnavailable)?;
+    let nonce = new_nonce()?;
     let signed_in = &signing.signed_in;
     let length = call.organization().session_duration.length().as_millis();
     let expires_ms = now_ms.saturating_add(i64::try_from(length).unwrap_or(i64::MAX));
@@ -108,7 +106,7 @@ async fn insert(call: &Call<'_>, signing: &Signing<'_>) -> Result<Arc<LiveSessio
     });
     let identity_of = |user: UserId| identity(call, signing, user);
     let new = NewSession {
-        nonce: nonce.clone(),
+        nonce,
         provider: signing.provider.id,
         person: signed_in.person,
         email: signed_in.email.as_ref().map(|email| email.address.to_string()),
@@ -122,24 +120,41 @@ async fn insert(call: &Call<'_>, signing: &Signing<'_>) -> Result<Arc<LiveSessio
         read_at: signing.head.seq,
         scim: directory::asks(signing.provider, signed_in.guest, signed_in.email.as_ref()),
     };
+    install(call, signing.asked, new).await
+}
+
+/// The key of a session to come.
+pub(super) fn new_nonce() -> Result<SessionNonce, Why> {
+    let nonce = random::alphanumeric(16).parse();
+    nonce.map_err(|_| Why::SessionsUnavailable)
+}
+
+/// Keeps a session in the store and here, unless something ended since the table was `asked` that ends it too.
+pub(super) async fn install(
+    call: &Call<'_>,
+    asked: Asked,
+    new: NewSession<'_>,
+) -> Result<Arc<LiveSession>, Ended> {
+    let login = call.login;
     let user = match login.store.insert_session(&new).await? {
         SessionInserted::Yes(user) => user,
         SessionInserted::UserEndedMeanwhile => return Err(Why::EndedMeanwhile.into()),
         SessionInserted::Deprovisioned => return Err(Why::Deprovisioned.into()),
     };
     let found = Found {
-        nonce: nonce.clone(),
+        nonce: new.nonce.clone(),
         user: user.id,
-        provider: signing.provider.id,
-        expires_ms,
-        last_use_ms: now_ms,
-        identity: identity_of(user.id),
+        provider: new.provider,
+        expires_ms: new.expires_ms,
+        last_use_ms: call.now_ms(),
+        identity: (new.identity_of)(user.id),
+        identity_version: 1,
         epochs: Vec::new(),
     };
-    match login.sessions.install(signing.asked, found) {
+    match login.sessions.install(asked, found) {
         Ok(session) => Ok(session),
         // Something ended since: the store knows whether it was this one.
-        Err(_) => Ok(call.session(nonce).await?.ok_or(Why::EndedMeanwhile)?),
+        Err(_) => Ok(call.session(new.nonce).await?.ok_or(Why::EndedMeanwhile)?),
     }
 }
 
@@ -160,6 +175,7 @@ pub(super) fn identity(call: &Call<'_>, signing: &Signing<'_>, user: UserId) -> 
         contexts_asked: signed_in.contexts.is_some(),
         contexts: signed_in.contexts.unwrap_or_default(),
         claims: signed_in.claims,
+        claims_asked: signing.provider.entra.claims.clone(),
         provider_session: signed_in.provider_session,
         login_hint: signed_in.login_hint,
         address: call.visit.client,

@@ -136,7 +136,7 @@ fn own_address(call: &Call<'_>, address: &str) -> Option<String> {
     }
 }
 
-/// What older cloudflared reads from the login page (reference Access §1.9).
+/// What older cloudflared reads from the login page.
 fn name_application(answer: &mut Answer, application: &ProtectedApplication) {
     super::challenge::name_application(answer.headers_mut(), application);
 }

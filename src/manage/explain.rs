@@ -164,6 +164,7 @@ fn address_only(snapshot: &Snapshot, user: &EmailAddress, provider: Option<IdpId
         country: None,
         at: Timestamp::from_millisecond(now_ms).unwrap_or(Timestamp::UNIX_EPOCH),
         contexts_asked: false,
+        claims_asked: Vec::new(),
         evaluations: Vec::new(),
         justifications: Vec::new(),
         approvals: Vec::new(),

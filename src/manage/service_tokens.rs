@@ -1,5 +1,4 @@
-//! Service tokens: made, rotated, renewed, changed and deleted (reference Access §3.8, §6.4). Each is one transaction
-//! with its line in the audit log.
+//! Service tokens: made, rotated, renewed, changed and deleted. Each is one transaction with its line in the audit log.
 
 use std::collections::BTreeMap;
 

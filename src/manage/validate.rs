@@ -215,7 +215,7 @@ impl Neighbours {
                 _ => {}
             }
         }
-        self.referents = Referents::new(groups, lists, std::iter::empty());
+        self.referents = Referents::new(groups, lists);
     }
 
     /// What there is for rules to refer to.

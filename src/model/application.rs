@@ -154,7 +154,7 @@ impl ClaimName {
     /// The most claims of an application.
     pub const MOST: usize = 50;
 
-    /// Claims that a token has by itself (RFC 7519 §4.1; reference Access §3), or may come to have.
+    /// Claims that a token has by itself (RFC 7519 §4.1), or may come to have.
     const RESERVED: &'static [&'static str] = &[
         "aud",
         "iss",

@@ -35,6 +35,12 @@ pub fn standing(name: &str) -> Standing {
     }
 }
 
+/// Whether an upstream that maps punctuation would take the name that was sent for this one. Both are lower case.
+pub fn reads_as(sent: &str, name: &str) -> bool {
+    let folded = |byte: u8| if byte.is_ascii_alphanumeric() { byte } else { b'-' };
+    sent.len() == name.len() && sent.bytes().map(folded).eq(name.bytes().map(folded))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

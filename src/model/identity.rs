@@ -59,6 +59,10 @@ pub struct Identity {
     /// unknown.
     #[serde(default)]
     pub contexts_asked: bool,
+    /// The claims that the provider was configured to copy at that sign-in. Of one that was not asked for, its absence
+    /// from `claims` says nothing.
+    #[serde(default)]
+    pub claims_asked: Vec<String>,
     /// What external evaluations said of the person since.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evaluations: Vec<Evaluation>,
@@ -114,6 +118,21 @@ impl Identity {
             .unwrap_or("an account without a name")
     }
 
+    /// How the person is called to those who rely on it: the address, if it is verified; else the name, with a word that
+    /// no address stands behind it.
+    pub fn label_for_others(&self) -> String {
+        if let Some(address) = self.trusted_email() {
+            return address.to_string();
+        }
+        let name = self.name.as_deref().unwrap_or("an account without a name");
+        let doubt = match (self.guest, &self.email) {
+            (true, _) => "guest, address not verified",
+            (false, Some(_)) => "address not verified",
+            (false, None) => "no address",
+        };
+        format!("{name} ({doubt})")
+    }
+
     /// Takes over what a session knew of the same person before its provider was asked again: contexts satisfied count
     /// for the session's whole life, and what was found out or given since is not the provider's to take back.
     pub fn carry_over(&mut self, before: &Self) {
@@ -129,7 +148,26 @@ impl Identity {
         self.approvals.clone_from(&before.approvals);
     }
 
-    /// The address if e-mail rules may rely on it: nOAuth, `reference` Descope 2023.
+    /// Writes down a reason, in the place of an older one for the same.
+    pub fn justify(&mut self, justification: Justification) {
+        self.justifications
+            .retain(|known| (known.app, known.policy) != (justification.app, justification.policy));
+        self.justifications.push(justification);
+    }
+
+    /// Adds leave, in the place of older leave for the same.
+    pub fn approve(&mut self, approval: Approval) {
+        self.withdraw(approval.app, approval.policy);
+        self.approvals.push(approval);
+    }
+
+    /// Takes leave away.
+    pub fn withdraw(&mut self, app: AppId, policy: PolicyId) {
+        self.approvals
+            .retain(|known| (known.app, known.policy) != (app, policy));
+    }
+
+    /// The address if e-mail rules may rely on it (nOAuth: an address in a token is not verified by being there).
     pub fn trusted_email(&self) -> Option<&EmailAddress> {
         self.email
             .as_ref()

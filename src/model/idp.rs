@@ -21,7 +21,7 @@ pub struct IdentityProvider {
     pub scim: Option<ScimSettings>,
 }
 
-/// Settings of a provider of type `azureAD` (reference §5.3 of Access, and ours besides).
+/// Settings of a provider of type `azureAD`, as the API has them, and ours besides.
 #[derive(Debug, Clone)]
 pub struct EntraSettings {
     /// Application (client) id of the app registration.

@@ -166,6 +166,14 @@ impl Selector {
         }
     }
 
+    /// Whether a text is the id of an authentication context. Entra has c1 to c99
+    /// (<https://learn.microsoft.com/entra/identity-platform/developer-guide-conditional-access-authentication-context>).
+    pub fn is_auth_context(text: &str) -> bool {
+        let digits = text.strip_prefix('c').unwrap_or_default();
+        let number = digits.parse::<u8>().unwrap_or(0);
+        (1..=99).contains(&number) && number.to_string() == digits
+    }
+
     /// Every selector that is evaluated, by its key on the wire.
     pub const EVALUATED: &[&str] = &[
         "everyone",
@@ -238,7 +246,8 @@ impl Unevaluated {
         }
     }
 
-    fn asks_identity(self) -> bool {
+    /// Whether it asks who somebody is.
+    pub fn asks_identity(self) -> bool {
         !matches!(self, Self::DevicePosture | Self::LinkedAppToken)
     }
 }

@@ -1,4 +1,4 @@
-//! Service tokens: credentials of machines, which Service Auth policies let in without a sign-in (reference Access §3.8).
+//! Service tokens: credentials of machines, which Service Auth policies let in without a sign-in.
 //!
 //! The secret is 40 random letters and digits, 238 bits: nobody finds it by trying, however fast the hash. So a plain
 //! SHA-256 is what is kept of it, which costs a request next to nothing; a slow hash is for what people choose.
@@ -169,7 +169,7 @@ pub struct Inactivity {
     pub action: InactivityAction,
 }
 
-/// The days that an organization may choose from (reference Access §3.8).
+/// The days that an organization may choose from.
 pub const INACTIVITY_DAYS: std::ops::RangeInclusive<u16> = 30..=365;
 
 /// What happens to a token that nobody uses.

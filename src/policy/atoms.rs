@@ -83,7 +83,8 @@ struct PersonAtoms {
     providers: HashSet<IdpId>,
     methods: HashSet<Box<str>>,
     contexts: BTreeSet<(IdpId, Box<str>)>,
-    claims: HashMap<IdpId, HashMap<Box<str>, ClaimAtoms>>,
+    /// The values wanted of each claim of a provider.
+    claims: HashMap<IdpId, HashMap<Box<str>, HashSet<Box<str>>>>,
     evaluations: BTreeSet<(Box<str>, Box<str>)>,
 }
 
@@ -92,14 +93,6 @@ struct PersonAtoms {
 struct DirectoryAtoms {
     ids: HashSet<ObjectId>,
     names: HashSet<Box<str>>,
-}
-
-/// The values wanted of one claim.
-#[derive(Debug, Clone, Default)]
-struct ClaimAtoms {
-    values: HashSet<Box<str>>,
-    /// Whether the provider copies the claim, so that its absence says something.
-    copied: bool,
 }
 
 impl Atoms {
@@ -239,9 +232,8 @@ impl PersonAtoms {
                 identity_provider_id,
             } => {
                 let claims = self.claims.entry(*identity_provider_id).or_default();
-                let claim = claims.entry(claim_name.as_str().into()).or_default();
-                claim.values.insert(claim_value.as_str().into());
-                claim.copied = referents.copies(*identity_provider_id, claim_name);
+                let values = claims.entry(claim_name.as_str().into()).or_default();
+                values.insert(claim_value.as_str().into());
             }
             Selector::ExternalEvaluation {
                 evaluate_url,
@@ -349,7 +341,7 @@ impl PersonAtoms {
         }
         let answers = claims
             .iter()
-            .map(|(name, wanted)| wanted.ask(join, name, identity));
+            .map(|(name, wanted)| ask_claim(join, name, wanted, identity));
         answers.fold(join.empty(), |one, other| join.answers(one, other))
     }
 }
@@ -358,25 +350,22 @@ impl PersonAtoms {
 /// (<https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference#groups-overage-claim>).
 const OVERAGE_CLAIM: &str = "groups";
 
-impl ClaimAtoms {
-    fn ask(&self, join: Join, name: &str, identity: &Identity) -> Answer {
-        let claim = identity.claims.get(name).filter(|claim| !claim.is_null());
-        let Some(claim) = claim else {
-            let absent = self.copied && name != OVERAGE_CLAIM;
-            return if absent { Answer::No } else { Answer::Unknown };
-        };
-        let texts = texts_of(claim);
-        match join {
-            Join::Any => texts
-                .iter()
-                .any(|text| self.values.contains(text.as_str()))
-                .into(),
-            Join::All => {
-                let mut wanted = self.values.iter();
-                wanted
-                    .all(|wanted| texts.iter().any(|text| **text == **wanted))
-                    .into()
-            }
+fn ask_claim(join: Join, name: &str, wanted: &HashSet<Box<str>>, identity: &Identity) -> Answer {
+    let claim = identity.claims.get(name).filter(|claim| !claim.is_null());
+    let Some(claim) = claim else {
+        // The provider may be asked for more claims now than it was when this person signed in.
+        let asked = identity.claims_asked.iter().any(|asked| asked == name);
+        let absent = asked && name != OVERAGE_CLAIM;
+        return if absent { Answer::No } else { Answer::Unknown };
+    };
+    let texts = texts_of(claim);
+    match join {
+        Join::Any => texts.iter().any(|text| wanted.contains(text.as_str())).into(),
+        Join::All => {
+            let mut wanted = wanted.iter();
+            wanted
+                .all(|wanted| texts.iter().any(|text| **text == **wanted))
+                .into()
         }
     }
 }

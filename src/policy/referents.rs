@@ -7,7 +7,7 @@ use hashbrown::{HashMap, HashSet};
 
 use crate::model::email::EmailAddress;
 use crate::model::group::AccessGroup;
-use crate::model::ids::{GroupId, IdpId, ListId};
+use crate::model::ids::{GroupId, ListId};
 use crate::model::list::{List, ListItems};
 use crate::model::policy::Rules;
 use crate::model::selector::Selector;
@@ -24,7 +24,6 @@ pub struct Referents {
     by_id: HashMap<GroupId, Result<GroupIndex, Unresolved>>,
     emails: HashMap<ListId, Arc<HashSet<EmailAddress>>>,
     addresses: HashMap<ListId, Arc<AddressSet>>,
-    copied: HashMap<IdpId, HashSet<String>>,
 }
 
 /// The place of a group in [`Referents::groups`].
@@ -71,22 +70,11 @@ impl Unresolved {
 }
 
 impl Referents {
-    /// Compiles groups and lists. `copied` are the claims that each provider copies into identities: the absence of
-    /// another says nothing.
+    /// Compiles groups and lists.
     ///
     /// Never fails: a group that refers to what is not there, or in a circle to itself, is one that cannot be used.
-    pub fn new(
-        groups: Vec<AccessGroup>,
-        lists: Vec<List>,
-        copied: impl IntoIterator<Item = (IdpId, Vec<String>)>,
-    ) -> Self {
-        let copied = copied.into_iter();
-        let mut referents = Self {
-            copied: copied
-                .map(|(provider, claims)| (provider, claims.into_iter().collect()))
-                .collect(),
-            ..Self::default()
-        };
+    pub fn new(groups: Vec<AccessGroup>, lists: Vec<List>) -> Self {
+        let mut referents = Self::default();
         for list in lists {
             match list.items {
                 ListItems::Emails(emails) => {
@@ -179,12 +167,6 @@ impl Referents {
         self.emails.get(&id).map(|list| list.contains(address))
     }
 
-    /// The name of an access group, for explanations.
-    pub fn group_name(&self, id: GroupId) -> Option<&str> {
-        let (index, _) = self.group(id).ok()?;
-        self.at(index).map(|group| group.group.name.as_str())
-    }
-
     /// A group, and whether requests make a difference to it.
     pub(super) fn group(&self, id: GroupId) -> Result<(GroupIndex, bool), Unresolved> {
         match self.by_id.get(&id) {
@@ -223,12 +205,6 @@ impl Referents {
     pub(super) fn address_list(&self, id: ListId) -> Result<Arc<AddressSet>, Unresolved> {
         let list = self.addresses.get(&id).cloned();
         list.ok_or_else(|| Unresolved::new(format!("no list of network addresses has the id {id}")))
-    }
-
-    /// Whether a provider copies a claim into identities.
-    pub(super) fn copies(&self, provider: IdpId, claim: &str) -> bool {
-        let claims = self.copied.get(&provider);
-        claims.is_some_and(|claims| claims.contains(claim))
     }
 }
 

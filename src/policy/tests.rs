@@ -79,6 +79,7 @@ fn ada() -> Identity {
         country: None,
         at: Timestamp::UNIX_EPOCH,
         contexts_asked: false,
+        claims_asked: ["dept", "groups"].map(str::to_owned).to_vec(),
         evaluations: Vec::new(),
         justifications: Vec::new(),
         approvals: Vec::new(),
@@ -254,7 +255,7 @@ fn access_group_of(id: u128, include: &[Selector]) -> AccessGroup {
     }
 }
 
-/// Lists 1 (of Ada and Eve) and 2 (of an office), and a provider that copies `dept` and `groups`.
+/// Lists 1 (of Ada and Eve) and 2 (of an office).
 fn referents(groups: Vec<AccessGroup>) -> Arc<Referents> {
     let list = |id, items| List {
         id: ListId(Uuid::from_u128(id)),
@@ -267,8 +268,7 @@ fn referents(groups: Vec<AccessGroup>) -> Arc<Referents> {
         list(1, ListItems::Emails(emails.to_vec())),
         list(2, ListItems::Addresses(addresses.to_vec())),
     ];
-    let copied = ["dept", "groups"].map(str::to_owned).to_vec();
-    Arc::new(Referents::new(groups, lists, [(ENTRA, copied)]))
+    Arc::new(Referents::new(groups, lists))
 }
 
 /// A verdict in a word: the name of the policy that let pass, or what happened instead.

@@ -8,7 +8,7 @@ use hyper::body::{Body as HttpBody, Bytes, Frame, Incoming, SizeHint};
 
 use super::open_streams::{Held, Stop};
 use super::pool::Lease;
-use super::request_headers::strip_trailers;
+use super::request_headers::{Withheld, strip_trailers};
 
 /// How long a client may pause within its body before a response has begun. A slow client costs an upstream
 /// connection, so it is not for ever; nginx's `client_body_timeout` is the same minute.
@@ -115,7 +115,7 @@ impl HttpBody for Body {
         };
         match frame.into_trailers() {
             Ok(mut trailers) => {
-                strip_trailers(&mut trailers);
+                strip_trailers(&mut trailers, &Withheld::default());
                 this.finish();
                 Poll::Ready(Some(Ok(Frame::trailers(trailers))))
             }
@@ -148,17 +148,17 @@ impl HttpBody for Body {
 pub(super) enum RequestBody {
     /// No bytes.
     Empty,
-    /// What the client sends.
-    Client(Incoming, Held),
+    /// What the client sends, and what of it does not go on behind the body.
+    Client(Incoming, Held, Withheld),
 }
 
 impl RequestBody {
     /// The body of a client's request.
-    pub(super) fn new(incoming: Incoming, held: &Held) -> Self {
+    pub(super) fn new(incoming: Incoming, held: &Held, withheld: Withheld) -> Self {
         if incoming.is_end_stream() {
             Self::Empty
         } else {
-            Self::Client(incoming, held.for_request_body())
+            Self::Client(incoming, held.for_request_body(), withheld)
         }
     }
 }
@@ -172,7 +172,7 @@ impl HttpBody for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
-        let Self::Client(incoming, held) = this else {
+        let Self::Client(incoming, held, withheld) = this else {
             return Poll::Ready(None);
         };
         if let Poll::Ready(stop) = held.poll_stop(cx) {
@@ -197,8 +197,8 @@ impl HttpBody for RequestBody {
         };
         match frame.into_trailers() {
             Ok(mut trailers) => {
+                strip_trailers(&mut trailers, withheld);
                 *this = Self::Empty;
-                strip_trailers(&mut trailers);
                 Poll::Ready(Some(Ok(Frame::trailers(trailers))))
             }
             Err(data) => {
@@ -218,7 +218,7 @@ impl HttpBody for RequestBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
-            Self::Client(incoming, _) => incoming.size_hint(),
+            Self::Client(incoming, ..) => incoming.size_hint(),
         }
     }
 }

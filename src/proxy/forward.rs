@@ -14,7 +14,7 @@ use super::body::{Body, RESPONSE_HEAD, RequestBody};
 use super::fault::Fault;
 use super::open_streams::{Held, KillSwitch, OpenStreams, Watch};
 use super::pool::Lease;
-use super::request_headers::{self, Client, Identity};
+use super::request_headers::{self, Client, Identity, Withheld};
 use super::upgrade::{self, Offer};
 use super::upstream::{Origin, Origins};
 use super::{response_headers, upgrade::switches};
@@ -115,7 +115,10 @@ pub async fn forward<W: Watch + 'static>(
     parts.uri = Uri::from(exchange.path);
     parts.version = Version::HTTP_11;
     parts.extensions.clear();
-    let request = Request::from_parts(parts, RequestBody::new(body, &held));
+    let request = Request::from_parts(
+        parts,
+        RequestBody::new(body, &held, Withheld::of(&exchange.client)),
+    );
 
     let (mut response, lease) = send(&origin, &held, request).await?;
     held.response_began();

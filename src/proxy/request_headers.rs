@@ -4,12 +4,13 @@
 //! away what we say (GHSA-w9mr-28mw-j8hg and its class).
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use http::HeaderMap;
 use http::header::{self, HeaderName, HeaderValue};
 
 use super::request_cookies;
-use crate::model::header_names::{self, Standing};
+use crate::model::header_names::{self, Standing, reads_as};
 use crate::policy::{Nature, Permit};
 
 const ASSERTION: HeaderName = HeaderName::from_static("cf-access-jwt-assertion");
@@ -30,6 +31,8 @@ pub struct Client {
     pub through_trusted_proxy: bool,
     /// A further header that only trusted proxies may set: the country's, by the name the operator gave it.
     pub believed_header: Option<HeaderName>,
+    /// Headers in which some application takes service tokens.
+    pub credential_headers: Arc<[HeaderName]>,
     /// The id that log lines, pages and the upstream share.
     pub request_id: HeaderValue,
 }
@@ -57,10 +60,34 @@ impl Identity {
     }
 }
 
+/// Names that never go on as trailers, besides those that nobody may send so: what comes after the body was never looked
+/// at, so neither is a service token taken from there nor a trusted proxy believed.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Withheld {
+    credentials: Arc<[HeaderName]>,
+    believed: Option<HeaderName>,
+}
+
+impl Withheld {
+    /// Those of a request.
+    pub(super) fn of(client: &Client) -> Self {
+        Self {
+            credentials: Arc::clone(&client.credential_headers),
+            believed: client.believed_header.clone(),
+        }
+    }
+
+    fn holds(&self, name: &HeaderName) -> bool {
+        let mut names = self.credentials.iter().chain(&self.believed);
+        names.any(|withheld| reads_as(name.as_str(), withheld.as_str()))
+    }
+}
+
 /// Makes the client's header fields the ones that the upstream receives. `host` is the `Host` asked for.
 pub(super) fn prepare(headers: &mut HeaderMap, client: &Client, identity: Identity, host: &HeaderValue) {
     let te_trailers = asks_for_trailers(headers);
     strip(headers, client.through_trusted_proxy);
+    announce_allowed_trailers(headers, &Withheld::of(client));
     if let Some(believed) = &client.believed_header {
         strip_believed(headers, believed, client.through_trusted_proxy);
     }
@@ -155,10 +182,10 @@ pub(super) fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
 
 /// Takes out of trailers what may not come after the body: our names, framing, routing, credentials (RFC 9110
 /// §6.5.1).
-pub(super) fn strip_trailers(trailers: &mut HeaderMap) {
+pub(super) fn strip_trailers(trailers: &mut HeaderMap, withheld: &Withheld) {
     let doomed: Vec<HeaderName> = trailers
         .keys()
-        .filter(|name| is_forbidden_trailer(name))
+        .filter(|name| is_forbidden_trailer(name) || withheld.holds(name))
         .cloned()
         .collect();
     for name in doomed {
@@ -167,7 +194,7 @@ pub(super) fn strip_trailers(trailers: &mut HeaderMap) {
 }
 
 /// Leaves only those names in `Trailer` lines that may come as trailers.
-pub(super) fn announce_allowed_trailers(headers: &mut HeaderMap) {
+pub(super) fn announce_allowed_trailers(headers: &mut HeaderMap, withheld: &Withheld) {
     if !headers.contains_key(header::TRAILER) {
         return;
     }
@@ -175,7 +202,7 @@ pub(super) fn announce_allowed_trailers(headers: &mut HeaderMap) {
     let allowed: Vec<String> = lines
         .flat_map(|line| line.as_bytes().split(|&byte| byte == b','))
         .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
-        .filter(|name| !is_forbidden_trailer(name))
+        .filter(|name| !is_forbidden_trailer(name) && !withheld.holds(name))
         .map(|name| name.as_str().to_owned())
         .collect();
     match HeaderValue::from_str(&allowed.join(", ")) {
@@ -227,17 +254,12 @@ fn strip(headers: &mut HeaderMap, trusted: bool) {
     for name in doomed {
         headers.remove(name);
     }
-    announce_allowed_trailers(headers);
 }
 
 /// Takes out a header that is believed from trusted proxies only, and in any case what an upstream that maps punctuation
 /// would take for it.
 fn strip_believed(headers: &mut HeaderMap, believed: &HeaderName, trusted: bool) {
-    let fold = |byte: u8| if byte.is_ascii_alphanumeric() { byte } else { b'-' };
-    let alike = |name: &&HeaderName| {
-        let (name, believed) = (name.as_str(), believed.as_str());
-        name.len() == believed.len() && name.bytes().map(fold).eq(believed.bytes().map(fold))
-    };
+    let alike = |name: &&HeaderName| reads_as(name.as_str(), believed.as_str());
     let names: Vec<HeaderName> = headers.keys().filter(alike).cloned().collect();
     for name in names {
         if !trusted || name != *believed {
@@ -317,6 +339,7 @@ mod tests {
             https: true,
             through_trusted_proxy: trusted,
             believed_header: Some(HeaderName::from_static("x-edge-country")),
+            credential_headers: Arc::new([HeaderName::from_static("x-service-token")]),
             request_id: HeaderValue::from_static("id-1"),
         };
         prepare(
@@ -454,7 +477,7 @@ mod tests {
                 assert!(!headers.contains_key(name), "{name}");
             }
             let mut trailers = map(&[(name, "10.0.0.1")]);
-            strip_trailers(&mut trailers);
+            strip_trailers(&mut trailers, &Withheld::default());
             assert!(trailers.is_empty(), "{name}");
         }
         let own = [("x_tenant", "7"), ("session_id", "8")];
@@ -487,7 +510,7 @@ mod tests {
             ("x-forwarded-for", "::1"),
             ("grpc-status", "0"),
         ]);
-        strip_trailers(&mut trailers);
+        strip_trailers(&mut trailers, &Withheld::default());
         assert_eq!(trailers, map(&[("grpc-status", "0")]));
     }
 }

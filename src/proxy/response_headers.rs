@@ -5,7 +5,7 @@
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-use super::request_headers::{announce_allowed_trailers, is_hop_by_hop, named_by_connection};
+use super::request_headers::{Withheld, announce_allowed_trailers, is_hop_by_hop, named_by_connection};
 use crate::model::cookie_names;
 use crate::model::header_names::{self, Standing};
 
@@ -26,7 +26,7 @@ pub(super) fn prepare(headers: &mut HeaderMap) -> Result<(), &'static str> {
             headers.remove(name);
         }
     }
-    announce_allowed_trailers(headers);
+    announce_allowed_trailers(headers, &Withheld::default());
     drop_our_cookies(headers);
     Ok(())
 }

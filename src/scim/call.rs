@@ -11,7 +11,7 @@ use super::resource::Wanted;
 use crate::model::idp::IdentityProvider;
 use crate::model::scim::ScimSettings;
 use crate::session::table::Cause;
-use crate::store::{Consequences, ScimRules, StoreError};
+use crate::store::{AmendedSession, Consequences, ScimRules, StoreError};
 
 /// A request whose secret is good.
 pub(super) struct Call<'r> {
@@ -153,8 +153,13 @@ impl Call<'_> {
             );
             words.push(format!("{sessions} sessions have another identity"));
         }
-        for (nonce, identity) in done.amended {
-            self.scim.sessions.replace_identity(&nonce, identity);
+        for AmendedSession {
+            nonce,
+            identity,
+            version,
+        } in done.amended
+        {
+            self.scim.sessions.replace_identity(&nonce, identity, version);
         }
         (!words.is_empty()).then(|| words.join("; "))
     }

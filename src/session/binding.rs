@@ -1,5 +1,5 @@
-//! The binding cookie (`CF_Binding`): a second secret of the browser that an application token was made for. Whoever has
-//! the token alone, from a log or a script, opens nothing with it (reference Access §2.1).
+//! The binding cookie (`CF_Binding`): a second secret of the browser that an application token was made for. Whoever
+//! has the token alone, from a log or a script, opens nothing of the application with it.
 //!
 //! Its value follows from session and application under the master key, so that no token need carry it, no store keep it
 //! and every replica knows it; nobody else can say it.

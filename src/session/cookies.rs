@@ -1,4 +1,4 @@
-//! Our cookies: names, attributes, and how they are read (reference Access §2, design §5).
+//! Our cookies: names, attributes, and how they are read.
 
 use cookie::{Cookie, SameSite as CookieSameSite};
 use http::HeaderMap;

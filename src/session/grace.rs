@@ -1,4 +1,4 @@
-//! How long live sessions go on while the store cannot be reached (design §1).
+//! How long live sessions go on while the store cannot be reached.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

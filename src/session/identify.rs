@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderValue};
 use quick_cache::unsync::Cache;
 
 use super::limits::FailureLimit;
+use super::service_jwt::ServiceJwts;
 use super::table::{LiveSession, SessionTable};
 use super::token::{self, Demand, Kind, TokenRefused, Verified};
 use super::{binding, cookies};
@@ -29,7 +30,7 @@ pub const TOKEN_HEADER: &str = "cf-access-token";
 const CACHE_CAPACITY: usize = 16_384;
 
 /// How long past its end a token may still be renewed from a live session: as long as any session lasts.
-const RENEWED_UNTIL_SECONDS: i64 = 31 * 86_400;
+pub const RENEWED_UNTIL_SECONDS: i64 = 31 * 86_400;
 
 /// What the credentials of a request amount to.
 #[derive(Debug)]
@@ -155,6 +156,7 @@ pub struct Identifier {
     cache: RefCell<Cache<Sha256, Rc<Credential>>>,
     table: SessionTable,
     failures: Arc<FailureLimit>,
+    machines: Rc<ServiceJwts>,
 }
 
 impl std::fmt::Debug for Identifier {
@@ -164,12 +166,13 @@ impl std::fmt::Debug for Identifier {
 }
 
 impl Identifier {
-    /// An identifier with an empty cache.
-    pub fn new(table: SessionTable, failures: Arc<FailureLimit>) -> Self {
+    /// An identifier with an empty cache. What is known as the JWT of a machine is not looked at again.
+    pub fn new(table: SessionTable, failures: Arc<FailureLimit>, machines: Rc<ServiceJwts>) -> Self {
         Self {
             cache: RefCell::new(Cache::new(CACHE_CAPACITY)),
             table,
             failures,
+            machines,
         }
     }
 
@@ -240,6 +243,7 @@ impl Identifier {
         let cached = self.cache.borrow().get(&digest).cloned();
         let credential = match cached {
             Some(credential) => credential,
+            None if self.machines.knows(&digest) => return Err(Unfit::Refused),
             None => self.admit(snapshot, application, token, digest, address, now_ms)?,
         };
         let verified = &credential.verified;
@@ -329,7 +333,7 @@ fn tokens(headers: &HeaderMap) -> impl Iterator<Item = (&str, Carrier)> {
 
 /// The organization session of a browser on the auth host, for the control plane.
 ///
-/// An application token is never one: it opens `get-identity` on the auth host and nothing else (design §5).
+/// An application token is never one: it opens `get-identity` on the auth host and nothing else.
 pub fn organization_token(
     snapshot: &Snapshot,
     headers: &HeaderMap,

@@ -1,4 +1,4 @@
-//! Our signing keys: making, rotating and signing with them (reference Access §3.6).
+//! Our signing keys: making, rotating and signing with them.
 //!
 //! Two keys always stand in `certs`: the *current* one signs, the *next* one waits, so that validators which cache
 //! know it long before it signs. Rotation promotes the next one by compare-and-set, so that of several replicas one

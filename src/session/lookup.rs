@@ -156,6 +156,7 @@ impl Reader {
             expires_ms: row.expires_ms,
             last_use_ms: row.last_use_ms,
             identity: row.identity,
+            identity_version: row.identity_version,
             epochs,
         };
         let session = self.table.install(asked, found).ok();

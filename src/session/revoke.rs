@@ -7,7 +7,6 @@
 use std::time::Duration;
 
 use super::table::{Cause, Owed, SessionTable, Whose};
-use crate::model::email::EmailAddress;
 use crate::model::ids::{SessionNonce, UserId};
 use crate::shutdown::Shutdown;
 use crate::store::{Ending, Store, StoreError, TokensOf};
@@ -71,23 +70,6 @@ impl Revoker {
     /// As [`Revoker::revoke`].
     pub async fn revoke_user(&self, user: UserId, cause: Cause) -> Result<usize, StoreError> {
         self.revoke(Ending::User(user), cause).await
-    }
-
-    /// Ends all sessions of everybody whose last login gave this address: it is a label that several people may have
-    /// had. Gives whose sessions ended and how many; nobody where nobody has the address.
-    ///
-    /// # Errors
-    /// As [`Revoker::revoke`], for the first user whom it fails for; asking again is harmless.
-    pub async fn revoke_users_with(
-        &self,
-        email: &EmailAddress,
-        cause: Cause,
-    ) -> Result<Vec<(UserId, usize)>, StoreError> {
-        let mut ended = Vec::new();
-        for user in self.store.users_with_email(email).await? {
-            ended.push((user.id, self.revoke_user(user.id, cause).await?));
-        }
-        Ok(ended)
     }
 
     /// Revokes application tokens: all of an application (Access: `revoke_tokens`), or those of one session. Whoever

@@ -1,4 +1,4 @@
-//! Service tokens of requests: how they are shown, and whether they are good (reference Access §3.8).
+//! Service tokens of requests: how they are shown, and whether they are good.
 //!
 //! Everything is asked of the snapshot, in memory: a token that was disabled, deleted or rotated opens nothing from the
 //! next snapshot on. A good secret always counts, however many bad ones came along ([`super::limits`]): nobody guesses
@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use crate::crypto::digest::sha256;
 use crate::crypto::equal::constant_time;
+use crate::model::header_names::reads_as;
 use crate::model::ids::{ClientId, ServiceTokenId};
 use crate::model::service_token::{CredentialHeader, LONGEST_SECRET, SecretMark};
 use crate::snapshot::{KnownToken, ServiceTokens};
@@ -129,20 +130,13 @@ pub fn strip(headers: &mut HeaderMap, names: &[HeaderName]) {
         }
         let doomed: Vec<HeaderName> = headers
             .keys()
-            .filter(|sent| reads_as(sent, name))
+            .filter(|sent| reads_as(sent.as_str(), name.as_str()))
             .cloned()
             .collect();
         for name in doomed {
             headers.remove(name);
         }
     }
-}
-
-/// Whether an upstream that maps punctuation (CGI, WSGI, PHP read `-` as `_`) would take a name for this one.
-fn reads_as(sent: &HeaderName, name: &HeaderName) -> bool {
-    let folded = |byte: u8| if byte.is_ascii_alphanumeric() { byte } else { b'-' };
-    let (sent, name) = (sent.as_str(), name.as_str());
-    sent.len() == name.len() && sent.bytes().map(folded).eq(name.bytes())
 }
 
 /// A service token whose credentials are known to be good.

@@ -1,5 +1,4 @@
-//! The JWT by which an upstream knows a machine, and which a machine may show in place of its secret (reference Access
-//! §3.3).
+//! The JWT by which an upstream knows a machine, and which a machine may show in place of its secret.
 //!
 //! It is worth no more than the service token it was made for: every request asks whether that still stands, with the
 //! secret that the JWT was made by. One made for a certificate or an address opens nothing: what it was made for must
@@ -192,6 +191,11 @@ impl ServiceJwts {
             cache: RefCell::new(Cache::new(CACHE_CAPACITY)),
             sessions,
         }
+    }
+
+    /// Whether a text with this digest has been seen to be the JWT of a machine: then it is no person's token.
+    pub fn knows(&self, digest: &Sha256) -> bool {
+        self.cache.borrow().get(digest).is_some()
     }
 
     /// The machine whose JWT for this audience the request shows. JWTs of two service tokens are none.

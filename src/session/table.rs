@@ -75,6 +75,8 @@ impl Cause {
 pub struct VersionedIdentity {
     /// Grows with each change, unique in this process.
     pub version: u64,
+    /// The version that the store gave it.
+    stored: i64,
     /// The identity.
     pub identity: Arc<Identity>,
 }
@@ -206,6 +208,8 @@ pub struct Found {
     pub last_use_ms: i64,
     /// The identity.
     pub identity: Identity,
+    /// The version that the store gave it.
+    pub identity_version: i64,
     /// From which epochs on its application tokens count, where that is not the application's own.
     pub epochs: Vec<(AudTag, i64)>,
 }
@@ -406,7 +410,7 @@ impl SessionTable {
             expires_ms: found.expires_ms,
             ended: AtomicU8::new(0),
             last_use_ms: AtomicI64::new(found.last_use_ms),
-            identity: ArcSwap::from_pointee(self.version(found.identity)),
+            identity: ArcSwap::from_pointee(self.version(found.identity, found.identity_version)),
             epochs: Mutex::new(found.epochs),
             common: Arc::clone(&self.inner.common),
         });
@@ -436,12 +440,15 @@ impl SessionTable {
         self.known().note(Whose::Session(nonce.clone()));
     }
 
-    /// Puts another identity under a live session: the next request is decided by it.
-    pub fn replace_identity(&self, nonce: &SessionNonce, identity: Identity) {
+    /// Puts another identity under a live session: the next request is decided by it. `stored` is the version that the
+    /// store gave it: of two changes the later one stays, whichever is told of first.
+    pub fn replace_identity(&self, nonce: &SessionNonce, identity: Identity, stored: i64) {
         let mut known = self.known();
         known.note(Whose::Session(nonce.clone()));
-        if let Some(session) = known.sessions.get(nonce) {
-            session.identity.store(Arc::new(self.version(identity)));
+        if let Some(session) = known.sessions.get(nonce)
+            && stored >= session.identity().stored
+        {
+            session.identity.store(Arc::new(self.version(identity, stored)));
         }
     }
 
@@ -477,10 +484,11 @@ impl SessionTable {
         self.known().sessions.values().filter(live).count()
     }
 
-    fn version(&self, identity: Identity) -> VersionedIdentity {
+    fn version(&self, identity: Identity, stored: i64) -> VersionedIdentity {
         let version = self.inner.identity_versions.fetch_add(1, Ordering::Relaxed) + 1;
         VersionedIdentity {
             version,
+            stored,
             identity: Arc::new(identity),
         }
     }
@@ -536,10 +544,12 @@ mod tests {
                 country: None,
                 at: jiff::Timestamp::from_millisecond(NOW).unwrap(),
                 contexts_asked: false,
+                claims_asked: Vec::new(),
                 evaluations: Vec::new(),
                 justifications: Vec::new(),
                 approvals: Vec::new(),
             },
+            identity_version: 1,
             epochs: Vec::new(),
         }
     }
@@ -665,8 +675,24 @@ mod tests {
             .install(table.asking(), found("aaaaaaaaaaaaaaaa", 1))
             .unwrap();
         let before = held.identity().version;
-        table.replace_identity(held.nonce(), found("aaaaaaaaaaaaaaaa", 1).identity);
+        table.replace_identity(held.nonce(), found("aaaaaaaaaaaaaaaa", 1).identity, 2);
         assert!(held.identity().version > before);
+    }
+
+    /// Two changes that the store made one after the other may be told of here in any order.
+    #[test]
+    fn an_older_identity_never_replaces_a_newer_one() {
+        let table = SessionTable::new();
+        let held = table
+            .install(table.asking(), found("aaaaaaaaaaaaaaaa", 1))
+            .unwrap();
+        let named = |name: &str| Identity {
+            name: Some(name.to_owned()),
+            ..found("aaaaaaaaaaaaaaaa", 1).identity
+        };
+        table.replace_identity(held.nonce(), named("third"), 3);
+        table.replace_identity(held.nonce(), named("second"), 2);
+        assert_eq!(held.identity().identity.name.as_deref(), Some("third"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The tokens we sign, and how one of ours is told from everything else (reference Access §3.1 to §3.4).
+//! The tokens we sign, and how one of ours is told from everything else.
 //!
 //! A token is accepted in the order of cost: its size, its header byte for byte as we write it, its claims, its
 //! signature. There is no choice of algorithm to be confused about: the header of each trusted key is known in

@@ -15,6 +15,13 @@ use crate::model::certificate::{ClientCertificate, VerifiedCertificate};
 use crate::model::destination::Destination;
 use crate::router::{Entry, Table};
 
+/// Certificates between a client's own and its authority, at most: real chains have one or two.
+const MOST_INTERMEDIATES: usize = 4;
+
+/// A whole chain, in bytes: a certificate with an RSA key has 1 to 2 KiB. Anybody may show a chain, and looking for a way
+/// through it costs the more the longer it is.
+const LONGEST_CHAIN: usize = 16 * 1024;
+
 /// The authorities whose certificates one host takes.
 #[derive(Debug)]
 pub struct ClientAuthorities {
@@ -59,7 +66,13 @@ impl ClientAuthorities {
         subjects.map(|anchor| DistinguishedName::in_sequence(&anchor.trusted.subject))
     }
 
-    /// What a chain of certificates, the client's own first, is worth here. That the client has its key was proved in
+    /// Whether a chain is short enough to be looked at: at most 4 certificates behind the client's own, and 16 KiB in all.
+    pub fn takes_length(own: &CertificateDer<'_>, intermediates: &[CertificateDer<'_>]) -> bool {
+        let behind: usize = intermediates.iter().map(|der| der.len()).sum();
+        intermediates.len() <= MOST_INTERMEDIATES && own.len() + behind <= LONGEST_CHAIN
+    }
+
+    /// What a chain of certificates, the client's own first, is worth here. One that is too long is worth nothing. That the client has its key was proved in
     /// the handshake.
     pub fn judge(&self, chain: &[CertificateDer<'_>], now_ms: i64) -> ClientCertificate {
         match self.verify(chain, now_ms) {
@@ -71,6 +84,9 @@ impl ClientAuthorities {
 
     fn verify(&self, chain: &[CertificateDer<'_>], now_ms: i64) -> Option<VerifiedCertificate> {
         let (own, intermediates) = chain.split_first()?;
+        if !Self::takes_length(own, intermediates) {
+            return None;
+        }
         // webpki takes authorities on trust, expired ones too.
         let valid = |anchor: &&Anchor| (anchor.begins_ms..=anchor.ends_ms).contains(&now_ms);
         let anchors: Vec<TrustAnchor<'_>> = self

@@ -58,7 +58,7 @@ impl Snapshot {
         let mut faults = Vec::new();
         let keys = key_ring(inputs.keys, now_ms, &mut faults);
         let providers = providers(inputs, sealer, now_ms, &mut faults);
-        let referents = Arc::new(referents(inputs, &providers, &mut faults));
+        let referents = Arc::new(referents(inputs, &mut faults));
         let mut shared = Shared {
             policies: HashMap::new(),
             referents: Arc::clone(&referents),
@@ -221,33 +221,26 @@ fn service_token(document: &Document, sealer: &Sealer, now_ms: i64) -> Result<Se
         .map_err(|problems| sentence(&problems))
 }
 
-fn credential_headers(applications: &[Arc<ProtectedApplication>]) -> Vec<HeaderName> {
+fn credential_headers(applications: &[Arc<ProtectedApplication>]) -> Arc<[HeaderName]> {
     let written = applications
         .iter()
         .filter_map(|application| application.app.read_service_tokens_from_header.as_ref());
     let mut names: Vec<HeaderName> = written.filter_map(|name| name.as_str().parse().ok()).collect();
     names.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
     names.dedup();
-    names
+    names.into()
 }
 
 /// What the policies of all applications refer to. A group or list that cannot be read is not there: whoever refers to
 /// it lets nobody pass.
-fn referents(
-    inputs: &Inputs<'_>,
-    providers: &HashMap<IdpId, Arc<IdentityProvider>>,
-    faults: &mut Vec<ObjectFault>,
-) -> Referents {
+fn referents(inputs: &Inputs<'_>, faults: &mut Vec<ObjectFault>) -> Referents {
     let groups = readable(inputs, Kind::Group, faults, |id, body| {
         read::group(GroupId(id), body)
     });
     let lists = readable(inputs, Kind::List, faults, |id, body| {
         read::list(ListId(id), body)
     });
-    let copied = providers
-        .iter()
-        .map(|(id, provider)| (*id, provider.entra.claims.clone()));
-    Referents::new(groups, lists, copied)
+    Referents::new(groups, lists)
 }
 
 /// The objects of a kind that can be read.

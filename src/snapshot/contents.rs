@@ -48,7 +48,7 @@ pub struct Snapshot {
     /// Service tokens.
     pub service_tokens: ServiceTokens,
     /// The headers in which some application takes service tokens. They reach no upstream, of whatever application.
-    pub credential_headers: Vec<HeaderName>,
+    pub credential_headers: Arc<[HeaderName]>,
     /// Access groups and lists, which policies refer to.
     pub referents: Arc<Referents>,
     /// The keys whose signatures are good.

@@ -93,11 +93,7 @@ impl Openings {
 impl ProtectedApplication {
     /// The policies that decide a request: the application's own, unless it passes whoever asks.
     pub fn policies_for(&self, target: &Target, preflight: bool) -> &CompiledPolicies {
-        if self.is_open(target, preflight) {
-            &self.openings.open
-        } else {
-            &self.policies
-        }
+        self.opening(target, preflight).unwrap_or(&self.policies)
     }
 
     /// Whether some paths are open to everybody, so that it matters how a path is read.
@@ -105,9 +101,11 @@ impl ProtectedApplication {
         self.openings.public.is_some()
     }
 
-    /// Whether a request passes whoever asks, so that nobody need be identified.
-    pub fn is_open(&self, target: &Target, preflight: bool) -> bool {
-        self.openings.opens(target, preflight)
+    /// What decides a request that passes whoever asks, so that nobody need be identified.
+    pub fn opening(&self, target: &Target, preflight: bool) -> Option<&CompiledPolicies> {
+        self.openings
+            .opens(target, preflight)
+            .then_some(&self.openings.open)
     }
 }
 

@@ -17,7 +17,7 @@ const LOCK_SESSION: &str = "UPDATE sessions SET identity_version = identity_vers
 const LOCK_OF_USER: &str = "UPDATE sessions SET identity_version = identity_version \
      WHERE user_id = $1 AND ended_ms IS NULL AND expires_ms > $2 RETURNING nonce, identity";
 const AMEND: &str = "UPDATE sessions SET identity = $1, identity_version = identity_version + 1, \
-     provider_session = $2 WHERE nonce = $3";
+     provider_session = $2 WHERE nonce = $3 RETURNING identity_version";
 
 /// Whose identity is added to.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +26,17 @@ pub enum Amended<'a> {
     Session(&'a SessionNonce),
     /// Those of all live sessions of a user.
     User(UserId),
+}
+
+/// A session whose identity was changed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AmendedSession {
+    /// Its key.
+    pub nonce: SessionNonce,
+    /// The identity as it is now.
+    pub identity: Identity,
+    /// The version of that ([`SessionRow::identity_version`](super::SessionRow::identity_version)).
+    pub version: i64,
 }
 
 impl Store {
@@ -38,7 +49,7 @@ impl Store {
         &self,
         whose: Amended<'_>,
         change: &(dyn Fn(&mut Identity) + Send + Sync),
-    ) -> Result<Vec<(SessionNonce, Identity)>, StoreError> {
+    ) -> Result<Vec<AmendedSession>, StoreError> {
         self.patiently(|| async {
             let mut tx = self.begin_brief().await?;
             let amended = self.amend_within(&mut tx, whose, change).await?;
@@ -57,7 +68,7 @@ impl Store {
         tx: &mut Transaction<'static, Any>,
         whose: Amended<'_>,
         change: &(dyn Fn(&mut Identity) + Send + Sync),
-    ) -> Result<Vec<(SessionNonce, Identity)>, StoreError> {
+    ) -> Result<Vec<AmendedSession>, StoreError> {
         let now_ms = self.now_ms();
         let rows = match whose {
             Amended::Session(nonce) => sqlx::query(LOCK_SESSION).bind(nonce.as_str().to_owned()),
@@ -76,13 +87,18 @@ impl Store {
             }
             let json =
                 serde_json::to_string(&identity).map_err(|error| StoreError::Unavailable(error.into()))?;
-            sqlx::query(AMEND)
+            let row = sqlx::query(AMEND)
                 .bind(json)
                 .bind(maybe_storable(identity.provider_session.as_deref()))
                 .bind(nonce.as_str())
-                .execute(&mut **tx)
+                .fetch_one(&mut **tx)
                 .await?;
-            amended.push((nonce, identity));
+            let version = Cells::new(&row, "sessions", "identity_version").int("identity_version")?;
+            amended.push(AmendedSession {
+                nonce,
+                identity,
+                version,
+            });
         }
         Ok(amended)
     }
@@ -91,10 +107,10 @@ impl Store {
     pub(super) async fn tell_amended(
         &self,
         tx: &mut Transaction<'static, Any>,
-        amended: &[(SessionNonce, Identity)],
+        amended: &[AmendedSession],
     ) -> Result<(), StoreError> {
-        for (nonce, _) in amended {
-            self.append_next(tx, ChangeKind::IdentityChanged, nonce.as_str())
+        for session in amended {
+            self.append_next(tx, ChangeKind::IdentityChanged, session.nonce.as_str())
                 .await?;
         }
         Ok(())

@@ -1,17 +1,14 @@
-//! Leave to enter for a time: who asked, what approvers said, and how it came out.
-//!
-//! A vote, what follows from it for the request, and what follows from that for the person's live sessions are one
-//! transaction: leave is never given twice, and never without the votes that it needs.
+//! Requests for leave to enter for a time: who asked, and how they stand. What approvers say, and what
+//! follows, stands in `leave`.
 
 use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
 use uuid::Uuid;
 
-use super::amend::Amended;
 use super::row::{Cells, maybe_storable, storable};
 use super::{Store, StoreError, bounded};
-use crate::model::identity::{Approval, Identity};
-use crate::model::ids::{AppId, PolicyId, SessionNonce, UserId};
+use crate::model::identity::PersonKey;
+use crate::model::ids::{AppId, PolicyId, UserId};
 
 /// A person asks for leave to enter an application for some time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,9 +17,13 @@ pub struct ApprovalRequest {
     pub id: Uuid,
     /// Who asks.
     pub user: UserId,
-    /// The address that person signed in with; a label.
+    /// The person behind that user. Not kept with the request.
+    pub person: PersonKey,
+    /// The address that the person's last sign-in gave, verified or not. Not kept with the request.
+    pub address: Option<String>,
+    /// The address that person signed in with, if it is verified: where the answer is sent.
     pub email: Option<String>,
-    /// The name of the same; a label.
+    /// What approvers are told who asks; a label.
     pub name: Option<String>,
     /// The application.
     pub app: AppId,
@@ -38,6 +39,16 @@ pub struct ApprovalRequest {
     pub state: ApprovalState,
     /// Until when leave was given, where it was.
     pub until_ms: Option<i64>,
+}
+
+impl ApprovalRequest {
+    /// Whether it comes from whoever is signed in as this: by the same account, by another of the same object of the
+    /// directory, or by one with the same address. Providers may lead to one directory, and a person may have accounts
+    /// in several.
+    pub fn is_from(&self, user: UserId, person: PersonKey, address: &str) -> bool {
+        let same = |known: &Option<String>| known.as_deref() == Some(address);
+        self.user == user || self.person == person || same(&self.email) || same(&self.address)
+    }
 }
 
 /// How a request for leave stands.
@@ -71,35 +82,20 @@ impl ApprovalState {
     }
 }
 
-/// What an approver says to a request.
+/// A request that waits, or whose leave still holds, as an approver sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Vote {
-    /// Who.
-    pub approver: UserId,
-    /// The address by which that person is an approver.
-    pub email: String,
-    /// For how long leave shall be given, in milliseconds; `None` says no.
-    pub length_ms: Option<i64>,
-    /// A word to go with it.
-    pub word: Option<String>,
+pub struct OpenRequest {
+    /// The request.
+    pub request: ApprovalRequest,
+    /// Whether this approver has said something to it.
+    pub voted: bool,
 }
 
-/// What became of a vote.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Voted {
-    /// More approvers are needed.
-    Counted,
-    /// Leave is given until then; the person's live sessions have it.
-    Granted {
-        /// When it ends, milliseconds since 1970.
-        until_ms: i64,
-        /// The sessions, with their identities as they are now.
-        sessions: Vec<(SessionNonce, Identity)>,
-    },
-    /// The request is refused.
-    Refused,
-    /// The request does not wait for anybody any more, or this approver has voted.
-    Closed,
+impl OpenRequest {
+    /// Whether it waits for this approver.
+    pub fn waits(&self) -> bool {
+        self.request.state == ApprovalState::Waiting && !self.voted
+    }
 }
 
 const REQUEST: &str = "INSERT INTO approval_requests \
@@ -109,25 +105,30 @@ const REQUEST: &str = "INSERT INTO approval_requests \
      AND created_ms > $10)";
 const OF_PERSON_SINCE: &str =
     "SELECT COUNT(*) AS found FROM approval_requests WHERE user_id = $1 AND created_ms > $2";
-const NEWEST: &str = "SELECT id, user_id, email, name, app, policy, reason, length_ms, created_ms, state, until_ms \
-     FROM approval_requests WHERE user_id = $1 AND app = $2 AND policy = $3 \
-     ORDER BY created_ms DESC, id LIMIT 1";
-const ONE: &str = "SELECT id, user_id, email, name, app, policy, reason, length_ms, created_ms, state, until_ms \
-     FROM approval_requests WHERE id = $1";
-const OPEN: &str = "SELECT id, user_id, email, name, app, policy, reason, length_ms, created_ms, state, until_ms \
-     FROM approval_requests WHERE (state = 'waiting' AND created_ms > $1) \
-     OR (state = 'granted' AND until_ms > $2) ORDER BY created_ms DESC, id LIMIT 1000";
-/// Locks the request: votes on one request happen one after the other.
-const LOCK_WAITING: &str = "UPDATE approval_requests SET state = state \
-     WHERE id = $1 AND state = 'waiting' AND created_ms > $2 \
-     RETURNING id, user_id, email, name, app, policy, reason, length_ms, created_ms, state, until_ms";
-const VOTE: &str = "INSERT INTO approval_votes (request, approver, email, length_ms, word, at_ms) \
-     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (request, approver) DO NOTHING";
-const VOTES: &str = "SELECT approver, email, length_ms, word FROM approval_votes WHERE request = $1";
-const CLOSE: &str = "UPDATE approval_requests SET state = $1, until_ms = $2, decided_ms = $3 WHERE id = $4";
-const WITHDRAW: &str = "UPDATE approval_requests SET state = 'withdrawn', decided_ms = $1 \
-     WHERE id = $2 AND state = 'granted' \
-     RETURNING id, user_id, email, name, app, policy, reason, length_ms, created_ms, state, until_ms";
+const NEWEST: &str = "SELECT asked.id, asked.user_id, asked.email, asked.name, asked.app, asked.policy, asked.reason, \
+     asked.length_ms, asked.created_ms, asked.state, asked.until_ms, \
+     users.tenant, users.object, users.email AS address \
+     FROM approval_requests AS asked JOIN users ON users.id = asked.user_id \
+     WHERE asked.user_id = $1 AND asked.app = $2 AND asked.policy = $3 \
+     ORDER BY asked.created_ms DESC, asked.id LIMIT 1";
+const ONE: &str = "SELECT asked.id, asked.user_id, asked.email, asked.name, asked.app, asked.policy, asked.reason, \
+     asked.length_ms, asked.created_ms, asked.state, asked.until_ms, \
+     users.tenant, users.object, users.email AS address \
+     FROM approval_requests AS asked JOIN users ON users.id = asked.user_id WHERE asked.id = $1";
+const OPEN: &str = "SELECT asked.id, asked.user_id, asked.email, asked.name, asked.app, asked.policy, asked.reason, \
+     asked.length_ms, asked.created_ms, asked.state, asked.until_ms, \
+     users.tenant, users.object, users.email AS address \
+     FROM approval_requests AS asked JOIN users ON users.id = asked.user_id \
+     WHERE (asked.state = 'waiting' AND asked.created_ms > $1) \
+     OR (asked.state = 'granted' AND asked.until_ms > $2) ORDER BY asked.created_ms DESC, asked.id LIMIT 1000";
+const OPEN_TO: &str = "SELECT asked.id, asked.user_id, asked.email, asked.name, asked.app, asked.policy, asked.reason, \
+     asked.length_ms, asked.created_ms, asked.state, asked.until_ms, \
+     users.tenant, users.object, users.email AS address, \
+     (SELECT COUNT(*) FROM approval_votes JOIN users AS voters ON voters.id = approval_votes.approver \
+     WHERE request = asked.id AND voters.tenant = $3 AND voters.object = $4) AS voted \
+     FROM approval_requests AS asked JOIN users ON users.id = asked.user_id \
+     WHERE (asked.state = 'waiting' AND asked.created_ms > $1) \
+     OR (asked.state = 'granted' AND asked.until_ms > $2) ORDER BY asked.created_ms DESC, asked.id LIMIT 1000";
 const FORGET_VOTES: &str = "DELETE FROM approval_votes WHERE request IN \
      (SELECT id FROM approval_requests WHERE created_ms < $1)";
 const FORGET: &str = "DELETE FROM approval_requests WHERE created_ms < $1";
@@ -220,112 +221,22 @@ impl Store {
         .await
     }
 
-    /// What approvers have said to a request so far.
-    pub async fn approval_votes(&self, id: Uuid) -> Result<Vec<Vote>, StoreError> {
+    /// The same, each with whether an approver has said something to it.
+    pub async fn approval_requests_open_to(
+        &self,
+        approver: PersonKey,
+    ) -> Result<Vec<OpenRequest>, StoreError> {
+        let now_ms = self.now_ms();
         bounded(async {
             let mut connection = self.reader().await?;
-            let rows = sqlx::query(VOTES)
-                .bind(id.to_string())
+            let rows = sqlx::query(OPEN_TO)
+                .bind(now_ms - REQUEST_LIFE_MS)
+                .bind(now_ms)
+                .bind(approver.tenant.to_string())
+                .bind(approver.object.to_string())
                 .fetch_all(&mut *connection)
                 .await?;
-            rows.iter().map(vote).collect()
-        })
-        .await
-    }
-
-    /// Counts a vote. `enough` is asked whether those who said yes, by address, are enough.
-    pub async fn vote(
-        &self,
-        id: Uuid,
-        vote: &Vote,
-        enough: &(dyn Fn(&[String]) -> bool + Send + Sync),
-    ) -> Result<Voted, StoreError> {
-        self.patiently(|| self.vote_once(id, vote, enough)).await
-    }
-
-    async fn vote_once(
-        &self,
-        id: Uuid,
-        vote: &Vote,
-        enough: &(dyn Fn(&[String]) -> bool + Send + Sync),
-    ) -> Result<Voted, StoreError> {
-        let now_ms = self.now_ms();
-        let mut tx = self.begin_brief().await?;
-        let row = sqlx::query(LOCK_WAITING)
-            .bind(id.to_string())
-            .bind(now_ms - REQUEST_LIFE_MS)
-            .fetch_optional(&mut *tx)
-            .await?;
-        let Some(request) = row.as_ref().map(request).transpose()? else {
-            return Ok(Voted::Closed);
-        };
-        let counted = insert_vote(&mut tx, id, vote, now_ms).await?;
-        // Nobody gives leave to themself, whatever the lists of approvers say.
-        if !counted || request.user == vote.approver {
-            return Ok(Voted::Closed);
-        }
-        if vote.length_ms.is_none() {
-            close(&mut tx, id, ApprovalState::Refused, None, now_ms).await?;
-            tx.commit().await?;
-            return Ok(Voted::Refused);
-        }
-        let votes = sqlx::query(VOTES)
-            .bind(id.to_string())
-            .fetch_all(&mut *tx)
-            .await?;
-        let votes: Vec<Vote> = votes.iter().map(self::vote).collect::<Result<_, _>>()?;
-        let said_yes = votes.iter().filter(|vote| vote.length_ms.is_some());
-        let addresses: Vec<String> = said_yes.map(|vote| vote.email.clone()).collect();
-        if !enough(&addresses) {
-            tx.commit().await?;
-            return Ok(Voted::Counted);
-        }
-        // The most cautious approver decides how long.
-        let shortest = votes.iter().filter_map(|vote| vote.length_ms).min();
-        let length = shortest.unwrap_or(0).min(request.length_ms);
-        let until_ms = now_ms.saturating_add(length);
-        close(&mut tx, id, ApprovalState::Granted, Some(until_ms), now_ms).await?;
-        let approval = Approval {
-            app: request.app,
-            policy: request.policy,
-            until_ms,
-        };
-        let sessions = self
-            .amend_within(&mut tx, Amended::User(request.user), &|identity| {
-                add(identity, &approval);
-            })
-            .await?;
-        self.tell_amended(&mut tx, &sessions).await?;
-        self.commit_changes(tx).await?;
-        Ok(Voted::Granted { until_ms, sessions })
-    }
-
-    /// Takes leave back that was given. The person's sessions as they are now; `None` where there was none.
-    pub async fn withdraw_approval(
-        &self,
-        id: Uuid,
-    ) -> Result<Option<(ApprovalRequest, Vec<(SessionNonce, Identity)>)>, StoreError> {
-        self.patiently(|| async {
-            let mut tx = self.begin_brief().await?;
-            let row = sqlx::query(WITHDRAW)
-                .bind(self.now_ms())
-                .bind(id.to_string())
-                .fetch_optional(&mut *tx)
-                .await?;
-            let Some(request) = row.as_ref().map(request).transpose()? else {
-                return Ok(None);
-            };
-            let (app, policy) = (request.app, request.policy);
-            let sessions = self
-                .amend_within(&mut tx, Amended::User(request.user), &|identity| {
-                    identity
-                        .approvals
-                        .retain(|known| known.app != app || known.policy != policy);
-                })
-                .await?;
-            self.tell_amended(&mut tx, &sessions).await?;
-            self.commit_changes(tx).await?;
-            Ok(Some((request, sessions)))
+            rows.iter().map(open_request).collect()
         })
         .await
     }
@@ -344,47 +255,16 @@ impl Store {
     }
 }
 
-/// Adds leave to an identity, in the place of older leave for the same.
-pub fn add(identity: &mut Identity, approval: &Approval) {
-    identity
-        .approvals
-        .retain(|known| known.app != approval.app || known.policy != approval.policy);
-    identity.approvals.push(approval.clone());
-}
-
-async fn insert_vote(
+/// One request, within a transaction that has locked it.
+pub(super) async fn one(
     tx: &mut Transaction<'static, Any>,
     id: Uuid,
-    vote: &Vote,
-    now_ms: i64,
-) -> Result<bool, StoreError> {
-    let done = sqlx::query(VOTE)
+) -> Result<Option<ApprovalRequest>, StoreError> {
+    let row = sqlx::query(ONE)
         .bind(id.to_string())
-        .bind(vote.approver.to_string())
-        .bind(storable(&vote.email))
-        .bind(vote.length_ms)
-        .bind(maybe_storable(vote.word.as_deref()))
-        .bind(now_ms)
-        .execute(&mut **tx)
+        .fetch_optional(&mut **tx)
         .await?;
-    Ok(done.rows_affected() == 1)
-}
-
-async fn close(
-    tx: &mut Transaction<'static, Any>,
-    id: Uuid,
-    state: ApprovalState,
-    until_ms: Option<i64>,
-    now_ms: i64,
-) -> Result<(), StoreError> {
-    sqlx::query(CLOSE)
-        .bind(state.as_str())
-        .bind(until_ms)
-        .bind(now_ms)
-        .bind(id.to_string())
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
+    row.as_ref().map(request).transpose()
 }
 
 fn request(row: &AnyRow) -> Result<ApprovalRequest, StoreError> {
@@ -392,6 +272,11 @@ fn request(row: &AnyRow) -> Result<ApprovalRequest, StoreError> {
     Ok(ApprovalRequest {
         id: cells.parsed("id")?,
         user: cells.parsed("user_id")?,
+        person: PersonKey {
+            tenant: cells.parsed("tenant")?,
+            object: cells.parsed("object")?,
+        },
+        address: cells.maybe_text("address")?,
         email: cells.maybe_text("email")?,
         name: cells.maybe_text("name")?,
         app: cells.parsed("app")?,
@@ -404,12 +289,10 @@ fn request(row: &AnyRow) -> Result<ApprovalRequest, StoreError> {
     })
 }
 
-fn vote(row: &AnyRow) -> Result<Vote, StoreError> {
-    let cells = Cells::new(row, "approval_votes", "approver");
-    Ok(Vote {
-        approver: cells.parsed("approver")?,
-        email: cells.text("email")?,
-        length_ms: cells.maybe_int("length_ms")?,
-        word: cells.maybe_text("word")?,
+fn open_request(row: &AnyRow) -> Result<OpenRequest, StoreError> {
+    let voted = Cells::new(row, "approval_requests", "id").int("voted")?;
+    Ok(OpenRequest {
+        request: request(row)?,
+        voted: voted > 0,
     })
 }

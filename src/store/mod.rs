@@ -22,6 +22,7 @@ mod endings;
 mod epochs;
 mod error;
 mod keys;
+mod leave;
 mod logs;
 mod migrations;
 mod patience;
@@ -45,8 +46,8 @@ use sqlx::{Any, AnyPool, Transaction};
 use crate::clock::Clock;
 use patience::bounded;
 
-pub use amend::Amended;
-pub use approvals::{ApprovalRequest, ApprovalState, REQUEST_LIFE_MS, Vote, Voted, add as add_approval};
+pub use amend::{Amended, AmendedSession};
+pub use approvals::{ApprovalRequest, ApprovalState, OpenRequest, REQUEST_LIFE_MS};
 pub use audit::AuditRow;
 pub use changes::{Change, ChangeKind, Feed, Position};
 pub use documents::{Document, Kind};
@@ -54,6 +55,7 @@ pub use endings::Ending;
 pub use epochs::TokensOf;
 pub use error::StoreError;
 pub use keys::{KeyState, SigningKeyRow};
+pub use leave::{Vote, Voted};
 pub use logs::{AccessRequest, AccessRequestFilter};
 pub use scim::{
     Consequences, GroupWritten, Membership, ScimAtLogin, ScimGroup, ScimKey, ScimRules, ScimSearch,

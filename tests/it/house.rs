@@ -69,6 +69,17 @@ fn dependencies_between_modules_point_one_way() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+#[test]
+fn the_table_of_rooms_is_the_one_that_is_held_to() {
+    let text = std::fs::read_to_string("CONTRIBUTING.md").unwrap();
+    for (module, floor) in FLOORS {
+        let row = format!("| {floor} |");
+        let line = text.lines().find(|line| line.starts_with(&row));
+        let there = line.is_some_and(|line| line.contains(&format!("`{module}`")));
+        assert!(there, "CONTRIBUTING.md does not have `{module}` on floor {floor}");
+    }
+}
+
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {

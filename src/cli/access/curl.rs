@@ -61,14 +61,26 @@ fn settings(arguments: &[OsString], credential: &Credential, ca: Option<&Path>) 
                 .to_owned(),
         ));
     }
+    if arguments.iter().any(|argument| trusts_everybody(argument)) {
+        return Err(Trouble::Usage(
+            "with --location-trusted, curl would send the token to wherever the application redirects; use --location"
+                .to_owned(),
+        ));
+    }
     let follows = arguments.iter().any(|argument| may_follow(argument));
-    let mut settings = match credential {
+    // curl has read the person's own file by now, which may have it follow redirects, and trust where they lead.
+    let first = if follows {
+        "no-location-trusted\n"
+    } else {
+        "no-location\n"
+    };
+    let told = match credential {
         // A header of one's own is sent to wherever a redirect leads; of cookies and passwords curl knows better.
         Credential::Person(token) if follows => format!("header = \"Cookie: {AUTHORIZATION}={token}\"\n"),
         Credential::Person(token) => format!("header = \"{TOKEN_HEADER}: {token}\"\n"),
         Credential::Service(_) if follows => {
             return Err(Trouble::Usage(
-                "with --location, curl would send the service token to wherever the application redirects; leave it out"
+                "with --location, --follow or a file of settings, curl could send the service token to wherever the application redirects; leave it out"
                     .to_owned(),
             ));
         }
@@ -77,6 +89,7 @@ fn settings(arguments: &[OsString], credential: &Credential, ca: Option<&Path>) 
             token.id, token.secret
         ),
     };
+    let mut settings = [first, &told].concat();
     if let Some(ca) = ca {
         let path = ca.to_str().filter(|path| !path.contains(['"', '\\', '\n']));
         let path = path.ok_or_else(|| Trouble::Usage("curl cannot be told of this --ca".to_owned()))?;
@@ -109,12 +122,21 @@ fn reads_input(before: Option<&OsString>, argument: &OsStr) -> bool {
     })
 }
 
-/// `-L`, also among others (`-sSL`), and `--location`. Taking one too many for it does no harm.
+/// `-L`, also among others (`-sSL`), `--location` and `--follow`; and `-K` and `--config`, behind which any setting may
+/// stand. Taking one too many for it does no harm. curl takes the beginning of an option for the whole.
 fn may_follow(argument: &OsStr) -> bool {
+    const LONG: [&str; 3] = ["--loc", "--fol", "--conf"];
     argument.to_str().is_some_and(|text| {
         let short = text.starts_with('-') && !text.starts_with("--");
-        text.starts_with("--loc") || (short && text.contains('L'))
+        LONG.iter().any(|option| text.starts_with(option)) || (short && text.contains(['L', 'K']))
     })
+}
+
+/// `--location-trusted`, by which cookies and passwords go wherever a redirect leads.
+fn trusts_everybody(argument: &OsStr) -> bool {
+    argument
+        .to_str()
+        .is_some_and(|text| text.starts_with("--location-"))
 }
 
 #[cfg(test)]
@@ -131,20 +153,27 @@ mod tests {
         let person = Credential::Person("a.b.c".to_owned());
         assert_eq!(
             told(&["-s", "--head"], &person).unwrap(),
-            "header = \"cf-access-token: a.b.c\"\n"
+            "no-location\nheader = \"cf-access-token: a.b.c\"\n"
         );
         for following in [
             &["-L"][..],
             &["-sSL"],
             &["--location"],
-            &["-s", "--location-trusted"],
+            &["--follow"],
+            &["-K", "file"],
+            &["-sK", "file"],
+            &["-Kfile"],
+            &["--config", "file"],
+            &["--config=file"],
         ] {
             assert_eq!(
                 told(following, &person).unwrap(),
-                "header = \"Cookie: CF_Authorization=a.b.c\"\n",
+                "no-location-trusted\nheader = \"Cookie: CF_Authorization=a.b.c\"\n",
                 "{following:?}"
             );
         }
+        // That sends cookies and passwords to every host.
+        assert!(told(&["-s", "--location-trusted"], &person).is_err());
     }
 
     #[test]
@@ -155,9 +184,17 @@ mod tests {
         });
         assert_eq!(
             told(&[], &service).unwrap(),
-            "header = \"CF-Access-Client-Id: x.access\"\nheader = \"CF-Access-Client-Secret: s\"\n"
+            "no-location\nheader = \"CF-Access-Client-Id: x.access\"\nheader = \"CF-Access-Client-Secret: s\"\n"
         );
-        assert!(told(&["-fL"], &service).is_err());
+        for following in [
+            &["-fL"][..],
+            &["--follow"],
+            &["--location-trusted"],
+            &["-K", "file"],
+            &["--config", "file"],
+        ] {
+            assert!(told(following, &service).is_err(), "{following:?}");
+        }
     }
 
     #[test]

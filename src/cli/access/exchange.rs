@@ -1,5 +1,5 @@
 //! What is asked of the gateway with tokens: another one for the organization token, whether one is still taken, and an
-//! end to the session (reference Access §1.9).
+//! end to the session.
 
 use http::StatusCode;
 use http::header::SET_COOKIE;
@@ -60,7 +60,8 @@ pub(super) async fn exchange(
     Ok(None)
 }
 
-/// Whether the gateway lets an application token in. It answers this itself, so that nothing of the application happens.
+/// Whether the gateway lets an application token in. Where it is the proxy it answers this itself, and nothing of the
+/// application happens; behind another proxy (forward-auth) the application gets the request, once it is let in.
 pub(super) async fn is_taken(web: &Web, application: &Application, token: &str) -> Result<bool, Trouble> {
     let mut url = application.address.url().clone();
     url.query_pairs_mut()

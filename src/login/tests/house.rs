@@ -32,6 +32,7 @@ use crate::session::keys::{self, Signer};
 use crate::session::limits::FailureLimit;
 use crate::session::lookup::SessionLookup;
 use crate::session::revoke::Revoker;
+use crate::session::service_jwt::ServiceJwts;
 use crate::session::table::SessionTable;
 use crate::shutdown::Shutdown;
 use crate::snapshot::{Inputs, ProtectedApplication, Published, Snapshot};
@@ -154,7 +155,11 @@ impl House {
             login,
             entra,
             clock,
-            identifier: Identifier::new(sessions, Arc::new(FailureLimit::default())),
+            identifier: Identifier::new(
+                sessions.clone(),
+                Arc::new(FailureLimit::default()),
+                std::rc::Rc::new(ServiceJwts::new(sessions)),
+            ),
             request_ids: RequestIds::new(),
         }
     }

@@ -6,22 +6,23 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::request::{LIFE_SECONDS, TransferRefused, TransferRequest};
-use crate::crypto::random;
 use crate::login::answer::Answer;
 use crate::login::call::{Call, label};
 use crate::login::failure::{Ended, Why};
+use crate::login::leave_to_enter::take_up;
+use crate::login::sign_in::{install, new_nonce};
 use crate::login::{directory, mint, record};
 use crate::model::identity::Identity;
-use crate::model::ids::{SessionNonce, UserId};
+use crate::model::ids::UserId;
 use crate::pages::person::Approved;
-use crate::session::table::{Cause, Found, LiveSession};
+use crate::session::table::{Cause, LiveSession};
 use crate::snapshot::ProtectedApplication;
-use crate::store::{Ending, NewSession, SessionInserted, Transfer};
+use crate::store::{Ending, NewSession, Transfer};
 
 /// How long the box waits to be fetched: 5 minutes.
 const KEPT_MS: i64 = 300_000;
 
-/// What is in the box (reference Access §1.9).
+/// What is in the box.
 #[derive(Serialize)]
 struct Tokens {
     app_token: String,
@@ -75,18 +76,17 @@ async fn branch(
     if !login.store.may_mint(person.nonce()).await? {
         return Err(Why::SessionOver.into());
     }
-    let nonce: SessionNonce = random::alphanumeric(16)
-        .parse()
-        .map_err(|_| Why::SessionsUnavailable)?;
     let identity = person.identity().identity.clone();
+    // Leave is read anew: what this gateway knows may have been taken back.
     let identity_of = |user: UserId| Identity {
         user,
+        approvals: Vec::new(),
         ..(*identity).clone()
     };
     let waits_at = login.transfers.waits_at(&request.key);
     let provider = call.snapshot.providers.get(&person.provider());
     let new = NewSession {
-        nonce: nonce.clone(),
+        nonce: new_nonce()?,
         provider: person.provider(),
         person: identity.person,
         email: identity.email.as_ref().map(|email| email.address.to_string()),
@@ -101,25 +101,9 @@ async fn branch(
         scim: provider
             .and_then(|provider| directory::asks(provider, identity.guest, identity.email.as_ref())),
     };
-    let user = match login.store.insert_session(&new).await? {
-        SessionInserted::Yes(user) => user,
-        SessionInserted::UserEndedMeanwhile => return Err(Why::EndedMeanwhile.into()),
-        SessionInserted::Deprovisioned => return Err(Why::Deprovisioned.into()),
-    };
-    let found = Found {
-        nonce: nonce.clone(),
-        user: user.id,
-        provider: person.provider(),
-        expires_ms: person.expires_ms(),
-        last_use_ms: call.now_ms(),
-        identity: identity_of(user.id),
-        epochs: Vec::new(),
-    };
-    match login.sessions.install(asked, found) {
-        Ok(session) => Ok(session),
-        // Something ended since: the store knows whether it was this one.
-        Err(_) => Ok(call.session(nonce).await?.ok_or(Why::EndedMeanwhile)?),
-    }
+    let session = install(call, asked, new).await?;
+    take_up(call, &session).await?;
+    Ok(session)
 }
 
 async fn put(

@@ -1,4 +1,4 @@
-//! Tokens for a program at a command line, by way of the person's browser (reference Access §1.9, design §9.7).
+//! Tokens for a program at a command line, by way of the person's browser.
 //!
 //! ```text
 //! program        makes a pair of keys, opens the browser, and waits at GET auth/transfer/<its public key>   collect

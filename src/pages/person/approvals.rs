@@ -26,7 +26,7 @@ pub struct Approvals<'a> {
 /// One request.
 #[derive(Debug)]
 pub struct Asked {
-    /// Who asks, by address or name.
+    /// Who asks, by an address that is verified, or by name.
     pub who: String,
     /// The application's name.
     pub app: String,
@@ -84,6 +84,10 @@ impl Page for Approvals<'_> {
         words::APPROVALS_TITLE.to_owned()
     }
 
+    fn sends(&self) -> bool {
+        true
+    }
+
     fn html(&self, frame: &Frame<'_>) -> askama::Result<String> {
         let view = View {
             shell: Shell::new(frame),
@@ -103,6 +107,7 @@ impl Page for Approvals<'_> {
 struct Words {
     none: &'static str,
     wants: &'static str,
+    asked: &'static str,
     length: &'static str,
     word: &'static str,
     approve: &'static str,
@@ -116,14 +121,15 @@ struct Words {
 const WORDS: Words = Words {
     none: words::APPROVALS_NONE,
     wants: words::APPROVALS_WANTS,
-    length: words::APPROVALS_LENGTH,
+    asked: words::APPROVALS_ASKED,
+    length: words::HOW_LONG,
     word: words::APPROVALS_WORD,
     approve: words::APPROVALS_APPROVE,
     refuse: words::APPROVALS_REFUSE,
     granted: words::APPROVALS_HOLDS,
     until: words::APPROVALS_UNTIL,
     withdraw: words::APPROVALS_WITHDRAW,
-    home: words::APPROVALS_HOME,
+    home: words::LAUNCHER_TITLE,
 };
 
 #[derive(Template)]

@@ -85,6 +85,10 @@ impl Page for Approve<'_> {
         self.title().plain()
     }
 
+    fn sends(&self) -> bool {
+        true
+    }
+
     fn html(&self, frame: &Frame<'_>) -> askama::Result<String> {
         let view = View {
             shell: Shell::new(frame),

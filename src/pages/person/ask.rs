@@ -80,7 +80,7 @@ impl<'a> Ask<'a> {
             Sentence::new(what)
                 .with("app", self.app.name)
                 .with("host", self.app.host),
-            Sentence::new(words::ASK_WHO).with("who", self.who),
+            Sentence::new(words::SIGNED_IN_AS).with("who", self.who),
         ]
     }
 
@@ -116,6 +116,10 @@ impl Page for Ask<'_> {
         self.title().plain()
     }
 
+    fn sends(&self) -> bool {
+        true
+    }
+
     fn html(&self, frame: &Frame<'_>) -> askama::Result<String> {
         let view = View {
             shell: Shell::new(frame),
@@ -130,7 +134,7 @@ impl Page for Ask<'_> {
                 words::ASK_REASON_HINT
             },
             written: self.written.unwrap_or_default(),
-            length_label: words::ASK_LENGTH,
+            length_label: words::HOW_LONG,
             lengths: if self.leave { &LENGTHS } else { &[] },
             usual: USUAL_MINUTES,
             form: self.form,

@@ -132,6 +132,10 @@ impl Page for Launcher<'_> {
         origins.into_iter().collect()
     }
 
+    fn sends(&self) -> bool {
+        true
+    }
+
     fn html(&self, frame: &Frame<'_>) -> askama::Result<String> {
         let filtered = self.search.is_some() || self.tags.iter().any(|tag| tag.chosen);
         let left_out = self.left_out.to_string();

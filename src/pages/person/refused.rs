@@ -143,7 +143,7 @@ impl Refused<'_> {
     fn about_who(&self) -> &'static str {
         match self.because {
             Because::ContextUnmet { .. } | Because::ContextNotAsked | Because::NotEvaluated => {
-                words::REFUSED_WHO_IS_FINE
+                words::SIGNED_IN_AS
             }
             _ => words::REFUSED_WHO,
         }

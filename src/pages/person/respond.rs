@@ -56,6 +56,11 @@ pub trait Page {
         Ancestors::None
     }
 
+    /// Whether it has a form that changes something.
+    fn sends(&self) -> bool {
+        false
+    }
+
     /// Origins besides the page's own data that pictures come from.
     fn images(&self) -> Vec<&str> {
         Vec::new()
@@ -135,7 +140,14 @@ fn answer<P: Page + ?Sized>(page: &P, body: String, kind: &'static str, policy: 
         X_CONTENT_TYPE_OPTIONS,
         const { HeaderValue::from_static("nosniff") },
     );
-    headers.insert(REFERRER_POLICY, const { HeaderValue::from_static("no-referrer") });
+    // By `no-referrer` browsers send `Origin: null` with a form (Fetch §3.2), which is no sign of our own page. By
+    // `same-origin` they send the origin, and still tell nobody else where they come from.
+    let referrer = if page.sends() {
+        "same-origin"
+    } else {
+        "no-referrer"
+    };
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static(referrer));
     headers.insert(OPENER_POLICY, const { HeaderValue::from_static("same-origin") });
     if !framed {
         // For browsers that do not know `frame-ancestors`; it cannot name an origin.

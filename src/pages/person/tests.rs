@@ -385,11 +385,14 @@ fn every_page_carries_its_headers() {
             Some("nosniff"),
             "{name}"
         );
-        assert_eq!(
-            header(&response, "referrer-policy"),
-            Some("no-referrer"),
-            "{name}"
-        );
+        // Browsers send the origin with a form only where the page lets them, and the path then to nobody else.
+        let body = std::str::from_utf8(response.body()).unwrap();
+        let referrer = if body.contains("method=\"post\"") {
+            "same-origin"
+        } else {
+            "no-referrer"
+        };
+        assert_eq!(header(&response, "referrer-policy"), Some(referrer), "{name}");
         assert_eq!(
             header(&response, "cross-origin-opener-policy"),
             Some("same-origin"),

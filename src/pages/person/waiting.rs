@@ -17,7 +17,7 @@ pub struct Waiting<'a> {
     pub app: AppLabel<'a>,
     /// When it was asked, such as `2026-11-26 09:30 UTC`.
     pub since: &'a str,
-    /// Whether approvers were told by mail.
+    /// Whether the relay has taken a mail to somebody who decides.
     pub mailed: bool,
     /// The application's own address, where the page goes on once there is an answer.
     pub again: &'a str,

@@ -21,6 +21,10 @@ pub(super) const BADGE_DONE: &str = "Done";
 pub(super) const TRY_AGAIN: &str = "Try again";
 pub(super) const ANOTHER_ACCOUNT: &str = "Use another account";
 
+// What several pages say.
+pub(super) const SIGNED_IN_AS: &str = "You are signed in as {who}.";
+pub(super) const HOW_LONG: &str = "For how long";
+
 // What to do, where several pages say it.
 pub(super) const START_AGAIN: &str = "Start again and it should work.";
 pub(super) const TRY_LATER: &str = "Wait a moment and try again.";
@@ -40,7 +44,6 @@ pub(super) const SIGN_IN_GO_ON: &str = "Sign in";
 // Refused.
 pub(super) const REFUSED_TITLE: &str = "You cannot open {app}";
 pub(super) const REFUSED_WHO: &str = "You are signed in as {who}. That account does not have access.";
-pub(super) const REFUSED_WHO_IS_FINE: &str = "You are signed in as {who}.";
 pub(super) const REFUSED_NO_RULE: &str =
     "If you should be able to open {app}, ask the people who look after it to let you in.";
 pub(super) const REFUSED_NO_RULE_NOBODY: &str =
@@ -84,11 +87,9 @@ pub(super) const ASK_REASON: &str =
 pub(super) const ASK_LEAVE_TITLE: &str = "Ask to open {app}";
 pub(super) const ASK_LEAVE: &str =
     "{app} opens for a limited time, after somebody who looks after it has agreed.";
-pub(super) const ASK_WHO: &str = "You are signed in as {who}.";
 pub(super) const ASK_LABEL: &str = "Your reason";
 pub(super) const ASK_REASON_HINT: &str = "A sentence is enough; at most 1,000 characters.";
 pub(super) const ASK_LEAVE_HINT: &str = "The people who decide read it; at most 1,000 characters.";
-pub(super) const ASK_LENGTH: &str = "For how long";
 pub(super) const ASK_REASON_SEND: &str = "Go on";
 pub(super) const ASK_LEAVE_SEND: &str = "Ask";
 pub(super) const ASK_REFUSED: &str = "Your last request was declined";
@@ -97,7 +98,8 @@ pub(super) const ASK_UNFIT: &str = "Please write a reason of 1 to 1,000 characte
 pub(super) const ASK_TOO_OFTEN: &str = "You have asked often today; speak to the people who decide";
 pub(super) const WAITING_TITLE: &str = "You have asked to open {app}";
 pub(super) const WAITING_SINCE: &str = "Asked at {since}. Nobody has answered yet.";
-pub(super) const WAITING_MAILED: &str = "The people who decide have been told by mail.";
+pub(super) const WAITING_MAILED: &str =
+    "People who decide have been told by mail. If it is urgent, speak to them.";
 pub(super) const WAITING_LAUNCHER: &str =
     "The people who decide see it in their launcher. If it is urgent, tell them.";
 pub(super) const WAITING_LOOKS: &str =
@@ -116,14 +118,13 @@ pub(super) const NOT_AN_APPROVER: &str =
 pub(super) const APPROVALS_TITLE: &str = "Requests waiting for you";
 pub(super) const APPROVALS_NONE: &str = "Nobody is waiting for you.";
 pub(super) const APPROVALS_WANTS: &str = "wants to open";
-pub(super) const APPROVALS_LENGTH: &str = "For how long";
+pub(super) const APPROVALS_ASKED: &str = "Asked at";
 pub(super) const APPROVALS_WORD: &str = "A word to go with it (optional)";
 pub(super) const APPROVALS_APPROVE: &str = "Agree";
 pub(super) const APPROVALS_REFUSE: &str = "Decline";
 pub(super) const APPROVALS_HOLDS: &str = "Given and still good";
 pub(super) const APPROVALS_UNTIL: &str = "Until";
 pub(super) const APPROVALS_WITHDRAW: &str = "Take it back now";
-pub(super) const APPROVALS_HOME: &str = "Your applications";
 pub(super) const APPROVALS_COUNTED: &str = "Noted. Others have to agree too";
 pub(super) const APPROVALS_GRANTED: &str = "They may enter now";
 pub(super) const APPROVALS_REFUSED: &str = "Declined";

@@ -217,9 +217,14 @@ fn claims() {
         &with("level", json!("eng")),
         &office(),
     );
-    // A claim that is copied and not there says something; one that nobody asked for does not, and neither does one
+    // A claim that was asked for and is not there says something; one that was not does not, and neither does one
     // that Entra leaves out where there is too much to say.
     no(&claim(ENTRA, "dept", "eng"), &ada(), &office());
+    let before = Identity {
+        claims_asked: Vec::new(),
+        ..ada()
+    };
+    unknown(&claim(ENTRA, "dept", "eng"), &before, &office());
     unknown(&claim(ENTRA, "level", "eng"), &ada(), &office());
     unknown(
         &claim(ENTRA, "level", "eng"),

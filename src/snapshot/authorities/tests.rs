@@ -171,3 +171,20 @@ fn the_most_specific_host_pattern_has_its_own_authorities() {
     assert_eq!(of_host("other.example.com"), [true, false, true]);
     assert_eq!(of_host("example.com"), [false, false, false]);
 }
+
+#[test]
+fn a_chain_that_is_longer_than_anybodys_does_not_count() {
+    let own = root("own");
+    let client = leaf(&named("laptop-1", 2026, 2027), &own);
+    let chain = |number: usize, length: usize| -> Vec<CertificateDer<'static>> {
+        let filler = CertificateDer::from(vec![0x30; length]);
+        let fillers = std::iter::repeat_n(filler, number);
+        std::iter::once(client.clone()).chain(fillers).collect()
+    };
+    let counts = |chain: &[CertificateDer<'_>]| verified(&authorities(&[&own]), chain).is_some();
+    assert!(counts(&chain(4, 100)));
+    assert!(!counts(&chain(5, 100)));
+    assert!(counts(&chain(1, 15 * 1024)));
+    assert!(!counts(&chain(1, 16 * 1024)));
+    assert!(!counts(&chain(4, 4 * 1024)));
+}

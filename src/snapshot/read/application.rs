@@ -1,4 +1,4 @@
-//! Self-hosted applications (reference Access §4.6 and §7.3).
+//! Self-hosted applications.
 
 use std::time::Duration;
 
@@ -182,7 +182,7 @@ fn launcher(object: &Object<'_>) -> Launcher {
     }
 }
 
-/// How long a token lives, by an application or a policy. Zero is "expires immediately" (reference Access §2.2).
+/// How long a token lives, by an application or a policy. Zero is "expires immediately".
 pub(super) fn session_duration(object: &Object<'_>) -> Option<GoDuration> {
     let duration: GoDuration = object.parsed("session_duration")?;
     if duration.length() > MAX_SESSION {

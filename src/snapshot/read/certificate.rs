@@ -1,4 +1,4 @@
-//! Authorities of client certificates (reference Access §6.6).
+//! Authorities of client certificates.
 
 use serde_json::Value;
 

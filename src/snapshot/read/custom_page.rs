@@ -1,4 +1,4 @@
-//! Pages of the operator's (reference Access §6.6).
+//! Pages of the operator's.
 
 use serde_json::Value;
 

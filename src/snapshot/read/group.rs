@@ -1,4 +1,4 @@
-//! Access groups (reference Access §4.5).
+//! Access groups.
 
 use serde_json::Value;
 

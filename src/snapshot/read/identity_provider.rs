@@ -1,4 +1,4 @@
-//! Identity providers of type `azureAD` (reference Access §5.3, and our own keys).
+//! Identity providers of type `azureAD`, with our own keys.
 
 use std::collections::BTreeMap;
 

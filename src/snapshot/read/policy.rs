@@ -1,4 +1,4 @@
-//! Policies (reference Access §4.4).
+//! Policies.
 
 use serde_json::Value;
 

@@ -1,8 +1,8 @@
-//! Rules of policies and access groups (reference Access §4.2 and §4.3).
+//! Rules of policies and access groups.
 
 use serde_json::Value;
-use url::{Host, Url};
 
+use crate::model::evaluator::ExternalEvaluator;
 use crate::model::policy::Decision;
 use crate::model::selector::{Selector, Unevaluated};
 
@@ -174,44 +174,20 @@ fn text(settings: &Object<'_>, key: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// Entra has the contexts c1 to c99
-/// (<https://learn.microsoft.com/entra/identity-platform/developer-guide-conditional-access-authentication-context>).
 fn context(settings: &Object<'_>) -> Option<String> {
     let text = settings.needed_text("ac_id")?;
-    if !is_context(text) {
+    if !Selector::is_auth_context(text) {
         settings.problem("ac_id", "an authentication context is needed, c1 to c99");
         return None;
     }
     Some(text.to_owned())
 }
 
-/// Whether a text is the id of an authentication context.
-pub(super) fn is_context(text: &str) -> bool {
-    let digits = text.strip_prefix('c').unwrap_or_default();
-    let number = digits.parse::<u8>().unwrap_or(0);
-    (1..=99).contains(&number) && number.to_string() == digits
-}
-
-/// Identities go there, and what comes back opens doors: https, or this very machine.
 fn address(settings: &Object<'_>, key: &str) -> Option<String> {
     let text = text(settings, key)?;
-    if !is_evaluator(&text) {
+    if !ExternalEvaluator::may_be_at(&text) {
         settings.problem(key, "an https address without user name and fragment is needed");
         return None;
     }
     Some(text)
-}
-
-/// Whether an external evaluation may be at an address.
-pub(super) fn is_evaluator(text: &str) -> bool {
-    let Ok(url) = text.parse::<Url>() else {
-        return false;
-    };
-    let loopback = match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(_)) | None => false,
-    };
-    let scheme = url.scheme() == "https" || (url.scheme() == "http" && loopback);
-    scheme && url.username().is_empty() && url.password().is_none() && url.fragment().is_none()
 }

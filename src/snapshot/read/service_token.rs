@@ -1,4 +1,4 @@
-//! Service tokens (reference Access §3.8, §6.4). What stands in the body is what the API shows; hashes stand apart.
+//! Service tokens. What stands in the body is what the API shows; hashes stand apart.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Settings of an application that have a shape of their own (reference Access §4.6, §4.7).
+//! Settings of an application that have a shape of their own.
 
 use serde_json::Value;
 

@@ -92,7 +92,7 @@ fn what_the_launcher_shows_is_read() {
     }
 }
 
-/// The example of the reference (Access §4.6), as the API answers it, neutral values included.
+/// The example of Cloudflare's API documentation, as the API answers it, neutral values included.
 #[test]
 fn what_access_answers_is_read() {
     let body = json!({"id": "f174e90a-fafe-4643-bbbc-4a0ed4fc8415", "uid": "f174e90a-fafe-4643-bbbc-4a0ed4fc8415",

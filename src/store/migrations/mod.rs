@@ -2,7 +2,8 @@
 //!
 //! A migration expands first and contracts a release later, so that schema *N* still serves the release that knew
 //! only *N − 1*: gateways can be updated one after the other. Each records the oldest schema number whose release
-//! can live with it; a release older than that refuses the database.
+//! can live with it; a release older than that refuses the database. Number 2 is the exception: a release that does not
+//! know `token_epochs` would go on taking application tokens that were revoked.
 
 use sqlx::{Any, Transaction};
 

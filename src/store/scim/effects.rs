@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sqlx::{Any, Transaction};
 
-use super::super::amend::Amended;
+use super::super::amend::{Amended, AmendedSession};
 use super::super::row::Cells;
 use super::super::{Store, StoreError};
 use crate::model::identity::Identity;
@@ -32,7 +32,7 @@ pub struct Consequences {
     /// Whose sessions ended because their groups changed.
     pub reauth: Vec<(UserId, Vec<SessionNonce>)>,
     /// Identities as they are now.
-    pub amended: Vec<(SessionNonce, Identity)>,
+    pub amended: Vec<AmendedSession>,
     /// Who may sign in again.
     pub readmitted: Vec<UserId>,
 }

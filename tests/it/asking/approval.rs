@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use mock_entra::{Fault, IdTokenFault, User};
+use serde_json::json;
 
 use super::{FROM_OUR_PAGE, Form};
 use crate::support::database::{on_both, on_postgres};
+use crate::support::log;
 use crate::support::person::{Arrival, Person};
-use crate::support::tenant::{ADAM, ALICE, MALLORY};
+use crate::support::tenant::{ADAM, ALICE, CLIENT, MALLORY, SECRET, TENANT};
 use crate::support::world::{Builder, World};
 
 /// Everybody who agrees stands in `approvers`; two groups of them are needed where there are two.
@@ -17,6 +20,9 @@ fn asking(approvers: &str) -> Builder {
          include = [{{ everyone = {{}} }}] }}]"
     ))
 }
+
+/// What the page of who waits says once a mail is on its way.
+const BY_MAIL: &str = "told by mail";
 
 const ADAM_DECIDES: &str = r#"[{ approvals_needed = 1, email_addresses = ["adam@contoso.example"] }]"#;
 
@@ -171,6 +177,76 @@ async fn nobody_decides_about_themself_or_what_is_not_theirs() {
     assert_eq!(alice.open(&world.host("wiki"), "/").await.status(), 403);
 }
 
+/// Two accounts, one address: whoever asked decides by neither of them.
+#[tokio::test]
+async fn nobody_decides_by_another_account_with_the_same_address() {
+    let world = asking(r#"[{ approvals_needed = 1, email_addresses = ["alice@contoso.example"] }]"#)
+        .start()
+        .await;
+    let mut alice = world.person(ALICE);
+    asks(&world, &mut alice, "60").await;
+    world.entra.delete_user("0aa11bb2-2cc3-4dd4-8ee5-5ff66a77b88c");
+    let another = User::member(ALICE).oid("77777777-2cc3-4dd4-8ee5-5ff66a77b88c");
+    world.entra.tenant(TENANT).add_user(another);
+    let mut another = approver(&world, ALICE).await;
+    let page = approvals(&world, &mut another).await;
+    assert!(
+        page.text().contains("Nobody is waiting for you"),
+        "{}",
+        page.text()
+    );
+    // Somebody else's request she may decide.
+    asks(&world, &mut world.person(MALLORY), "60").await;
+    let page = approvals(&world, &mut another).await;
+    assert!(page.text().contains(MALLORY), "{}", page.text());
+}
+
+/// One account of the directory by way of two providers, which call it by two addresses.
+#[tokio::test]
+async fn nobody_decides_by_way_of_another_provider() {
+    const EVE: &str = "eve@contoso.example";
+    let second = format!(
+        r#"
+[[applications]]
+name = "By the second"
+domain = "other.localhost/second"
+allowed_idps = ["Second"]
+policies = [{{ name = "all", decision = "allow", include = [{{ everyone = {{}} }}] }}]
+[[identity_providers]]
+name = "Second"
+type = "azureAD"
+[identity_providers.config]
+client_id = "{CLIENT}"
+directory_id = "{TENANT}"
+client_secret = "{SECRET}"
+azure_cloud = "mock"
+email_claim_name = "upn"
+"#
+    );
+    let world = asking(r#"[{ approvals_needed = 1, email_addresses = ["eve@contoso.example"] }]"#)
+        .wiki("allowed_idps = [\"Entra ID\"]")
+        .more(&second)
+        .start()
+        .await;
+    let eve = User::member(EVE).mail("evelyn@contoso.example");
+    world.entra.tenant(TENANT).add_user(eve);
+    let mut by_the_first = world.person(EVE);
+    asks(&world, &mut by_the_first, "60").await;
+    let mut by_the_second = world.person(EVE);
+    let arrival = by_the_second.open(&world.host("other"), "/second").await;
+    assert_eq!(arrival.status(), 200, "{}", arrival.text());
+    let page = approvals(&world, &mut by_the_second).await;
+    assert!(
+        page.text().contains("Nobody is waiting for you"),
+        "{}",
+        page.text()
+    );
+    // She is an approver: for others.
+    asks(&world, &mut world.person(MALLORY), "60").await;
+    let page = approvals(&world, &mut by_the_second).await;
+    assert!(page.text().contains(MALLORY), "{}", page.text());
+}
+
 #[tokio::test]
 async fn leave_that_is_taken_back_cuts_what_it_opened() {
     let world = asking(ADAM_DECIDES).start().await;
@@ -199,14 +275,91 @@ async fn approvers_are_told_by_mail_and_so_is_who_asked() {
     );
     let world = asking(ADAM_DECIDES).more(&smtp).start().await;
     let mut alice = world.person(ALICE);
-    let waiting = asks(&world, &mut alice, "60").await;
-    assert!(waiting.text().contains("told by mail"), "{}", waiting.text());
+    asks(&world, &mut alice, "60").await;
     let mail = sink.next().await;
     assert_eq!(mail.to, "adam@contoso.example");
     assert!(mail.text.contains("/cdn-cgi/access/approvals"), "{}", mail.text);
+    // The page says so once the relay has taken it.
+    let mut told = false;
+    for _ in 0..100 {
+        told = alice
+            .open(&world.host("wiki"), "/")
+            .await
+            .text()
+            .contains(BY_MAIL);
+        if told {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(told);
     let mut adam = approver(&world, ADAM).await;
     says(&world, &mut adam, "approve", "60").await;
     assert_eq!(sink.next().await.to, ALICE);
+
+    // A guest's address that nobody vouches for is neither shown as who asks nor written to.
+    const GUEST: &str = "ceo@partner.example";
+    let guest = User::guest(GUEST).name("Carol Guest");
+    world.entra.tenant(TENANT).add_user(guest);
+    let unsaid = IdTokenFault::extra(json!({ "xms_edov": "perhaps" }));
+    world.entra.fail_always(Fault::IdToken(unsaid));
+    asks(&world, &mut world.person(GUEST), "60").await;
+    world.entra.clear_faults();
+    let mail = sink.next().await;
+    let named = "Carol Guest (guest, address not verified)";
+    assert!(
+        mail.text.contains(named) && !mail.text.contains(GUEST),
+        "{}",
+        mail.text
+    );
+    let page = approvals(&world, &mut adam).await.text();
+    assert!(page.contains(named) && !page.contains(GUEST), "{page}");
+    says(&world, &mut adam, "approve", "60").await;
+    asks(&world, &mut world.person(MALLORY), "60").await;
+    assert_eq!(sink.next().await.to, ADAM, "nothing was sent to the guest");
+}
+
+/// The launcher counts what the page then shows.
+#[tokio::test]
+async fn whoever_has_voted_is_not_waited_for() {
+    let two = r#"[{ approvals_needed = 2, email_addresses = ["adam@contoso.example", "mallory@contoso.example"] }]"#;
+    let world = asking(two).start().await;
+    let mut adam = approver(&world, ADAM).await;
+    asks(&world, &mut world.person(ALICE), "60").await;
+    let launcher = adam.open(&world.host("login"), "/").await.text();
+    assert!(launcher.contains("Requests waiting for you (1)"), "{launcher}");
+    let one = says(&world, &mut adam, "approve", "60").await;
+    assert!(one.text().contains("Others have to agree"), "{}", one.text());
+    let launcher = adam.open(&world.host("login"), "/").await.text();
+    assert!(!launcher.contains("Requests waiting for you"), "{launcher}");
+    let mut mallory = approver(&world, MALLORY).await;
+    let launcher = mallory.open(&world.host("login"), "/").await.text();
+    assert!(launcher.contains("Requests waiting for you (1)"), "{launcher}");
+}
+
+#[tokio::test]
+async fn nobody_is_said_to_be_told_by_a_relay_that_takes_no_mail() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = closed.local_addr().unwrap();
+    drop(closed);
+    let smtp = format!(
+        "[smtp]\nurl = \"smtp://{address}\"\nstarttls = false\nfrom = \"Access <access@example.com>\"\n"
+    );
+    let world = asking(ADAM_DECIDES).more(&smtp).start().await;
+    let mut alice = world.person(ALICE);
+    let waiting = asks(&world, &mut alice, "60").await;
+    assert!(!waiting.text().contains(BY_MAIL), "{}", waiting.text());
+    assert!(waiting.text().contains("in their launcher"), "{}", waiting.text());
+    let told = format!("The relay {address} of [smtp] did not take a mail");
+    for _ in 0..100 {
+        if log::contains(&told) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(log::contains(&told), "the log does not say it");
+    let later = alice.open(&world.host("wiki"), "/").await;
+    assert!(!later.text().contains(BY_MAIL), "{}", later.text());
 }
 
 on_postgres! {

@@ -43,7 +43,7 @@ impl Form {
         Self::after(page, "<main>")
     }
 
-    /// Sends the form as a browser does: from a page of the same origin that tells no referrer.
+    /// Sends the form as a browser does that strips referrers: from a page of the same origin, which it does not name.
     pub(crate) async fn send(&self, person: &mut Person, from: &Url, fields: &[(&str, &str)]) -> Arrival {
         let reply = self.send_as(person, from, fields, FROM_OUR_PAGE).await;
         let url = from.join(&self.action).unwrap();

@@ -218,6 +218,23 @@ async fn a_token_that_has_ended_is_renewed_in_silence() {
     assert_ne!(out(&second), first);
 }
 
+/// Programs are answered 401 there, and the way to the login is only told to who takes a page.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_application_that_answers_programs_401_is_opened_in_silence_too() {
+    let world = World::builder().wiki("unauthenticated_401 = true").start().await;
+    let terminal = Terminal::new();
+    let wiki = address(&world, "wiki", "/");
+    terminal.sign_in(&world, &address(&world, "other", "/")).await;
+    let token = terminal.run(&["token", "--app", &wiki]).await;
+    assert_eq!(token.status.code(), Some(0), "{}", err(&token));
+    assert_eq!(unverified(&out(&token))["aud"][0], aud(&world, "Wiki"));
+    let opened = terminal.run(&["curl", &wiki, "-s"]).await;
+    assert!(out(&opened).contains(MARK), "{}", out(&opened));
+    // And the sign-in may begin there.
+    let terminal = Terminal::new();
+    terminal.sign_in(&world, &wiki).await;
+}
+
 /// What a command is told on its command line, everybody on the machine can read.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_token_is_not_in_the_arguments_of_curl() {
@@ -240,7 +257,45 @@ async fn the_token_is_not_in_the_arguments_of_curl() {
         "{seen}"
     );
     assert!(!seen.contains(&token), "{seen}");
-    assert_eq!(told.trim(), format!("header = \"cf-access-token: {token}\""));
+    assert_eq!(
+        told.trim(),
+        format!("no-location\nheader = \"cf-access-token: {token}\"")
+    );
+}
+
+/// curl reads a file of the person's own first, and would send a header of ours to wherever it is then sent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_redirect_takes_the_token_away() {
+    let world = World::start().await;
+    let terminal = Terminal::new();
+    let away = address(&world, "wiki", "/away");
+    terminal.sign_in(&world, &away).await;
+    let curlrc = terminal.home.path().join(".curlrc");
+    let file = terminal.home.path().join("settings");
+    for (rc, more, follows) in [
+        ("location\n", &[][..], false),
+        ("location-trusted\n", &[][..], false),
+        ("location-trusted\n", &["-L"][..], true),
+        ("", &["-K", file.to_str().unwrap()][..], true),
+    ] {
+        std::fs::write(&curlrc, rc).unwrap();
+        std::fs::write(&file, "location\n").unwrap();
+        let hits = world.origin.hits();
+        let told = [&["curl", away.as_str(), "-s"][..], more].concat();
+        let ended = terminal.run(&told).await;
+        assert_eq!(ended.status.code(), Some(0), "{rc} {more:?}: {}", err(&ended));
+        let seen = world.origin.since(hits);
+        assert_eq!(seen.len(), if follows { 2 } else { 1 }, "{rc} {more:?}");
+        assert!(
+            seen[0].head.contains("cf-access-jwt-assertion"),
+            "{}",
+            seen[0].head
+        );
+        for elsewhere in &seen[1..] {
+            let head = elsewhere.head.to_ascii_lowercase();
+            assert!(!head.contains("cf-access") && !head.contains("cookie"), "{head}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

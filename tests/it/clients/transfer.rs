@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::cloudflared::{Cloudflared, unverified};
 use super::{aud, field, say_yes, send};
+use crate::asking::Form;
 use crate::support::log;
 use crate::support::origin::MARK;
 use crate::support::person::{Arrival, Person};
@@ -167,6 +168,8 @@ async fn the_page_cannot_be_framed_or_fetched() {
     );
     assert_eq!(asked.reply.header("x-frame-options"), Some("DENY"));
     assert!(asked.reply.header("cache-control").unwrap().contains("no-store"));
+    // Under `no-referrer` browsers send `Origin: null` with the form, and only some say otherwise where it comes from.
+    assert_eq!(asked.reply.header("referrer-policy"), Some("same-origin"));
     let wiki = cloudflared.address(&world.host("wiki"), "/");
     let first = cloudflared.request_url(&wiki, &aud(&world, "Wiki"));
     for url in [&asked.url, &first] {
@@ -307,6 +310,56 @@ async fn a_provider_that_asks_each_time_asks_for_a_program_too() {
     asked(&world, &mut alice, &Cloudflared::of(&world)).await;
     assert_ne!(send(&mut alice, &shown.url, &consent, &[]).await.status, 200);
     nothing_comes(&world, &third).await;
+}
+
+/// A gateway that has not heard yet that leave was taken back gives none to a program's session.
+#[tokio::test]
+async fn leave_taken_back_does_not_come_back_with_a_program() {
+    let world = World::builder()
+        .wiki_policies(
+            "[{ name = \"with leave\", decision = \"allow\", approval_required = true, approval_groups = \
+             [{ approvals_needed = 1, email_addresses = [\"adam@contoso.example\"] }], include = [{ everyone = {} }] }]",
+        )
+        .start()
+        .await;
+    let (wiki, login) = (world.host("wiki"), world.host("login"));
+    let mut alice = world.person(ALICE);
+    let page = alice.open(&wiki, "/").await;
+    let fields = [("reason", "on call"), ("minutes", "60")];
+    Form::of(&page.text()).send(&mut alice, &page.url, &fields).await;
+    let mut adam = world.person(ADAM);
+    adam.open(&login, "/").await;
+    let page = adam.open(&login, "/cdn-cgi/access/approvals").await;
+    let yes = [("say", "approve"), ("minutes", "60")];
+    Form::of(&page.text()).send(&mut adam, &page.url, &yes).await;
+    let program = Cloudflared::of(&world);
+    let asked = asked(&world, &mut alice, &program).await;
+    assert_eq!(asked.status(), 200, "{}", asked.text());
+
+    let sessions = &world.running().sessions;
+    let given = |nonce: &_| {
+        !sessions
+            .find(nonce)
+            .unwrap()
+            .identity()
+            .identity
+            .approvals
+            .is_empty()
+    };
+    let nonce = sessions.nonces().into_iter().find(given).unwrap();
+    let before = sessions.find(&nonce).unwrap();
+    let stale = (*before.identity().identity).clone();
+    let page = adam.open(&login, "/cdn-cgi/access/approvals").await;
+    Form::of(&page.text())
+        .send(&mut adam, &page.url, &[("say", "withdraw")])
+        .await;
+    sessions.replace_identity(&nonce, stale, i64::MAX);
+    assert_eq!(say_yes(&mut alice, &asked).await.status, 200);
+    let kept = world.store().await.live_sessions_of(before.user()).await.unwrap();
+    assert_eq!(kept.len(), 2);
+    for row in kept {
+        assert_eq!(row.identity.approvals, [], "{:?}", row.agent);
+    }
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use vestibule::store::{Actor, ActorKind};
 
 use super::authority::Authority;
 use super::countries;
+use crate::support::log;
 use crate::support::person::Person;
 use crate::support::tenant::ALICE;
 use crate::support::world::{Builder, World};
@@ -124,6 +125,39 @@ async fn a_certificate_opens_through_the_whole_login_and_on_each_request() {
     assert_eq!(without.open("wiki.test", "/").await.status(), 403);
     let mut strange = with(&world, &Authority::new("Strangers"), "laptop-1");
     assert_eq!(strange.open("wiki.test", "/").await.status(), 403);
+}
+
+#[tokio::test]
+async fn every_host_of_an_application_gets_its_cookie_by_a_certificate() {
+    let laptops = Authority::new("Laptops");
+    let world = World::builder()
+        .tls()
+        .wiki("destinations = [\"wiki.test\", \"www.test\"]")
+        .more(&laptops.at(&["wiki.test", "www.test"]));
+    let world = by(world, json!({"require": [{"certificate": {}}]})).await;
+    let mut alice = with(&world, &laptops, "laptop-1");
+    assert_eq!(alice.open("wiki.test", "/").await.status(), 200);
+    assert!(alice.cookie("www.test", "CF_Authorization").is_some());
+}
+
+/// The one explanation of a refusal knows what the application's host knew.
+#[tokio::test]
+async fn a_refusal_at_the_login_is_explained_with_the_certificate() {
+    let laptops = Authority::new("Laptops");
+    let rules =
+        json!({"include": [{"email": {"email": "bob@contoso.example"}}], "require": [{"certificate": {}}]});
+    let world = takes(&laptops, rules).await;
+    let mut alice = with(&world, &laptops, "laptop-1");
+    let refused = alice.open("wiki.test", "/").await;
+    assert_eq!(refused.status(), 403);
+    let id = log::request_id(&refused.text()).unwrap();
+    let told: Vec<String> = log::told_of(&id).iter().map(ToString::to_string).collect();
+    let explained = told.iter().find(|line| line.contains("only (allow)"));
+    let explained = explained.unwrap_or_else(|| panic!("{told:?}"));
+    assert!(
+        explained.contains("certificate: yes") && !explained.contains("unknown"),
+        "{explained}"
+    );
 }
 
 #[tokio::test]

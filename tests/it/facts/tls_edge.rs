@@ -9,11 +9,11 @@ use rustls::client::{
     ClientSessionMemoryCache, ClientSessionStore, Resumption, Tls12ClientSessionValue,
     Tls13ClientSessionValue,
 };
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, NamedGroup};
 
 use super::authority::Authority;
-use crate::support::wire::Dial;
+use crate::support::wire::{Dial, OwnCertificate};
 use crate::support::world::World;
 
 async fn world_with(hosts: &[&str]) -> (World, Authority) {
@@ -111,7 +111,8 @@ fn speak(config: &Arc<ClientConfig>, address: std::net::SocketAddr, name: &str) 
         "GET /cdn-cgi/access/get-identity HTTP/1.1\r\nHost: {name}:{}\r\nConnection: close\r\n\r\n",
         address.port()
     );
-    stream.write_all(head.as_bytes()).unwrap();
+    // Who is refused may learn so before the request is written.
+    let _ = stream.write_all(head.as_bytes());
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     Spoken {
@@ -145,6 +146,36 @@ async fn a_resumed_connection_brings_no_certificate_and_no_early_data() {
     // Where no certificate is asked for connections are resumed, by their own tickets; where one is, the key is shown
     // each time.
     assert_eq!(kinds.await.unwrap(), [false, true, false, false, true]);
+}
+
+/// What a chain costs to look at is bounded before anything in it is read.
+#[tokio::test]
+async fn a_chain_that_is_longer_than_anybodys_ends_the_handshake() {
+    let (world, laptops) = world_with(&["wiki.test"]).await;
+    for (number, length, served) in [
+        (4, 100, true),
+        (5, 100, false),
+        (1, 15_000, true),
+        (1, 17_000, false),
+    ] {
+        let own = laptops.signs("laptop-1");
+        let filler = CertificateDer::from(vec![0x30; length]);
+        let fillers = std::iter::repeat_n(filler, number);
+        let certificate = OwnCertificate {
+            chain: own.chain.iter().cloned().chain(fillers).collect(),
+            key: own.key.clone_key(),
+        };
+        let dial = world.dial().showing(&Arc::new(certificate));
+        let (config, address) = (Arc::new(dial.tls(b"http/1.1")), dial.address);
+        let spoken = tokio::task::spawn_blocking(move || speak(&config, address, "wiki.test"));
+        let answer = spoken.await.unwrap().answer;
+        let expected = if served { "HTTP/1.1 400" } else { "" };
+        assert_eq!(
+            answer.split(" Bad").next(),
+            Some(expected),
+            "{number} certificates of {length} bytes: {answer}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,6 @@
 
 use super::scenario;
 use super::server::{Server, substituted};
-use crate::support::tenant::ALICE;
 use crate::support::world::World;
 
 const SAMPLE: &str = include_str!("../../../examples/forward-auth/Caddyfile");
@@ -44,19 +43,11 @@ async fn everything_holds_behind_caddy() {
     scenario::play(&world).await;
 }
 
-/// Nothing is let through because the gateway does not answer.
 #[tokio::test]
 async fn without_the_gateway_nobody_gets_in() {
     let mut world = World::builder().forward_auth().start().await;
     let Some(_caddy) = Server::caddy(&world, &sample(&world)).await else {
         return;
     };
-    let mut alice = world.signed_in(ALICE, &["wiki"]).await;
-    world.stop().await;
-    let before = world.origin.hits();
-    for path in ["/", "/public/x"] {
-        let reply = alice.fetch(&world.host("wiki"), path, &[]).await;
-        assert!(reply.status >= 500, "{path}: {}", reply.status);
-    }
-    assert_eq!(world.origin.hits(), before);
+    scenario::nobody_gets_in_without_the_gateway(&mut world).await;
 }

@@ -3,7 +3,6 @@
 use super::scenario;
 use super::server::{Server, substituted};
 use crate::support::origin::MARK;
-use crate::support::tenant::ALICE;
 use crate::support::world::{FORWARD_AUTH_SECRET, World};
 
 const SAMPLE: &str = include_str!("../../../examples/forward-auth/nginx.conf");
@@ -77,7 +76,6 @@ async fn a_page_of_the_operators_own_in_place_of_a_refusal_shows_nothing_of_the_
     }
 }
 
-/// Nothing is let through because the gateway does not answer.
 #[tokio::test]
 async fn without_the_gateway_nobody_gets_in() {
     let mut world = World::builder().forward_auth().start().await;
@@ -85,12 +83,5 @@ async fn without_the_gateway_nobody_gets_in() {
     let Some(_nginx) = Server::nginx(&world, &text).await else {
         return;
     };
-    let mut alice = world.signed_in(ALICE, &["wiki"]).await;
-    world.stop().await;
-    let before = world.origin.hits();
-    for path in ["/", "/public/x"] {
-        let reply = alice.fetch(&world.host("wiki"), path, &[]).await;
-        assert!(reply.status >= 500, "{path}: {}", reply.status);
-    }
-    assert_eq!(world.origin.hits(), before);
+    scenario::nobody_gets_in_without_the_gateway(&mut world).await;
 }

@@ -20,6 +20,18 @@ pub(super) async fn play(world: &World) {
     log_out(world, &mut alice).await;
 }
 
+/// Nothing is let through because the gateway does not answer. Stops it.
+pub(super) async fn nobody_gets_in_without_the_gateway(world: &mut World) {
+    let mut alice = world.signed_in(ALICE, &["wiki"]).await;
+    world.stop().await;
+    let before = world.origin.hits();
+    for path in ["/", "/public/x"] {
+        let reply = alice.fetch(&world.host("wiki"), path, &[]).await;
+        assert!(reply.status >= 500, "{path}: {}", reply.status);
+    }
+    assert_eq!(world.origin.hits(), before);
+}
+
 async fn nobody_gets_in(world: &World) {
     let wiki = world.host("wiki");
     let login = format!("http://{}/cdn-cgi/access/login/", world.authority("login"));

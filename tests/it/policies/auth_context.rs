@@ -161,6 +161,28 @@ async fn where_contexts_are_not_asked_for_the_rule_is_unknown_and_nobody_is_sent
 }
 
 #[tokio::test]
+async fn a_policy_that_asks_for_a_context_from_now_on_cuts_what_is_open() {
+    let mut world = named(World::builder().provider(ASKS)).await;
+    let alice = world.signed_in(ALICE, &["wiki"]).await;
+    let upgrade = [
+        ("Connection", "upgrade"),
+        ("Upgrade", "websocket"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ];
+    let mut socket = alice.begin("GET", &world.host("wiki"), "/ws", &upgrade).await;
+    assert_eq!(socket.head().await.unwrap().status, 101);
+    world.declare(|builder| builder.wiki_policies(REQUIRES_C1)).await;
+    let took = socket.end().await;
+    assert!(took < std::time::Duration::from_secs(3), "{took:?}");
+    // With the context it opens anew.
+    let mut alice = alice;
+    assert_eq!(alice.open(&world.host("wiki"), "/x").await.status(), 200);
+    let mut socket = alice.begin("GET", &world.host("wiki"), "/ws", &upgrade).await;
+    assert_eq!(socket.head().await.unwrap().status, 101);
+}
+
+#[tokio::test]
 async fn a_policy_that_asks_for_a_context_from_now_on_sends_to_it_and_lets_scripts_wait() {
     let mut world = named(World::builder().provider(ASKS)).await;
     let mut alice = world.signed_in(ALICE, &["wiki"]).await;

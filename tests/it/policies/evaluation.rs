@@ -237,3 +237,29 @@ async fn a_policy_that_asks_from_now_on_is_answered_on_the_next_page() {
     assert!(!arrival.asked_entra());
     assert_eq!(evaluator.asked().len(), 1);
 }
+
+/// The second waits for the first, and must not begin to wait anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_that_do_not_come_are_waited_for_once() {
+    let (world, evaluator) = world().await;
+    evaluator.says(Says::NoKeys);
+    let began = Instant::now();
+    let refused = [ALICE, MALLORY, ALICE].map(|upn| {
+        let (mut person, wiki) = (world.person(upn), world.host("wiki"));
+        tokio::spawn(async move { person.open(&wiki, "/x").await.status() })
+    });
+    for refused in refused {
+        assert_eq!(refused.await.unwrap(), 403);
+    }
+    assert!(began.elapsed() < Duration::from_secs(9), "{:?}", began.elapsed());
+    assert_eq!(evaluator.key_looks(), 1);
+    // It is not forgotten at once, and not remembered for long.
+    evaluator.says(Says::Yes);
+    assert_eq!(
+        world.person(ALICE).open(&world.host("wiki"), "/x").await.status(),
+        403
+    );
+    world.pass(SignedDuration::from_secs(11));
+    world.signed_in(ALICE, &["wiki"]).await;
+    assert_eq!(evaluator.key_looks(), 2);
+}

@@ -38,6 +38,8 @@ pub(super) enum Says {
     ForeignKey,
     /// Yes, signed with a key that its set has only from the next look on.
     NewKey,
+    /// Yes, and its keys do not come.
+    NoKeys,
     /// Yes, unsigned.
     Unsigned,
     /// `"true"` in place of `true`.
@@ -134,8 +136,15 @@ fn key(kid: &str) -> Key {
 }
 
 async fn keys(State(shared): State<Arc<Mutex<Shared>>>) -> Response<Body> {
+    let hangs = {
+        let mut shared = shared.lock().unwrap();
+        shared.key_looks += 1;
+        shared.says == Says::NoKeys
+    };
+    if hangs {
+        tokio::time::sleep(Duration::from_mins(1)).await;
+    }
     let mut shared = shared.lock().unwrap();
-    shared.key_looks += 1;
     let keys: Vec<&Jwk> = shared
         .keys
         .iter()
@@ -180,7 +189,7 @@ fn answer(shared: &Shared, says: Says, nonce: &Value) -> Response<Body> {
     let (first, second) = (&shared.keys[0], &shared.keys[1]);
     let (mut kid, mut private) = (&first.kid, &first.private);
     match says {
-        Says::Yes | Says::Nothing => {}
+        Says::Yes | Says::Nothing | Says::NoKeys => {}
         Says::No => verdict["success"] = false.into(),
         Says::Words => verdict["success"] = "true".into(),
         Says::OtherNonce => verdict["nonce"] = "another".into(),

@@ -38,3 +38,34 @@ async fn somebody_taken_off_a_list_is_refused_on_the_next_request_and_back_on_it
         assert_eq!(seen, status, "{members}");
     }
 }
+
+/// Of whom a claim was not asked at the sign-in, it is not known whether they have it.
+#[tokio::test]
+async fn a_claim_that_is_copied_from_now_on_is_unknown_of_whoever_signed_in_before() {
+    let everybody = "{ name = \"all\", decision = \"allow\", include = [{ everyone = {} }] }";
+    let mut world = World::builder()
+        .wiki_policies(&format!("[{everybody}]"))
+        .start()
+        .await;
+    let mut alice = world.signed_in(ALICE, &["wiki"]).await;
+    let contractors = "{ name = \"contractors\", decision = \"deny\", \
+         include = [{ oidc = { claim_name = \"employment\", claim_value = \"contractor\" } }] }";
+    world
+        .declare(|plan| {
+            plan.provider("claims = [\"employment\"]")
+                .wiki_policies(&format!("[{contractors}, {everybody}]"))
+        })
+        .await;
+    let mut seen = 0;
+    for _ in 0..40 {
+        seen = alice.fetch(&world.host("wiki"), "/x", &[]).await.status;
+        if seen != 200 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(seen, 403);
+    // Whoever is asked now and has no such claim has none.
+    let arrival = world.person(ALICE).open(&world.host("wiki"), "/x").await;
+    assert_eq!(arrival.status(), 200, "{}", arrival.text());
+}

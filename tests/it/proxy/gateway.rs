@@ -182,6 +182,7 @@ impl Service for Everything {
                 https: client.https,
                 through_trusted_proxy: client.through_trusted_proxy,
                 believed_header: None,
+                credential_headers: Arc::default(),
                 request_id: HeaderValue::from_static("request-1"),
             },
             identity: Identity {

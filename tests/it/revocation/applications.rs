@@ -79,6 +79,23 @@ on_both! {
         assert!(arrival.status() == 200 && !arrival.asked_entra());
         assert_eq!(copy.fetch(&world.host("wiki"), "/x", &[]).await.status, 302);
     }
+
+    async fn signing_out_with_a_token_past_its_end_leaves_nothing_that_could_be_renewed(database) {
+        let world = World::builder().on(&database).wiki("session_duration = \"1h\"").start().await;
+        let wiki = world.host("wiki");
+        let script = [("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Mode", "cors")];
+        for path in ["/cdn-cgi/access/logout?scope=application", "/cdn-cgi/access/logout"] {
+            let mut alice = world.signed_in(ALICE, &["wiki"]).await;
+            let mut copy = tokens_alone(&alice);
+            world.pass(SignedDuration::from_hours(2));
+            // Nobody is told by it who she is.
+            let told = copy.fetch(&wiki, "/cdn-cgi/access/get-identity", &[]).await;
+            assert_eq!((told.status, told.text().contains("no app token set")), (400, true));
+            let reply = alice.fetch(&wiki, path, &script).await;
+            assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+            assert_eq!(copy.fetch(&wiki, "/x", &[]).await.status, 302, "{path}");
+        }
+    }
 }
 
 on_postgres! {

@@ -34,6 +34,30 @@ on_postgres! {
         database.return_to_work().await;
     }
 
+    async fn a_machine_without_a_token_is_cut_when_the_grace_is_over_and_what_is_open_to_all_is_not(database) {
+        let here = r#"[{ name = "here", decision = "non_identity", include = [{ ip = { ip = "127.0.0.0/8" } }] }]"#;
+        let world = World::builder().on(&database).wiki_policies(here).store("grace = \"10m\"").start().await;
+        let wiki = world.host("wiki");
+        let client = world.anonymous();
+        let mut events = client.begin("GET", &wiki, "/events", &[]).await;
+        let mut public = client.begin("GET", &wiki, "/public/ws", &[
+            ("Connection", "upgrade"),
+            ("Upgrade", "websocket"),
+            ("Sec-WebSocket-Version", "13"),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ]).await;
+        assert_eq!(events.head().await.unwrap().status, 200);
+        assert_eq!(public.head().await.unwrap().status, 101);
+        assert!(!events.some().await.is_empty());
+        database.vanish().await;
+        world.pass(SignedDuration::from_mins(11));
+        let took = events.end().await;
+        assert!(took < Duration::from_secs(3), "the stream was open for {took:?}");
+        public.send(b"hello").await;
+        assert_eq!(public.take(5).await, b"hello");
+        database.return_to_work().await;
+    }
+
     async fn a_store_that_is_back_serves_without_a_restart(database) {
         let world = World::builder().on(&database).store("grace = \"0s\"").start().await;
         let wiki = world.host("wiki");

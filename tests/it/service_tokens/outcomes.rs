@@ -1,4 +1,4 @@
-//! What is answered to whom: the table of reference Access §1.2, and abuse cases 65, 86 and 91.
+//! What is answered to whom: as Access answers, and abuse cases 65, 86 and 91.
 
 use serde_json::json;
 
@@ -202,6 +202,47 @@ async fn one_header_holds_both_parts_where_the_application_says_so() {
             .await;
         assert_eq!(seen.header("authorization"), Some("Basic eDp5"));
     }
+}
+
+#[tokio::test]
+async fn a_refusal_is_explained_with_the_token_that_was_shown() {
+    let factory = Factory::start().await;
+    let mut alice = factory.world.signed_in(ALICE, &["unlisted"]).await;
+    let only = json!({
+        "name": "bob with CI", "decision": "allow",
+        "include": [{ "email": { "email": "bob@contoso.example" } }],
+        "require": [{ "service_token": { "token_id": factory.ci.id } }],
+    });
+    factory.protect("unlisted", &[only], json!({})).await;
+    let host = factory.world.host("unlisted");
+    let refused = alice.fetch(&host, "/x", &factory.ci.pair()).await;
+    assert_eq!(refused.status, 403, "{}", refused.text());
+    let id = log::request_id(&refused.text()).unwrap();
+    let told: Vec<String> = log::told_of(&id).iter().map(ToString::to_string).collect();
+    let explained = told.iter().find(|line| line.contains("bob with CI"));
+    let explained = explained.unwrap_or_else(|| panic!("{told:?}"));
+    // The one rule that could be met is the one about the token.
+    assert!(explained.contains(": yes"), "{explained}");
+}
+
+#[tokio::test]
+async fn no_trailer_takes_a_secret_to_an_upstream() {
+    let settings = json!({"read_service_tokens_from_header": "X-Service-Token"});
+    let factory = Factory::start_in(World::builder(), "localhost", settings).await;
+    let written = factory.ci.written();
+    let (host, authority) = (factory.world.host("wiki"), factory.world.authority("wiki"));
+    let hits = factory.world.origin.hits();
+    let mut wire = factory.world.dial().connect(&host).await;
+    wire.send(format!(
+        "POST /public/trailers HTTP/1.1\r\nHost: {authority}\r\nTransfer-Encoding: chunked\r\n\
+         Trailer: X-Service-Token, X-Checksum\r\n\r\n\
+         4\r\nbody\r\n0\r\nX-Service-Token: {written}\r\nX_Service_Token: {written}\r\nX-Checksum: 7\r\n\r\n"
+    ))
+    .await;
+    assert_eq!(wire.reply().await.unwrap().status, 200);
+    let [seen] = factory.world.origin.since(hits).try_into().unwrap();
+    assert_eq!(seen.trailers, ["x-checksum: 7"]);
+    assert_eq!(seen.header("trailer"), Some("x-checksum"));
 }
 
 /// Abuse case 86.

@@ -3,10 +3,12 @@
 use std::time::Instant;
 
 use jiff::SignedDuration;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Factory, PATIENCE, clerk, token_set};
 use crate::support::frames::{Frames, Outcome};
+use crate::support::person::Person;
+use crate::support::tenant::ALICE;
 use crate::support::wire::Wire;
 use crate::support::world::World;
 
@@ -159,4 +161,104 @@ async fn a_policy_that_names_others_cuts_a_machines_streams() {
         json!({"name": "there", "decision": "non_identity", "include": [{"ip": {"ip": "192.0.2.0/24"}}]});
     open.factory.protect("www", &[nobody], json!({})).await;
     open.must_be_cut("policy").await;
+}
+
+/// Policies on `unlisted` in place of those there were, for people and for everybody.
+impl Factory {
+    async fn unlisted(&self, decision: &str, rules: Value) {
+        let mut policy = json!({"name": "only", "decision": decision});
+        for (list, rules) in rules.as_object().unwrap() {
+            policy[list] = rules.clone();
+        }
+        self.protect("unlisted", &[policy], json!({})).await;
+    }
+
+    /// A stream of somebody who shows the service token too.
+    async fn events(&self, person: &Person) -> Wire {
+        let host = self.world.host("unlisted");
+        let mut events = person.begin("GET", &host, "/events", &self.ci.pair()).await;
+        assert_eq!(events.head().await.unwrap().status, 200);
+        events.some().await;
+        events
+    }
+
+    fn rule(&self) -> Value {
+        json!([{"service_token": {"token_id": self.ci.id}}])
+    }
+}
+
+async fn is_cut(mut events: Wire, what: &str) {
+    let took = events.end().await;
+    assert!(took < PATIENCE, "{what}: {took:?}");
+}
+
+#[tokio::test]
+async fn a_person_let_in_with_a_token_is_cut_when_the_token_ends() {
+    let factory = Factory::start().await;
+    let alice = factory.world.signed_in(ALICE, &["unlisted"]).await;
+    let rules = json!({"include": [{"everyone": {}}], "require": factory.rule()});
+    factory.unlisted("allow", rules).await;
+    let events = factory.events(&alice).await;
+    factory.enable(false).await;
+    is_cut(events, "disabled").await;
+
+    factory.enable(true).await;
+    factory.until(200, "www", &factory.ci.pair()).await;
+    let events = factory.events(&alice).await;
+    factory
+        .change(vestibule::manage::ServiceTokenChanges {
+            duration: Some("1h".parse().unwrap()),
+            ..Default::default()
+        })
+        .await;
+    factory.world.pass(SignedDuration::from_mins(61));
+    is_cut(events, "expired").await;
+}
+
+#[tokio::test]
+async fn whoever_is_let_past_by_a_token_is_cut_when_it_ends() {
+    for ends in ["disabled", "expired", "rotated"] {
+        let factory = Factory::start().await;
+        factory
+            .unlisted("bypass", json!({"include": factory.rule()}))
+            .await;
+        let events = factory.events(&factory.world.anonymous()).await;
+        match ends {
+            "disabled" => factory.enable(false).await,
+            "expired" => factory.world.pass(SignedDuration::from_hours(8761)),
+            _ => {
+                let manage = factory.world.running().manage.clone();
+                manage
+                    .rotate_service_token(factory.ci.id, None, clerk())
+                    .await
+                    .unwrap();
+            }
+        }
+        is_cut(events, ends).await;
+    }
+}
+
+/// What does not depend on the token goes on without it.
+#[tokio::test]
+async fn a_token_that_was_not_needed_takes_no_stream_with_it() {
+    let factory = Factory::start().await;
+    let alice = factory.world.signed_in(ALICE, &["unlisted"]).await;
+    let host = factory.world.host("unlisted");
+    factory
+        .unlisted("allow", json!({"include": [{"everyone": {}}]}))
+        .await;
+    let upgrade = [
+        ("Connection", "upgrade"),
+        ("Upgrade", "websocket"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ];
+    let headers = [&upgrade[..], &factory.ci.pair()].concat();
+    let mut socket = alice.begin("GET", &host, "/ws", &headers).await;
+    assert_eq!(socket.head().await.unwrap().status, 101);
+    factory.enable(false).await;
+    factory.until(403, "www", &factory.ci.pair()).await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    socket.send(b"hello").await;
+    assert_eq!(socket.take(5).await, b"hello");
 }

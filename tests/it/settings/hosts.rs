@@ -102,3 +102,28 @@ async fn whoever_is_lost_on_the_way_round_comes_home() {
         assert!(leads, "{stop}: {}", arrival.text());
     }
 }
+
+/// A redirect that began at another site would bring no `SameSite=Strict` cookie along; a page of the host's own does.
+#[tokio::test]
+async fn whoever_is_lost_with_a_strict_cookie_comes_home_by_a_page() {
+    let world = world(&["second.localhost"], "same_site_cookie_attribute = \"strict\"").await;
+    let (wiki, login) = (world.host("wiki"), world.host("login"));
+    let mut alice = world.person(ALICE);
+    let start = alice.address(&wiki, "/deep");
+    let lost = alice
+        .follow_while(start, |url| !url.as_str().contains("/eager?"))
+        .await;
+    alice.plant(&login, "CF_Authorization", "gone");
+    let arrival = alice.follow(lost.url).await;
+    assert_eq!(
+        arrival.url.path(),
+        "/cdn-cgi/access/authorized",
+        "{:?}",
+        arrival.way
+    );
+    assert_eq!(arrival.url.host_str(), Some(wiki.as_str()));
+    let next = format!("href=\"{}\"", alice.address(&wiki, "/deep"));
+    assert!(arrival.text().contains(&next), "{}", arrival.text());
+    assert!(!has_token(&alice, "second.localhost"));
+    assert_eq!(alice.fetch(&wiki, "/deep", &[]).await.status, 200);
+}

@@ -1,5 +1,6 @@
 //! The store, on both databases.
 
+mod approvals;
 mod changes;
 mod documents;
 mod keys;

@@ -55,6 +55,7 @@ impl Person {
             country: None,
             at: jiff::Timestamp::UNIX_EPOCH,
             contexts_asked: false,
+            claims_asked: Vec::new(),
             evaluations: Vec::new(),
             justifications: Vec::new(),
             approvals: Vec::new(),

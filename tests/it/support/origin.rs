@@ -165,6 +165,14 @@ impl Origin {
                         format!("HTTP/1.1 200 OK\r\nset-cookie: {planted}\r\ncontent-length: 2\r\n\r\nok");
                     connection.write(&answer).await
                 }
+                "away" => {
+                    keep(Vec::new());
+                    let elsewhere = self.address;
+                    let answer = format!(
+                        "HTTP/1.1 302 Found\r\nlocation: http://{elsewhere}/elsewhere\r\ncontent-length: 0\r\n\r\n"
+                    );
+                    connection.write(&answer).await
+                }
                 "cors" => {
                     keep(Vec::new());
                     let answer = "HTTP/1.1 200 OK\r\naccess-control-allow-origin: *\r\n\

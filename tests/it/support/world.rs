@@ -303,7 +303,7 @@ azure_cloud = "mock"
 [[policies]]
 name = "staff"
 decision = "allow"
-include = [{{ azureAD = {{ id = "{staff}" }} }}]
+include = [{{ azureAD = {{ id = "{staff}", identity_provider = "{provider_name}" }} }}]
 {wiki_application}
 [[applications]]
 name = "Public part"
@@ -313,7 +313,7 @@ policies = [{{ name = "public", decision = "bypass", include = [{{ everyone = {{
 name = "Administration"
 domain = "{wiki}/admin"
 path_cookie_attribute = true
-policies = [{{ name = "administrators", decision = "allow", include = [{{ azureAD = {{ id = "{admins}" }} }}] }}]
+policies = [{{ name = "administrators", decision = "allow", include = [{{ azureAD = {{ id = "{admins}", identity_provider = "{provider_name}" }} }}] }}]
 [[applications]]
 name = "Other"
 domain = "{other}"
