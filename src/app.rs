@@ -137,6 +137,7 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
         foundation.store.clone(),
         memory.sessions.clone(),
         memory.revoker.clone(),
+        login.relying_party.clone(),
         clock.clone(),
         &shutdown,
     );

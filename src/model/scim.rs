@@ -143,6 +143,59 @@ impl GroupChange {
         self.added.is_empty() && self.removed.is_empty()
     }
 
+    /// Takes what the directory says next into account.
+    pub fn then(&mut self, next: &Self) {
+        self.added.retain(|group| !next.removed.contains(&group.id));
+        self.removed
+            .retain(|id| !next.added.iter().any(|group| group.id == *id));
+        for group in &next.added {
+            if !self.added.iter().any(|known| known.id == group.id) {
+                self.added.push(group.clone());
+            }
+        }
+        for id in &next.removed {
+            if !self.removed.contains(id) {
+                self.removed.push(*id);
+            }
+        }
+    }
+
+    /// What is known of a person's groups once Graph was asked after the directory said this. Of the groups it named the
+    /// directory decides; where the two disagree, nothing that is not held is certain.
+    pub fn reconcile(&self, read: &[Group]) -> Groups {
+        let mut held: Vec<Group> = read.to_vec();
+        held.retain(|group| !self.removed.contains(&group.id));
+        let disagree = held.len() < read.len();
+        for group in &self.added {
+            if !held.iter().any(|known| known.id == group.id) {
+                held.push(group.clone());
+            }
+        }
+        if disagree {
+            let reason = "Graph still tells of a group that the directory took away by SCIM".to_owned();
+            return Groups::Unknown {
+                partial: held,
+                reason,
+            };
+        }
+        Groups::Known { groups: held }
+    }
+
+    /// What is known of a person's groups where they cannot be read again: of what the person holds, a group that was
+    /// taken may have been the reason for all that the directory does not tell of.
+    pub fn without_inherited(&self, groups: &mut Groups, told: &[Group]) {
+        if self.removed.is_empty() {
+            return;
+        }
+        let mut partial = groups.held().to_vec();
+        partial.retain(|group| told.iter().any(|told| told.id == group.id));
+        *groups = Groups::Unknown {
+            partial,
+            reason: "the directory took groups away by SCIM, and inherited ones cannot be read again"
+                .to_owned(),
+        };
+    }
+
     /// What is known of a person's groups once the directory said this.
     ///
     /// Of the groups named, the directory decides. Those inherited from them it never tells of
@@ -245,6 +298,46 @@ mod tests {
         let again = groups.clone();
         change.apply(&mut groups);
         assert_eq!(groups, again);
+    }
+
+    #[test]
+    fn what_graph_tells_afterwards_is_held_against_what_the_directory_said() {
+        let mut change = GroupChange {
+            added: vec![group(3)],
+            removed: vec![group(1).id],
+        };
+        let known = change.reconcile(&[group(2), group(4)]);
+        assert_eq!(known.held(), [group(2), group(4), group(3)]);
+        assert!(known.complete(), "nested ones included");
+        let disputed = change.reconcile(&[group(1), group(2)]);
+        assert_eq!(disputed.held(), [group(2), group(3)]);
+        assert!(!disputed.complete());
+        change.then(&GroupChange {
+            added: vec![group(1)],
+            removed: vec![group(3).id],
+        });
+        assert_eq!(
+            (change.added.as_slice(), change.removed.as_slice()),
+            (&[group(1)][..], &[group(3).id][..])
+        );
+    }
+
+    #[test]
+    fn what_may_be_inherited_goes_with_a_group_that_was_taken() {
+        let all = Groups::Known {
+            groups: vec![group(1), group(2), group(3)],
+        };
+        let taken = GroupChange {
+            added: Vec::new(),
+            removed: vec![group(1).id],
+        };
+        let mut groups = all.clone();
+        taken.apply(&mut groups);
+        taken.without_inherited(&mut groups, &[group(2)]);
+        assert_eq!(groups.held(), [group(2)]);
+        let mut groups = all.clone();
+        GroupChange::default().without_inherited(&mut groups, &[]);
+        assert_eq!(groups, all, "what is added takes nothing");
     }
 
     #[test]

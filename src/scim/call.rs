@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::Scim;
 use super::error::ScimError;
+use super::inherited::Regrouped;
 use super::resource::Wanted;
 use crate::model::idp::IdentityProvider;
 use crate::model::scim::ScimSettings;
@@ -120,7 +121,7 @@ impl Call<'_> {
 
     /// Has this replica follow at once what the store has committed; the others hear of it by the feed. Says in words
     /// what it was.
-    pub(super) fn take_effect(&self, done: Consequences) -> Option<String> {
+    pub(super) async fn take_effect(&self, done: Consequences) -> Option<String> {
         let revoker = &self.scim.revoker;
         revoker.ended_in_store(&done.out, Cause::Deprovisioned);
         revoker.ended_in_store(&done.reauth, Cause::GroupsChanged);
@@ -160,6 +161,16 @@ impl Call<'_> {
         } in done.amended
         {
             self.scim.sessions.replace_identity(&nonce, identity, version);
+        }
+        for (person, user, change) in done.regrouped {
+            let provider = self.provider.id;
+            let regrouped = Regrouped {
+                provider,
+                user,
+                person,
+                change,
+            };
+            self.scim.inherited.read_again(regrouped).await;
         }
         (!words.is_empty()).then(|| words.join("; "))
     }

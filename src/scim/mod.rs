@@ -17,6 +17,7 @@ mod call;
 pub mod error;
 pub mod filter;
 mod groups;
+mod inherited;
 mod log;
 mod page;
 pub mod patch;
@@ -31,6 +32,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
+use crate::entra::RelyingParty;
 use crate::session::limits::FailureLimit;
 use crate::session::revoke::Revoker;
 use crate::session::table::SessionTable;
@@ -52,6 +54,7 @@ pub struct Scim {
     /// Filters that no index answers look at everybody: few of them at once.
     scans: Arc<Semaphore>,
     log: log::Log,
+    inherited: inherited::Inherited,
 }
 
 /// So many filters without an index are worked on at once.
@@ -64,10 +67,18 @@ impl Scim {
         store: Store,
         sessions: SessionTable,
         revoker: Revoker,
+        relying_party: RelyingParty,
         clock: Clock,
         shutdown: &Shutdown,
     ) -> Self {
+        let parts = inherited::Parts {
+            published: Arc::clone(&published),
+            store: store.clone(),
+            sessions: sessions.clone(),
+            relying_party,
+        };
         Self {
+            inherited: inherited::Inherited::start(parts, shutdown),
             log: log::Log::start(store.clone(), shutdown),
             published,
             store,

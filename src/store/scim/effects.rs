@@ -7,7 +7,7 @@ use sqlx::{Any, Transaction};
 use super::super::amend::{Amended, AmendedSession};
 use super::super::row::Cells;
 use super::super::{Store, StoreError};
-use crate::model::identity::Identity;
+use crate::model::identity::{Identity, PersonKey};
 use crate::model::ids::{IdpId, ScimGroupId, ScimUserId, SessionNonce, UserId};
 use crate::model::scim::{GroupChange, IdentityUpdate};
 
@@ -33,6 +33,8 @@ pub struct Consequences {
     pub reauth: Vec<(UserId, Vec<SessionNonce>)>,
     /// Identities as they are now.
     pub amended: Vec<AmendedSession>,
+    /// What of their groups changed for those who are signed in.
+    pub regrouped: Vec<(PersonKey, UserId, GroupChange)>,
     /// Who may sign in again.
     pub readmitted: Vec<UserId>,
 }
@@ -106,8 +108,12 @@ impl Store {
             }
             for (user, change) in plan.groups.iter().filter(|(user, _)| stays(user)) {
                 let whose = Amended::User(*user);
-                let change = |identity: &mut Identity| change.apply(&mut identity.groups);
-                done.amended.extend(self.amend_within(tx, whose, &change).await?);
+                let apply = |identity: &mut Identity| change.apply(&mut identity.groups);
+                let amended = self.amend_within(tx, whose, &apply).await?;
+                let person = amended.first().map(|amended| amended.identity.person);
+                done.regrouped
+                    .extend(person.map(|person| (person, *user, change.clone())));
+                done.amended.extend(amended);
             }
         }
         let reauth: Vec<UserId> = match rules.identity_update {

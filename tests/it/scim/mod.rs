@@ -4,6 +4,7 @@ mod client;
 mod effects;
 mod expect;
 mod fixtures;
+mod inherited;
 mod linking;
 mod log;
 mod replicas;
