@@ -55,7 +55,7 @@ const MEMBERS: &str = "SELECT scim_user FROM scim_members WHERE scim_group = $1"
 const EMPTY: &str = "DELETE FROM scim_members WHERE scim_group = $1";
 
 /// A group as it is to be, and what becomes of its members.
-pub type Regrouped = (GroupRecord, Vec<Membership>);
+pub(super) type Regrouped = (GroupRecord, Vec<Membership>);
 
 impl Store {
     /// Keeps a new group of a directory.
