@@ -194,6 +194,7 @@ pub(super) enum Unknown {
     CustomPage,
     Certificate,
     List,
+    ScimResource,
 }
 
 impl Unknown {
@@ -209,6 +210,7 @@ impl Unknown {
             Self::CustomPage => (11029, "custom_page"),
             Self::Certificate => (11030, "certificate"),
             Self::List => (11031, "list"),
+            Self::ScimResource => (11036, "scim_resource"),
         }
     }
 }

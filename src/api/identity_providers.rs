@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use http::{Method, StatusCode};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
-use super::call::Call;
+use super::call::{Answer, Call};
 use super::error::{ApiError, Unknown};
 use super::operation::{Gives, Operation};
 use super::page::Sizes;
@@ -15,6 +16,8 @@ use super::resource::{self, Before, Resource, Shown, name_of};
 use super::shape::{Shape, Taken, UnknownKeys, What, needed, optional, read_only, secret};
 use crate::crypto::digest::sha256_hex;
 use crate::manage::Draft;
+use crate::model::ids::IdpId;
+use crate::model::organization::AuthUrl;
 use crate::model::permission::{Area, Permission};
 use crate::snapshot::read::Problem;
 use crate::snapshot::secrets::{CERTIFICATE_KEY, CLIENT_SECRET, NEXT_CLIENT_SECRET};
@@ -57,6 +60,9 @@ const SCIM: Shape = Shape {
         optional("seat_deprovision", What::Flag),
         optional("group_member_deprovision", What::Flag),
         optional("identity_update_behavior", What::Text),
+        optional("reactivate_on_login", What::Flag),
+        optional("silence_alarm", What::Text),
+        optional("log_retention", What::Text),
         read_only("secret", What::Text),
         read_only("scim_base_url", What::Text),
     ],
@@ -81,6 +87,9 @@ pub(super) const SHAPE: Shape = Shape {
     unknown: UnknownKeys::Kept,
 };
 
+/// The parameter of paths that holds a provider's id.
+pub(super) const PARAM: &str = "identity_provider_id";
+
 struct IdentityProviders;
 
 impl Resource for IdentityProviders {
@@ -91,16 +100,9 @@ impl Resource for IdentityProviders {
         usual: 200,
         most: 1000,
     };
-    const PARAM: &'static str = "identity_provider_id";
+    const PARAM: &'static str = PARAM;
 
     fn draft(_: &Call<'_>, taken: Taken, before: Option<Before<'_>>) -> Result<Draft, Vec<Problem>> {
-        let asks_for_scim = taken.body.get("scim_config").and_then(|scim| scim.get("enabled"));
-        if asks_for_scim == Some(&Value::Bool(true)) {
-            return Err(vec![Problem {
-                pointer: "/scim_config/enabled".to_owned(),
-                reason: "this version does not take provisioning".to_owned(),
-            }]);
-        }
         let held = before.map(|before| before.secrets).unwrap_or_default();
         Ok(Draft {
             name: name_of(&taken.body),
@@ -110,19 +112,12 @@ impl Resource for IdentityProviders {
     }
 
     async fn present(call: &Call<'_>, documents: &[Document]) -> Result<Vec<Value>, ApiError> {
-        let callback = call
-            .snapshot
-            .organization
-            .auth
-            .address("/cdn-cgi/access/callback");
-        Ok(documents
-            .iter()
-            .map(|document| show(document, &callback))
-            .collect())
+        let auth = &call.snapshot.organization.auth;
+        Ok(documents.iter().map(|document| show(document, auth)).collect())
     }
 }
 
-fn show(document: &Document, callback: &str) -> Value {
+fn show(document: &Document, auth: &AuthUrl) -> Value {
     let mut config = document
         .body
         .get("config")
@@ -136,12 +131,75 @@ fn show(document: &Document, callback: &str) -> Value {
     ] {
         config.entry(key).or_insert(value);
     }
-    config.insert("redirect_url".to_owned(), callback.into());
-    Shown::begin(&["id", "uid"], document)
+    config.insert(
+        "redirect_url".to_owned(),
+        auth.address("/cdn-cgi/access/callback").into(),
+    );
+    let shown = Shown::begin(&["id", "uid"], document)
         .with("config", config)
-        .with("version", version(document))
+        .with("version", version(document));
+    let Some(mut scim) = document
+        .body
+        .get("scim_config")
+        .and_then(Value::as_object)
+        .cloned()
+    else {
+        return shown.timed(document).into_value();
+    };
+    for (key, value) in [
+        ("enabled", json!(false)),
+        ("user_deprovision", json!(false)),
+        ("seat_deprovision", json!(false)),
+        ("identity_update_behavior", json!("no_action")),
+    ] {
+        scim.entry(key).or_insert(value);
+    }
+    let base = auth.address(&format!("/populations/{}/scim/v2", document.id));
+    scim.insert("scim_base_url".to_owned(), base.clone().into());
+    shown
+        .with("scim_config", scim)
+        .with("scim_base_url", base)
         .timed(document)
         .into_value()
+}
+
+async fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let made = resource::create::<IdentityProviders>(call).await?;
+    with_first_secret(call, made).await
+}
+
+async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let updated = resource::update::<IdentityProviders>(call).await?;
+    with_first_secret(call, updated).await
+}
+
+/// Where SCIM was turned on just now the directory's secret is made and told with the answer, this once.
+async fn with_first_secret(call: &Call<'_>, answer: Answer) -> Result<Answer, ApiError> {
+    let on = answer.result.pointer("/scim_config/enabled") == Some(&Value::Bool(true));
+    let id = answer.result.get("id").and_then(Value::as_str);
+    let Some(id) = id.and_then(|id| Uuid::try_parse(id).ok()).filter(|_| on) else {
+        return Ok(answer);
+    };
+    if call.api.store.scim_secret_hash(IdpId(id)).await?.is_some() {
+        return Ok(answer);
+    }
+    let secret = call
+        .api
+        .manage
+        .refresh_scim_secret(IdpId(id), call.actor())
+        .await?;
+    Ok(shown_with(call, id, &secret).await?.saying(answer.messages))
+}
+
+/// A provider with the secret of its directory, which is told this once.
+pub(super) async fn shown_with(call: &Call<'_>, id: Uuid, secret: &SecretString) -> Result<Answer, ApiError> {
+    let document = call.api.store.document(Kind::IdentityProvider, id).await?;
+    let document = document.ok_or_else(|| ApiError::unknown(Unknown::IdentityProvider))?;
+    let mut shown = show(&document, &call.snapshot.organization.auth);
+    if let Some(scim) = shown.get_mut("scim_config").and_then(Value::as_object_mut) {
+        scim.insert("secret".to_owned(), secret.expose_secret().into());
+    }
+    Ok(Answer::of(shown))
 }
 
 /// What differs between any two states of a provider.
@@ -208,7 +266,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         WRITE,
         ("create_identity_provider", "Make an identity provider"),
         Gives::Object(&SHAPE),
-        |call| Box::pin(resource::create::<IdentityProviders>(call)),
+        |call| Box::pin(create(call)),
     )
     .taking(&SHAPE)
     .status(StatusCode::CREATED),
@@ -227,7 +285,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             "Replace an identity provider; a secret that is not sent stays",
         ),
         Gives::Object(&SHAPE),
-        |call| Box::pin(resource::update::<IdentityProviders>(call)),
+        |call| Box::pin(update(call)),
     )
     .taking(&SHAPE),
     Operation::new(

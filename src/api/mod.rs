@@ -24,6 +24,8 @@ mod page;
 mod policies;
 mod query;
 mod resource;
+mod scim;
+mod scim_updates;
 mod seen;
 mod service_tokens;
 mod shape;

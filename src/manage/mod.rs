@@ -34,6 +34,7 @@ pub use explain::{Explained, Known, Question, explained};
 pub use objects::{Draft, Written};
 pub use organization::{organization, stored_account};
 pub use reconcile::{Outcome, Reconciled, Superseded};
+pub use scim::scim_rules;
 pub use service_tokens::{Issued, NewServiceToken, ServiceTokenChanges};
 
 /// Writes objects. Cheap to clone.

@@ -6,12 +6,24 @@ use super::{Manage, ManageError, RefusedObject};
 use crate::crypto::digest::sha256_hex;
 use crate::crypto::random;
 use crate::model::ids::IdpId;
+use crate::model::scim::ScimSettings;
+use crate::session::table::Cause;
 use crate::snapshot::read::{self, Problem};
 use crate::snapshot::secrets;
-use crate::store::{Actor, AuditEntry, Document, Kind};
+use crate::store::{Actor, AuditEntry, Document, Kind, ScimRules};
 
 /// Letters and digits of a secret: some 285 bits.
 const LENGTH: usize = 48;
+
+/// What a provider wants to follow from changes in its directory.
+pub fn scim_rules(settings: &ScimSettings) -> ScimRules {
+    ScimRules {
+        user_deprovision: settings.user_deprovision,
+        seat_deprovision: settings.seat_deprovision,
+        identity_update: settings.identity_update,
+        causes: (Cause::Deprovisioned.word(), Cause::GroupsChanged.word()),
+    }
+}
 
 impl Manage {
     /// Makes a new SCIM secret for a provider. The one before is good no longer, on no replica. It is told this once and

@@ -9,6 +9,7 @@ use super::Scim;
 use super::error::ScimError;
 use super::inherited::Regrouped;
 use super::resource::Wanted;
+use crate::manage::scim_rules;
 use crate::model::idp::IdentityProvider;
 use crate::model::scim::ScimSettings;
 use crate::session::table::Cause;
@@ -102,12 +103,7 @@ impl Done {
 impl Call<'_> {
     /// What follows from changes.
     pub(super) fn rules(&self) -> ScimRules {
-        ScimRules {
-            user_deprovision: self.settings.user_deprovision,
-            seat_deprovision: self.settings.seat_deprovision,
-            identity_update: self.settings.identity_update,
-            causes: (Cause::Deprovisioned.word(), Cause::GroupsChanged.word()),
-        }
+        scim_rules(&self.settings)
     }
 
     /// The body as JSON.

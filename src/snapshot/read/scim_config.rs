@@ -1,4 +1,4 @@
-//! `scim_config` of identity providers (reference Access §5.4, and our own keys).
+//! `scim_config` of identity providers, and our own keys.
 
 use std::collections::BTreeMap;
 

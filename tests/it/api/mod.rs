@@ -2,6 +2,7 @@
 
 mod access;
 mod apps;
+mod directories;
 mod echo;
 mod objects;
 mod providers;

@@ -1,0 +1,158 @@
+//! The provisioning log
+//! (<https://developers.cloudflare.com/api/resources/zero_trust/subresources/access/subresources/logs/subresources/scim/>).
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::call::{Answer, Call};
+use super::error::ApiError;
+use super::operation::{Gives, Operation};
+use super::page::{Page, Sizes};
+use super::resource::time;
+use super::shape::{Shape, UnknownKeys, What, read_only};
+use crate::model::ids::IdpId;
+use crate::model::permission::{Area, Permission};
+use crate::store::{ScimUpdate, ScimUpdateFilter};
+
+const SHAPE: Shape = Shape {
+    name: "ScimUpdate",
+    keys: &[
+        read_only("idp_id", What::Id),
+        read_only("logged_at", What::Time),
+        read_only("status", What::Text),
+        read_only("request_method", What::Text),
+        read_only("request_body", What::Text),
+        read_only("resource_type", What::Text),
+        read_only("resource_user_email", What::Text),
+        read_only("resource_group_name", What::Text),
+        read_only("cf_resource_id", What::Text),
+        read_only("idp_resource_id", What::Text),
+        read_only("error_description", What::Text),
+        read_only("effect", What::Text),
+        read_only("ray_id", What::Text),
+        read_only("ip_address", What::Text),
+    ],
+    unknown: UnknownKeys::Refused,
+};
+
+async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let page = Page::of(
+        &call.query,
+        Sizes {
+            usual: 20,
+            most: 1000,
+        },
+    )?;
+    let ids: Result<Vec<IdpId>, _> = call.query.values("idp_id").map(str::parse).collect();
+    let ids = ids.map_err(|_| ApiError::invalid("idp_id must be the id of an identity provider"))?;
+    if ids.is_empty() {
+        return Err(ApiError::invalid("idp_id is needed"));
+    }
+    let filter = ScimUpdateFilter {
+        provider: None,
+        succeeded: one_of(call, "status", &[("SUCCESS", true), ("FAILURE", false)])?,
+        resource_type: only(call, "resource_type")?,
+        method: only(call, "request_method")?,
+        user_email: only(call, "resource_user_email")?,
+        group_name: only(call, "resource_group_name")?,
+        resource: only(call, "cf_resource_id")?,
+        external_id: only(call, "idp_resource_id")?,
+        since_ms: call.query.time("since")?,
+        until_ms: call.query.time("until")?,
+        oldest_first: one_of(call, "direction", &[("asc", true), ("desc", false)])?.unwrap_or(false),
+        limit: call.query.number("limit")?.unwrap_or(page.size).clamp(1, 1000),
+        page: page.number,
+    };
+    let mut rows = Vec::new();
+    for id in ids {
+        let of_one = ScimUpdateFilter {
+            provider: Some(id),
+            ..filter.clone()
+        };
+        rows.extend(call.api.store.scim_updates(&of_one).await?);
+    }
+    let size = usize::try_from(filter.limit).unwrap_or(usize::MAX);
+    rows.sort_by_key(|row| {
+        if filter.oldest_first {
+            row.at_ms
+        } else {
+            -row.at_ms
+        }
+    });
+    rows.truncate(size);
+    Ok(Answer::of(rows.iter().map(show).collect::<Vec<Value>>()))
+}
+
+/// The one value of a parameter. Several would be several questions.
+fn only(call: &Call<'_>, key: &str) -> Result<Option<String>, ApiError> {
+    let mut values = call.query.values(key);
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value.map(str::to_owned)),
+        _ => Err(ApiError::invalid(format!("{key} may be given once"))),
+    }
+}
+
+fn one_of(call: &Call<'_>, key: &str, words: &[(&str, bool)]) -> Result<Option<bool>, ApiError> {
+    let Some(written) = only(call, key)? else {
+        return Ok(None);
+    };
+    let known = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(&written));
+    let fault = || {
+        ApiError::invalid(format!(
+            "{key} must be one of {}",
+            words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ")
+        ))
+    };
+    known.map(|(_, value)| Some(*value)).ok_or_else(fault)
+}
+
+fn show(row: &ScimUpdate) -> Value {
+    json!({
+        "idp_id": row.provider,
+        "logged_at": time(row.at_ms),
+        "status": if row.succeeded { "SUCCESS" } else { "FAILURE" },
+        "request_method": row.method,
+        "request_body": row.body,
+        "resource_type": row.resource_type,
+        "resource_user_email": row.user_email,
+        "resource_group_name": row.group_name,
+        "cf_resource_id": row.resource,
+        "idp_resource_id": row.external_id,
+        "error_description": row.error,
+        "effect": row.effect,
+        "ray_id": row.request_id,
+        "ip_address": row.address.to_string(),
+    })
+}
+
+const ASKED: &[(&str, &str)] = &[
+    (
+        "idp_id",
+        "the identity provider; needed, may be given several times",
+    ),
+    ("page", "the page, from 1"),
+    ("per_page", "rows a page"),
+    ("limit", "rows a page"),
+    ("direction", "desc for the newest first, or asc"),
+    ("since", "not before this time"),
+    ("until", "before this time"),
+    ("status", "SUCCESS or FAILURE"),
+    ("resource_type", "USER or GROUP"),
+    ("request_method", "the method"),
+    ("resource_user_email", "a person's address"),
+    ("resource_group_name", "a group's name"),
+    ("cf_resource_id", "an id given here"),
+    ("idp_resource_id", "an id of the directory"),
+];
+
+pub(super) const OPERATIONS: &[Operation] = &[Operation::new(
+    (&Method::GET, "/accounts/{account_id}/access/logs/scim/updates"),
+    Permission::read(Area::ScimLogs),
+    (
+        "list_scim_updates",
+        "Read what directories told, request by request",
+    ),
+    Gives::Objects(&SHAPE),
+    |call| Box::pin(list(call)),
+)
+.asked(ASKED)];
