@@ -10,6 +10,7 @@ mod explain;
 mod objects;
 mod organization;
 mod plan;
+mod preview;
 mod reconcile;
 mod service_tokens;
 mod validate;
@@ -31,7 +32,8 @@ use crate::store::{Kind, Store, StoreError};
 pub use api_tokens::NewApiToken;
 pub use explain::{Explained, Known, Question, explained};
 pub use objects::{Draft, Written};
-pub use organization::{organization, stored_account};
+pub use organization::{organization, organization_to_be, stored_account};
+pub use preview::{Change, Difference};
 pub use reconcile::{Outcome, Reconciled, Superseded};
 pub use service_tokens::{Issued, NewServiceToken, ServiceTokenChanges};
 
