@@ -27,13 +27,12 @@ pub(super) type Reusable = HashMap<Uuid, Map<String, Value>>;
 
 /// Reads reusable policies.
 pub(super) async fn read(call: &Call<'_>, ids: HashSet<Uuid>) -> Result<Reusable, ApiError> {
-    let mut read = Reusable::new();
-    for id in ids {
-        if let Some(document) = call.api.store.document(Kind::Policy, id).await? {
-            read.insert(id, policies::reusable(&document));
-        }
-    }
-    Ok(read)
+    let ids: Vec<Uuid> = ids.into_iter().collect();
+    let documents = call.api.store.documents_with_ids(Kind::Policy, &ids).await?;
+    let shown = documents
+        .iter()
+        .map(|document| (document.id, policies::reusable(document)));
+    Ok(shown.collect())
 }
 
 impl InApplication {
