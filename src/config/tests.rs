@@ -941,7 +941,11 @@ fn a_declared_token_of_the_api_leaves_itself_behind() {
             "addresses": ["198.51.100.7/32"], "expires_at": "2027-03-31T00:00:00Z",
         })
     );
-    let kept: Vec<&str> = token.secrets.values().map(ExposeSecret::expose_secret).collect();
+    let kept: Vec<&str> = token
+        .secrets
+        .values()
+        .map(|secret| secret.expose_secret())
+        .collect();
     assert_eq!(kept, [crate::crypto::digest::sha256_hex(TOKEN.as_bytes())]);
 }
 

@@ -137,6 +137,10 @@ const SOME: &str = "SELECT kind, id, name, body, secrets, declared, version, cre
      $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33)";
 /// How many [`SOME`] asks for.
 const AT_ONCE: usize = 32;
+/// Of one name: by the index of names, which the filter of all columns cannot use.
+const PAGE_NAMED: &str = "SELECT kind, id, name, body, secrets, declared, version, created_ms, updated_ms \
+     FROM documents WHERE kind = $1 AND name = $2 ORDER BY created_ms, id LIMIT $3 OFFSET $4";
+const COUNT_NAMED: &str = "SELECT COUNT(*) AS rows_counted FROM documents WHERE kind = $1 AND name = $2";
 /// Without a filter the primary key alone is counted.
 const COUNT_ALL: &str = "SELECT COUNT(*) AS rows_counted FROM documents WHERE kind = $1";
 const COUNT: &str = "SELECT COUNT(*) AS rows_counted FROM documents \
@@ -194,24 +198,31 @@ impl Store {
         let search = filter.search.as_deref().map(containing);
         bounded(async {
             let mut connection = self.reader().await?;
-            let counted = if name.is_none() && search.is_none() {
-                sqlx::query(COUNT_ALL).bind(kind.as_str())
-            } else {
-                sqlx::query(COUNT)
-                    .bind(kind.as_str())
-                    .bind(name.clone())
-                    .bind(search.clone())
+            let kind = kind.as_str();
+            let (limit, offset) = (i64::from(limit), i64::try_from(offset).unwrap_or(i64::MAX));
+            let (count, page) = match (name, search) {
+                (None, None) => (
+                    sqlx::query(COUNT_ALL).bind(kind),
+                    sqlx::query(PAGE)
+                        .bind(kind)
+                        .bind(None::<String>)
+                        .bind(None::<String>),
+                ),
+                (Some(name), None) => (
+                    sqlx::query(COUNT_NAMED).bind(kind).bind(name.clone()),
+                    sqlx::query(PAGE_NAMED).bind(kind).bind(name),
+                ),
+                (name, search) => (
+                    sqlx::query(COUNT)
+                        .bind(kind)
+                        .bind(name.clone())
+                        .bind(search.clone()),
+                    sqlx::query(PAGE).bind(kind).bind(name).bind(search),
+                ),
             };
-            let counted = counted.fetch_one(&mut *connection).await?;
+            let counted = count.fetch_one(&mut *connection).await?;
             let counted = Cells::new(&counted, "documents", "rows_counted").int("rows_counted")?;
-            let rows = sqlx::query(PAGE)
-                .bind(kind.as_str())
-                .bind(name.clone())
-                .bind(search.clone())
-                .bind(i64::from(limit))
-                .bind(i64::try_from(offset).unwrap_or(i64::MAX))
-                .fetch_all(&mut *connection)
-                .await?;
+            let rows = page.bind(limit).bind(offset).fetch_all(&mut *connection).await?;
             let documents = rows.iter().map(document).collect::<Result<_, _>>()?;
             Ok((documents, u64::try_from(counted).unwrap_or(0)))
         })
