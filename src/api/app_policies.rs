@@ -1,6 +1,7 @@
 //! Policies as they stand in an application: references to reusable ones, and ones of its own.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
@@ -11,7 +12,7 @@ use super::call::{Answer, Call};
 use super::error::{ApiError, Unknown};
 use super::operation::{Gives, Operation};
 use super::page::{self, Page, Sizes};
-use super::policies::{self, IN_APPLICATION};
+use super::policies::IN_APPLICATION;
 use super::resource::{self, Resource, named, take, time};
 use crate::manage::{Draft, Written};
 use crate::model::permission::{Area, Permission};
@@ -23,17 +24,12 @@ use crate::store::{Document, Kind};
 pub(super) struct InApplication(Vec<Value>);
 
 /// Reusable policies as they are shown, by id.
-pub(super) type Reusable = HashMap<Uuid, Map<String, Value>>;
+pub(super) type Reusable = HashMap<Uuid, Arc<Map<String, Value>>>;
 
 /// Reads reusable policies.
 pub(super) async fn read(call: &Call<'_>, ids: HashSet<Uuid>) -> Result<Reusable, ApiError> {
-    let mut read = Reusable::new();
-    for id in ids {
-        if let Some(document) = call.api.store.document(Kind::Policy, id).await? {
-            read.insert(id, policies::reusable(&document));
-        }
-    }
-    Ok(read)
+    let api = call.api;
+    Ok(api.linked.read(ids, &api.published, &api.store).await?)
 }
 
 impl InApplication {
@@ -142,7 +138,7 @@ fn precedence(item: &Value, position: usize) -> u64 {
 fn shown(item: &Value, position: usize, reusable: &Reusable) -> Option<Value> {
     let mut policy = match item {
         Value::Object(own) if is_own(item) => own_shown(own),
-        _ => reusable.get(&id_of(item)?)?.clone(),
+        _ => reusable.get(&id_of(item)?)?.as_ref().clone(),
     };
     policy.insert("precedence".to_owned(), precedence(item, position).into());
     Some(Value::Object(policy))

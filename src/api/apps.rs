@@ -250,10 +250,9 @@ async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
         .collect();
     ids.sort_unstable();
     let (ids, total) = page.cut(ids);
-    let mut documents = Vec::with_capacity(ids.len());
-    for id in ids {
-        documents.extend(call.api.store.document(Kind::Application, id.0).await?);
-    }
+    let ids: Vec<Uuid> = ids.into_iter().map(|id| id.0).collect();
+    let mut documents = call.api.store.documents_with_ids(Kind::Application, &ids).await?;
+    documents.sort_unstable_by_key(|document| document.id);
     let shown = Apps::present(call, &documents).await?;
     let info = page.info(shown.len(), total);
     Ok(Answer::page(shown, info))

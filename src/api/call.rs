@@ -64,8 +64,12 @@ impl Call<'_> {
     }
 
     fn json(&self) -> Result<Value, ApiError> {
-        serde_json::from_slice(self.body)
-            .map_err(|error| ApiError::invalid(format!("the body is not JSON: {error}")))
+        let value = serde_json::from_slice(self.body)
+            .map_err(|error| ApiError::invalid(format!("the body is not JSON: {error}")))?;
+        if is_deeper(&value, DEEPEST) {
+            return Err(ApiError::invalid("the body is nested too deeply"));
+        }
+        Ok(value)
     }
 
     /// Waits until whatever is written by now is in force at this gateway.
@@ -79,6 +83,20 @@ impl Call<'_> {
     /// within a second.
     pub(super) async fn in_force(&self, position: &Position) {
         self.api.published.reached(position).await;
+    }
+}
+
+/// How deep a body may be nested. Objects are half as deep at most, and come back inside others: readers have limits.
+const DEEPEST: usize = 32;
+
+fn is_deeper(value: &Value, most: usize) -> bool {
+    let Some(most) = most.checked_sub(1) else {
+        return value.is_object() || value.is_array();
+    };
+    match value {
+        Value::Object(map) => map.values().any(|value| is_deeper(value, most)),
+        Value::Array(items) => items.iter().any(|value| is_deeper(value, most)),
+        _ => false,
     }
 }
 
@@ -111,5 +129,20 @@ impl Answer {
     pub(super) fn saying(mut self, messages: Vec<String>) -> Self {
         self.messages = messages;
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_body_has_a_bottom() {
+        let nested = |depth: usize| (0..depth).fold(json!(1), |inner, _| json!({ "a": [inner] }));
+        assert!(!is_deeper(&nested(16), 32));
+        assert!(is_deeper(&nested(17), 32));
+        assert!(is_deeper(&json!([]), 0) && !is_deeper(&json!(1), 0));
     }
 }

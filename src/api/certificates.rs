@@ -22,8 +22,8 @@ pub(super) const SHAPE: Shape = Shape {
     name: "Certificate",
     keys: &[
         read_only("id", What::Id),
+        // Once they are there, a change may leave them out.
         needed("name", What::Text),
-        // Once it is there, a change may leave it out.
         optional("certificate", What::Text),
         optional("associated_hostnames", What::Texts),
         read_only("fingerprint", What::Text),
@@ -43,6 +43,11 @@ const SETTING: Shape = Shape {
     ],
     unknown: UnknownKeys::Refused,
 };
+const CHANGE: Shape = Shape {
+    name: "CertificateSettings",
+    keys: &[needed("settings", What::Objects(&SETTING))],
+    unknown: UnknownKeys::Refused,
+};
 
 struct Certificates;
 
@@ -57,9 +62,11 @@ impl Resource for Certificates {
     const PARAM: &'static str = "certificate_id";
 
     fn draft(_: &Call<'_>, mut taken: Taken, before: Option<Before<'_>>) -> Result<Draft, Vec<Problem>> {
-        let held = before.and_then(|before| before.document.body.get("certificate"));
-        if let (Some(held), true) = (held, taken.body.get("certificate").is_none_or(Value::is_null)) {
-            taken.body.insert("certificate".to_owned(), held.clone());
+        for key in ["name", "certificate"] {
+            let held = before.as_ref().and_then(|before| before.document.body.get(key));
+            if let (Some(held), true) = (held, taken.body.get(key).is_none_or(Value::is_null)) {
+                taken.body.insert(key.to_owned(), held.clone());
+            }
         }
         Ok(plain(taken))
     }
@@ -102,31 +109,34 @@ fn setting(hostname: &Value) -> Value {
 
 /// Takes settings that change nothing.
 fn change_settings(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let (taken, messages) = resource::take(&CHANGE, call.object()?)?;
+    let Some(Value::Array(items)) = taken.body.get("settings") else {
+        return Err(ApiError::invalid_at("/settings", "a list is needed"));
+    };
     let mut shown = Vec::new();
     let mut problems = Vec::new();
-    for (index, item) in call.list()?.into_iter().enumerate() {
-        let Value::Object(item) = item else {
-            return Err(ApiError::invalid_at(format!("/{index}"), "an object is needed"));
+    for (index, item) in items.iter().enumerate() {
+        let mut problem = |key: &str, reason: &str| {
+            problems.push(Problem {
+                pointer: format!("/settings/{index}{key}"),
+                reason: reason.to_owned(),
+            });
         };
-        let (taken, _) = resource::take(&SETTING, item)?;
+        match item.get("hostname") {
+            Some(hostname @ Value::String(_)) => shown.push(setting(hostname)),
+            _ => problem("/hostname", "text is needed"),
+        }
         for key in ["china_network", "client_certificate_forwarding"] {
-            if taken
-                .body
-                .get(key)
-                .is_some_and(|value| *value != Value::Bool(false) && !value.is_null())
-            {
-                problems.push(Problem {
-                    pointer: format!("/{index}/{key}"),
-                    reason: "this version does not enforce it".to_owned(),
-                });
+            let off = |value: &Value| value.is_null() || *value == Value::Bool(false);
+            if !item.get(key).is_none_or(off) {
+                problem(&format!("/{key}"), "this version does not enforce it");
             }
         }
-        shown.extend(taken.body.get("hostname").map(setting));
     }
     if !problems.is_empty() {
         return Err(ApiError::problems(&problems));
     }
-    Ok(Answer::of(shown))
+    Ok(Answer::of(shown).saying(messages))
 }
 
 const READ: Permission = Permission::read(Area::Organization);
@@ -157,7 +167,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         Gives::Objects(&SETTING),
         |call| Box::pin(ready(change_settings(call))),
     )
-    .taking_each(&SETTING)
+    .taking(&CHANGE)
     .status(StatusCode::ACCEPTED),
     Operation::new(
         (&Method::GET, ALL),

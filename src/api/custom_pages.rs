@@ -16,22 +16,31 @@ use crate::model::permission::{Area, Permission};
 use crate::snapshot::read::Problem;
 use crate::store::{Document, Kind};
 
-pub(super) const SHAPE: Shape = Shape {
-    name: "CustomPage",
-    keys: &[
-        read_only("id", What::Id),
-        read_only("uid", What::Id),
-        needed("name", What::Text),
-        needed("type", What::Text),
-        needed("custom_html", What::Text),
-        optional("contract_version", What::Text),
-        read_only("app_count", What::Number),
-        read_only("read_only", What::Flag),
-        read_only("created_at", What::Time),
-        read_only("updated_at", What::Time),
-    ],
-    unknown: UnknownKeys::Kept,
-};
+/// The keys of a page, with those in front that only some answers have.
+macro_rules! page_shape {
+    ($name:literal, $($own:expr),*) => {
+        Shape {
+            name: $name,
+            keys: &[
+                read_only("id", What::Id),
+                read_only("uid", What::Id),
+                needed("name", What::Text),
+                needed("type", What::Text),
+                $($own,)*
+                optional("contract_version", What::Number),
+                read_only("app_count", What::Number),
+                read_only("read_only", What::Flag),
+                read_only("created_at", What::Time),
+                read_only("updated_at", What::Time),
+            ],
+            unknown: UnknownKeys::Kept,
+        }
+    };
+}
+
+pub(super) const SHAPE: Shape = page_shape!("CustomPage", needed("custom_html", What::Text));
+/// As it stands in the list.
+const LISTED: Shape = page_shape!("CustomPageWithoutHtml",);
 
 struct CustomPages;
 
@@ -82,7 +91,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         (&Method::GET, ALL),
         READ,
         ("list_custom_pages", "List custom pages"),
-        Gives::Page(&SHAPE),
+        Gives::Page(&LISTED),
         |call| Box::pin(list(call)),
     )
     .asked(page::NAMED),

@@ -16,6 +16,7 @@ mod custom_pages;
 mod error;
 mod groups;
 mod identity_providers;
+mod linked;
 mod lists;
 mod openapi;
 mod operation;
@@ -44,6 +45,7 @@ use tokio::sync::Semaphore;
 
 use self::call::{Answer, Call};
 use self::error::ApiError;
+use self::linked::Linked;
 use self::operation::{Operation, Params};
 use self::query::Query;
 use self::seen::Seen;
@@ -74,6 +76,7 @@ pub struct Api {
     clock: Clock,
     failures: Arc<FailureLimit>,
     uses: Arc<Uses>,
+    linked: Arc<Linked>,
     seen: Arc<Seen>,
     places: Arc<Semaphore>,
 }
@@ -117,6 +120,7 @@ impl Api {
             clock,
             failures: Arc::new(FailureLimit::default()),
             uses: Arc::new(Uses::default()),
+            linked: Arc::new(Linked::default()),
             seen: Arc::new(Seen::default()),
             places: Arc::new(Semaphore::new(AT_ONCE)),
         }

@@ -49,6 +49,7 @@ impl Resource for Tags {
             }]
         };
         match draft.name.parse::<Tag>() {
+            Ok(_) if draft.name.contains(SLASH) => Err(problem(format!("{SLASH} would be read as a slash"))),
             Ok(_) => Ok(draft),
             Err(malformed) => Err(problem(malformed.to_string())),
         }
@@ -71,8 +72,11 @@ fn id_of(name: &str) -> Uuid {
     Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("tag {name}").as_bytes())
 }
 
+/// How a slash in a parameter of a path stands once the path is decoded: else it would separate segments.
+const SLASH: &str = "%2F";
+
 fn named_in_path(call: &Call<'_>) -> String {
-    call.params.get("tag_name").to_owned()
+    call.params.get("tag_name").replace(SLASH, "/")
 }
 
 async fn create(call: &Call<'_>) -> Result<Answer, ApiError> {

@@ -40,7 +40,7 @@ enum Command {
         file: PathBuf,
     },
     /// Make the objects of the store as the file declares them, even where a newer file was applied since
-    Apply(ConfigFile),
+    Apply(apply::ApplyCommand),
     /// Say who may open what and why, without a login; or what became of a request
     Explain(explain::ExplainCommand),
     /// Show who asked for leave to enter for a time, and take leave back
@@ -103,6 +103,8 @@ enum Exit {
     Fine,
     /// The answer to the question is no.
     No,
+    /// Something would change.
+    Differs,
     /// Arguments or configuration cannot be used: `EX_USAGE`.
     Unusable,
     /// The store or another service did not answer: `EX_UNAVAILABLE`.
@@ -122,6 +124,7 @@ impl From<Exit> for ExitCode {
         Self::from(match exit {
             Exit::Fine => 0,
             Exit::No => 1,
+            Exit::Differs => 2,
             Exit::Unusable => 64,
             Exit::Unavailable => 69,
             Exit::System => 71,
@@ -176,7 +179,7 @@ impl Command {
         match self {
             Self::Serve(file) => serve::run(&file.config, terminal),
             Self::Check { file } => block_on(check::run(&file, terminal))?,
-            Self::Apply(file) => block_on(apply::run(&file.config, terminal))?,
+            Self::Apply(command) => block_on(apply::run(command, terminal))?,
             Self::Explain(command) => block_on(explain::run(command, terminal))?,
             Self::Approvals { command } => block_on(approvals::run(command, terminal))?,
             Self::Idp { command } => block_on(idp::run(command, terminal))?,

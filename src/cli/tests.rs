@@ -106,6 +106,147 @@ fn check_makes_no_store_and_shows_audiences_once_there_is_one() {
 }
 
 #[test]
+fn a_plan_says_what_would_change_and_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let plan = |file: &str| {
+        let (exit, out, err) = type_in(&["apply", "--plan", "--config", file]);
+        assert_eq!(err, "");
+        (exit, out)
+    };
+    let token = "[[api_tokens]]\nname = \"terraform\"\ntoken = { file = \"token\" }\npermissions = [\"*\"]\n";
+    std::fs::write(directory.path().join("token"), "x".repeat(48)).unwrap();
+    let file = written(directory.path(), token);
+    let (exit, out) = plan(&file);
+    let all = "+ identity_provider \"Entra ID\"\n+ application \"Wiki\"\n+ policy \"staff\"\n\
+               + api_token \"terraform\"\n4 to create, 0 to update, 0 to delete\n";
+    assert_eq!((exit, out.as_str()), (Exit::Differs, all));
+    assert!(
+        !directory.path().join("vestibule.db").exists(),
+        "no store is made"
+    );
+
+    assert_eq!(type_in(&["apply", "--config", &file]).0, Exit::Fine);
+    let nothing = "0 to create, 0 to update, 0 to delete\n";
+    assert_eq!(plan(&file), (Exit::Fine, nothing.to_owned()));
+
+    // Other secrets, another domain, and no token any longer.
+    let file = written(directory.path(), "");
+    std::fs::write(directory.path().join("secret"), "another secret\n").unwrap();
+    let text = std::fs::read_to_string(&file).unwrap();
+    let text = text.replace("domain = \"wiki.localhost\"", "domain = \"wiki.localhost/new\"");
+    std::fs::write(
+        &file,
+        text.replace(
+            "staff\", decision",
+            "staff\", session_duration = \"1h\", decision",
+        ),
+    )
+    .unwrap();
+    let (exit, out) = plan(&file);
+    let some = "~ identity_provider \"Entra ID\": client_secret (secret)\n~ application \"Wiki\": /domain\n\
+                ~ policy \"staff\": /session_duration\n- api_token \"terraform\"\n\
+                0 to create, 3 to update, 1 to delete\n";
+    assert_eq!((exit, out.as_str()), (Exit::Differs, some));
+    // Nothing was done by looking: the same is still to be done.
+    assert_eq!(plan(&file).1, some);
+    let (_, out, _) = type_in(&["apply", "--config", &file]);
+    assert_eq!(out, "0 created, 3 updated, 1 deleted\n");
+    assert_eq!(plan(&file).0, Exit::Fine);
+
+    let file = written(directory.path(), "colour = 1\n");
+    assert_eq!(type_in(&["apply", "--plan", "--config", &file]).0, Exit::Unusable);
+}
+
+#[test]
+fn a_token_of_the_api_is_made_shown_and_deleted() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = written(directory.path(), "");
+    let command = |act: &[&str]| {
+        let mut arguments = vec!["token"];
+        arguments.extend_from_slice(act);
+        arguments.extend_from_slice(&["--config", &file]);
+        type_in(&arguments)
+    };
+    let write = "Access: Apps and Policies Write";
+    let (exit, permissions, _) = type_in(&["token", "permissions"]);
+    assert_eq!(exit, Exit::Fine);
+    assert!(
+        permissions.starts_with("*\n") && permissions.contains(write),
+        "{permissions}"
+    );
+
+    assert!(command(&["list"]).1.starts_with("no tokens yet"));
+    let (exit, told, err) = command(&[
+        "create",
+        "terraform",
+        "--permission",
+        write,
+        "--address",
+        "198.51.100.0/24",
+        "--expires-at",
+        "2099-03-31T00:00:00Z",
+    ]);
+    assert_eq!((exit, err.as_str()), (Exit::Fine, ""));
+    let token = told.trim_end();
+    assert!(
+        crate::model::api_token::is_token(token) && told.lines().count() == 1,
+        "{told}"
+    );
+    let (_, listed, _) = command(&["list"]);
+    assert_eq!(
+        listed,
+        format!("terraform: {write}, until 2099-03-31T00:00:00Z, never used\n")
+    );
+    // It was told once: nothing on the disk holds it.
+    for entry in std::fs::read_dir(directory.path()).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        assert!(
+            !bytes
+                .windows(token.len())
+                .any(|window| window == token.as_bytes())
+        );
+    }
+
+    // Each name once, known permissions, real addresses.
+    let (exit, _, err) = command(&["create", "terraform", "--permission", "*"]);
+    assert_eq!(exit, Exit::Unusable);
+    assert!(err.contains("like \"terraform\" already"), "{err}");
+    let (exit, _, err) = command(&["create", "other", "--permission", "Access: Everything"]);
+    assert_eq!(exit, Exit::Unusable);
+    assert!(
+        err.contains("no permission is called \"Access: Everything\""),
+        "{err}"
+    );
+    for wrong in [
+        &["create", "other"][..],
+        &["create", "other", "--permission", "*", "--address", "anywhere"],
+        &["create", "other", "--permission", "*", "--expires-at", "soon"],
+        &["create", "", "--permission", "*"],
+        &["delete", "other"],
+    ] {
+        assert_eq!(command(wrong).0, Exit::Unusable, "{wrong:?}");
+    }
+    assert_eq!(command(&["delete", "terraform"]).0, Exit::Fine);
+    assert!(command(&["list"]).1.starts_with("no tokens yet"));
+}
+
+#[test]
+fn a_declared_token_is_deleted_in_its_file_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("token"), "x".repeat(48)).unwrap();
+    let token = "[[api_tokens]]\nname = \"ci\"\ntoken = { file = \"token\" }\npermissions = [\"*\"]\n";
+    let file = written(directory.path(), token);
+    assert_eq!(type_in(&["apply", "--config", &file]).0, Exit::Fine);
+    assert_eq!(
+        type_in(&["token", "list", "--config", &file]).1,
+        "ci: *, never used\n"
+    );
+    let (exit, _, err) = type_in(&["token", "delete", "ci", "--config", &file]);
+    assert_eq!(exit, Exit::Unusable);
+    assert!(err.contains("declared in the configuration file"), "{err}");
+}
+
+#[test]
 fn keys_are_listed_rotated_and_revoked() {
     let directory = tempfile::tempdir().unwrap();
     let file = written(directory.path(), "");

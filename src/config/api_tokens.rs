@@ -16,7 +16,7 @@ use crate::crypto::digest::sha256_hex;
 use crate::model::api_token::{TOKEN_HASH, is_token};
 use crate::model::permission::{EVERYTHING, Permission};
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     known: &["id", "name", "token", "permissions", "addresses", "expires_at"],
     refused: &[],
 };

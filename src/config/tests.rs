@@ -137,6 +137,7 @@ fn the_example_shows_every_setting() {
         ("identity_providers", providers::CERTIFICATE_KEYS),
         ("certificates", authorities::KEYS),
         ("service_tokens", service_tokens::KEYS),
+        ("api_tokens", api_tokens::KEYS),
         ("lists", lists::KEYS),
         ("groups", groups::KEYS),
         ("policies", policies::KEYS),
@@ -444,10 +445,6 @@ fn assert_told<const N: usize>(cases: [(String, &str); N]) {
 #[test]
 fn mistakes_in_sections_are_told() {
     assert_told([
-        (
-            "[[api_tokens]]\nname = \"x\"".to_owned(),
-            "api_tokens: the API is not in this version",
-        ),
         (
             "[log]\nlevel = \"loud\"".to_owned(),
             "log.level: \"loud\" is not one of error, warn, info, debug, trace",
@@ -975,6 +972,83 @@ fn mistakes_in_provisioning_are_told() {
         let told = told(load_small(&format!("{PROVIDER}{lines}\n")));
         assert!(told.len() == 1 && told[0].contains(reason), "{lines}: {told:?}");
     }
+}
+
+#[test]
+fn a_declared_token_of_the_api_leaves_itself_behind() {
+    let config = load_small(
+        "[[api_tokens]]\nname = \"terraform\"\ntoken = { env = \"TOKEN\" }\n\
+         permissions = [\"Access: Apps and Policies Write\"]\naddresses = [\"198.51.100.7\"]\n\
+         expires_at = 2027-03-31T00:00:00Z",
+    )
+    .unwrap();
+    let declared = config.declarations.resolve(&account());
+    let token = declared
+        .iter()
+        .find(|object| object.kind == DeclaredKind::ApiToken)
+        .unwrap();
+    assert_eq!(
+        token.body,
+        json!({
+            "name": "terraform", "permissions": ["Access: Apps and Policies Write"],
+            "addresses": ["198.51.100.7/32"], "expires_at": "2027-03-31T00:00:00Z",
+        })
+    );
+    let kept: Vec<&str> = token
+        .secrets
+        .values()
+        .map(|secret| secret.expose_secret())
+        .collect();
+    assert_eq!(kept, [crate::crypto::digest::sha256_hex(TOKEN.as_bytes())]);
+}
+
+#[test]
+fn mistakes_in_tokens_of_the_api_are_told() {
+    let token = |more: &str| format!("[[api_tokens]]\nname = \"x\"\ntoken = {{ env = \"TOKEN\" }}\n{more}");
+    let all = "permissions = [\"*\"]\n";
+    assert_told([
+        (token(""), "api_tokens[0].permissions: missing"),
+        (
+            token("permissions = []"),
+            "api_tokens[0].permissions: a token that may do nothing",
+        ),
+        (
+            token("permissions = [\"Access: Apps and Policies Wirte\"]"),
+            "api_tokens[0].permissions[0]: no permission is called \"Access: Apps and Policies Wirte\"",
+        ),
+        (
+            token("permissions = [7]"),
+            "api_tokens[0].permissions[0]: a text is needed, not a number",
+        ),
+        (
+            format!("[[api_tokens]]\nname = \"x\"\n{all}"),
+            "api_tokens[0].token: missing",
+        ),
+        (
+            format!("[[api_tokens]]\nname = \"x\"\ntoken = \"short\"\n{all}"),
+            "api_tokens[0].token: this is no token of the API",
+        ),
+        (
+            format!("[[api_tokens]]\nname = \"x\"\ntoken = {{ env = \"NOWHERE\" }}\n{all}"),
+            "api_tokens[0].token.env: the environment variable NOWHERE is not set",
+        ),
+        (
+            token(&format!("{all}addresses = [\"home\"]")),
+            "api_tokens[0].addresses[0]: \"home\" is no network",
+        ),
+        (
+            token(&format!("{all}expires_at = \"soon\"")),
+            "api_tokens[0].expires_at: \"soon\" is no point in time",
+        ),
+        (
+            token(&format!("{all}colour = 1")),
+            "api_tokens[0].colour: unknown key; known here: id, name, token, permissions, addresses, expires_at",
+        ),
+        (
+            format!("{}{}", token(all), token(all)),
+            "api_tokens[1].name: another API token is called \"x\"",
+        ),
+    ]);
 }
 
 #[test]

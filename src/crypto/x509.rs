@@ -85,7 +85,13 @@ pub enum NoAuthorities {
     /// A certificate that may not sign others. Trusted as an authority, it could all the same.
     #[error("a certificate in it is not that of an authority (basic constraints, CA)")]
     NotAnAuthority,
+    /// A private key stands beside the certificates: it would be kept, and shown, as if it were none.
+    #[error("there is a private key in it, which belongs to the authority alone")]
+    PrivateKey,
 }
+
+/// How the line that begins a private key ends, whatever its kind (RFC 7468 §10 and §11, RFC 5915 §4).
+const PRIVATE_KEY: &str = "PRIVATE KEY-----";
 
 /// The certificates of authorities that a PEM text holds, each in DER.
 ///
@@ -94,6 +100,9 @@ pub enum NoAuthorities {
 pub fn authorities(pem: &str) -> Result<Vec<Vec<u8>>, NoAuthorities> {
     if pem.len() > LONGEST_PEM {
         return Err(NoAuthorities::TooLong);
+    }
+    if pem.contains(PRIVATE_KEY) {
+        return Err(NoAuthorities::PrivateKey);
     }
     let mut authorities = Vec::new();
     for found in CertificateDer::pem_slice_iter(pem.as_bytes()) {

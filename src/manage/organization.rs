@@ -25,17 +25,7 @@ pub async fn organization(store: &Store, written: &OrganizationConfig) -> Result
     };
     let mut write = store.write(actor).await?;
     let document = read(&mut write).await?;
-    let account_id = match (account(&document), &written.account_id) {
-        (Some(stored), Some(written)) if stored != *written => {
-            return Err(ManageError::ForeignAccount {
-                stored,
-                written: written.clone(),
-            });
-        }
-        (Some(stored), _) => stored,
-        (None, Some(written)) => written.clone(),
-        (None, None) => generated()?,
-    };
+    let account_id = account_for(account(&document), written)?;
     let mut described = document.clone();
     described.name.clone_from(&written.name);
     for (key, value) in [
@@ -60,7 +50,35 @@ pub async fn organization(store: &Store, written: &OrganizationConfig) -> Result
         write.audit(&entry).await?;
         write.commit().await?;
     }
-    Ok(Organization {
+    Ok(described_by(written, account_id))
+}
+
+/// The organization as [`organization`] would answer it. Nothing is written: for commands that only look.
+///
+/// # Errors
+/// [`ManageError::ForeignAccount`] where file and store name different accounts.
+pub async fn organization_to_be(
+    store: &Store,
+    written: &OrganizationConfig,
+) -> Result<Organization, ManageError> {
+    let account_id = account_for(stored_account(store).await?, written)?;
+    Ok(described_by(written, account_id))
+}
+
+fn account_for(stored: Option<AccountId>, written: &OrganizationConfig) -> Result<AccountId, ManageError> {
+    match (stored, &written.account_id) {
+        (Some(stored), Some(written)) if stored != *written => Err(ManageError::ForeignAccount {
+            stored,
+            written: written.clone(),
+        }),
+        (Some(stored), _) => Ok(stored),
+        (None, Some(written)) => Ok(written.clone()),
+        (None, None) => generated(),
+    }
+}
+
+fn described_by(written: &OrganizationConfig, account_id: AccountId) -> Organization {
+    Organization {
         name: written.name.clone(),
         auth: written.auth.clone(),
         account_id,
@@ -74,7 +92,7 @@ pub async fn organization(store: &Store, written: &OrganizationConfig) -> Result
         service_tokens: written.service_tokens.clone(),
         accept_unevaluated_selectors: written.accept_unevaluated_selectors.clone(),
         refusals: written.refusals.clone(),
-    })
+    }
 }
 
 /// The account of a store that has one.

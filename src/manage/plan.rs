@@ -1,6 +1,6 @@
 //! What declared objects become in the store: what is new, what changes, what goes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
@@ -85,17 +85,26 @@ impl Manage {
         }
     }
 
-    /// Whether the store holds these secrets. Ones that cannot be opened are not these: they are sealed anew.
+    /// Whether the store holds these secrets.
     fn same_secrets(&self, stored: &Document, wanted: &BTreeMap<String, SecretString>) -> bool {
-        let Ok(held) = secrets::open(stored, &self.sealer, self.clock.now_ms()) else {
-            return false;
+        self.other_secrets(stored, wanted)
+            .is_some_and(|other| other.is_empty())
+    }
+
+    /// The names of the secrets that the store does not hold as they are wanted; `None` where what it holds cannot be
+    /// opened: those are sealed anew.
+    pub(super) fn other_secrets(
+        &self,
+        stored: &Document,
+        wanted: &BTreeMap<String, SecretString>,
+    ) -> Option<BTreeSet<String>> {
+        let held = secrets::open(stored, &self.sealer, self.clock.now_ms()).ok()?;
+        let exposed = |secrets: &BTreeMap<String, SecretString>, name: &String| {
+            secrets.get(name).map(|secret| secret.expose_secret().to_owned())
         };
-        held.len() == wanted.len()
-            && held.iter().all(|(key, secret)| {
-                wanted
-                    .get(key)
-                    .is_some_and(|wanted| wanted.expose_secret() == secret.expose_secret())
-            })
+        let names = held.keys().chain(wanted.keys());
+        let other = names.filter(|name| exposed(&held, name) != exposed(wanted, name));
+        Some(other.cloned().collect())
     }
 }
 

@@ -63,20 +63,7 @@ impl Manage {
             return Ok(Outcome::Superseded(Superseded { at_ms }));
         }
         let stored = stored(&mut write).await?;
-        let planned: Vec<Planned> = declared
-            .iter()
-            .map(|declared| self.plan(declared, &stored))
-            .collect();
-        let ids: HashSet<(Kind, Uuid)> = declared
-            .iter()
-            .map(|declared| (kind(declared.kind), declared.id))
-            .collect();
-        let undeclared = stored.iter().filter(|(id, _)| !ids.contains(*id));
-        let (gone, staying): (Vec<&Document>, Vec<&Document>) = undeclared
-            .map(|(_, document)| document)
-            .partition(|document| document.declared);
-        self.validate(&planned, staying.into_iter())?;
-
+        let Work { planned, gone } = self.work(declared, &stored)?;
         let reconciled = apply(&mut write, &planned, &gone).await?;
         if reconciled == Reconciled::default() && standing == Standing::Newest {
             // Nothing to do: the write is dropped, and no replica is woken for it.
@@ -88,6 +75,39 @@ impl Manage {
         write.commit().await?;
         Ok(Outcome::Reconciled(reconciled))
     }
+
+    /// What is to be done for the store's objects to be as declared.
+    ///
+    /// # Errors
+    /// [`ManageError::Refused`] where some object cannot stand.
+    pub(super) fn work<'s>(
+        &self,
+        declared: &[Declared],
+        stored: &'s Stored,
+    ) -> Result<Work<'s>, ManageError> {
+        let planned: Vec<Planned> = declared
+            .iter()
+            .map(|declared| self.plan(declared, stored))
+            .collect();
+        let ids: HashSet<(Kind, Uuid)> = declared
+            .iter()
+            .map(|declared| (kind(declared.kind), declared.id))
+            .collect();
+        let undeclared = stored.iter().filter(|(id, _)| !ids.contains(*id));
+        let (gone, staying): (Vec<&Document>, Vec<&Document>) = undeclared
+            .map(|(_, document)| document)
+            .partition(|document| document.declared);
+        self.validate(&planned, staying.into_iter())?;
+        Ok(Work { planned, gone })
+    }
+}
+
+/// What is to be done for the store's objects to be as declared.
+pub(super) struct Work<'s> {
+    /// The declared ones, changed or not.
+    pub(super) planned: Vec<Planned>,
+    /// Those that are no longer declared.
+    pub(super) gone: Vec<&'s Document>,
 }
 
 pub(super) async fn stored(write: &mut ObjectWrite) -> Result<Stored, StoreError> {

@@ -131,6 +131,18 @@ const ONE: &str = "SELECT kind, id, name, body, secrets, declared, version, crea
 const PAGE: &str = "SELECT kind, id, name, body, secrets, declared, version, created_ms, updated_ms \
      FROM documents WHERE kind = $1 AND ($2 IS NULL OR name = $2) AND ($3 IS NULL OR LOWER(name) LIKE $3 ESCAPE '!') \
      ORDER BY created_ms, id LIMIT $4 OFFSET $5";
+/// Several at once. Fewer ids are repeated: one text serves every number.
+const SOME: &str = "SELECT kind, id, name, body, secrets, declared, version, created_ms, updated_ms \
+     FROM documents WHERE kind = $1 AND id IN ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
+     $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33)";
+/// How many [`SOME`] asks for.
+const AT_ONCE: usize = 32;
+/// Of one name: by the index of names, which the filter of all columns cannot use.
+const PAGE_NAMED: &str = "SELECT kind, id, name, body, secrets, declared, version, created_ms, updated_ms \
+     FROM documents WHERE kind = $1 AND name = $2 ORDER BY created_ms, id LIMIT $3 OFFSET $4";
+const COUNT_NAMED: &str = "SELECT COUNT(*) AS rows_counted FROM documents WHERE kind = $1 AND name = $2";
+/// Without a filter the primary key alone is counted.
+const COUNT_ALL: &str = "SELECT COUNT(*) AS rows_counted FROM documents WHERE kind = $1";
 const COUNT: &str = "SELECT COUNT(*) AS rows_counted FROM documents \
      WHERE kind = $1 AND ($2 IS NULL OR name = $2) AND ($3 IS NULL OR LOWER(name) LIKE $3 ESCAPE '!')";
 const HEAD: &str = "SELECT seq, id FROM changes ORDER BY seq DESC LIMIT 1";
@@ -154,6 +166,27 @@ impl Store {
         bounded(async { one(&mut *self.reader().await?, kind, id).await }).await
     }
 
+    /// Several objects of a kind, in no order. Ids of none are passed over.
+    pub async fn documents_with_ids(&self, kind: Kind, ids: &[Uuid]) -> Result<Vec<Document>, StoreError> {
+        bounded(async {
+            let mut documents = Vec::with_capacity(ids.len());
+            if ids.is_empty() {
+                return Ok(documents);
+            }
+            let mut connection = self.reader().await?;
+            for ids in ids.chunks(AT_ONCE) {
+                let padded = ids.iter().cycle().take(AT_ONCE);
+                let asked = sqlx::query(SOME).bind(kind.as_str());
+                let asked = padded.fold(asked, |asked, id| asked.bind(id.to_string()));
+                for row in asked.fetch_all(&mut *connection).await? {
+                    documents.push(document(&row)?);
+                }
+            }
+            Ok(documents)
+        })
+        .await
+    }
+
     /// A page of the objects of a kind, oldest first, and how many there are on all pages.
     pub async fn documents_page(
         &self,
@@ -165,21 +198,31 @@ impl Store {
         let search = filter.search.as_deref().map(containing);
         bounded(async {
             let mut connection = self.reader().await?;
-            let counted = sqlx::query(COUNT)
-                .bind(kind.as_str())
-                .bind(name.clone())
-                .bind(search.clone())
-                .fetch_one(&mut *connection)
-                .await?;
+            let kind = kind.as_str();
+            let (limit, offset) = (i64::from(limit), i64::try_from(offset).unwrap_or(i64::MAX));
+            let (count, page) = match (name, search) {
+                (None, None) => (
+                    sqlx::query(COUNT_ALL).bind(kind),
+                    sqlx::query(PAGE)
+                        .bind(kind)
+                        .bind(None::<String>)
+                        .bind(None::<String>),
+                ),
+                (Some(name), None) => (
+                    sqlx::query(COUNT_NAMED).bind(kind).bind(name.clone()),
+                    sqlx::query(PAGE_NAMED).bind(kind).bind(name),
+                ),
+                (name, search) => (
+                    sqlx::query(COUNT)
+                        .bind(kind)
+                        .bind(name.clone())
+                        .bind(search.clone()),
+                    sqlx::query(PAGE).bind(kind).bind(name).bind(search),
+                ),
+            };
+            let counted = count.fetch_one(&mut *connection).await?;
             let counted = Cells::new(&counted, "documents", "rows_counted").int("rows_counted")?;
-            let rows = sqlx::query(PAGE)
-                .bind(kind.as_str())
-                .bind(name.clone())
-                .bind(search.clone())
-                .bind(i64::from(limit))
-                .bind(i64::try_from(offset).unwrap_or(i64::MAX))
-                .fetch_all(&mut *connection)
-                .await?;
+            let rows = page.bind(limit).bind(offset).fetch_all(&mut *connection).await?;
             let documents = rows.iter().map(document).collect::<Result<_, _>>()?;
             Ok((documents, u64::try_from(counted).unwrap_or(0)))
         })

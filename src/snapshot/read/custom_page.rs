@@ -17,6 +17,11 @@ pub fn custom_page(id: CustomPageId, body: &Value) -> Result<CustomPage, Vec<Pro
         let name = object.needed_text("name");
         let kind = object.needed::<CustomPageKind>("type");
         let html = object.needed::<CustomHtml>("custom_html");
+        // From 1 on it is a template with words of its own; pages are served as they are here.
+        let version = object.given("contract_version");
+        if version.is_some_and(|version| version.as_u64() != Some(0)) {
+            object.problem("contract_version", "this version knows only 0");
+        }
         Some(CustomPage {
             id,
             name: name?.to_owned(),

@@ -1,11 +1,15 @@
 //! The JSON API, as Cloudflare's own clients speak it.
 
+mod abuse;
 mod access;
 mod apps;
 mod directories;
 mod echo;
+mod fuzz;
 mod objects;
 mod providers;
+mod schema;
+mod sdk;
 
 use serde_json::Value;
 
@@ -136,4 +140,12 @@ fn id(object: &Value) -> String {
         .as_str()
         .unwrap_or_else(|| panic!("no id in {object}"))
         .to_owned()
+}
+
+/// A certificate authority's certificate, in PEM.
+fn authority() -> String {
+    let mut parameters = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().unwrap();
+    parameters.self_signed(&key).unwrap().pem()
 }

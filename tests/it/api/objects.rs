@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{call, id, made, world};
+use super::{authority, call, id, made, world};
 
 #[tokio::test]
 async fn a_change_that_others_could_not_stand_with_is_refused() {
@@ -185,6 +185,22 @@ async fn a_tag_is_its_name() {
         .status,
         400
     );
+    // Whatever stands in a name is found by it.
+    for (name, path) in [
+        ("infra/net", "infra%2fnet"),
+        ("Gr\u{f6}\u{df}e?", "Gr%C3%B6%C3%9Fe%3F"),
+    ] {
+        made(&world, "/access/tags", json!({ "name": name })).await;
+        let gone = call(&world, "DELETE", &format!("/access/tags/{path}"), None)
+            .await
+            .result(202);
+        assert_eq!(gone, json!({ "name": name }));
+    }
+    let doubtful = json!({ "name": "infra%2Fnet" });
+    assert_eq!(
+        call(&world, "POST", "/access/tags", Some(&doubtful)).await.status,
+        400
+    );
     let gone = call(&world, "DELETE", "/access/tags/on%20call", None)
         .await
         .result(202);
@@ -198,6 +214,10 @@ async fn a_page_is_listed_without_what_stands_in_it() {
     let page = made(&world, "/access/custom_pages", page).await;
     assert_eq!(page["custom_html"], "<h1>No.</h1>");
     let uid = page["uid"].as_str().unwrap();
+    // A template, which is another thing than a page that is served as it is.
+    let template = json!({ "name": "x", "type": "forbidden", "custom_html": "x", "contract_version": 1 });
+    let answer = call(&world, "POST", "/access/custom_pages", Some(&template)).await;
+    assert_eq!(answer.error(400).2.as_deref(), Some("/contract_version"));
     let listed = call(&world, "GET", "/access/custom_pages", None)
         .await
         .result(200);
@@ -216,7 +236,7 @@ async fn a_page_is_listed_without_what_stands_in_it() {
 #[tokio::test]
 async fn an_authority_is_read_and_its_certificate_kept() {
     let world = world().await;
-    let pem = rcgen_authority();
+    let pem = authority();
     let sent = json!({ "name": "devices", "certificate": pem, "associated_hostnames": [world.host("wiki")] });
     let made = made(&world, "/access/certificates", sent).await;
     assert_eq!(made["fingerprint"].as_str().unwrap().len(), 64);
@@ -229,31 +249,30 @@ async fn an_authority_is_read_and_its_certificate_kept() {
         (&put["fingerprint"], &put["associated_hostnames"]),
         (&made["fingerprint"], &json!([]))
     );
+    // The official clients leave the name out where it stays.
+    let put = call(&world, "PUT", &path, Some(&json!({ "associated_hostnames": [] })))
+        .await
+        .result(200);
+    assert_eq!(put["name"], "devices, renamed");
     let settings = call(&world, "GET", "/access/certificates/settings", None)
         .await
         .result(200);
     assert_eq!(settings, json!([]));
     let off = json!([{ "hostname": "a.example.com", "china_network": false, "client_certificate_forwarding": false }]);
+    let change = json!({ "settings": off });
     assert_eq!(
-        call(&world, "PUT", "/access/certificates/settings", Some(&off))
+        call(&world, "PUT", "/access/certificates/settings", Some(&change))
             .await
             .result(202),
         off
     );
-    let on = json!([{ "hostname": "a.example.com", "client_certificate_forwarding": true }]);
+    let on = json!({ "settings": [{ "hostname": "a.example.com", "client_certificate_forwarding": true }] });
     let answer = call(&world, "PUT", "/access/certificates/settings", Some(&on)).await;
     assert_eq!(
         answer.error(400).2.as_deref(),
-        Some("/0/client_certificate_forwarding")
+        Some("/settings/0/client_certificate_forwarding")
     );
     call(&world, "DELETE", &path, None).await.result(200);
-}
-
-fn rcgen_authority() -> String {
-    let mut parameters = rcgen::CertificateParams::new(Vec::new()).unwrap();
-    parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let key = rcgen::KeyPair::generate().unwrap();
-    parameters.self_signed(&key).unwrap().pem()
 }
 
 #[tokio::test]

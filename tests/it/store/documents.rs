@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use uuid::Uuid;
-use vestibule::store::{Actor, ActorKind, AuditEntry, Document, Ending, Kind, Store};
+use vestibule::store::{Actor, ActorKind, AuditEntry, Document, DocumentFilter, Ending, Kind, Store};
 
 use super::people::Person;
 use crate::support::database::on_both;
@@ -67,6 +67,47 @@ on_both! {
         let (position, documents) = store.all_documents().await.unwrap();
         assert_eq!(documents.len(), 1);
         assert_eq!(position, store.head().await.unwrap());
+    }
+
+    async fn many_objects_are_read_at_once_by_their_ids(database) {
+        let store = database.store().await;
+        let mut ids = Vec::new();
+        for number in 0..40 {
+            ids.push(put(&store, &application(&format!("app {number}"))).await.id);
+        }
+        let stray = [Uuid::new_v4()];
+        let asked: Vec<Uuid> = ids.iter().chain(&stray).copied().collect();
+        let found = store.documents_with_ids(Kind::Application, &asked).await.unwrap();
+        let mut found: Vec<Uuid> = found.iter().map(|document| document.id).collect();
+        found.sort_unstable();
+        ids.sort_unstable();
+        assert_eq!(found, ids);
+        for (kind, asked, number) in [(Kind::Application, &ids[..1], 1), (Kind::Application, &[], 0), (Kind::Policy, &ids[..], 0)] {
+            assert_eq!(store.documents_with_ids(kind, asked).await.unwrap().len(), number);
+        }
+    }
+
+    async fn a_page_of_objects_knows_how_many_there_are(database) {
+        let store = database.store().await;
+        for name in ["Wiki", "wiki of 100%", "Other"] {
+            put(&store, &application(name)).await;
+        }
+        let named = |name: &str| DocumentFilter { name: Some(name.to_owned()), search: None };
+        let holding = |part: &str| DocumentFilter { name: None, search: Some(part.to_owned()) };
+        for (filter, place, shown, total) in [
+            (DocumentFilter::default(), (2, 0), 2, 3),
+            (DocumentFilter::default(), (2, 2), 1, 3),
+            (DocumentFilter::default(), (2, u64::MAX), 0, 3),
+            (named("Wiki"), (10, 0), 1, 1),
+            (holding("WIKI"), (1, 0), 1, 2),
+            (holding("0%"), (10, 0), 1, 1),
+            (holding("_"), (10, 0), 0, 0),
+        ] {
+            let (page, counted) = store.documents_page(Kind::Application, &filter, place).await.unwrap();
+            assert_eq!((page.len(), counted), (shown, total), "{filter:?} {place:?}");
+        }
+        let (page, counted) = store.documents_page(Kind::Policy, &DocumentFilter::default(), (5, 0)).await.unwrap();
+        assert!(page.is_empty() && counted == 0);
     }
 
     async fn a_deletion_its_audit_and_the_end_of_sessions_are_one(database) {

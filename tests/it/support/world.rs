@@ -63,6 +63,7 @@ pub(crate) struct Plan {
     more: String,
     listen: String,
     forward_auth: bool,
+    auth_host: Option<String>,
 }
 
 /// The plan of a world, before it starts.
@@ -92,6 +93,7 @@ impl World {
                 more: String::new(),
                 listen: String::new(),
                 forward_auth: false,
+                auth_host: None,
             },
             database: None,
         }
@@ -335,6 +337,9 @@ impl Plan {
     }
 
     fn host(&self, name: &str) -> String {
+        if let (Some(host), "login") = (&self.auth_host, name) {
+            return host.clone();
+        }
         // `.localhost` is loopback by standard (RFC 6761), `.test` nobody's.
         format!("{name}.{}", if self.tls { "test" } else { "localhost" })
     }
@@ -356,6 +361,12 @@ impl Builder {
 
     pub(crate) fn on(mut self, database: &Arc<Database>) -> Self {
         self.database = Some(Arc::clone(database));
+        self
+    }
+
+    /// The auth host under another name than `login`.
+    pub(crate) fn auth_host(mut self, host: &str) -> Self {
+        self.plan.auth_host = Some(host.to_owned());
         self
     }
 
