@@ -12,6 +12,7 @@ mod organization;
 mod plan;
 mod reconcile;
 mod service_tokens;
+mod test_link;
 mod validate;
 
 use std::collections::BTreeMap;
@@ -34,6 +35,7 @@ pub use objects::{Draft, Written};
 pub use organization::{organization, stored_account};
 pub use reconcile::{Outcome, Reconciled, Superseded};
 pub use service_tokens::{Issued, NewServiceToken, ServiceTokenChanges};
+pub use test_link::{OpenedTestLink, TEST_PAGE, TestLink, TestLinkRefused, open_test_link};
 
 /// Writes objects. Cheap to clone.
 #[derive(Debug, Clone)]
