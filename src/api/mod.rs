@@ -22,6 +22,7 @@ mod operation;
 mod operations;
 mod page;
 mod policies;
+mod provider_test;
 mod query;
 mod resource;
 mod seen;
@@ -47,6 +48,7 @@ use self::query::Query;
 use self::seen::Seen;
 use self::uses::Uses;
 use crate::clock::Clock;
+use crate::entra::RelyingParty;
 use crate::manage::Manage;
 use crate::session::limits::FailureLimit;
 use crate::session::revoke::Revoker;
@@ -62,6 +64,9 @@ const DOCUMENT: &str = "/openapi.json";
 /// Requests answered at once: however many come, logins have the rest of the control plane.
 const AT_ONCE: usize = 64;
 
+/// Tests of identity providers at once: each asks Microsoft half a dozen times.
+const TESTS_AT_ONCE: usize = 2;
+
 /// What the API works with. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Api {
@@ -74,6 +79,8 @@ pub struct Api {
     uses: Arc<Uses>,
     seen: Arc<Seen>,
     places: Arc<Semaphore>,
+    relying_party: RelyingParty,
+    tests: Arc<Semaphore>,
 }
 
 /// What the gate found out about a request before it handed it on.
@@ -105,6 +112,7 @@ impl Api {
         store: Store,
         manage: Manage,
         revoker: Revoker,
+        relying_party: RelyingParty,
         clock: Clock,
     ) -> Self {
         Self {
@@ -117,6 +125,8 @@ impl Api {
             uses: Arc::new(Uses::default()),
             seen: Arc::new(Seen::default()),
             places: Arc::new(Semaphore::new(AT_ONCE)),
+            relying_party,
+            tests: Arc::new(Semaphore::new(TESTS_AT_ONCE)),
         }
     }
 

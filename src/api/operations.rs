@@ -3,12 +3,13 @@
 use super::operation::Operation;
 use super::{
     app_policies, apps, certificates, custom_pages, groups, identity_providers, lists, policies,
-    service_tokens, tags, token_verify,
+    provider_test, service_tokens, tags, token_verify,
 };
 
 /// The operations, by what they are about. Of two that fit a path, the first is meant.
 const ALL: &[&[Operation]] = &[
     identity_providers::OPERATIONS,
+    provider_test::OPERATIONS,
     apps::OPERATIONS,
     app_policies::OPERATIONS,
     policies::OPERATIONS,
