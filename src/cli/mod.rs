@@ -5,6 +5,7 @@ mod apply;
 mod approvals;
 mod check;
 mod explain;
+mod idp;
 mod keys;
 mod opened;
 mod serve;
@@ -55,6 +56,11 @@ enum Command {
     ServiceToken {
         #[command(subcommand)]
         command: service_token::ServiceTokenCommand,
+    },
+    /// Test identity providers
+    Idp {
+        #[command(subcommand)]
+        command: idp::IdpCommand,
     },
     /// Open applications behind a login from the command line
     Access {
@@ -169,6 +175,7 @@ impl Command {
             Self::Approvals { command } => block_on(approvals::run(command, terminal))?,
             Self::Keys { command } => block_on(keys::run(command, terminal))?,
             Self::ServiceToken { command } => block_on(service_token::run(command, terminal))?,
+            Self::Idp { command } => block_on(idp::run(command, terminal))?,
             Self::Access { command } => block_on(access::run(command, terminal))?,
             Self::Token { command } => block_on(token::run(command, terminal))?,
             Self::Sessions { command } => block_on(sessions::run(command, terminal))?,
