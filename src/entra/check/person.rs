@@ -127,3 +127,98 @@ fn contexts(signed_in: &SignedIn) -> Option<Check> {
     };
     Some(Check::new(Step::Contexts, CheckState::Good, found).about("acrs"))
 }
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+    use serde_json::Map;
+
+    use super::*;
+    use crate::entra::testing::settings;
+    use crate::model::identity::{Group, PersonKey};
+
+    fn signed_in(granted: &[&str]) -> SignedIn {
+        let id = |id| uuid::Uuid::from_u128(id);
+        SignedIn {
+            person: PersonKey {
+                tenant: crate::model::ids::TenantId(id(1)),
+                object: crate::model::ids::ObjectId(id(2)),
+            },
+            email: None,
+            email_steps: Vec::new(),
+            name: None,
+            given_name: None,
+            family_name: None,
+            guest: false,
+            groups: Groups::NotAsked,
+            amr: Vec::new(),
+            contexts: None,
+            claims: Map::new(),
+            provider_session: None,
+            login_hint: None,
+            granted: Some(granted.iter().map(|name| (*name).to_owned()).collect()),
+            refresh_token: None,
+        }
+    }
+
+    fn state(lines: &[Check], step: Step, about: Option<&str>) -> CheckState {
+        let is_meant = |line: &&Check| line.step == step && line.about.as_deref() == about;
+        lines.iter().find(is_meant).unwrap().state
+    }
+
+    /// Microsoft may grant less than was asked for, where people consent one by one.
+    #[test]
+    fn each_permission_is_told_by_what_was_granted() {
+        let mut settings = settings("http://127.0.0.1:9");
+        settings.support_groups = true;
+        let permission = |signed_in: &SignedIn, name: &str| {
+            let lines = of_person(&settings, signed_in);
+            state(&lines, Step::DelegatedPermission, Some(name))
+        };
+        let mut some = signed_in(&["profile", "User.Read"]);
+        for (name, expected) in [
+            ("openid", CheckState::Good),
+            ("profile", CheckState::Good),
+            ("email", CheckState::Bad),
+            ("offline_access", CheckState::Bad),
+            ("User.Read", CheckState::Good),
+            ("GroupMember.Read.All", CheckState::Bad),
+            ("Directory.Read.All", CheckState::Off),
+        ] {
+            assert_eq!(permission(&some, name), expected, "{name}");
+        }
+        some.refresh_token = Some(SecretString::from("x"));
+        assert_eq!(permission(&some, "offline_access"), CheckState::Good);
+        // A wider permission does.
+        let wider = signed_in(&["Directory.Read.All"]);
+        assert_eq!(permission(&wider, "GroupMember.Read.All"), CheckState::Good);
+        // An answer that names no scopes grants those that were asked for (RFC 6749 §5.1).
+        let silent = SignedIn {
+            granted: None,
+            ..signed_in(&[])
+        };
+        assert_eq!(permission(&silent, "GroupMember.Read.All"), CheckState::Good);
+    }
+
+    #[test]
+    fn groups_without_names_are_counted() {
+        let group = |id, name: Option<&str>| Group {
+            id: crate::model::ids::ObjectId(uuid::Uuid::from_u128(id)),
+            name: name.map(str::to_owned),
+        };
+        let mut person = signed_in(&[]);
+        person.groups = Groups::Known {
+            groups: vec![group(1, Some("Staff")), group(2, None)],
+        };
+        let line = groups(&person);
+        assert_eq!(line.state, CheckState::Warning);
+        assert!(
+            line.found.ends_with("nested ones included: 2; without a name: 1"),
+            "{}",
+            line.found
+        );
+        // Being in none is an answer.
+        person.groups = Groups::Known { groups: Vec::new() };
+        assert_eq!(groups(&person).state, CheckState::Good);
+    }
+}
