@@ -1,67 +1,121 @@
-//! `vestibule idp`: identity providers. The gateway does the work; the command makes the link that asks it to.
+//! `vestibule idp`: the identity providers, where their directories provision to and the secret for it, and the link to
+//! a test. The gateway does the testing; the link asks it to.
 
+use std::fmt::Write as _;
 use std::io;
 
 use clap::Subcommand;
+use secrecy::ExposeSecret as _;
 
-use super::opened::{Said, open, tell};
+use super::opened::{Opened, Said, open, tell};
 use super::{ConfigFile, Exit, Terminal};
-use crate::manage::Manage;
+use crate::manage::ManageError;
 use crate::model::ids::IdpId;
-use crate::store::{Document, Kind, Store, StoreError};
+use crate::store::{Actor, ActorKind, Document, Kind};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum IdpCommand {
+    /// Show the identity providers, and the address that each directory provisions to
+    List(ConfigFile),
     /// Print a link that opens one sign-in at a provider and shows what works; good for ten minutes and once
     Test {
-        /// The provider: its name, or its id
-        name: String,
+        /// The provider: its name or id
+        provider: String,
+        #[command(flatten)]
+        file: ConfigFile,
+    },
+    /// Make a new SCIM secret, and show it this once; the one before is good no longer
+    ScimSecret {
+        /// The provider: its name or id
+        provider: String,
         #[command(flatten)]
         file: ConfigFile,
     },
 }
 
 pub(super) async fn run(command: IdpCommand, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
-    let IdpCommand::Test { name, file } = command;
+    let (IdpCommand::List(file) | IdpCommand::ScimSecret { file, .. } | IdpCommand::Test { file, .. }) =
+        &command;
     let opened = match open(&file.config, terminal).await? {
         Ok(opened) => opened,
         Err(exit) => return Ok(exit),
     };
-    let (manage, store) = opened.into_manage();
-    let said = link(&name, &manage, &store).await;
+    let store = opened.store.clone();
+    let said = match &command {
+        IdpCommand::List(_) => list(&opened).await,
+        IdpCommand::ScimSecret { provider, .. } => scim_secret(opened, provider).await,
+        IdpCommand::Test { provider, .. } => test(opened, provider).await,
+    };
     store.close().await;
     tell(said, terminal)
 }
 
-async fn link(name: &str, manage: &Manage, store: &Store) -> Result<Said, StoreError> {
-    let is_meant = |document: &&Document| document.name == name || document.id.to_string() == name;
-    let providers = store.documents(Kind::IdentityProvider).await?;
-    let meant: Vec<&Document> = providers.iter().filter(is_meant).collect();
-    Ok(match meant.as_slice() {
-        [provider] => {
-            let link = manage.test_link(IdpId(provider.id));
-            let until = link.expires_at.strftime("%H:%M UTC");
-            Said::done(format!(
-                "{}\nOpen it in a browser, once, before {until}.\n",
-                link.url
-            ))
+async fn list(opened: &Opened) -> Result<Said, ManageError> {
+    let mut lines = String::new();
+    for document in opened.store.documents(Kind::IdentityProvider).await? {
+        let _ = writeln!(lines, "{}  {}", document.id, document.name); // writing to a String cannot fail
+        if is_on(&document) {
+            let _ = writeln!(lines, "  {}", address(opened, &document));
         }
-        [] => Said::Unusable(unknown(name, &providers)),
-        _ => Said::Unusable(format!(
-            "several providers are called \"{name}\": give the id of one"
-        )),
+    }
+    Ok(Said::done(lines))
+}
+
+async fn scim_secret(opened: Opened, named: &str) -> Result<Said, ManageError> {
+    let document = match meant(&opened, named).await? {
+        Ok(document) => document,
+        Err(said) => return Ok(said),
+    };
+    let address = address(&opened, &document);
+    let actor = Actor {
+        kind: ActorKind::CommandLine,
+        name: "vestibule idp".to_owned(),
+    };
+    let (manage, _) = opened.into_manage();
+    let secret = manage.refresh_scim_secret(IdpId(document.id), actor).await?;
+    Ok(Said::done(format!(
+        "Tenant URL    {address}\nSecret token  {}\n",
+        secret.expose_secret()
+    )))
+}
+
+async fn test(opened: Opened, named: &str) -> Result<Said, ManageError> {
+    let document = match meant(&opened, named).await? {
+        Ok(document) => document,
+        Err(said) => return Ok(said),
+    };
+    let (manage, _) = opened.into_manage();
+    let link = manage.test_link(IdpId(document.id));
+    let until = link.expires_at.strftime("%H:%M UTC");
+    Ok(Said::done(format!(
+        "{}\nOpen it in a browser, once, before {until}.\n",
+        link.url
+    )))
+}
+
+/// The provider of this name or id, or what is wrong with it.
+async fn meant(opened: &Opened, named: &str) -> Result<Result<Document, Said>, ManageError> {
+    let documents = opened.store.documents(Kind::IdentityProvider).await?;
+    let mut meant = documents
+        .into_iter()
+        .filter(|document| document.name == named || document.id.to_string() == named);
+    Ok(match (meant.next(), meant.next()) {
+        (Some(document), None) => Ok(document),
+        (none_or_first, _) => {
+            let many = none_or_first.map_or("no", |_| "more than one");
+            Err(Said::Unusable(format!(
+                "{many} identity provider is called \"{named}\""
+            )))
+        }
     })
 }
 
-fn unknown(name: &str, providers: &[Document]) -> String {
-    let known: Vec<&str> = providers.iter().map(|provider| provider.name.as_str()).collect();
-    if known.is_empty() {
-        "there is no identity provider yet: those of the file come with `vestibule serve` or `vestibule apply`"
-            .to_owned()
-    } else {
-        format!(
-            "no identity provider is called \"{name}\"; known here: {}",
-            known.join(", ")
-        )
-    }
+fn is_on(document: &Document) -> bool {
+    let enabled = document.body.pointer("/scim_config/enabled");
+    enabled.and_then(serde_json::Value::as_bool).unwrap_or(false)
+}
+
+fn address(opened: &Opened, document: &Document) -> String {
+    let path = format!("/populations/{}/scim/v2", document.id);
+    opened.organization.auth.address(&path)
 }

@@ -27,6 +27,7 @@ mod logs;
 mod migrations;
 mod patience;
 mod row;
+mod scim;
 mod service_token_uses;
 mod sessions;
 mod spent;
@@ -56,9 +57,13 @@ pub use error::StoreError;
 pub use keys::{KeyState, SigningKeyRow};
 pub use leave::{Vote, Voted};
 pub use logs::{AccessRequest, AccessRequestFilter};
+pub use scim::{
+    Consequences, GroupWritten, Membership, ScimAtLogin, ScimGroup, ScimKey, ScimRules, ScimSearch,
+    ScimUpdate, ScimUpdateFilter, ScimUser, UserWritten,
+};
 pub use sessions::{NewSession, SessionInserted, SessionRow};
 pub use transfers::Transfer;
-pub use users::User;
+pub use users::{User, UserSearch};
 pub use write::{Actor, ActorKind, AuditEntry, ObjectWrite};
 
 /// The store. Cheap to clone; all clones share connections and wake each other.

@@ -14,6 +14,7 @@ mod object;
 mod policy;
 mod references;
 mod rules;
+mod scim_config;
 mod service_token;
 mod settings;
 

@@ -125,5 +125,8 @@ async fn the_command_prints_a_link_that_the_gateway_takes() {
     }
     let (status, said, complained) = type_in("Okta");
     assert_eq!((status, said.as_str()), (Some(64), ""));
-    assert!(complained.contains("known here: Entra ID"), "{complained}");
+    assert!(
+        complained.contains("no identity provider is called \"Okta\""),
+        "{complained}"
+    );
 }
