@@ -34,6 +34,11 @@ pub(crate) fn rfc3339(unix_seconds: i64) -> String {
     format(unix_seconds, "%Y-%m-%dT%H:%M:%SZ")
 }
 
+/// `Thu, 01 Jan 2026 00:10:00 GMT`, as HTTP writes it.
+pub(crate) fn http_date(unix_seconds: i64) -> String {
+    format(unix_seconds, "%a, %d %b %Y %H:%M:%S GMT")
+}
+
 fn format(unix_seconds: i64, pattern: &str) -> String {
     let time = jiff::Timestamp::from_second(unix_seconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     time.strftime(pattern).to_string()

@@ -5,13 +5,17 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderValue, header};
+use axum::middleware::map_response_with_state;
+use axum::response::Response;
 use axum::routing::{any, get, post};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::directory::Directory;
 use crate::keys::KeyFailure;
-use crate::{authorize, discovery, graph, logout, pages, token};
+use crate::{authorize, clock, discovery, graph, logout, pages, token};
 
 /// A running mock. It stops when it is dropped.
 ///
@@ -151,5 +155,14 @@ fn router(context: Context) -> Router {
         )
         .route("/oidc/userinfo", get(graph::userinfo))
         .route("/v1.0/{*path}", any(graph::graph))
+        .layer(map_response_with_state(context.clone(), dated))
         .with_state(context)
+}
+
+/// Answers tell the mock's time and not the machine's (RFC 9110 §6.6.1).
+async fn dated(State(context): State<Context>, mut response: Response) -> Response {
+    if let Ok(date) = HeaderValue::from_str(&clock::http_date(context.directory.now())) {
+        response.headers_mut().insert(header::DATE, date);
+    }
+    response
 }

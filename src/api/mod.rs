@@ -23,6 +23,7 @@ mod operation;
 mod operations;
 mod page;
 mod policies;
+mod provider_test;
 mod query;
 mod resource;
 mod scim;
@@ -51,6 +52,7 @@ use self::query::Query;
 use self::seen::Seen;
 use self::uses::Uses;
 use crate::clock::Clock;
+use crate::entra::RelyingParty;
 use crate::manage::Manage;
 use crate::session::limits::FailureLimit;
 use crate::session::revoke::Revoker;
@@ -66,6 +68,9 @@ const DOCUMENT: &str = "/openapi.json";
 /// Requests answered at once: however many come, logins have the rest of the control plane.
 const AT_ONCE: usize = 64;
 
+/// Tests of identity providers at once: each asks Microsoft half a dozen times.
+const TESTS_AT_ONCE: usize = 2;
+
 /// What the API works with. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Api {
@@ -79,6 +84,8 @@ pub struct Api {
     linked: Arc<Linked>,
     seen: Arc<Seen>,
     places: Arc<Semaphore>,
+    relying_party: RelyingParty,
+    tests: Arc<Semaphore>,
 }
 
 /// What the gate found out about a request before it handed it on.
@@ -110,6 +117,7 @@ impl Api {
         store: Store,
         manage: Manage,
         revoker: Revoker,
+        relying_party: RelyingParty,
         clock: Clock,
     ) -> Self {
         Self {
@@ -123,6 +131,8 @@ impl Api {
             linked: Arc::new(Linked::default()),
             seen: Arc::new(Seen::default()),
             places: Arc::new(Semaphore::new(AT_ONCE)),
+            relying_party,
+            tests: Arc::new(Semaphore::new(TESTS_AT_ONCE)),
         }
     }
 

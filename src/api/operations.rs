@@ -2,8 +2,8 @@
 
 use super::operation::Operation;
 use super::{
-    app_policies, apps, certificates, custom_pages, groups, identity_providers, lists, policies, scim,
-    scim_updates, service_tokens, tags, token_verify,
+    app_policies, apps, certificates, custom_pages, groups, identity_providers, lists, policies,
+    provider_test, scim, scim_updates, service_tokens, tags, token_verify,
 };
 
 /// The operations, by what they are about. Of two that fit a path, the first is meant.
@@ -11,6 +11,7 @@ const ALL: &[&[Operation]] = &[
     identity_providers::OPERATIONS,
     scim::OPERATIONS,
     scim_updates::OPERATIONS,
+    provider_test::OPERATIONS,
     apps::OPERATIONS,
     app_policies::OPERATIONS,
     policies::OPERATIONS,

@@ -1,4 +1,5 @@
-//! `vestibule idp`: the identity providers, where their directories provision to, and the secret for it.
+//! `vestibule idp`: the identity providers, where their directories provision to and the secret for it, and the link to
+//! a test. The gateway does the testing; the link asks it to.
 
 use std::fmt::Write as _;
 use std::io;
@@ -16,6 +17,13 @@ use crate::store::{Actor, ActorKind, Document, Kind};
 pub(super) enum IdpCommand {
     /// Show the identity providers, and the address that each directory provisions to
     List(ConfigFile),
+    /// Print a link that opens one sign-in at a provider and shows what works; good for ten minutes and once
+    Test {
+        /// The provider: its name or id
+        provider: String,
+        #[command(flatten)]
+        file: ConfigFile,
+    },
     /// Make a new SCIM secret, and show it this once; the one before is good no longer
     ScimSecret {
         /// The provider: its name or id
@@ -26,7 +34,8 @@ pub(super) enum IdpCommand {
 }
 
 pub(super) async fn run(command: IdpCommand, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
-    let (IdpCommand::List(file) | IdpCommand::ScimSecret { file, .. }) = &command;
+    let (IdpCommand::List(file) | IdpCommand::ScimSecret { file, .. } | IdpCommand::Test { file, .. }) =
+        &command;
     let opened = match open(&file.config, terminal).await? {
         Ok(opened) => opened,
         Err(exit) => return Ok(exit),
@@ -35,6 +44,7 @@ pub(super) async fn run(command: IdpCommand, terminal: &mut Terminal<'_>) -> io:
     let said = match &command {
         IdpCommand::List(_) => list(&opened).await,
         IdpCommand::ScimSecret { provider, .. } => scim_secret(opened, provider).await,
+        IdpCommand::Test { provider, .. } => test(opened, provider).await,
     };
     store.close().await;
     tell(said, terminal)
@@ -52,18 +62,11 @@ async fn list(opened: &Opened) -> Result<Said, ManageError> {
 }
 
 async fn scim_secret(opened: Opened, named: &str) -> Result<Said, ManageError> {
-    let documents = opened.store.documents(Kind::IdentityProvider).await?;
-    let meant = documents
-        .iter()
-        .filter(|document| document.name == named || document.id.to_string() == named);
-    let meant: Vec<&Document> = meant.collect();
-    let [document] = meant.as_slice() else {
-        let many = if meant.is_empty() { "no" } else { "more than one" };
-        return Ok(Said::Unusable(format!(
-            "{many} identity provider is called \"{named}\""
-        )));
+    let document = match meant(&opened, named).await? {
+        Ok(document) => document,
+        Err(said) => return Ok(said),
     };
-    let address = address(&opened, document);
+    let address = address(&opened, &document);
     let actor = Actor {
         kind: ActorKind::CommandLine,
         name: "vestibule idp".to_owned(),
@@ -74,6 +77,37 @@ async fn scim_secret(opened: Opened, named: &str) -> Result<Said, ManageError> {
         "Tenant URL    {address}\nSecret token  {}\n",
         secret.expose_secret()
     )))
+}
+
+async fn test(opened: Opened, named: &str) -> Result<Said, ManageError> {
+    let document = match meant(&opened, named).await? {
+        Ok(document) => document,
+        Err(said) => return Ok(said),
+    };
+    let (manage, _) = opened.into_manage();
+    let link = manage.test_link(IdpId(document.id));
+    let until = link.expires_at.strftime("%H:%M UTC");
+    Ok(Said::done(format!(
+        "{}\nOpen it in a browser, once, before {until}.\n",
+        link.url
+    )))
+}
+
+/// The provider of this name or id, or what is wrong with it.
+async fn meant(opened: &Opened, named: &str) -> Result<Result<Document, Said>, ManageError> {
+    let documents = opened.store.documents(Kind::IdentityProvider).await?;
+    let mut meant = documents
+        .into_iter()
+        .filter(|document| document.name == named || document.id.to_string() == named);
+    Ok(match (meant.next(), meant.next()) {
+        (Some(document), None) => Ok(document),
+        (none_or_first, _) => {
+            let many = none_or_first.map_or("no", |_| "more than one");
+            Err(Said::Unusable(format!(
+                "{many} identity provider is called \"{named}\""
+            )))
+        }
+    })
 }
 
 fn is_on(document: &Document) -> bool {

@@ -48,7 +48,7 @@ enum Command {
         #[command(subcommand)]
         command: approvals::ApprovalsCommand,
     },
-    /// Show the identity providers, and make the secret that a directory provisions with
+    /// Show the identity providers, test one, and make the secret that a directory provisions with
     Idp {
         #[command(subcommand)]
         command: idp::IdpCommand,

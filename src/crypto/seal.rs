@@ -30,6 +30,8 @@ pub enum Purpose {
     Consent,
     /// What a form of ours is about.
     Form,
+    /// The link that opens the test of an identity provider.
+    TestLink,
     /// Secrets of identity providers in the store.
     ProviderSecret,
     /// Private signing keys in the store.
@@ -49,6 +51,7 @@ impl Purpose {
             Self::Transfer => "transfer",
             Self::Consent => "consent",
             Self::Form => "form",
+            Self::TestLink => "test-link",
             Self::ProviderSecret => "provider-secret",
             Self::SigningKey => "signing-key",
             Self::RefreshToken => "refresh-token",
@@ -67,6 +70,7 @@ impl Purpose {
                 | Self::Consent
                 | Self::LauncherForm
                 | Self::Form
+                | Self::TestLink
         )
     }
 }

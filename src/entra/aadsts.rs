@@ -99,6 +99,13 @@ impl AadstsAnswer {
         Some(answer)
     }
 
+    /// Reads one of Microsoft's own pages; `None` where no code stands in it.
+    pub(super) fn from_page(page: &str) -> Option<Self> {
+        let mut codes = page.match_indices("AADSTS");
+        let code = codes.find_map(|(at, _)| page.get(at..).and_then(code_in))?;
+        Some(Self::new("invalid_request", None, Some(code), ""))
+    }
+
     fn new(error: &str, suberror: Option<&str>, code: Option<u32>, description: &str) -> Self {
         let error = word(error).unwrap_or("unrecognized");
         let suberror = suberror.and_then(word);

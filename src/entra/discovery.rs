@@ -4,7 +4,10 @@
 //! known: the issuer must be the one expected of cloud and directory, and every endpoint must lie on the cloud's login
 //! host. So a document from elsewhere cannot lead a secret or a person away.
 
-use http::{Request, StatusCode};
+use http::header::DATE;
+use http::{Request, Response, StatusCode};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
 use serde::Deserialize;
 use url::Url;
 
@@ -36,6 +39,8 @@ pub(super) struct Metadata {
     pub(super) jwks_uri: Url,
     pub(super) end_session_endpoint: Option<Url>,
     pub(super) instance_name: Option<String>,
+    /// The host of Graph that the document names.
+    pub(super) graph_host: Option<String>,
 }
 
 /// What of the document is read. PKCE and `private_key_jwt` work though Microsoft does not advertise all of it.
@@ -97,36 +102,72 @@ pub(super) async fn fetch(outbound: Outbound, directory: Directory) -> Result<Me
     parse(&body, &directory)
 }
 
+/// Fetches and checks the document, and tells the time that the answer names (`Date`, RFC 9110 §6.6.1), in seconds
+/// since 1970.
+pub(super) async fn fetch_dated(
+    outbound: &Outbound,
+    directory: &Directory,
+) -> (Result<Metadata, EntraError>, Option<i64>) {
+    const WHAT: &str = "the directory's metadata";
+    let (host, answer) = match ask(outbound, &directory.address(), WHAT).await {
+        Ok(answered) => answered,
+        Err(error) => return (Err(error), None),
+    };
+    let date = answer.headers().get(DATE).and_then(|date| date.to_str().ok());
+    let parser = DateTimeParser::new();
+    let date = date.and_then(|date| parser.parse_timestamp(date).ok());
+    let body = read(&host, answer, WHAT);
+    (
+        body.and_then(|body| parse(&body, directory)),
+        date.map(Timestamp::as_second),
+    )
+}
+
 /// Gets a JSON document of the login host.
 pub(super) async fn get(
     outbound: &Outbound,
     address: &str,
     what: &'static str,
 ) -> Result<Vec<u8>, EntraError> {
-    let unavailable = |reason: String, retry_after| EntraError::Unavailable {
+    let (host, answer) = ask(outbound, address, what).await?;
+    read(&host, answer, what)
+}
+
+/// Asks for it, whatever the answer; with the host that was asked.
+async fn ask(
+    outbound: &Outbound,
+    address: &str,
+    what: &'static str,
+) -> Result<(String, Response<Vec<u8>>), EntraError> {
+    let unavailable = |reason: String| EntraError::Unavailable {
         what,
         reason,
-        retry_after,
+        retry_after: None,
     };
     let request = Request::get(address)
         .header(http::header::ACCEPT, "application/json")
         .body(Vec::new())
-        .map_err(|error| unavailable(error.to_string(), None))?;
+        .map_err(|error| unavailable(error.to_string()))?;
     let host = request.uri().host().unwrap_or_default().to_owned();
     let answer = outbound
         .send(request, MAX_DOCUMENT)
         .await
-        .map_err(|error| unavailable(format!("{host}: {error}"), None))?;
+        .map_err(|error| unavailable(format!("{host}: {error}")))?;
+    Ok((host, answer))
+}
+
+fn read(host: &str, answer: Response<Vec<u8>>, what: &'static str) -> Result<Vec<u8>, EntraError> {
     if answer.status() == StatusCode::OK {
         return Ok(answer.into_body());
     }
     // An unknown directory is told by status 400 with AADSTS90002: that is an operator's matter, not an outage.
     Err(match AadstsAnswer::from_body(answer.status(), answer.body()) {
         Some(refusal) => EntraError::Refused(Box::new(refusal)),
-        None => unavailable(
-            format!("{host} answered with status {}", answer.status()),
-            retry_after(answer.headers()),
-        ),
+        None => EntraError::Unavailable {
+            what,
+            reason: format!("{host} answered with status {}", answer.status()),
+            retry_after: retry_after(answer.headers()),
+        },
     })
 }
 
@@ -171,6 +212,7 @@ fn parse(body: &[u8], directory: &Directory) -> Result<Metadata, EntraError> {
         instance_name: document
             .cloud_instance_name
             .or_else(|| directory.instance_name.clone()),
+        graph_host: document.msgraph_host,
     })
 }
 
@@ -178,13 +220,18 @@ fn parse(body: &[u8], directory: &Directory) -> Result<Metadata, EntraError> {
 fn warn_of_another_graph(directory: &Directory, named: Option<&str>) {
     let configured = directory.graph.host_str();
     if let (Some(named), Some(configured)) = (named, configured)
-        && named.split(':').next() != Some(configured)
+        && is_another_host(named, configured)
     {
         tracing::warn!(
             tenant = %directory.tenant, configured, named,
             "The directory's Graph is at {named}: azure_cloud seems to be another cloud"
         );
     }
+}
+
+/// Whether a host that is named, perhaps with a port, is another one than that configured.
+pub(super) fn is_another_host(named: &str, configured: &str) -> bool {
+    named.split(':').next() != Some(configured)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
+use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use url::Url;
@@ -35,6 +36,7 @@ const READ_GROUPS: &str = "transitive_member_of";
 const READ_GROUP_IDS: &str = "get_member_groups";
 const READ_ME: &str = "me";
 const READ_CONTEXTS: &str = "authentication_contexts";
+const READ_APPLICATION: &str = "application";
 
 /// Every group, nested ones included. The cast and `$count` make it an advanced query, which needs `ConsistencyLevel`.
 const GROUPS: &str = "transitiveMemberOf/microsoft.graph.group?$select=id,displayName&$top=999&$count=true";
@@ -54,6 +56,24 @@ pub(super) struct Graph<'a> {
     token: &'a SecretString,
     waited: Duration,
     retries: u32,
+}
+
+/// A client secret as Graph lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ListedSecret {
+    /// Its first three characters.
+    pub(super) hint: Option<String>,
+    pub(super) ends: Option<Timestamp>,
+}
+
+impl ListedSecret {
+    fn of_graph(entry: &Value) -> Self {
+        let text = |name: &str| entry.get(name).and_then(Value::as_str);
+        Self {
+            hint: text("hint").map(str::to_owned),
+            ends: text("endDateTime").and_then(|at| at.parse().ok()),
+        }
+    }
 }
 
 /// Why Graph did not tell.
@@ -145,6 +165,23 @@ impl<'a> Graph<'a> {
         })
         .await?;
         Ok(contexts)
+    }
+
+    /// The client secrets of an app registration: how each begins, and when it ends.
+    /// <https://learn.microsoft.com/graph/api/application-get>
+    pub(super) async fn secrets(&mut self, client_id: &str) -> Result<Vec<ListedSecret>, GraphFailed> {
+        // It stands in a literal of the address; every client id of Entra's is a GUID.
+        if uuid::Uuid::try_parse(client_id).is_err() {
+            return Err(GraphFailed::Unsupported);
+        }
+        let address = format!(
+            "{}/v1.0/applications(appId='{client_id}')?$select=passwordCredentials",
+            base(self.address)
+        );
+        let application = self.ask(READ_APPLICATION, Method::GET, &address, None).await?;
+        let listed = application.get("passwordCredentials").and_then(Value::as_array);
+        let listed = listed.ok_or(GraphFailed::Malformed)?.iter();
+        Ok(listed.map(ListedSecret::of_graph).collect())
     }
 
     /// Shows every entry of a list, page after page.

@@ -4,12 +4,14 @@
 //! 2. [`RelyingParty::finish`] redeems the code, checks the ID token ([`id_token`]), finds the e-mail address
 //!    ([`email`]) and reads the groups from Graph ([`groups`]).
 //! 3. Everything that goes wrong is an [`EntraError`], whose class says what the person can do ([`errors`]).
+//! 4. [`check`] looks at a provider for its operator: a checklist, with a person's sign-in or without.
 //!
 //! Metadata and keys are remembered ([`cached`]): a login costs one request for the token and, with groups, one or more
 //! to Graph. Nothing here writes, decides about access or holds a session.
 
 mod aadsts;
 mod cached;
+pub mod check;
 mod claims;
 mod class;
 mod client_auth;

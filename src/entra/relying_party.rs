@@ -39,8 +39,8 @@ type Kept = (Arc<Tokens>, i64);
 /// Talks to Microsoft for every provider. Cheap to clone.
 #[derive(Clone)]
 pub struct RelyingParty {
-    outbound: Outbound,
-    clock: Clock,
+    pub(super) outbound: Outbound,
+    pub(super) clock: Clock,
     directories: Arc<Cache<Directory, Arc<Remembered>>>,
     contexts: ContextLists,
     applications: Arc<Cache<(Directory, String), Kept>>,
@@ -65,6 +65,12 @@ pub fn pkce() -> (SecretString, String) {
         SecretString::from(verifier.into_secret()),
         challenge.as_str().to_owned(),
     )
+}
+
+impl std::fmt::Debug for RelyingParty {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RelyingParty").finish_non_exhaustive()
+    }
 }
 
 impl RelyingParty {
@@ -348,6 +354,7 @@ impl RelyingParty {
             claims: claims.select(&settings.claims),
             provider_session: text("sid"),
             login_hint: text("login_hint"),
+            granted: tokens.scopes.map(|scopes| permissions(&scopes)),
             refresh_token: tokens.refresh,
         })
     }
@@ -375,7 +382,7 @@ impl RelyingParty {
 }
 
 /// The scopes besides `openid`. Those of Graph are written out: short names mean the public cloud's Graph everywhere.
-fn scopes(settings: &EntraSettings) -> Vec<String> {
+pub(super) fn scopes(settings: &EntraSettings) -> Vec<String> {
     let of_graph = |name: &str| format!("{}/{name}", base(&settings.cloud.graph));
     let mut scopes: Vec<String> = ["profile", "email", "offline_access"].map(str::to_owned).into();
     if settings.support_groups {
@@ -393,6 +400,12 @@ fn scopes(settings: &EntraSettings) -> Vec<String> {
         }
     }
     scopes
+}
+
+/// Scopes by the names of their permissions: `https://graph.microsoft.com/User.Read` is `User.Read`.
+pub(super) fn permissions(scopes: &[String]) -> Vec<String> {
+    let name = |scope: &String| scope.rsplit('/').next().unwrap_or_default().to_owned();
+    scopes.iter().map(name).collect()
 }
 
 fn core_prompt(prompt: Prompt) -> CoreAuthPrompt {

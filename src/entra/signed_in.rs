@@ -83,6 +83,8 @@ pub struct SignedIn {
     pub provider_session: Option<String>,
     /// The opaque `login_hint` claim, for signing out without an account picker.
     pub login_hint: Option<String>,
+    /// Scopes that Microsoft granted, those of Graph by their names alone; `None` where it does not say.
+    pub granted: Option<Vec<String>>,
     /// The refresh token, to be sealed before it is kept.
     pub refresh_token: Option<SecretString>,
 }

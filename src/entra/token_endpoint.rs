@@ -67,6 +67,9 @@ pub(super) struct Tokens {
     /// For Graph. Opaque: never looked into.
     pub(super) access: SecretString,
     pub(super) refresh: Option<SecretString>,
+    /// The scopes that were granted, as Microsoft writes them; `None` where the answer does not say, which means those
+    /// that were asked for (RFC 6749 §5.1).
+    pub(super) scopes: Option<Vec<String>>,
 }
 
 /// Exchanges a grant for tokens. Where the present secret is refused the next one is tried: a refused client has not
@@ -99,7 +102,8 @@ pub(super) async fn exchange(
     Err(refused.unwrap_or_else(|| EntraError::Misconfigured("there is no client credential".to_owned())))
 }
 
-async fn attempt(
+/// One attempt with one proof.
+pub(super) async fn attempt(
     outbound: &Outbound,
     settings: &EntraSettings,
     token_endpoint: &Url,
@@ -167,6 +171,9 @@ async fn attempt(
         refresh: answer
             .refresh_token()
             .map(|token| SecretString::from(token.secret().clone())),
+        scopes: answer
+            .scopes()
+            .map(|scopes| scopes.iter().map(|scope| scope.as_str().to_owned()).collect()),
         identity: answer.extra_fields().id_token.clone(),
     })
 }

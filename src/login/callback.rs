@@ -16,7 +16,7 @@ use super::hand_over::{Judged, hand_over, judge_anew};
 use super::leave::{Leaving, leave};
 use super::sign_in::{self, Signing};
 use super::state::{LIFE_SECONDS, LoginPurpose, LoginState, StateRefused};
-use super::{directory, launcher};
+use super::{directory, launcher, test_idp};
 use crate::entra::errors::{Class, EntraError, read_callback_error};
 use crate::entra::{Redemption, SignedIn};
 use crate::model::idp::{IdentityProvider, Prompt};
@@ -70,6 +70,10 @@ async fn come_back(call: &Call<'_>, state: &LoginState) -> Result<Answer, Ended>
         .providers
         .get(&state.provider)
         .ok_or(Why::NoProvider)?;
+    // Before anything is done that a login leaves behind.
+    if let LoginPurpose::Test { had_cookie } = state.purpose {
+        return test_idp::come_back(call, state, provider, had_cookie).await;
+    }
     if let Some(error) = call.parts.uri.query().and_then(read_callback_error) {
         return stopped(call, state, provider, error).await;
     }
@@ -169,25 +173,37 @@ async fn stopped(
     provider: &Arc<IdentityProvider>,
     error: EntraError,
 ) -> Result<Answer, Ended> {
-    let (helps, claims) = match &error {
+    match again(call, state, provider, &error) {
+        Some(leaving) => leave(call, leaving).await,
+        None => Err(error.into()),
+    }
+}
+
+/// The one interactive login that may follow one that the provider stopped, where it may help.
+pub(super) fn again<'p>(
+    call: &Call<'_>,
+    state: &LoginState,
+    provider: &'p Arc<IdentityProvider>,
+    error: &EntraError,
+) -> Option<Leaving<'p>> {
+    let (helps, claims) = match error {
         EntraError::ClaimsChallenge(claims) => (true, Some(claims.clone())),
         EntraError::Refused(answer) => (answer.interaction_may_help(), answer.claims.clone()),
         other => (other.class() == Class::Interactive, None),
     };
     if !helps || state.second || !state.contexts.is_empty() {
-        return Err(error.into());
+        return None;
     }
     tracing::info!(request.id = %call.request_id, provider.id = %provider.id, "One interactive login follows: {error}");
     let silent = provider.entra.prompt == Some(Prompt::None);
-    let leaving = Leaving {
+    Some(Leaving {
         // Anything but `none`; the picker asks for no more than the provider needs.
         prompt: silent.then_some(Prompt::SelectAccount),
         claims,
         second: true,
         flow: state.flow.clone(),
         ..Leaving::new(provider, state.purpose.clone())
-    };
-    leave(call, leaving).await
+    })
 }
 
 /// `iss` of the provider (OpenID Connect Discovery).

@@ -12,6 +12,7 @@ use super::state::StateRefused;
 use super::ticket::TicketRefused;
 use super::transfer::TransferRefused;
 use crate::entra::errors::{Class, EntraError};
+use crate::manage::TestLinkRefused;
 use crate::model::ids::IdpId;
 use crate::pages::person::{BadRequest, Failure, NotFound, Unavailable};
 use crate::session::cookies;
@@ -67,6 +68,8 @@ pub(super) enum Why {
     Form,
     #[error("the person may not decide about the request")]
     NotAnApprover,
+    #[error("{0}")]
+    TestLink(#[from] TestLinkRefused),
     #[error("the session of the ticket is over")]
     SessionOver,
     #[error("sessions cannot be looked up")]
@@ -106,6 +109,7 @@ impl Why {
                 "ticket"
             }
             Self::Transfer(_) => "transfer",
+            Self::TestLink(_) => "test_link",
             Self::Form => "form",
             Self::NotAnApprover => "not_an_approver",
             Self::SessionsUnavailable | Self::Store(_) => "store",
@@ -117,7 +121,7 @@ impl Why {
     pub(super) fn refuses(&self) -> bool {
         match self {
             Self::Entra(error) => matches!(error.class(), Class::Denied | Class::Revoked),
-            Self::Deprovisioned | Self::CrossSite | Self::NotAnApprover => true,
+            Self::Deprovisioned | Self::CrossSite | Self::NotAnApprover | Self::TestLink(_) => true,
             _ => false,
         }
     }
@@ -187,6 +191,11 @@ impl Ended {
             Why::Transfer(TransferRefused::Used) => call.page(&Failure::transfer_used()),
             Why::Transfer(TransferRefused::Expired) => call.page(&Failure::transfer_expired()),
             Why::Transfer(refused) => call.page(&BadRequest::Malformed(&refused.to_string())),
+            Why::TestLink(refused) => call.page(&match refused {
+                TestLinkRefused::Foreign => Failure::test_link_foreign(),
+                TestLinkRefused::Expired => Failure::test_link_expired(),
+                TestLinkRefused::Used => Failure::test_link_used(),
+            }),
             Why::OtherIssuer | Why::OtherPerson => call.page(&Failure::answer_not_accepted(again)),
             Why::Entra(error) => call.page(&of_entra(error, again, another)),
             Why::Form => call.page(&Failure::form_refused(again)),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method};
 use secrecy::ExposeSecret as _;
+use url::Url;
 
 use super::answer::{Answer, redirect, set_cookie};
 use super::call::{Call, label};
@@ -14,6 +15,7 @@ use super::state::{LoginPurpose, LoginState};
 use crate::crypto::random;
 use crate::entra::{AuthorizationRequest, pkce};
 use crate::model::idp::{IdentityProvider, Prompt};
+use crate::model::organization::AuthUrl;
 use crate::pages::person::Carry;
 use crate::session::table::LiveSession;
 use crate::session::{cookies, identify};
@@ -64,19 +66,19 @@ pub(super) async fn leave(call: &Call<'_>, leaving: Leaving<'_>) -> Result<Answe
     let challenge = provider.entra.pkce_enabled.then(pkce);
     let nonce = random::alphanumeric(32);
     let keeps_fragment = leaving.flow.is_none()
-        && !matches!(leaving.purpose, LoginPurpose::Transfer(_))
+        && !matches!(
+            leaving.purpose,
+            LoginPurpose::Transfer(_) | LoginPurpose::Test { .. }
+        )
         && navigates(&call.parts.method, &call.parts.headers);
     let flow = leaving
         .flow
         .or_else(|| keeps_fragment.then(|| random::alphanumeric(16)));
-    let redirect_uri: url::Url = auth
-        .address("/cdn-cgi/access/callback")
-        .parse()
-        .map_err(|_| Why::NoProvider)?; // an origin with a path is always an address
+    let redirect_uri = way_back(auth)?;
     let landing = match &leaving.purpose {
         LoginPurpose::Open(landing) => Some(landing.clone()),
         LoginPurpose::Transfer(request) => Some(request.landing.clone()),
-        LoginPurpose::Refresh(_) | LoginPurpose::Launcher => None,
+        LoginPurpose::Refresh(_) | LoginPurpose::Launcher | LoginPurpose::Test { .. } => None,
     };
     let asks_for_context = !leaving.contexts.is_empty();
     let state = LoginState {
@@ -138,6 +140,14 @@ pub(super) async fn leave(call: &Call<'_>, leaving: Leaving<'_>) -> Result<Answe
     };
     set_cookie(&mut answer, cookies::set_session(auth, &browser));
     Ok(answer)
+}
+
+/// The redirect address: where providers send the browser back to.
+pub(super) fn way_back(auth: &AuthUrl) -> Result<Url, Why> {
+    // An origin with a path is always an address.
+    auth.address("/cdn-cgi/access/callback")
+        .parse()
+        .map_err(|_| Why::NoProvider)
 }
 
 /// The value of this browser's `CF_Session`: the one it has, so that all its tabs share one cookie, or a new one. It is

@@ -58,6 +58,7 @@ mod sign_in;
 mod start;
 pub mod state;
 mod step_up;
+mod test_idp;
 pub mod ticket;
 pub mod transfer;
 pub mod visit;

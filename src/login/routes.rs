@@ -14,8 +14,9 @@ use super::query::Query;
 use super::visit::{Place, Visit};
 use super::{
     Login, approvers, authorized, callback, certs, eager, front_channel, get_identity, launcher,
-    leave_to_enter, logout, metadata, protected_resource, reason, record, refresh, start, transfer,
+    leave_to_enter, logout, metadata, protected_resource, reason, record, refresh, start, test_idp, transfer,
 };
+use crate::manage::TEST_PAGE;
 use crate::pages::person::NotFound;
 
 /// Everything below `/cdn-cgi/access/` that belongs to signing in and out. Each request carries a [`Visit`].
@@ -120,10 +121,15 @@ async fn route(call: &Call<'_>) -> Result<Answer, Ended> {
         (Place::AuthHost, "logged-out") => Ok(logout::logged_out(call)),
         (Place::AuthHost, "frontchannel-logout") => front_channel::answer(call).await,
         (Place::AuthHost, "refresh-identity") => refresh::answer(call).await,
-        (Place::AuthHost, other) => match other.strip_prefix("login/") {
-            Some(address) => start::answer(call, address).await,
-            None => Ok(not_found(call)),
-        },
+        (Place::AuthHost, other) => {
+            if let Some(address) = other.strip_prefix("login/") {
+                return start::answer(call, address).await;
+            }
+            match path.strip_prefix(TEST_PAGE) {
+                Some(id) => test_idp::answer(call, id).await,
+                None => Ok(not_found(call)),
+            }
+        }
         (Place::ApplicationHost, _) => Ok(not_found(call)),
     }
 }

@@ -83,6 +83,13 @@ pub enum LoginPurpose {
     /// To see the launcher.
     #[serde(rename = "l")]
     Launcher,
+    /// To see whether the provider works. Nobody is signed in by it.
+    #[serde(rename = "x")]
+    Test {
+        /// Whether the browser had its `CF_Session` before: one that the test made is taken back.
+        #[serde(rename = "h")]
+        had_cookie: bool,
+    },
 }
 
 /// Why a `state` is not accepted.
@@ -109,7 +116,7 @@ impl LoginState {
         match &mut self.purpose {
             LoginPurpose::Open(landing) => landing.path = root,
             LoginPurpose::Transfer(request) => request.landing.path = root,
-            LoginPurpose::Refresh(_) | LoginPurpose::Launcher => {}
+            LoginPurpose::Refresh(_) | LoginPurpose::Launcher | LoginPurpose::Test { .. } => {}
         }
         SealedState {
             text: self.sealed(sealer, clock),
@@ -148,7 +155,7 @@ impl LoginState {
         match &self.purpose {
             LoginPurpose::Open(landing) => Some(landing),
             LoginPurpose::Transfer(request) => Some(&request.landing),
-            LoginPurpose::Refresh(_) | LoginPurpose::Launcher => None,
+            LoginPurpose::Refresh(_) | LoginPurpose::Launcher | LoginPurpose::Test { .. } => None,
         }
     }
 

@@ -14,6 +14,7 @@ mod preview;
 mod reconcile;
 mod scim;
 mod service_tokens;
+mod test_link;
 mod validate;
 
 use std::collections::BTreeMap;
@@ -38,6 +39,7 @@ pub use preview::{Change, Difference};
 pub use reconcile::{Outcome, Reconciled, Superseded};
 pub use scim::scim_rules;
 pub use service_tokens::{Issued, NewServiceToken, ServiceTokenChanges};
+pub use test_link::{OpenedTestLink, TEST_PAGE, TestLink, TestLinkRefused, open_test_link};
 
 /// Writes objects. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -7,6 +7,7 @@ pub mod api_token;
 pub mod application;
 pub mod authority;
 pub mod certificate;
+pub mod check;
 pub mod cookie_names;
 pub mod cors;
 pub mod country;

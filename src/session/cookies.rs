@@ -196,6 +196,11 @@ pub fn set_session(auth: &AuthUrl, value: &str) -> Option<HeaderValue> {
     ))
 }
 
+/// `Set-Cookie` that removes what bound a login to this browser.
+pub fn remove_session(auth: &AuthUrl) -> Option<HeaderValue> {
+    header(&host_only(session_name(auth), String::new(), 0, auth))
+}
+
 /// `Set-Cookie` that binds hand-overs to this browser on the application's host.
 pub fn set_app_session(auth: &AuthUrl, value: &str) -> Option<HeaderValue> {
     header(&host_only(

@@ -31,6 +31,9 @@ mod forward_auth;
 mod explain;
 
 #[cfg(test)]
+mod idp_test;
+
+#[cfg(test)]
 mod login;
 
 #[cfg(test)]

@@ -97,6 +97,39 @@ impl<'a> Failure<'a> {
         }
     }
 
+    /// The page that tests a provider was opened without a link that was made for it.
+    pub fn test_link_foreign() -> Self {
+        Self {
+            code: "test_link_foreign",
+            title: words::TEST_LINK_FOREIGN_TITLE,
+            what: words::TEST_LINK_FOREIGN,
+            mend: words::TEST_LINK_MEND,
+            ..Self::own(StatusCode::FORBIDDEN, None)
+        }
+    }
+
+    /// The link to a provider's test is too old.
+    pub fn test_link_expired() -> Self {
+        Self {
+            code: "test_link_expired",
+            title: words::TEST_LINK_EXPIRED_TITLE,
+            what: words::TEST_LINK_EXPIRED,
+            mend: words::TEST_LINK_MEND,
+            ..Self::own(StatusCode::FORBIDDEN, None)
+        }
+    }
+
+    /// The link to a provider's test was used before.
+    pub fn test_link_used() -> Self {
+        Self {
+            code: "test_link_used",
+            title: words::TEST_LINK_USED_TITLE,
+            what: words::TEST_LINK_USED,
+            mend: words::TEST_LINK_MEND,
+            ..Self::own(StatusCode::FORBIDDEN, None)
+        }
+    }
+
     /// A program's request for tokens is too old to be approved.
     pub fn transfer_expired() -> Self {
         Self {

@@ -5,6 +5,7 @@ use http::Response;
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 
 use super::*;
+use crate::model::check::{Check, CheckState, Step};
 use crate::model::refusals::RequirementKind;
 
 mod contrast;
@@ -63,6 +64,14 @@ fn every_page(mut look: impl FnMut(&str, &dyn Page, Response<Bytes>)) {
         used: "2026-11-25T10:30:00Z".parse().unwrap(),
         this: false,
     }];
+    let checks = [
+        Check::new(Step::Claim, CheckState::Bad, HOSTILE)
+            .about(HOSTILE)
+            .mend(HOSTILE)
+            .details([HOSTILE.to_owned()]),
+        Check::new(Step::Email, CheckState::Good, HOSTILE),
+        Check::new(Step::Clock, CheckState::Unknown, HOSTILE),
+    ];
     let asked = [
         Requirement {
             kinds: vec![RequirementKind::Group, RequirementKind::Account],
@@ -288,6 +297,24 @@ fn every_page(mut look: impl FnMut(&str, &dyn Page, Response<Bytes>)) {
                 href: LINK,
             }),
         ),
+        (
+            "test of a provider",
+            Box::new(TestIdp {
+                provider: HOSTILE,
+                redirect_address: HOSTILE,
+                next: LINK,
+            }),
+        ),
+        (
+            "provider tested",
+            Box::new(TestedIdp {
+                provider: HOSTILE,
+                checks: &checks,
+            }),
+        ),
+        ("test link foreign", Box::new(Failure::test_link_foreign())),
+        ("test link expired", Box::new(Failure::test_link_expired())),
+        ("test link used", Box::new(Failure::test_link_used())),
         ("transfer used", Box::new(Failure::transfer_used())),
         ("transfer expired", Box::new(Failure::transfer_expired())),
         (

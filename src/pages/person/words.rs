@@ -2,6 +2,7 @@
 //!
 //! Texts that people and help desks know from Access stand as they do there.
 
+use crate::model::check::{CheckState, Step};
 use crate::model::refusals::RequirementKind;
 
 /// The language of what follows (BCP 47).
@@ -186,6 +187,63 @@ pub(super) const TRANSFER_MEND: &str = "If the program still waits, start it aga
 pub(super) const TRANSFER_EXPIRED_TITLE: &str = "The program waited too long";
 pub(super) const TRANSFER_EXPIRED: &str =
     "A request of a program has to be approved within ten minutes; this one is older.";
+
+// The test of an identity provider.
+pub(super) const TEST_TITLE: &str = "Test the sign-in at {provider}";
+pub(super) const TEST_WHAT: &str = "You sign in there once, as people do, and then see what works, what does not, and what mends it. Take an account like those of the people who will use it.";
+pub(super) const TEST_LEAVES_NOTHING: &str =
+    "Nothing is kept of it: no session, no user, no cookie. It opens no application.";
+pub(super) const TEST_ADDRESS: &str = "This redirect address must be registered for the app:";
+pub(super) const TEST_STUCK: &str = "If a page of Microsoft's shows an error and does not lead back here, the number after AADSTS in it says why. AADSTS50105: the account is not assigned to the app.";
+pub(super) const TEST_GO: &str = "Sign in at {provider}";
+pub(super) const TESTED_GOOD: &str = "{provider} works";
+pub(super) const TESTED_UNKNOWN: &str = "{provider} works, as far as can be told";
+pub(super) const TESTED_BAD: &str = "{provider} does not work yet as it is set up";
+pub(super) const TESTED_SETUP: &str = "Set-up";
+pub(super) const TESTED_SIGN_IN: &str = "Sign-in";
+pub(super) const TESTED_PERMISSIONS: &str = "Permissions";
+pub(super) const TESTED_MEND: &str = "To do:";
+pub(super) const TEST_AGAIN: &str =
+    "This link is used up. For another test, make a new one with “vestibule idp test” or by the API.";
+pub(super) const TEST_LINK_FOREIGN_TITLE: &str = "This page opens with a link only";
+pub(super) const TEST_LINK_FOREIGN: &str =
+    "A test of an identity provider begins with a link that was made for it. This address has none.";
+pub(super) const TEST_LINK_EXPIRED_TITLE: &str = "This link is too old";
+pub(super) const TEST_LINK_EXPIRED: &str = "A link to a test is good for ten minutes.";
+pub(super) const TEST_LINK_USED_TITLE: &str = "This link was already used";
+pub(super) const TEST_LINK_USED: &str = "Each link opens one test.";
+pub(super) const TEST_LINK_MEND: &str =
+    "Whoever runs the gateway makes a new one with “vestibule idp test” or by the API.";
+
+/// How a line of the checklist came out, in a word.
+pub(super) fn tested(state: CheckState) -> &'static str {
+    match state {
+        CheckState::Good => "Good",
+        CheckState::Warning => "Look at it",
+        CheckState::Bad => "To mend",
+        CheckState::Unknown => "Not known",
+        CheckState::Off => "Not asked for",
+    }
+}
+
+/// What a line of the checklist is about.
+pub(super) fn step(step: Step) -> &'static str {
+    match step {
+        Step::Discovery => "Directory",
+        Step::Clock => "Clock",
+        Step::RedirectAddress => "Redirect address",
+        Step::Credential => "Credential of the app",
+        Step::CredentialExpiry => "End of the credential",
+        Step::SignIn => "Person",
+        Step::IdToken => "ID token",
+        Step::Email => "E-mail address",
+        Step::Groups => "Groups",
+        Step::Claim => "Claim",
+        Step::Contexts => "Authentication contexts",
+        Step::DelegatedPermission => "Delegated:",
+        Step::ApplicationPermission => "Application:",
+    }
+}
 
 // A login that did not finish.
 pub(super) const INVALID_LOGIN_SESSION_TITLE: &str = "Invalid login session";

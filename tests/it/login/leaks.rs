@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::tenant::{ALICE, SECRET};
+use crate::support::tenant::{ADAM, ALICE, SECRET};
 use crate::support::world::{MASTER_KEY, World};
 
 #[tokio::test]
@@ -65,7 +65,21 @@ async fn no_secret_of_a_login_is_in_the_log() {
         .fail_next(mock_entra::Fault::Token { code: 7_000_215 });
     assert_ne!(world.person(ALICE).open(&wiki, "/x").await.status(), 200);
 
-    let mut secrets: Vec<String> = [&callback, &handed.url]
+    // And the link that opens a provider's test.
+    let made = Command::new(env!("CARGO_BIN_EXE_vestibule"))
+        .args(["idp", "test", "Entra ID", "--config"])
+        .arg(world.file())
+        .output()
+        .unwrap();
+    let made = String::from_utf8(made.stdout).unwrap();
+    let link: url::Url = made.lines().next().unwrap().parse().unwrap();
+    let go: url::Url = format!("{link}&go=1").parse().unwrap();
+    let mut adam = world.person(ADAM);
+    assert_eq!(adam.get(&link).await.status, 200);
+    assert_eq!(adam.follow(go).await.status(), 200);
+    assert_eq!(adam.get(&link).await.status, 403);
+
+    let mut secrets: Vec<String> = [&callback, &handed.url, &link]
         .iter()
         .flat_map(|url| {
             url.query_pairs()
@@ -92,7 +106,12 @@ async fn no_secret_of_a_login_is_in_the_log() {
     gateway.kill().unwrap();
     gateway.wait().unwrap();
     let log = log.join().unwrap();
-    for told in ["Signed in", "Malformed request", "Answered"] {
+    for told in [
+        "Signed in",
+        "Malformed request",
+        "Answered",
+        "A provider was tested",
+    ] {
         assert!(log.contains(told), "the log does not tell {told:?}: {log}");
     }
     for secret in secrets {
