@@ -25,21 +25,38 @@ pub struct User {
     pub generation: i64,
     /// Whether the directory says that this person may not sign in.
     pub deprovisioned: bool,
+    /// Whether the person takes a seat.
+    pub seat: bool,
     /// When the person first signed in.
     pub created_ms: i64,
     /// When the person last signed in.
     pub last_login_ms: i64,
 }
 
-const ONE: &str = "SELECT id, provider, tenant, object, email, name, generation, deprovisioned, created_ms, \
+const ONE: &str = "SELECT id, provider, tenant, object, email, name, generation, deprovisioned, seat, created_ms, \
      last_login_ms FROM users WHERE id = $1";
-const OF_PERSON: &str = "SELECT id, provider, tenant, object, email, name, generation, deprovisioned, \
+const OF_PERSON: &str = "SELECT id, provider, tenant, object, email, name, generation, deprovisioned, seat, \
      created_ms, last_login_ms FROM users WHERE provider = $1 AND tenant = $2 AND object = $3";
 
-const WITH_EMAIL: &str = "SELECT id, provider, tenant, object, email, name, generation, deprovisioned, \
+const WITH_EMAIL: &str = "SELECT id, provider, tenant, object, email, name, generation, deprovisioned, seat, \
      created_ms, last_login_ms FROM users WHERE email = $1 ORDER BY last_login_ms DESC, id LIMIT 1000";
+const SET_SEAT: &str = "UPDATE users SET seat = $2 WHERE id = $1";
 
 impl Store {
+    /// Gives somebody a seat, or frees it; whether there is such a user.
+    pub async fn set_seat(&self, id: UserId, seat: bool) -> Result<bool, StoreError> {
+        bounded(async {
+            let mut connection = self.writer().await?;
+            let done = sqlx::query(SET_SEAT)
+                .bind(id.to_string())
+                .bind(i64::from(seat))
+                .execute(&mut *connection)
+                .await?;
+            Ok(done.rows_affected() > 0)
+        })
+        .await
+    }
+
     /// Everybody whose last login gave this address, the latest first, at most a thousand. An address is a label:
     /// different people may have had it.
     pub async fn users_with_email(&self, email: &EmailAddress) -> Result<Vec<User>, StoreError> {
@@ -97,6 +114,7 @@ pub(super) fn user(row: &AnyRow) -> Result<User, StoreError> {
         name: cells.maybe_text("name")?,
         generation: cells.int("generation")?,
         deprovisioned: cells.flag("deprovisioned")?,
+        seat: cells.flag("seat")?,
         created_ms: cells.int("created_ms")?,
         last_login_ms: cells.int("last_login_ms")?,
     })
