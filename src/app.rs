@@ -136,6 +136,7 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
         foundation.store.clone(),
         foundation.manage.clone(),
         memory.revoker.clone(),
+        login.relying_party.clone(),
         clock.clone(),
     );
     let (renewal, control) = control_plane(login, api, &shutdown);

@@ -7,8 +7,10 @@
 //!
 //! Handlers write objects through [`crate::manage`] alone, and answer with them as they were accepted.
 
+mod access_requests;
 mod app_policies;
 mod apps;
+mod auth_contexts;
 mod call;
 mod certificates;
 mod credential;
@@ -16,23 +18,31 @@ mod custom_pages;
 mod error;
 mod groups;
 mod identity_providers;
+mod keys;
 mod lists;
 mod openapi;
 mod operation;
 mod operations;
+mod organizations;
 mod page;
 mod policies;
+mod policy_checks;
+mod policy_tests;
 mod query;
 mod resource;
+mod revocation;
+mod seats;
 mod seen;
 mod service_tokens;
 mod shape;
 mod tags;
 mod token_verify;
+mod user_sessions;
+mod users;
 mod uses;
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
@@ -47,7 +57,8 @@ use self::query::Query;
 use self::seen::Seen;
 use self::uses::Uses;
 use crate::clock::Clock;
-use crate::manage::Manage;
+use crate::entra::RelyingParty;
+use crate::manage::{Manage, Trials};
 use crate::session::limits::FailureLimit;
 use crate::session::revoke::Revoker;
 use crate::snapshot::Published;
@@ -74,6 +85,10 @@ pub struct Api {
     uses: Arc<Uses>,
     seen: Arc<Seen>,
     places: Arc<Semaphore>,
+    relying_party: RelyingParty,
+    trials: Trials,
+    // When all users were counted, and how many there were.
+    users_counted: Arc<Mutex<Option<(i64, u64)>>>,
 }
 
 /// What the gate found out about a request before it handed it on.
@@ -105,6 +120,7 @@ impl Api {
         store: Store,
         manage: Manage,
         revoker: Revoker,
+        relying_party: RelyingParty,
         clock: Clock,
     ) -> Self {
         Self {
@@ -117,6 +133,9 @@ impl Api {
             uses: Arc::new(Uses::default()),
             seen: Arc::new(Seen::default()),
             places: Arc::new(Semaphore::new(AT_ONCE)),
+            relying_party,
+            trials: Trials::default(),
+            users_counted: Arc::default(),
         }
     }
 

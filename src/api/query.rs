@@ -31,6 +31,25 @@ impl<'q> Query<'q> {
             .filter(|value| !value.is_empty())
     }
 
+    /// All values of a parameter, in order; empty ones count as absent.
+    pub(super) fn values<'s>(&'s self, key: &'s str) -> impl Iterator<Item = &'s str> {
+        let found = self.0.iter().filter(move |(name, _)| name == key);
+        found
+            .map(|(_, value)| value.as_ref())
+            .filter(|value| !value.is_empty())
+    }
+
+    /// A time, in milliseconds since 1970.
+    pub(super) fn time(&self, key: &str) -> Result<Option<i64>, ApiError> {
+        let parse = |text: &str| {
+            let at: jiff::Timestamp = text.parse().map_err(|_| {
+                ApiError::invalid(format!("{key} must be a time such as 2026-01-31T12:00:00Z"))
+            })?;
+            Ok(at.as_millisecond())
+        };
+        self.value(key).map(parse).transpose()
+    }
+
     pub(super) fn number(&self, key: &str) -> Result<Option<u32>, ApiError> {
         let parse = |text: &str| {
             text.parse()

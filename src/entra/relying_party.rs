@@ -59,6 +59,12 @@ pub fn pkce() -> (SecretString, String) {
     )
 }
 
+impl std::fmt::Debug for RelyingParty {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RelyingParty").finish_non_exhaustive()
+    }
+}
+
 impl RelyingParty {
     /// A relying party that remembers nothing yet.
     pub fn new(outbound: Outbound, clock: Clock) -> Self {
@@ -83,6 +89,21 @@ impl RelyingParty {
         let token_endpoint = self.metadata(settings).await?.token_endpoint.clone();
         self.contexts
             .list(&self.outbound, &self.clock, settings, token_endpoint)
+            .await
+    }
+
+    /// The same, read anew unless it was read within the last seconds; what was remembered stays where that fails.
+    ///
+    /// # Errors
+    /// As [`RelyingParty::authentication_contexts`].
+    pub async fn renew_authentication_contexts(
+        &self,
+        provider: &IdentityProvider,
+    ) -> Result<Arc<Vec<AuthenticationContext>>, EntraError> {
+        let settings = &provider.entra;
+        let token_endpoint = self.metadata(settings).await?.token_endpoint.clone();
+        self.contexts
+            .renew(&self.outbound, &self.clock, settings, token_endpoint)
             .await
     }
 

@@ -12,6 +12,8 @@ mod organization;
 mod plan;
 mod reconcile;
 mod service_tokens;
+mod settings;
+mod trials;
 mod validate;
 
 use std::collections::BTreeMap;
@@ -34,6 +36,9 @@ pub use objects::{Draft, Written};
 pub use organization::{organization, stored_account};
 pub use reconcile::{Outcome, Reconciled, Superseded};
 pub use service_tokens::{Issued, NewServiceToken, ServiceTokenChanges};
+pub use trials::{
+    Outcome as TrialOutcome, Progress as TrialProgress, Standing as TrialStanding, TooManyTrials, Trials,
+};
 
 /// Writes objects. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -2,9 +2,14 @@
 
 mod access;
 mod apps;
+mod auth_contexts;
 mod echo;
+mod logs;
 mod objects;
+mod organization;
+mod policy_tests;
 mod providers;
+mod users;
 
 use serde_json::Value;
 
