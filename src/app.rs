@@ -3,10 +3,11 @@
 //! The runtime that [`start`] is called on becomes the *control plane*: logins, the store, Microsoft. The *data plane*
 //! is one thread a core, started last, when everything that requests need is in memory.
 
-mod control;
+mod directories;
 mod housekeeping;
 mod internal;
 mod reload;
+mod rooms;
 mod secrets;
 mod service_tokens;
 
@@ -43,6 +44,7 @@ use crate::model::duration::GoDuration;
 use crate::model::idp::Cloud;
 use crate::model::organization::Organization;
 use crate::model::upstream::Upstream;
+use crate::scim::Scim;
 use crate::session::grace::StoreGrace;
 use crate::session::keys::{self, Signer};
 use crate::session::limits::FailureLimit;
@@ -139,7 +141,17 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
         login.relying_party.clone(),
         clock.clone(),
     );
-    let (renewal, control) = control_plane(login, api, &shutdown);
+    let scim = Scim::start(
+        Arc::clone(&memory.published),
+        foundation.store.clone(),
+        memory.sessions.clone(),
+        memory.revoker.clone(),
+        login.relying_party.clone(),
+        clock.clone(),
+        &shutdown,
+    );
+    let renewal = Renewal::start(login.clone(), &shutdown);
+    let control = ControlPlane::start(rooms::router(api, scim, login), &shutdown);
     let Foundation {
         store,
         sealer,
@@ -372,15 +384,6 @@ fn login_chain(
         transfers: Transfers::start(foundation.store.clone(), shutdown),
         metadata: Metadata::default(),
     }
-}
-
-/// What answers on the control plane, started.
-fn control_plane(login: Login, api: Api, shutdown: &Shutdown) -> (Renewal, ControlPlane) {
-    let renewal = Renewal::start(login.clone(), shutdown);
-    (
-        renewal,
-        ControlPlane::start(control::router(login, api), shutdown),
-    )
 }
 
 /// Makes the objects of the store as the file declares them.

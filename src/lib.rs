@@ -99,6 +99,7 @@ pub mod manage;
 pub mod api;
 pub mod login;
 pub mod pages;
+pub mod scim;
 
 pub mod gate;
 

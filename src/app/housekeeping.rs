@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{secrets, service_tokens};
+use super::{directories, secrets, service_tokens};
 use crate::clock::Clock;
 use crate::crypto::seal::Sealer;
 use crate::session::grace::StoreGrace;
@@ -49,10 +49,14 @@ impl Chores {
         let rounds = async {
             let mut since_ms = self.clock.now_ms();
             let mut warned = secrets::Warned::default();
+            let mut silences = directories::Silences::default();
             loop {
                 // What ends is known at once, not only a minute after the start.
                 let began_ms = self.clock.now_ms();
-                match self.round(since_ms - OVERLAP_MS, &mut warned).await {
+                match self
+                    .round(since_ms - OVERLAP_MS, &mut warned, &mut silences)
+                    .await
+                {
                     Ok(()) => since_ms = began_ms,
                     Err(error) => {
                         tracing::warn!(%error, "Housekeeping failed; it is tried again in a minute");
@@ -94,7 +98,12 @@ impl Chores {
         Ok(())
     }
 
-    async fn round(&self, since_ms: i64, warned: &mut secrets::Warned) -> Result<(), StoreError> {
+    async fn round(
+        &self,
+        since_ms: i64,
+        warned: &mut secrets::Warned,
+        silences: &mut directories::Silences,
+    ) -> Result<(), StoreError> {
         let now_ms = self.clock.now_ms();
         self.store
             .touch_sessions(&self.sessions.used_since(since_ms))
@@ -114,6 +123,7 @@ impl Chores {
             Err(error) => tracing::error!(%error, "The signing key could not be rotated"),
         }
         let snapshot = self.published.load();
+        directories::round(&self.store, &snapshot, silences, now_ms).await?;
         self.sessions_known();
         secrets::announce(&snapshot, &self.metrics, warned, self.clock.now());
         let ends = snapshot.keys.keys().iter().filter_map(|key| {

@@ -5,12 +5,14 @@ mod apply;
 mod approvals;
 mod check;
 mod explain;
+mod idp;
 mod keys;
 mod opened;
 mod serve;
 mod service_token;
 mod sessions;
 mod token;
+mod users;
 
 use std::ffi::OsString;
 use std::future::Future;
@@ -46,6 +48,11 @@ enum Command {
         #[command(subcommand)]
         command: approvals::ApprovalsCommand,
     },
+    /// Show the identity providers, and make the secret that a directory provisions with
+    Idp {
+        #[command(subcommand)]
+        command: idp::IdpCommand,
+    },
     /// List, rotate and revoke the keys that sign tokens
     Keys {
         #[command(subcommand)]
@@ -70,6 +77,11 @@ enum Command {
     Sessions {
         #[command(subcommand)]
         command: sessions::SessionsCommand,
+    },
+    /// List users with their seats and last logins, and show what login and directory say of one
+    Users {
+        #[command(subcommand)]
+        command: users::UsersCommand,
     },
 }
 
@@ -167,11 +179,13 @@ impl Command {
             Self::Apply(file) => block_on(apply::run(&file.config, terminal))?,
             Self::Explain(command) => block_on(explain::run(command, terminal))?,
             Self::Approvals { command } => block_on(approvals::run(command, terminal))?,
+            Self::Idp { command } => block_on(idp::run(command, terminal))?,
             Self::Keys { command } => block_on(keys::run(command, terminal))?,
             Self::ServiceToken { command } => block_on(service_token::run(command, terminal))?,
             Self::Access { command } => block_on(access::run(command, terminal))?,
             Self::Token { command } => block_on(token::run(command, terminal))?,
             Self::Sessions { command } => block_on(sessions::run(command, terminal))?,
+            Self::Users { command } => block_on(users::run(command, terminal))?,
         }
     }
 }

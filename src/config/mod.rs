@@ -33,6 +33,7 @@ mod policies;
 mod providers;
 mod refusals;
 mod rules;
+mod scim;
 mod secret;
 mod service_tokens;
 mod sources;

@@ -10,14 +10,15 @@ use super::certificate;
 use super::clouds::{DEFAULT, UNAVAILABLE};
 use super::declared::Declaration;
 use super::names::{Names, uuid};
+use super::scim;
 use super::secret;
 use super::suggest::closest;
 use super::tree::{Keys, Node, Table};
 use crate::model::idp::Cloud;
 
 pub(super) const KEYS: Keys = Keys {
-    known: &["id", "name", "type", "config"],
-    refused: &[("scim_config", "SCIM is not in this version")],
+    known: &["id", "name", "type", "config", "scim_config", "scim_secret"],
+    refused: &[],
 };
 pub(super) const CONFIG_KEYS: Keys = Keys {
     known: &[
@@ -53,6 +54,8 @@ const TYPES: &[(&str, ())] = &[("azureAD", ())];
 const PROMPTS: &[(&str, ())] = &[("login", ()), ("select_account", ()), ("none", ())];
 const CREDENTIAL: &str = "write client_secret = { env = \"ENTRA_SECRET\" }";
 const NO_GROUPS: &str = "support_groups";
+/// Where the hash of a declared SCIM secret stands among a provider's secrets.
+const SCIM_SECRET_HASH: &str = "scim_secret_hash";
 
 /// A provider that was read.
 pub(super) struct Provider {
@@ -93,13 +96,30 @@ pub(super) fn read(node: &Node<'_>, clouds: &BTreeMap<String, Cloud>, names: &mu
             "write config = { client_id = …, client_secret = …, directory_id = … }",
         )
         .and_then(|node| settings(&node, clouds));
-    let (name, (config, secrets)) = (name?, config?);
+    let scim = table.node("scim_config").map(|node| scim::config(&node));
+    let scim_secret = table.node("scim_secret").map(|node| {
+        if scim.is_none() {
+            node.fault(
+                "a secret for nothing",
+                "write scim_config = { enabled = true } as well",
+            );
+        }
+        scim::secret_hash(&node)
+    });
+    let (name, (config, mut secrets)) = (name?, config?);
     kind?;
     let groups = config.get(NO_GROUPS) == Some(&Value::Bool(true));
+    let mut body = json!({ "name": name, "type": "azureAD", "config": config });
+    if let (Some(scim), Value::Object(body)) = (scim, &mut body) {
+        body.insert("scim_config".to_owned(), scim?);
+    }
+    if let Some(hash) = scim_secret {
+        secrets.insert(SCIM_SECRET_HASH.to_owned(), hash?);
+    }
     let declaration = Declaration {
         key: key?,
         name: name.to_owned(),
-        body: json!({ "name": name, "type": "azureAD", "config": config }),
+        body,
         secrets,
         references: Vec::new(),
         line: node.line(),

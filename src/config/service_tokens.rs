@@ -46,7 +46,7 @@ pub(super) fn read(node: &Node<'_>, names: &mut Names) -> Option<Declaration> {
     let enabled = table.node("enabled").map_or(Some(true), |node| node.boolean());
     let secret = table
         .need("client_secret", SECRET)
-        .and_then(|node| strong_secret(&node));
+        .and_then(|node| strong_secret(&node, SECRET));
     let (name, duration) = (name?, duration?);
     let mut body = Map::new();
     body.insert("name".to_owned(), name.into());
@@ -66,7 +66,8 @@ pub(super) fn read(node: &Node<'_>, names: &mut Names) -> Option<Declaration> {
     })
 }
 
-fn strong_secret(node: &Node<'_>) -> Option<SecretString> {
+/// A secret that is kept as a plain hash; `mend` says how to write one.
+pub(super) fn strong_secret(node: &Node<'_>, mend: &str) -> Option<SecretString> {
     let secret = secret::text(node)?;
     let text = secret.expose_secret();
     let fine = (SHORTEST_SECRET..=LONGEST_SECRET).contains(&text.len())
@@ -74,7 +75,7 @@ fn strong_secret(node: &Node<'_>) -> Option<SecretString> {
     if !fine {
         node.fault(
             format!("a secret has {SHORTEST_SECRET} to {LONGEST_SECRET} visible characters without spaces"),
-            SECRET,
+            mend,
         );
     }
     fine.then_some(secret)

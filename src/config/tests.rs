@@ -925,6 +925,59 @@ fn a_declared_service_token_leaves_its_secret_behind() {
 }
 
 #[test]
+fn provisioning_is_read_and_its_secret_left_behind() {
+    let scim = "scim_secret = { env = \"TOKEN\" }\n[identity_providers.scim_config]\nenabled = true\nuser_deprovision = true\nidentity_update_behavior = \"automatic\"\nsilence_alarm = \"2h\"\n";
+    let config = load_small(&format!("{PROVIDER}{scim}")).unwrap();
+    let [provider] = config.declarations.resolve(&account()).try_into().unwrap();
+    assert_eq!(
+        provider.body["scim_config"],
+        json!({"enabled": true, "user_deprovision": true, "identity_update_behavior": "automatic", "silence_alarm": "2h"})
+    );
+    let hash = crate::crypto::digest::sha256_hex(TOKEN.as_bytes());
+    assert_eq!(provider.secrets["scim_secret_hash"].expose_secret(), hash);
+    let without = load_small(PROVIDER).unwrap().declarations.resolve(&account());
+    assert_eq!(without[0].body.get("scim_config"), None);
+}
+
+#[test]
+fn mistakes_in_provisioning_are_told() {
+    for (lines, reason) in [
+        (
+            "[identity_providers.scim_config]\nenabled = \"yes\"",
+            "scim_config.enabled",
+        ),
+        (
+            "[identity_providers.scim_config]\nidentity_update_behavior = \"never\"",
+            "is not one of automatic",
+        ),
+        (
+            "[identity_providers.scim_config]\nseat_deprovision = true",
+            "a seat is freed with its person only",
+        ),
+        (
+            "[identity_providers.scim_config]\nsecret = \"x\"",
+            "it is generated",
+        ),
+        (
+            "[identity_providers.scim_config]\nscim_base_url = \"x\"",
+            "it follows from auth_url",
+        ),
+        (
+            "[identity_providers.scim_config]\nlog_retention = \"long\"",
+            "scim_config.log_retention",
+        ),
+        (
+            "scim_secret = { env = \"SECRET\" }\nscim_config = { enabled = true }",
+            "a secret has 32 to 256",
+        ),
+        ("scim_secret = { env = \"TOKEN\" }", "a secret for nothing"),
+    ] {
+        let told = told(load_small(&format!("{PROVIDER}{lines}\n")));
+        assert!(told.len() == 1 && told[0].contains(reason), "{lines}: {told:?}");
+    }
+}
+
+#[test]
 fn mistakes_in_service_tokens_and_their_settings_are_told() {
     let token = |lines: &str| format!("[[service_tokens]]\nname = \"CI\"\n{lines}");
     let secret = "client_secret = { env = \"TOKEN\" }\n";

@@ -19,6 +19,7 @@ use super::contexts::AuthenticationContext;
 use super::discovery::base;
 use super::outbound::{MAX_BODY, Outbound, retry_after};
 use crate::model::identity::Group;
+use crate::model::ids::ObjectId;
 
 /// Longest wait on throttling in one login, all waits together. A person sits in front of it.
 const MAX_WAIT: Duration = Duration::from_secs(10);
@@ -36,10 +37,9 @@ const READ_ME: &str = "me";
 const READ_CONTEXTS: &str = "authentication_contexts";
 
 /// Every group, nested ones included. The cast and `$count` make it an advanced query, which needs `ConsistencyLevel`.
-const GROUPS: &str =
-    "/v1.0/me/transitiveMemberOf/microsoft.graph.group?$select=id,displayName&$top=999&$count=true";
+const GROUPS: &str = "transitiveMemberOf/microsoft.graph.group?$select=id,displayName&$top=999&$count=true";
 /// Object ids only, for directories whose index cannot answer [`GROUPS`].
-const GROUP_IDS: &str = "/v1.0/me/getMemberGroups";
+const GROUP_IDS: &str = "getMemberGroups";
 /// <https://learn.microsoft.com/graph/api/conditionalaccessroot-list-authenticationcontextclassreferences>. It takes no
 /// `$count`, and there are 99 at most.
 const CONTEXTS: &str = "/v1.0/identity/conditionalAccess/authenticationContextClassReferences";
@@ -47,6 +47,8 @@ const ME: &str = "/v1.0/me?$select=id,userPrincipalName";
 
 /// Graph on behalf of the person who is signing in, or of the application itself.
 pub(super) struct Graph<'a> {
+    /// Whose groups are asked for: `me`, or `users/` and the person's object.
+    whose: String,
     outbound: &'a Outbound,
     address: &'a Url,
     token: &'a SecretString,
@@ -86,11 +88,20 @@ pub(super) enum GraphFailed {
 impl<'a> Graph<'a> {
     pub(super) fn new(outbound: &'a Outbound, address: &'a Url, token: &'a SecretString) -> Self {
         Self {
+            whose: "me".to_owned(),
             outbound,
             address,
             token,
             waited: Duration::ZERO,
             retries: 0,
+        }
+    }
+
+    /// The same about somebody, with a token of the application's own.
+    pub(super) fn about(self, person: ObjectId) -> Self {
+        Self {
+            whose: format!("users/{person}"),
+            ..self
         }
     }
 
@@ -113,7 +124,8 @@ impl<'a> Graph<'a> {
     }
 
     async fn append_pages(&mut self, groups: &mut Vec<Group>) -> Result<(), GraphFailed> {
-        self.each_entry(READ_GROUPS, GROUPS, |entry| {
+        let list = format!("/v1.0/{}/{GROUPS}", self.whose);
+        self.each_entry(READ_GROUPS, &list, |entry| {
             if is_group(entry) {
                 groups.push(group(entry).ok_or(GraphFailed::Malformed)?);
             }
@@ -162,7 +174,7 @@ impl<'a> Graph<'a> {
     }
 
     async fn append_ids(&mut self, groups: &mut Vec<Group>) -> Result<(), GraphFailed> {
-        let address = format!("{}{GROUP_IDS}", base(self.address));
+        let address = format!("{}/v1.0/{}/{GROUP_IDS}", base(self.address), self.whose);
         let body = json!({ "securityEnabledOnly": false });
         let answer = self
             .ask(READ_GROUP_IDS, Method::POST, &address, Some(&body))

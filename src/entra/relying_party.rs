@@ -27,11 +27,14 @@ use super::signed_in::{AuthorizationRequest, Redemption, Refresh, SignedIn};
 use super::token_endpoint::{Grant, Tokens, exchange};
 use crate::clock::Clock;
 use crate::crypto::random;
-use crate::model::identity::Groups;
+use crate::model::identity::{Groups, PersonKey};
 use crate::model::idp::{EntraSettings, IdentityProvider, Prompt};
 
 /// Directories whose metadata and keys are remembered. One for each provider is usual.
 const MAX_DIRECTORIES: usize = 256;
+
+/// Tokens of the application's own, and until when they are used.
+type Kept = (Arc<Tokens>, i64);
 
 /// Talks to Microsoft for every provider. Cheap to clone.
 #[derive(Clone)]
@@ -40,7 +43,12 @@ pub struct RelyingParty {
     clock: Clock,
     directories: Arc<Cache<Directory, Arc<Remembered>>>,
     contexts: ContextLists,
+    applications: Arc<Cache<(Directory, String), Kept>>,
 }
+
+/// How long a token of the application's own is used. Entra's last an hour
+/// (<https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow>).
+const APPLICATION_TOKEN_MS: i64 = 10 * 60 * 1000;
 
 /// What is remembered of a directory.
 struct Remembered {
@@ -73,6 +81,7 @@ impl RelyingParty {
             clock,
             directories: Arc::new(Cache::new(MAX_DIRECTORIES)),
             contexts: ContextLists::new(),
+            applications: Arc::new(Cache::new(MAX_DIRECTORIES)),
         }
     }
 
@@ -105,6 +114,45 @@ impl RelyingParty {
         self.contexts
             .renew(&self.outbound, &self.clock, settings, token_endpoint)
             .await
+    }
+
+    /// The groups of a person, nested ones included, without the person. It takes the application permission
+    /// `GroupMember.Read.All`; without it they are unknown.
+    ///
+    /// # Errors
+    /// The token endpoint does not answer, or refuses the application.
+    pub async fn groups_of(
+        &self,
+        provider: &IdentityProvider,
+        person: PersonKey,
+    ) -> Result<Groups, EntraError> {
+        let settings = &provider.entra;
+        let tokens = self.application_tokens(settings).await?;
+        let graph = Graph::new(&self.outbound, &settings.cloud.graph, &tokens.access);
+        let read = groups::read(&mut graph.about(person.object)).await;
+        Ok(read.unwrap_or_else(|failed| Groups::Unknown {
+            partial: Vec::new(),
+            reason: failed.to_string(),
+        }))
+    }
+
+    async fn application_tokens(&self, settings: &EntraSettings) -> Result<Arc<Tokens>, EntraError> {
+        let key = (Directory::of(settings), settings.client_id.clone());
+        let now_ms = self.clock.now_ms();
+        if let Some((tokens, until_ms)) = self.applications.get(&key)
+            && now_ms < until_ms
+        {
+            return Ok(tokens);
+        }
+        let token_endpoint = self.metadata(settings).await?.token_endpoint.clone();
+        let scope = format!("{}/.default", base(&settings.cloud.graph));
+        let grant = Grant::Application { scope: &scope };
+        let now = self.clock.now_seconds();
+        let tokens = exchange(&self.outbound, settings, &token_endpoint, &grant, now).await?;
+        let tokens = Arc::new(tokens);
+        self.applications
+            .insert(key, (Arc::clone(&tokens), now_ms + APPLICATION_TOKEN_MS));
+        Ok(tokens)
     }
 
     /// The address at Microsoft where the person signs in.

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body as AxumBody;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Body as _;
 use hyper::body::Incoming;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tower::ServiceExt as _;
@@ -22,6 +23,7 @@ use crate::pages::person::{BadRequest, Unavailable};
 use crate::policy::RequestFacts;
 use crate::proxy::Body;
 use crate::router::Target;
+use crate::scim;
 use crate::shutdown::Shutdown;
 use crate::snapshot::Snapshot;
 use crate::telemetry::request_id::RequestId;
@@ -36,16 +38,19 @@ const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
 /// The longest body of a request to the gateway's own addresses, in bytes: forms, nothing more.
 const LONGEST_OWN_BODY: usize = 64 * 1024;
 
-/// The longest body of a request to the API, in bytes.
-const LONGEST_API_BODY: usize = 1024 * 1024;
-
 /// How long such a body may take to come: they are short.
 const OWN_BODY_TIME: Duration = Duration::from_secs(10);
+
+/// Long bodies that are taken at once, of all cores together. Anybody may begin to send one.
+const LONG_BODIES: usize = 64;
+/// How much of a body that is too long is read all the same, so that its sender comes to read the answer.
+const PASSED_OVER: usize = 4 * 1024 * 1024;
 
 /// The control plane as the cores see it. Cheap to clone; usable on any runtime.
 #[derive(Debug, Clone)]
 pub struct ControlPlane {
     queue: mpsc::Sender<Crossing>,
+    long_bodies: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
@@ -70,7 +75,10 @@ impl ControlPlane {
                 () = stop.hard() => {}
             }
         });
-        Self { queue }
+        Self {
+            queue,
+            long_bodies: Arc::new(Semaphore::new(LONG_BODIES)),
+        }
     }
 
     /// Has a request answered.
@@ -125,26 +133,45 @@ impl Gate {
         };
         let report = Report::new(&request, arrival, request_id);
         let is_api = place == Place::AuthHost && api::is_path(target.path());
-        let turned_away = |status, page: &BadRequest<'_>| {
+        let is_scim = place == Place::AuthHost && scim::concerns(target.path());
+        let turned_away = |status, page: &dyn Fn() -> Response<Body>| {
             if is_api {
                 api::turned_away(status).map(own_body)
             } else {
-                report.page(page, snapshot, &self.shared)
+                page()
             }
         };
-        let longest = if is_api {
-            LONGEST_API_BODY
-        } else {
-            LONGEST_OWN_BODY
+        let busy = || {
+            turned_away(StatusCode::SERVICE_UNAVAILABLE, &|| {
+                report.page(&Unavailable::Busy, snapshot, &self.shared)
+            })
         };
         let (mut head, body) = request.into_parts();
-        let body = Limited::new(body, longest).collect();
-        let body = match tokio::time::timeout(OWN_BODY_TIME, body).await {
-            Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(_)) => return turned_away(StatusCode::PAYLOAD_TOO_LARGE, &BadRequest::TooLong),
-            Err(_) => return turned_away(StatusCode::REQUEST_TIMEOUT, &BadRequest::TooSlow),
+        let body = if is_api || is_scim {
+            self.long_body(body).await
+        } else {
+            own(body, LONGEST_OWN_BODY).await
         };
         head.extensions.clear();
+        let body = match body {
+            Ok(body) => body,
+            // What SCIM clients are told they are told in their own words.
+            Err(NoBody::TooLong) if is_scim => {
+                head.extensions.insert(scim::TooLarge);
+                Bytes::new()
+            }
+            Err(NoBody::TooLong) => {
+                return turned_away(StatusCode::PAYLOAD_TOO_LARGE, &|| {
+                    report.page(&BadRequest::TooLong, snapshot, &self.shared)
+                });
+            }
+            Err(NoBody::TooSlow) => {
+                return turned_away(StatusCode::REQUEST_TIMEOUT, &|| {
+                    report.page(&BadRequest::TooSlow, snapshot, &self.shared)
+                });
+            }
+            Err(NoBody::Busy) => return busy(),
+        };
         head.extensions.insert(Visit {
             target,
             client: arrival.address,
@@ -154,8 +181,62 @@ impl Gate {
         });
         match self.shared.control.answer(Request::from_parts(head, body)).await {
             Ok(response) => response.map(own_body),
-            Err(_) if is_api => api::turned_away(StatusCode::SERVICE_UNAVAILABLE).map(own_body),
-            Err(_) => report.page(&Unavailable::Busy, snapshot, &self.shared),
+            Err(_) => busy(),
         }
+    }
+
+    /// A body that may be long. One that says it is short takes no place among the long ones.
+    async fn long_body(&self, mut body: Incoming) -> Result<Bytes, NoBody> {
+        let short = body
+            .size_hint()
+            .upper()
+            .is_some_and(|upper| upper <= LONGEST_OWN_BODY as u64);
+        if short {
+            return own(body, LONGEST_OWN_BODY).await;
+        }
+        let places = Arc::clone(&self.shared.control.long_bodies);
+        let _place = places.try_acquire_owned().map_err(|_| NoBody::Busy)?;
+        let read = async {
+            let (mut kept, mut length) = (BytesMut::new(), 0_usize);
+            while let Some(frame) = body.frame().await {
+                // One that breaks off is no body.
+                let Ok(data) = frame.map_err(|_| NoBody::TooLong)?.into_data() else {
+                    continue;
+                };
+                length = length.saturating_add(data.len());
+                if length > PASSED_OVER {
+                    break;
+                }
+                if length > scim::LONGEST_BODY {
+                    kept = BytesMut::new();
+                } else {
+                    kept.extend_from_slice(&data);
+                }
+            }
+            if length <= scim::LONGEST_BODY {
+                Ok(kept.freeze())
+            } else {
+                Err(NoBody::TooLong)
+            }
+        };
+        let read = tokio::time::timeout(OWN_BODY_TIME, read).await;
+        read.unwrap_or(Err(NoBody::TooSlow))
+    }
+}
+
+/// Why a body was not taken.
+enum NoBody {
+    TooLong,
+    TooSlow,
+    Busy,
+}
+
+/// A whole body of at most `longest` bytes.
+async fn own(body: Incoming, longest: usize) -> Result<Bytes, NoBody> {
+    let body = Limited::new(body, longest).collect();
+    match tokio::time::timeout(OWN_BODY_TIME, body).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(_)) => Err(NoBody::TooLong),
+        Err(_) => Err(NoBody::TooSlow),
     }
 }

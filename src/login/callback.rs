@@ -13,10 +13,10 @@ use super::call::Call;
 use super::evaluate::MaxAge;
 use super::failure::{Ended, Why};
 use super::hand_over::{Judged, hand_over, judge_anew};
-use super::launcher;
 use super::leave::{Leaving, leave};
 use super::sign_in::{self, Signing};
 use super::state::{LIFE_SECONDS, LoginPurpose, LoginState, StateRefused};
+use super::{directory, launcher};
 use crate::entra::errors::{Class, EntraError, read_callback_error};
 use crate::entra::{Redemption, SignedIn};
 use crate::model::idp::{IdentityProvider, Prompt};
@@ -99,7 +99,8 @@ async fn come_back(call: &Call<'_>, state: &LoginState) -> Result<Answer, Ended>
             .ok_or(Why::StateUsed.into());
     }
     match redeem(call, state, provider, code).await {
-        Ok(signed_in) => {
+        Ok(mut signed_in) => {
+            directory::complete(call, provider, &mut signed_in).await?;
             let signing = Signing {
                 state,
                 provider,

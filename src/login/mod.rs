@@ -25,6 +25,7 @@ mod certs;
 pub mod challenge;
 mod command_line;
 mod denial;
+mod directory;
 pub mod eager;
 mod evaluate;
 mod failure;

@@ -14,7 +14,7 @@ use super::hand_over::{Judged, judge_anew, refuse, ticket_address};
 use super::landing::Landing;
 use super::state::{LoginPurpose, LoginState};
 use super::step_up::{Station, step_up};
-use super::{launcher, mint, record, refresh};
+use super::{directory, launcher, mint, record, refresh};
 use crate::crypto::random;
 use crate::crypto::seal::Purpose;
 use crate::entra::SignedIn;
@@ -118,6 +118,7 @@ async fn insert(call: &Call<'_>, signing: &Signing<'_>) -> Result<Arc<LiveSessio
         agent: agent(&call.parts.headers),
         refresh_token_sealed: refresh_token,
         read_at: signing.head.seq,
+        scim: directory::asks(signing.provider, signed_in.guest, signed_in.email.as_ref()),
     };
     install(call, signing.asked, new).await
 }

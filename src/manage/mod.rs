@@ -11,6 +11,7 @@ mod objects;
 mod organization;
 mod plan;
 mod reconcile;
+mod scim;
 mod service_tokens;
 mod settings;
 mod trials;

@@ -3,7 +3,7 @@
 //! A change is held against everything it touches: the object itself, what it refers to, and what refers to it. What
 //! would no longer stand after it refuses the change, and nothing is written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -270,27 +270,40 @@ impl Manage {
         before: &Document,
         stored: &Stored,
     ) -> Result<(), ManageError> {
-        let id = planned.document.id;
-        let mut refused = Vec::new();
-        for user in users_of(id, stored) {
-            let as_it_is = Planned {
+        let changed = &planned.document;
+        let users: Vec<Planned> = users_of(changed.id, stored)
+            .map(|user| Planned {
                 document: user.clone(),
                 secrets: BTreeMap::new(),
                 before: None,
                 changes: false,
-            };
-            let beside = |changed: &'_ Document| {
-                let others = stored.values().filter(|other| {
-                    (other.kind, other.id) != (user.kind, user.id)
-                        && (other.kind, other.id) != (changed.kind, changed.id)
-                });
-                let all: Vec<&Document> = others.chain(std::iter::once(changed)).collect();
-                self.validate(std::slice::from_ref(&as_it_is), all.into_iter())
-            };
-            if let (Ok(()), Err(ManageError::Refused(users))) = (beside(before), beside(&planned.document)) {
-                refused.extend(users.into_iter().flat_map(|user| in_use(planned, user)));
-            }
+            })
+            .collect();
+        if users.is_empty() {
+            return Ok(());
         }
+        let ids: HashSet<(Kind, Uuid)> = users
+            .iter()
+            .map(|user| (user.document.kind, user.document.id))
+            .collect();
+        let beside = |object: &Document| {
+            let others = stored
+                .iter()
+                .filter(|(key, _)| !ids.contains(*key) && **key != (object.kind, object.id))
+                .map(|(_, other)| other);
+            let all: Vec<&Document> = others.chain(std::iter::once(object)).collect();
+            match self.validate(&users, all.into_iter()) {
+                Err(ManageError::Refused(refused)) => refused,
+                _ => Vec::new(),
+            }
+        };
+        let after = beside(changed);
+        if after.is_empty() {
+            return Ok(());
+        }
+        let known = beside(before);
+        let broken = after.into_iter().filter(|user| !known.contains(user));
+        let refused: Vec<RefusedObject> = broken.flat_map(|user| in_use(planned, user)).collect();
         if refused.is_empty() {
             Ok(())
         } else {

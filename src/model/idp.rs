@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::ids::{IdpId, TenantId};
+use super::scim::ScimSettings;
 
 /// An identity provider. Holds secrets, so it has no `Serialize`; `Debug` hides them.
 #[derive(Debug, Clone)]
@@ -16,6 +17,8 @@ pub struct IdentityProvider {
     pub name: String,
     /// The Entra settings.
     pub entra: EntraSettings,
+    /// How its directory tells of its people by SCIM; `None` where it does not.
+    pub scim: Option<ScimSettings>,
 }
 
 /// Settings of a provider of type `azureAD`, as the API has them, and ours besides.

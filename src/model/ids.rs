@@ -62,6 +62,10 @@ uuid_id! {
     AuthorityId;
     /// A user of this organization: the `sub` of the tokens we sign.
     UserId;
+    /// A person as a directory described them by SCIM.
+    ScimUserId;
+    /// A group as a directory described it by SCIM.
+    ScimGroupId;
     /// An Entra directory (tenant): the claim `tid`.
     TenantId;
     /// An object of an Entra directory (user or group): the claim `oid`.

@@ -28,6 +28,7 @@ pub mod permission;
 pub mod policy;
 pub mod public_path;
 pub mod refusals;
+pub mod scim;
 pub mod selector;
 pub mod service_token;
 pub mod upstream;

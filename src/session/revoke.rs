@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::table::{Cause, Owed, SessionTable, Whose};
-use crate::model::ids::UserId;
+use crate::model::ids::{SessionNonce, UserId};
 use crate::shutdown::Shutdown;
 use crate::store::{Ending, Store, StoreError, TokensOf};
 
@@ -50,6 +50,16 @@ impl Revoker {
                 tracing::error!(cause = cause.word(), %error, "Sessions ended here, but the store could not be told; trying again");
                 self.try_again(ending, cause, owed);
                 Err(error)
+            }
+        }
+    }
+
+    /// Ends sessions in memory that the store has ended already, as part of another write.
+    pub fn ended_in_store(&self, ended: &[(UserId, Vec<SessionNonce>)], cause: Cause) {
+        for (user, nonces) in ended {
+            self.table.end(&Whose::User(*user), cause);
+            for nonce in nonces {
+                self.table.end(&Whose::Session(nonce.clone()), cause);
             }
         }
     }

@@ -34,6 +34,8 @@ pub enum Cause {
     ElsewhereEnded = 7,
     /// Nobody used it for too long.
     Idle = 8,
+    /// The person's groups changed in the directory.
+    GroupsChanged = 9,
 }
 
 impl Cause {
@@ -48,6 +50,7 @@ impl Cause {
             Self::ProviderChanged => "provider_changed",
             Self::ElsewhereEnded => "ended_elsewhere",
             Self::Idle => "idle",
+            Self::GroupsChanged => "groups_changed",
         }
     }
 
@@ -61,6 +64,7 @@ impl Cause {
             6 => Self::ProviderChanged,
             7 => Self::ElsewhereEnded,
             8 => Self::Idle,
+            9 => Self::GroupsChanged,
             _ => return None,
         })
     }

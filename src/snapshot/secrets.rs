@@ -14,6 +14,8 @@ pub const CLIENT_SECRET: &str = "client_secret";
 pub const NEXT_CLIENT_SECRET: &str = "next_client_secret";
 /// The private key of an identity provider's client certificate, PEM.
 pub const CERTIFICATE_KEY: &str = "client_certificate_key";
+/// SHA-256, in hexadecimal, of a SCIM secret that the configuration file declares.
+pub const SCIM_SECRET_HASH: &str = "scim_secret_hash";
 
 /// The sealed secrets cannot be read: another master key sealed them, or they were changed or moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

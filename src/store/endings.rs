@@ -101,6 +101,42 @@ impl Store {
         Ok((ended, last))
     }
 
+    /// Marks all sessions of users as ended. [`Store::tell_users`] must follow in the transaction, after all else.
+    pub(super) async fn mark_users(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        users: &[UserId],
+        cause: &str,
+    ) -> Result<Vec<(UserId, Vec<SessionNonce>)>, StoreError> {
+        let mut ended = Vec::with_capacity(users.len());
+        for user in users {
+            let ending = Ending::User(*user);
+            self.lock(tx, &ending).await?;
+            ended.push((*user, self.mark(tx, &ending, cause).await?));
+        }
+        Ok(ended)
+    }
+
+    /// Tells the feed that all sessions of these users ended, and lets no login of theirs count that is under way.
+    pub(super) async fn tell_users(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        ended: &[(UserId, Vec<SessionNonce>)],
+    ) -> Result<(), StoreError> {
+        for (user, _) in ended {
+            self.append_user(tx, *user).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for every login under way, and makes others wait.
+    pub(super) async fn hold_logins(&self, tx: &mut Transaction<'static, Any>) -> Result<(), StoreError> {
+        if self.inner.backend == Backend::Postgres {
+            sqlx::query(POSTGRES_LOGINS_WAIT).execute(&mut **tx).await?;
+        }
+        Ok(())
+    }
+
     /// Makes logins that could slip through wait, or waits for them.
     async fn lock(&self, tx: &mut Transaction<'static, Any>, ending: &Ending) -> Result<(), StoreError> {
         match ending {
@@ -111,11 +147,7 @@ impl Store {
                     .execute(&mut **tx)
                     .await?;
             }
-            Ending::Provider(_) | Ending::Everybody => {
-                if self.inner.backend == Backend::Postgres {
-                    sqlx::query(POSTGRES_LOGINS_WAIT).execute(&mut **tx).await?;
-                }
-            }
+            Ending::Provider(_) | Ending::Everybody => self.hold_logins(tx).await?,
         }
         Ok(())
     }

@@ -28,6 +28,7 @@ mod migrations;
 mod patience;
 mod register;
 mod row;
+mod scim;
 mod service_token_uses;
 mod sessions;
 mod spent;
@@ -58,9 +59,13 @@ pub use keys::{KeyState, SigningKeyRow};
 pub use leave::{Vote, Voted};
 pub use logs::{AccessRequest, AccessRequestFilter};
 pub use register::{UserFilter, UserPlace};
+pub use scim::{
+    Consequences, GroupWritten, Membership, ScimAtLogin, ScimGroup, ScimKey, ScimRules, ScimSearch,
+    ScimUpdate, ScimUpdateFilter, ScimUser, UserWritten,
+};
 pub use sessions::{NewSession, SessionInserted, SessionRow};
 pub use transfers::Transfer;
-pub use users::User;
+pub use users::{User, UserSearch};
 pub use write::{Actor, ActorKind, AuditEntry, ObjectWrite};
 
 /// The store. Cheap to clone; all clones share connections and wake each other.

@@ -109,6 +109,18 @@ pub(super) fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
+/// A pattern of `LIKE … ESCAPE '!'` for what has this within, in lower case.
+pub(super) fn pattern_within(part: &str) -> String {
+    format!("%{}", pattern_of_beginning(part))
+}
+
+/// The same for what begins so.
+pub(super) fn pattern_of_beginning(part: &str) -> String {
+    let folded = storable(part).to_lowercase();
+    let escaped = folded.replace('!', "!!").replace('%', "!%").replace('_', "!_");
+    format!("{escaped}%")
+}
+
 /// [`storable`] for what may be missing.
 pub(super) fn maybe_storable(text: Option<&str>) -> Option<String> {
     text.map(storable)

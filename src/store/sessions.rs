@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::row::{Cells, maybe_storable};
 use super::users::user;
-use super::{Backend, Store, StoreError, User, bounded, endings, epochs};
+use super::{Backend, ScimAtLogin, Store, StoreError, User, bounded, endings, epochs};
 use crate::model::identity::{Identity, PersonKey};
 use crate::model::ids::{IdpId, SessionNonce, UserId};
 
@@ -38,6 +38,8 @@ pub struct NewSession<'a> {
     pub refresh_token_sealed: Option<Vec<u8>>,
     /// [`Store::head`] before the code was redeemed. Whatever ended after it refuses this login.
     pub read_at: i64,
+    /// What is asked of the directory's word, where it is told by SCIM.
+    pub scim: Option<ScimAtLogin>,
 }
 
 /// Whether a login became a session.
@@ -87,7 +89,7 @@ const ADD_USER: &str = "INSERT INTO users \
      VALUES ($1, $2, $3, $4, $5, $6, 0, 0, $7, $7) ON CONFLICT (provider, tenant, object) DO NOTHING";
 /// Locks the user's row: an ending of this user waits until the session stands and then ends it, or was first and
 /// raised `generation`.
-const ADMIT: &str = "UPDATE users SET last_login_ms = $1, email = $2, name = $3, seat = 1, deleted = 0 \
+const ADMIT: &str = "UPDATE users SET last_login_ms = $1, email = $2, name = $3, linkable = $8, seat = 1, deleted = 0 \
      WHERE provider = $4 AND tenant = $5 AND object = $6 AND generation <= $7 AND deprovisioned = 0 \
      RETURNING id, provider, tenant, object, email, name, generation, deprovisioned, seat, created_ms, last_login_ms";
 const DEPROVISIONED: &str = "SELECT id FROM users \
@@ -135,6 +137,14 @@ impl Store {
                     .execute(&mut *tx)
                     .await?;
             }
+            self.know(&mut tx, new).await?;
+            if let Some(scim) = &new.scim
+                && !self
+                    .directory_admits(&mut tx, new.provider, new.person, scim)
+                    .await?
+            {
+                return Ok(SessionInserted::Deprovisioned);
+            }
             let Some(user) = self.admit(&mut tx, new).await? else {
                 let refused = is_deprovisioned(&mut tx, new).await?;
                 return Ok(if refused {
@@ -153,13 +163,8 @@ impl Store {
         .await
     }
 
-    /// Finds or makes the user and locks the row; `None` where the user may not sign in now.
-    async fn admit(
-        &self,
-        tx: &mut Transaction<'static, Any>,
-        new: &NewSession<'_>,
-    ) -> Result<Option<User>, StoreError> {
-        let now_ms = self.now_ms();
+    /// Makes the user, where there is none.
+    async fn know(&self, tx: &mut Transaction<'static, Any>, new: &NewSession<'_>) -> Result<(), StoreError> {
         sqlx::query(ADD_USER)
             .bind(Uuid::new_v4().to_string())
             .bind(new.provider.to_string())
@@ -167,9 +172,20 @@ impl Store {
             .bind(new.person.object.to_string())
             .bind(maybe_storable(new.email.as_deref()))
             .bind(maybe_storable(new.name.as_deref()))
-            .bind(now_ms)
+            .bind(self.now_ms())
             .execute(&mut **tx)
             .await?;
+        Ok(())
+    }
+
+    /// Locks the user's row; `None` where the user may not sign in now.
+    async fn admit(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        new: &NewSession<'_>,
+    ) -> Result<Option<User>, StoreError> {
+        let now_ms = self.now_ms();
+        let linkable = new.scim.as_ref().is_some_and(|scim| scim.email.is_some());
         let row = sqlx::query(ADMIT)
             .bind(now_ms)
             .bind(maybe_storable(new.email.as_deref()))
@@ -178,6 +194,7 @@ impl Store {
             .bind(new.person.tenant.to_string())
             .bind(new.person.object.to_string())
             .bind(new.read_at)
+            .bind(i64::from(linkable))
             .fetch_optional(&mut **tx)
             .await?;
         row.as_ref().map(user).transpose()

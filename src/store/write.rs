@@ -4,8 +4,8 @@ use sqlx::{Any, Transaction};
 use uuid::Uuid;
 
 use super::changes::ChangeKind;
-use super::{Document, Ending, Kind, Position, Store, StoreError, audit, bounded, documents};
-use crate::model::ids::SessionNonce;
+use super::{Document, Ending, Kind, Position, Store, StoreError, audit, bounded, documents, scim};
+use crate::model::ids::{IdpId, SessionNonce};
 
 /// Who writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,9 +122,18 @@ impl ObjectWrite {
         bounded(documents::put(&mut self.tx, document, now_ms)).await
     }
 
-    /// Deletes an object; whether there was one.
+    /// Deletes an object; whether there was one. With a provider goes what its directory told.
     pub async fn delete(&mut self, kind: Kind, id: Uuid) -> Result<bool, StoreError> {
+        if kind == Kind::IdentityProvider {
+            bounded(scim::forget_provider(&mut self.tx, IdpId(id))).await?;
+        }
         bounded(documents::delete(&mut self.tx, kind, id)).await
+    }
+
+    /// Puts the hash of a new SCIM secret in the place of the one before, which is good no longer.
+    pub async fn set_scim_secret(&mut self, provider: IdpId, hash: &str) -> Result<(), StoreError> {
+        let now_ms = self.store.now_ms();
+        bounded(scim::set_secret(&mut self.tx, provider, hash, now_ms)).await
     }
 
     /// Writes a line of the audit log.

@@ -26,6 +26,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("pages", 7),
     ("api", 8),
     ("login", 8),
+    ("scim", 8),
     ("gate", 9),
     ("listener", 10),
     ("app", 11),

@@ -46,6 +46,9 @@ mod proxy;
 mod revocation;
 
 #[cfg(test)]
+mod scim;
+
+#[cfg(test)]
 mod service_tokens;
 
 #[cfg(test)]

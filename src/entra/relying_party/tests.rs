@@ -25,6 +25,7 @@ async fn world() -> (Stub, RelyingParty, IdentityProvider) {
         id: "7335d417-61da-459d-899c-0a01c76a2f94".parse().unwrap(),
         name: "Entra ID".to_owned(),
         entra: settings(&stub.at("")),
+        scim: None,
     };
     (stub, relying_party, provider)
 }

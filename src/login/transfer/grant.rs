@@ -11,7 +11,7 @@ use crate::login::call::{Call, label};
 use crate::login::failure::{Ended, Why};
 use crate::login::leave_to_enter::take_up;
 use crate::login::sign_in::{install, new_nonce};
-use crate::login::{mint, record};
+use crate::login::{directory, mint, record};
 use crate::model::identity::Identity;
 use crate::model::ids::UserId;
 use crate::pages::person::Approved;
@@ -84,6 +84,7 @@ async fn branch(
         ..(*identity).clone()
     };
     let waits_at = login.transfers.waits_at(&request.key);
+    let provider = call.snapshot.providers.get(&person.provider());
     let new = NewSession {
         nonce: new_nonce()?,
         provider: person.provider(),
@@ -97,6 +98,8 @@ async fn branch(
         agent: Some(request.agent.to_string()),
         refresh_token_sealed: None,
         read_at: head.seq,
+        scim: provider
+            .and_then(|provider| directory::asks(provider, identity.guest, identity.email.as_ref())),
     };
     let session = install(call, asked, new).await?;
     take_up(call, &session).await?;

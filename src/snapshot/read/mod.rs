@@ -15,6 +15,7 @@ mod organization;
 mod policy;
 mod references;
 mod rules;
+mod scim_config;
 mod service_token;
 mod settings;
 

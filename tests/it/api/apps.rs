@@ -330,3 +330,26 @@ async fn settings_are_changed_alone_and_tokens_are_revoked() {
     let reply = world.anonymous().fetch(&world.host("third"), "/", &headers).await;
     assert_eq!(reply.status, 302, "the token of before opens nothing");
 }
+
+#[tokio::test]
+async fn a_change_is_in_force_at_every_gateway_within_a_second() {
+    let world = crate::support::world::World::builder()
+        .more(&super::tokens())
+        .gateways(2)
+        .start()
+        .await;
+    let mut body = third(&world);
+    body["policies"] = json!([allow("alice@contoso.example")]);
+    made(&world, "/access/apps", body).await;
+    let answered = std::time::Instant::now();
+    let mut alice = world.person_at(1, "alice@contoso.example");
+    loop {
+        let status = alice.fetch(&world.host("third"), "/", &[]).await.status;
+        if status == 302 {
+            break;
+        }
+        assert_eq!(status, 404);
+        assert!(answered.elapsed() < std::time::Duration::from_secs(1));
+    }
+    println!("in force elsewhere after {:?}", answered.elapsed());
+}

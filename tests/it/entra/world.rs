@@ -36,6 +36,7 @@ impl World {
         let provider = IdentityProvider {
             id: "7335d417-61da-459d-899c-0a01c76a2f94".parse().unwrap(),
             name: "Entra ID".to_owned(),
+            scim: None,
             entra: EntraSettings {
                 client_id: demo::CLIENT_ID.to_owned(),
                 directory_id: demo::TENANT.parse().unwrap(),

@@ -8,6 +8,7 @@ mod logs;
 mod open;
 pub(crate) mod people;
 mod register;
+mod scim;
 mod service_token_uses;
 mod sessions;
 mod transfers;

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use vestibule::crypto::random;
 use vestibule::model::identity::{Groups, Identity, PersonKey};
 use vestibule::model::ids::{IdpId, ObjectId, SessionNonce, TenantId, UserId};
-use vestibule::store::{NewSession, SessionInserted, Store, User};
+use vestibule::store::{NewSession, ScimAtLogin, SessionInserted, Store, User};
 
 /// Far enough for every test.
 pub(crate) const NEVER_MS: i64 = 4_000_000_000_000;
@@ -64,6 +64,16 @@ impl Person {
 
     /// Inserts a session as a login does that read the feed at `read_at`.
     pub(crate) async fn try_sign_in(self, store: &Store, read_at: i64) -> (SessionNonce, SessionInserted) {
+        self.try_sign_in_asking(store, read_at, None).await
+    }
+
+    /// The same at a provider whose directory tells of people by SCIM.
+    pub(crate) async fn try_sign_in_asking(
+        self,
+        store: &Store,
+        read_at: i64,
+        scim: Option<ScimAtLogin>,
+    ) -> (SessionNonce, SessionInserted) {
         let nonce: SessionNonce = random::alphanumeric(16).parse().unwrap();
         let inserted = store
             .insert_session(&NewSession {
@@ -79,6 +89,7 @@ impl Person {
                 agent: Some("browser".to_owned()),
                 refresh_token_sealed: Some(vec![0, 255, 1]),
                 read_at,
+                scim,
             })
             .await
             .unwrap();

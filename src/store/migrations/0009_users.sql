@@ -1,5 +1,3 @@
--- Whether somebody takes a seat: since the last login, until it is freed.
-ALTER TABLE users ADD COLUMN seat BIGINT NOT NULL DEFAULT 1;
 -- Whether somebody was taken out of the register. The row stays: logins that were under way must find that they ended.
 ALTER TABLE users ADD COLUMN deleted BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX users_listed ON users (deleted, created_ms, id);

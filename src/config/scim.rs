@@ -1,0 +1,93 @@
+//! `scim_config` and `scim_secret` of an identity provider: how its directory tells of its people.
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Map, Value};
+
+use super::service_tokens::strong_secret;
+use super::tree::{Keys, Node};
+use crate::crypto::digest::sha256_hex;
+use crate::model::duration::GoDuration;
+
+const KEYS: Keys = Keys {
+    known: &[
+        "enabled",
+        "user_deprovision",
+        "seat_deprovision",
+        "group_member_deprovision",
+        "identity_update_behavior",
+        "reactivate_on_login",
+        "silence_alarm",
+        "log_retention",
+    ],
+    refused: &[
+        (
+            "secret",
+            "it is generated: `vestibule idp scim-secret NAME` shows it once; or declare it as scim_secret beside scim_config",
+        ),
+        (
+            "scim_base_url",
+            "it follows from auth_url and the provider's id; `vestibule idp list` shows it",
+        ),
+    ],
+};
+const BEHAVIORS: &[(&str, ())] = &[("automatic", ()), ("reauth", ()), ("no_action", ())];
+const SECRET: &str = "write { env = \"NAME\" }, as for other secrets; 32 characters or more";
+
+/// The settings as the object of the API has them.
+pub(super) fn config(node: &Node<'_>) -> Option<Value> {
+    let table = node.table(&KEYS)?;
+    let mut config = Map::new();
+    let mut complete = true;
+    for key in [
+        "enabled",
+        "user_deprovision",
+        "seat_deprovision",
+        "group_member_deprovision",
+        "reactivate_on_login",
+    ] {
+        let Some(node) = table.node(key) else { continue };
+        match node.boolean() {
+            Some(flag) => {
+                config.insert(key.to_owned(), flag.into());
+            }
+            None => complete = false,
+        }
+    }
+    if let Some(node) = table.node("identity_update_behavior") {
+        complete &= node.one_of(BEHAVIORS).is_some();
+        config.extend(
+            node.text()
+                .map(|word| ("identity_update_behavior".to_owned(), word.into())),
+        );
+    }
+    for (key, mend) in [
+        (
+            "silence_alarm",
+            "write a duration such as \"2h\"; \"0s\" for never",
+        ),
+        ("log_retention", "write a duration such as \"4392h\""),
+    ] {
+        let Some(node) = table.node(key) else { continue };
+        match node.parsed::<GoDuration>(mend) {
+            Some(length) => {
+                config.insert(key.to_owned(), length.as_str().into());
+            }
+            None => complete = false,
+        }
+    }
+    let is_on = |key: &str| config.get(key) == Some(&Value::Bool(true));
+    if is_on("seat_deprovision") && !is_on("user_deprovision") {
+        node.fault(
+            "a seat is freed with its person only",
+            "set user_deprovision = true as well",
+        );
+        complete = false;
+    }
+    complete.then_some(Value::Object(config))
+}
+
+/// The hash of a secret that the file declares. The secret itself goes no further.
+pub(super) fn secret_hash(node: &Node<'_>) -> Option<SecretString> {
+    let secret = strong_secret(node, SECRET)?;
+    Some(sha256_hex(secret.expose_secret().as_bytes()).into())
+}

@@ -1,0 +1,73 @@
+//! The secret with which a directory proves itself by SCIM.
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{Manage, ManageError, RefusedObject};
+use crate::crypto::digest::sha256_hex;
+use crate::crypto::random;
+use crate::model::ids::IdpId;
+use crate::snapshot::read::{self, Problem};
+use crate::snapshot::secrets;
+use crate::store::{Actor, AuditEntry, Document, Kind};
+
+/// Letters and digits of a secret: some 285 bits.
+const LENGTH: usize = 48;
+
+impl Manage {
+    /// Makes a new SCIM secret for a provider. The one before is good no longer, on no replica. It is told this once and
+    /// kept nowhere.
+    ///
+    /// # Errors
+    /// [`ManageError::NotFound`]; [`ManageError::Refused`] where SCIM is off, or the file declares the secret.
+    pub async fn refresh_scim_secret(&self, id: IdpId, actor: Actor) -> Result<SecretString, ManageError> {
+        let mut write = self.store.write(actor).await?;
+        let document = write.document(Kind::IdentityProvider, id.0).await?;
+        let document = document.ok_or(ManageError::NotFound {
+            kind: Kind::IdentityProvider,
+            id: id.0,
+        })?;
+        let sealed = secrets::open(&document, &self.sealer, self.clock.now_ms());
+        let sealed = sealed.map_err(|error| refused(&document, "", &error.to_string()))?;
+        let provider = read::identity_provider(id, &document.body, &sealed, &self.clouds);
+        let provider = provider.map_err(|problems| {
+            ManageError::Refused(vec![RefusedObject {
+                kind: Kind::IdentityProvider,
+                name: document.name.clone(),
+                problems,
+            }])
+        })?;
+        match &provider.scim {
+            None => return Err(refused(&document, "/scim_config/enabled", "SCIM is off")),
+            Some(scim) if scim.declared_secret_hash.is_some() => {
+                let reason = "the configuration file declares it as scim_secret: change it there";
+                return Err(refused(&document, "/scim_secret", reason));
+            }
+            Some(_) => {}
+        }
+        let secret = SecretString::from(random::alphanumeric(LENGTH));
+        write
+            .set_scim_secret(id, &sha256_hex(secret.expose_secret().as_bytes()))
+            .await?;
+        let entry = AuditEntry {
+            action: "refresh_scim_secret",
+            kind: Kind::IdentityProvider,
+            id: id.0,
+            before: None,
+            after: None,
+        };
+        write.audit(&entry).await?;
+        write.commit().await?;
+        Ok(secret)
+    }
+}
+
+fn refused(document: &Document, pointer: &str, reason: &str) -> ManageError {
+    ManageError::Refused(vec![RefusedObject {
+        kind: document.kind,
+        name: document.name.clone(),
+        problems: vec![Problem {
+            pointer: pointer.to_owned(),
+            reason: reason.to_owned(),
+        }],
+    }])
+}

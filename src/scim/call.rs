@@ -1,0 +1,182 @@
+//! One request of SCIM, and what is answered.
+
+use std::sync::Arc;
+
+use http::{Method, StatusCode};
+use serde_json::{Map, Value};
+
+use super::Scim;
+use super::error::ScimError;
+use super::inherited::Regrouped;
+use super::resource::Wanted;
+use crate::model::idp::IdentityProvider;
+use crate::model::scim::ScimSettings;
+use crate::session::table::Cause;
+use crate::store::{AmendedSession, Consequences, ScimRules, StoreError};
+
+/// A request whose secret is good.
+pub(super) struct Call<'r> {
+    pub(super) scim: &'r Scim,
+    pub(super) provider: Arc<IdentityProvider>,
+    pub(super) settings: ScimSettings,
+    /// The address of the service, without a slash at its end.
+    pub(super) base: String,
+    pub(super) method: &'r Method,
+    pub(super) query: Query,
+    pub(super) body: &'r [u8],
+    pub(super) request_id: &'r str,
+}
+
+/// The parameters of a query that mean something here. Others, Entra's flags among them, are passed over.
+#[derive(Debug, Default)]
+pub(super) struct Query {
+    pub(super) filter: Option<String>,
+    pub(super) attributes: Option<String>,
+    pub(super) excluded: Option<String>,
+    pub(super) start_index: Option<String>,
+    pub(super) count: Option<String>,
+}
+
+/// Most parameters that are looked at.
+const MOST_PARAMETERS: usize = 50;
+
+impl Query {
+    /// Reads a query: names in any case, `+` for a space.
+    pub(super) fn parse(query: &str) -> Self {
+        let mut read = Self::default();
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()).take(MOST_PARAMETERS) {
+            let place = match name.to_ascii_lowercase().as_str() {
+                "filter" => &mut read.filter,
+                "attributes" => &mut read.attributes,
+                "excludedattributes" => &mut read.excluded,
+                "startindex" => &mut read.start_index,
+                "count" => &mut read.count,
+                _ => continue,
+            };
+            place.get_or_insert_with(|| value.into_owned());
+        }
+        read
+    }
+
+    /// Which attributes are wanted.
+    pub(super) fn wanted(&self) -> Result<Wanted, ScimError> {
+        Wanted::parse(self.attributes.as_deref(), self.excluded.as_deref())
+    }
+}
+
+/// What is answered, and what is written down of it.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) status: StatusCode,
+    pub(super) body: Option<Value>,
+    pub(super) location: Option<String>,
+    pub(super) about: About,
+}
+
+/// What a request was about.
+#[derive(Debug, Default)]
+pub(super) struct About {
+    pub(super) resource: Option<String>,
+    pub(super) external_id: Option<String>,
+    pub(super) user_email: Option<String>,
+    pub(super) group_name: Option<String>,
+    pub(super) effect: Option<String>,
+}
+
+impl Done {
+    pub(super) fn new(status: StatusCode, body: impl Into<Option<Value>>, about: About) -> Self {
+        Self {
+            status,
+            body: body.into(),
+            location: None,
+            about,
+        }
+    }
+
+    /// Something that was asked for.
+    pub(super) fn found(body: Value) -> Self {
+        Self::new(StatusCode::OK, body, About::default())
+    }
+}
+
+impl Call<'_> {
+    /// What follows from changes.
+    pub(super) fn rules(&self) -> ScimRules {
+        ScimRules {
+            user_deprovision: self.settings.user_deprovision,
+            seat_deprovision: self.settings.seat_deprovision,
+            identity_update: self.settings.identity_update,
+            causes: (Cause::Deprovisioned.word(), Cause::GroupsChanged.word()),
+        }
+    }
+
+    /// The body as JSON.
+    pub(super) fn json(&self) -> Result<Value, ScimError> {
+        serde_json::from_slice(self.body).map_err(|_| ScimError::Syntax("the body is no JSON".to_owned()))
+    }
+
+    pub(super) fn failed(&self, error: StoreError) -> ScimError {
+        ScimError::of_store(error, self.request_id)
+    }
+
+    /// Has this replica follow at once what the store has committed; the others hear of it by the feed. Says in words
+    /// what it was.
+    pub(super) async fn take_effect(&self, done: Consequences) -> Option<String> {
+        let revoker = &self.scim.revoker;
+        revoker.ended_in_store(&done.out, Cause::Deprovisioned);
+        revoker.ended_in_store(&done.reauth, Cause::GroupsChanged);
+        let count = |ended: &[(_, Vec<_>)]| ended.iter().map(|(_, nonces)| nonces.len()).sum::<usize>();
+        let mut words = Vec::new();
+        for (user, nonces) in &done.out {
+            let sessions = nonces.len();
+            tracing::info!(request.id = self.request_id, user.id = %user, sessions, "Deprovisioned by SCIM");
+            words.push(format!("{user} is out: {sessions} sessions ended"));
+        }
+        if !done.reauth.is_empty() {
+            let (people, sessions) = (done.reauth.len(), count(&done.reauth));
+            tracing::info!(
+                request.id = self.request_id,
+                people,
+                sessions,
+                "Sessions ended: groups changed by SCIM"
+            );
+            words.push(format!("groups of {people} changed: {sessions} sessions ended"));
+        }
+        for user in &done.readmitted {
+            words.push(format!("{user} may sign in"));
+        }
+        if !done.amended.is_empty() {
+            let sessions = done.amended.len();
+            tracing::info!(
+                request.id = self.request_id,
+                sessions,
+                "Identities changed by SCIM; inherited groups are unknown until they are read again"
+            );
+            words.push(format!("{sessions} sessions have another identity"));
+        }
+        for AmendedSession {
+            nonce,
+            identity,
+            version,
+        } in done.amended
+        {
+            self.scim.sessions.replace_identity(&nonce, identity, version);
+        }
+        for (person, user, change) in done.regrouped {
+            let provider = self.provider.id;
+            let regrouped = Regrouped {
+                provider,
+                user,
+                person,
+                change,
+            };
+            self.scim.inherited.read_again(regrouped).await;
+        }
+        (!words.is_empty()).then(|| words.join("; "))
+    }
+}
+
+/// A resource as it is answered.
+pub(super) fn shown(resource: Map<String, Value>, wanted: &Wanted) -> Value {
+    Value::Object(wanted.apply(resource))
+}

@@ -1,0 +1,203 @@
+//! What a change in a directory does to users and to their live sessions, within its transaction.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use sqlx::{Any, Transaction};
+
+use super::super::amend::{Amended, AmendedSession};
+use super::super::row::Cells;
+use super::super::{Store, StoreError};
+use crate::model::identity::{Identity, PersonKey};
+use crate::model::ids::{IdpId, ScimGroupId, ScimUserId, SessionNonce, UserId};
+use crate::model::scim::{GroupChange, IdentityUpdate};
+
+/// What a provider wants to follow from changes in its directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScimRules {
+    /// Whoever is deactivated or deleted is signed out and stays out.
+    pub user_deprovision: bool,
+    /// Their seats are freed.
+    pub seat_deprovision: bool,
+    /// What becomes of live sessions otherwise.
+    pub identity_update: IdentityUpdate,
+    /// Why sessions end that end because somebody is gone, and because groups changed.
+    pub causes: (&'static str, &'static str),
+}
+
+/// What a change in a directory did besides.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Consequences {
+    /// Whose sessions ended because they are gone, and which were live.
+    pub out: Vec<(UserId, Vec<SessionNonce>)>,
+    /// Whose sessions ended because their groups changed.
+    pub reauth: Vec<(UserId, Vec<SessionNonce>)>,
+    /// Identities as they are now.
+    pub amended: Vec<AmendedSession>,
+    /// What of their groups changed for those who are signed in.
+    pub regrouped: Vec<(PersonKey, UserId, GroupChange)>,
+    /// Who may sign in again.
+    pub readmitted: Vec<UserId>,
+}
+
+/// What is to follow, gathered before anything of it is done.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    pub(super) out: BTreeSet<UserId>,
+    pub(super) readmitted: BTreeSet<UserId>,
+    pub(super) groups: BTreeMap<UserId, GroupChange>,
+    /// Whose memberships changed, in groups that policies can name or not.
+    pub(super) moved: BTreeSet<UserId>,
+}
+
+/// Up to so many members are looked up one by one; for more, everybody who is signed in is.
+const FEW: usize = 200;
+
+const PUT_OUT: &str = "UPDATE users SET deprovisioned = 1 WHERE id = $1";
+const READMIT: &str = "UPDATE users SET deprovisioned = 0 WHERE id = $1";
+const FREE_SEAT: &str = "UPDATE users SET seat = 0 WHERE id = $1";
+const LINKED: &str = "SELECT user_id FROM scim_users WHERE id = $1 AND user_id IS NOT NULL";
+const SIGNED_IN: &str = "SELECT DISTINCT u.id AS id, u.user_id AS user_id FROM sessions s \
+     JOIN scim_users u ON u.user_id = s.user_id \
+     WHERE u.provider = $1 AND s.ended_ms IS NULL AND s.expires_ms > $2";
+const SIGNED_IN_MEMBERS: &str = "SELECT DISTINCT u.user_id AS user_id FROM sessions s \
+     JOIN scim_users u ON u.user_id = s.user_id \
+     JOIN scim_members m ON m.scim_user = u.id AND m.scim_group = $1 \
+     WHERE s.ended_ms IS NULL AND s.expires_ms > $2";
+
+impl Store {
+    /// Does what is planned. Takes change numbers, so it comes last in its transaction; whether it took any.
+    pub(super) async fn follow(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        rules: &ScimRules,
+        plan: Plan,
+        change: &(dyn Fn(&mut Identity) + Send + Sync),
+        amended: Option<UserId>,
+    ) -> Result<(Consequences, bool), StoreError> {
+        let mut done = Consequences::default();
+        let out: Vec<UserId> = plan
+            .out
+            .iter()
+            .copied()
+            .filter(|_| rules.user_deprovision)
+            .collect();
+        for user in &out {
+            sqlx::query(PUT_OUT)
+                .bind(user.to_string())
+                .execute(&mut **tx)
+                .await?;
+            if rules.seat_deprovision {
+                sqlx::query(FREE_SEAT)
+                    .bind(user.to_string())
+                    .execute(&mut **tx)
+                    .await?;
+            }
+        }
+        for user in &plan.readmitted {
+            sqlx::query(READMIT)
+                .bind(user.to_string())
+                .execute(&mut **tx)
+                .await?;
+            done.readmitted.push(*user);
+        }
+        let stays = |user: &UserId| !out.contains(user);
+        if rules.identity_update == IdentityUpdate::Automatic {
+            if let Some(user) = amended.filter(|user| stays(user)) {
+                let whose = Amended::User(user);
+                done.amended.extend(self.amend_within(tx, whose, change).await?);
+            }
+            for (user, change) in plan.groups.iter().filter(|(user, _)| stays(user)) {
+                let whose = Amended::User(*user);
+                let apply = |identity: &mut Identity| change.apply(&mut identity.groups);
+                let amended = self.amend_within(tx, whose, &apply).await?;
+                let person = amended.first().map(|amended| amended.identity.person);
+                done.regrouped
+                    .extend(person.map(|person| (person, *user, change.clone())));
+                done.amended.extend(amended);
+            }
+        }
+        let reauth: Vec<UserId> = match rules.identity_update {
+            IdentityUpdate::Reauth => plan.moved.into_iter().filter(stays).collect(),
+            _ => Vec::new(),
+        };
+        let (gone, moved) = rules.causes;
+        let mut marked = self.mark_users(tx, &out, gone).await?;
+        let of_groups = marked.len();
+        marked.extend(self.mark_users(tx, &reauth, moved).await?);
+        // From here on all others wait who take a number.
+        self.tell_amended(tx, &done.amended).await?;
+        self.tell_users(tx, &marked).await?;
+        let told = !done.amended.is_empty() || !marked.is_empty();
+        done.reauth = marked.split_off(of_groups);
+        done.out = marked;
+        Ok((done, told))
+    }
+
+    /// The users behind people of a directory, as far as it can matter to a session.
+    pub(super) async fn users_behind(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        provider: IdpId,
+        people: &[ScimUserId],
+    ) -> Result<HashMap<ScimUserId, UserId>, StoreError> {
+        let mut behind = HashMap::new();
+        if people.len() <= FEW {
+            for person in people {
+                let row = sqlx::query(LINKED)
+                    .bind(person.to_string())
+                    .fetch_optional(&mut **tx)
+                    .await?;
+                if let Some(row) = row {
+                    behind.insert(
+                        *person,
+                        Cells::new(&row, "scim_users", "user_id").parsed("user_id")?,
+                    );
+                }
+            }
+            return Ok(behind);
+        }
+        let people: BTreeSet<ScimUserId> = people.iter().copied().collect();
+        let rows = sqlx::query(SIGNED_IN)
+            .bind(provider.to_string())
+            .bind(self.now_ms())
+            .fetch_all(&mut **tx)
+            .await?;
+        for row in &rows {
+            let cells = Cells::new(row, "scim_users", "id");
+            let person = cells.parsed("id")?;
+            if people.contains(&person) {
+                behind.insert(person, cells.parsed("user_id")?);
+            }
+        }
+        Ok(behind)
+    }
+
+    /// The members of a group who are signed in.
+    pub(super) async fn signed_in_members(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        group: ScimGroupId,
+    ) -> Result<Vec<UserId>, StoreError> {
+        let rows = sqlx::query(SIGNED_IN_MEMBERS)
+            .bind(group.to_string())
+            .bind(self.now_ms())
+            .fetch_all(&mut **tx)
+            .await?;
+        rows.iter()
+            .map(|row| Cells::new(row, "scim_users", "user_id").parsed("user_id"))
+            .collect()
+    }
+
+    /// Commits a write, and wakes whoever follows the changes where it told any.
+    pub(super) async fn commit_scim(
+        &self,
+        tx: Transaction<'static, Any>,
+        told: bool,
+    ) -> Result<(), StoreError> {
+        if told {
+            self.commit_changes(tx).await
+        } else {
+            Ok(tx.commit().await?)
+        }
+    }
+}

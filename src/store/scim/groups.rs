@@ -1,0 +1,382 @@
+//! Groups of directories, and who is in them: each membership is a row of its own.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use sqlx::{Any, Transaction};
+use uuid::Uuid;
+
+use super::super::row::Cells;
+use super::super::{Store, StoreError};
+use super::effects::{Consequences, Plan, ScimRules};
+use super::{ScimGroup, folded, scim_group};
+use crate::model::identity::Group;
+use crate::model::ids::{IdpId, ScimGroupId, ScimUserId};
+use crate::model::scim::{GroupChange, GroupRecord};
+
+/// What becomes of a group's members. People whom the directory has not told of are passed over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Membership {
+    /// These come.
+    Add(Vec<ScimUserId>),
+    /// These go.
+    Remove(Vec<ScimUserId>),
+    /// These are all there are.
+    Replace(Vec<ScimUserId>),
+}
+
+/// What became of a group of a directory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupWritten {
+    /// The group as it is now; of a deleted one, as it was.
+    pub group: ScimGroup,
+    /// Who came.
+    pub added: Vec<ScimUserId>,
+    /// Who went; of a deleted group they are not told.
+    pub removed: Vec<ScimUserId>,
+    /// What followed.
+    pub consequences: Consequences,
+}
+
+const INSERT: &str = "INSERT INTO scim_groups \
+     (id, provider, name_key, display_name, external_id, object, created_ms, updated_ms) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $7)";
+const LOCK: &str = "UPDATE scim_groups SET updated_ms = updated_ms WHERE provider = $1 AND id = $2 \
+     RETURNING id, provider, display_name, external_id, created_ms, updated_ms";
+const UPDATE: &str = "UPDATE scim_groups SET name_key = $1, display_name = $2, external_id = $3, object = $4, \
+     updated_ms = $5 WHERE id = $6";
+const DELETE: &str = "DELETE FROM scim_groups WHERE id = $1";
+const WITH_NAME: &str = "SELECT id FROM scim_groups WHERE provider = $1 AND name_key = $2 AND id <> $3";
+const WITH_OBJECT: &str = "SELECT id FROM scim_groups WHERE provider = $1 AND object = $2 AND id <> $3";
+const ADD_MEMBER: &str = "INSERT INTO scim_members (scim_group, scim_user) \
+     SELECT $1, id FROM scim_users WHERE id = $2 AND provider = $3 \
+     ON CONFLICT (scim_group, scim_user) DO NOTHING";
+const REMOVE_MEMBER: &str = "DELETE FROM scim_members WHERE scim_group = $1 AND scim_user = $2";
+const MEMBERS: &str = "SELECT scim_user FROM scim_members WHERE scim_group = $1";
+const EMPTY: &str = "DELETE FROM scim_members WHERE scim_group = $1";
+
+/// A group as it is to be, and what becomes of its members.
+pub(super) type Regrouped = (GroupRecord, Vec<Membership>);
+
+impl Store {
+    /// Keeps a new group of a directory.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] names the attribute that another one has already.
+    pub async fn insert_scim_group(
+        &self,
+        provider: IdpId,
+        record: &GroupRecord,
+        members: &[ScimUserId],
+        rules: &ScimRules,
+    ) -> Result<GroupWritten, StoreError> {
+        self.patiently(|| async {
+            let mut tx = self.begin_brief().await?;
+            let now_ms = self.now_ms();
+            let group = ScimGroup {
+                id: ScimGroupId(Uuid::new_v4()),
+                provider,
+                record: record.clone(),
+                created_ms: now_ms,
+                updated_ms: now_ms,
+            };
+            must_be_free(&mut tx, &group).await?;
+            insert(&mut tx, &group).await?;
+            let mut moves = Moves::default();
+            moves.add(&mut tx, &group, members).await?;
+            let was = group.record.group();
+            self.settle(tx, group, was.as_ref(), moves, rules).await
+        })
+        .await
+    }
+
+    /// Changes a group of a directory and its members, all of it or nothing; `None` where there is none of this id.
+    /// `change` may be called several times; what it refuses is not written.
+    ///
+    /// # Errors
+    /// As [`Store::insert_scim_group`].
+    pub async fn update_scim_group<E>(
+        &self,
+        provider: IdpId,
+        id: ScimGroupId,
+        change: &(dyn Fn(&GroupRecord) -> Result<Regrouped, E> + Sync),
+        rules: &ScimRules,
+    ) -> Result<Option<Result<GroupWritten, E>>, StoreError> {
+        self.patiently(|| async {
+            let mut tx = self.begin_brief().await?;
+            let Some(before) = lock(&mut tx, provider, id).await? else {
+                return Ok(None);
+            };
+            let (record, memberships) = match change(&before.record) {
+                Ok(changed) => changed,
+                Err(refused) => return Ok(Some(Err(refused))),
+            };
+            let mut group = ScimGroup {
+                record,
+                ..before.clone()
+            };
+            if group.record != before.record {
+                group.updated_ms = self.now_ms();
+                must_be_free(&mut tx, &group).await?;
+                update(&mut tx, &group).await?;
+            }
+            let mut moves = Moves::default();
+            for membership in &memberships {
+                moves.make(&mut tx, &group, membership).await?;
+            }
+            let was = before.record.group();
+            let written = self.settle(tx, group, was.as_ref(), moves, rules).await?;
+            Ok(Some(Ok(written)))
+        })
+        .await
+    }
+
+    /// Deletes a group of a directory; `None` where there is none of this id.
+    pub async fn delete_scim_group(
+        &self,
+        provider: IdpId,
+        id: ScimGroupId,
+        rules: &ScimRules,
+    ) -> Result<Option<GroupWritten>, StoreError> {
+        self.patiently(|| async {
+            let mut tx = self.begin_brief().await?;
+            let Some(group) = lock(&mut tx, provider, id).await? else {
+                return Ok(None);
+            };
+            let mut plan = Plan::default();
+            for user in self.signed_in_members(&mut tx, id).await? {
+                plan.moved.insert(user);
+                if let Some(object) = group.record.object() {
+                    plan.groups.entry(user).or_default().removed.push(object);
+                }
+            }
+            for sql in [EMPTY, DELETE] {
+                sqlx::query(sql).bind(id.to_string()).execute(&mut *tx).await?;
+            }
+            let (consequences, told) = self.follow(&mut tx, rules, plan, &|_| {}, None).await?;
+            self.commit_scim(tx, told).await?;
+            Ok(Some(GroupWritten {
+                group,
+                added: Vec::new(),
+                removed: Vec::new(),
+                consequences,
+            }))
+        })
+        .await
+    }
+
+    /// Works out what follows from a changed group, does it, and commits. `was` is what its members held before: it may
+    /// be called otherwise now, or be another group of Entra.
+    async fn settle(
+        &self,
+        mut tx: Transaction<'static, Any>,
+        group: ScimGroup,
+        was: Option<&Group>,
+        moves: Moves,
+        rules: &ScimRules,
+    ) -> Result<GroupWritten, StoreError> {
+        let (added, removed) = moves.net();
+        let is_now = group.record.group();
+        let mut plan = Plan::default();
+        if is_now.as_ref() != was {
+            let other = |old: &&Group| is_now.as_ref().is_none_or(|now| now.id != old.id);
+            for user in self.signed_in_members(&mut tx, group.id).await? {
+                let change = GroupChange {
+                    added: is_now.iter().cloned().collect(),
+                    removed: was.into_iter().filter(other).map(|old| old.id).collect(),
+                };
+                plan.groups.insert(user, change);
+            }
+        }
+        let people: Vec<ScimUserId> = added.iter().chain(&removed).copied().collect();
+        let behind = self.users_behind(&mut tx, group.provider, &people).await?;
+        for user in added.iter().filter_map(|person| behind.get(person)) {
+            plan.moved.insert(*user);
+            if let Some(now) = &is_now {
+                let change = plan.groups.entry(*user).or_default();
+                change.added = vec![now.clone()];
+            }
+        }
+        for user in removed.iter().filter_map(|person| behind.get(person)) {
+            plan.moved.insert(*user);
+            let gone = is_now.iter().chain(was).map(|group| group.id);
+            let gone: BTreeSet<_> = gone.collect();
+            if !gone.is_empty() {
+                plan.groups.entry(*user).or_default().removed.extend(gone);
+            }
+        }
+        let (consequences, told) = self.follow(&mut tx, rules, plan, &|_| {}, None).await?;
+        self.commit_scim(tx, told).await?;
+        Ok(GroupWritten {
+            group,
+            added,
+            removed,
+            consequences,
+        })
+    }
+}
+
+/// Who came and who went so far, each with whether they were in at the beginning and are now.
+#[derive(Debug, Default)]
+struct Moves(HashMap<ScimUserId, (bool, bool)>);
+
+impl Moves {
+    async fn make(
+        &mut self,
+        tx: &mut Transaction<'static, Any>,
+        group: &ScimGroup,
+        membership: &Membership,
+    ) -> Result<(), StoreError> {
+        match membership {
+            Membership::Add(people) => self.add(tx, group, people).await,
+            Membership::Remove(people) => self.remove(tx, group, people).await,
+            Membership::Replace(people) => self.replace(tx, group, people).await,
+        }
+    }
+
+    async fn add(
+        &mut self,
+        tx: &mut Transaction<'static, Any>,
+        group: &ScimGroup,
+        people: &[ScimUserId],
+    ) -> Result<(), StoreError> {
+        for person in people {
+            let done = sqlx::query(ADD_MEMBER)
+                .bind(group.id.to_string())
+                .bind(person.to_string())
+                .bind(group.provider.to_string())
+                .execute(&mut **tx)
+                .await?;
+            if done.rows_affected() > 0 {
+                self.0.entry(*person).or_insert((false, true)).1 = true;
+            }
+        }
+        Ok(())
+    }
+
+    async fn remove(
+        &mut self,
+        tx: &mut Transaction<'static, Any>,
+        group: &ScimGroup,
+        people: &[ScimUserId],
+    ) -> Result<(), StoreError> {
+        for person in people {
+            let done = sqlx::query(REMOVE_MEMBER)
+                .bind(group.id.to_string())
+                .bind(person.to_string())
+                .execute(&mut **tx)
+                .await?;
+            if done.rows_affected() > 0 {
+                self.0.entry(*person).or_insert((true, false)).1 = false;
+            }
+        }
+        Ok(())
+    }
+
+    async fn replace(
+        &mut self,
+        tx: &mut Transaction<'static, Any>,
+        group: &ScimGroup,
+        people: &[ScimUserId],
+    ) -> Result<(), StoreError> {
+        let rows = sqlx::query(MEMBERS)
+            .bind(group.id.to_string())
+            .fetch_all(&mut **tx)
+            .await?;
+        let present: BTreeSet<ScimUserId> = rows
+            .iter()
+            .map(|row| Cells::new(row, "scim_members", "scim_user").parsed("scim_user"))
+            .collect::<Result<_, _>>()?;
+        let wanted: BTreeSet<ScimUserId> = people.iter().copied().collect();
+        if wanted.is_empty() {
+            sqlx::query(EMPTY)
+                .bind(group.id.to_string())
+                .execute(&mut **tx)
+                .await?;
+            for person in present {
+                self.0.entry(person).or_insert((true, false)).1 = false;
+            }
+            return Ok(());
+        }
+        let gone: Vec<ScimUserId> = present.difference(&wanted).copied().collect();
+        let come: Vec<ScimUserId> = wanted.difference(&present).copied().collect();
+        self.remove(tx, group, &gone).await?;
+        self.add(tx, group, &come).await
+    }
+
+    /// Who is in and was not, and who was and is not, in the order of their ids.
+    fn net(self) -> (Vec<ScimUserId>, Vec<ScimUserId>) {
+        let moved: BTreeMap<_, _> = self.0.into_iter().collect();
+        let of = |wanted: (bool, bool)| {
+            let some = moved.iter().filter(move |(_, moved)| **moved == wanted);
+            some.map(|(person, _)| *person).collect()
+        };
+        (of((false, true)), of((true, false)))
+    }
+}
+
+async fn lock(
+    tx: &mut Transaction<'static, Any>,
+    provider: IdpId,
+    id: ScimGroupId,
+) -> Result<Option<ScimGroup>, StoreError> {
+    let row = sqlx::query(LOCK)
+        .bind(provider.to_string())
+        .bind(id.to_string())
+        .fetch_optional(&mut **tx)
+        .await?;
+    row.as_ref().map(scim_group).transpose()
+}
+
+/// Names the attribute that another group has already. Two that come at once meet at the table's own keys.
+async fn must_be_free(tx: &mut Transaction<'static, Any>, group: &ScimGroup) -> Result<(), StoreError> {
+    let name = sqlx::query(WITH_NAME)
+        .bind(group.provider.to_string())
+        .bind(folded(&group.record.display_name))
+        .bind(group.id.to_string())
+        .fetch_optional(&mut **tx)
+        .await?;
+    if name.is_some() {
+        return Err(StoreError::Conflict("displayName"));
+    }
+    if let Some(object) = group.record.object() {
+        let other = sqlx::query(WITH_OBJECT)
+            .bind(group.provider.to_string())
+            .bind(object.to_string())
+            .bind(group.id.to_string())
+            .fetch_optional(&mut **tx)
+            .await?;
+        if other.is_some() {
+            return Err(StoreError::Conflict("externalId"));
+        }
+    }
+    Ok(())
+}
+
+async fn insert(tx: &mut Transaction<'static, Any>, group: &ScimGroup) -> Result<(), StoreError> {
+    sqlx::query(INSERT)
+        .bind(group.id.to_string())
+        .bind(group.provider.to_string())
+        .bind(folded(&group.record.display_name))
+        .bind(group.record.display_name.clone())
+        .bind(group.record.external_id.clone())
+        .bind(group.record.object().map(|object| object.to_string()))
+        .bind(group.created_ms)
+        .execute(&mut **tx)
+        .await
+        .map_err(|error| StoreError::or_conflict(error, "displayName or externalId"))?;
+    Ok(())
+}
+
+async fn update(tx: &mut Transaction<'static, Any>, group: &ScimGroup) -> Result<(), StoreError> {
+    sqlx::query(UPDATE)
+        .bind(folded(&group.record.display_name))
+        .bind(group.record.display_name.clone())
+        .bind(group.record.external_id.clone())
+        .bind(group.record.object().map(|object| object.to_string()))
+        .bind(group.updated_ms)
+        .bind(group.id.to_string())
+        .execute(&mut **tx)
+        .await
+        .map_err(|error| StoreError::or_conflict(error, "displayName or externalId"))?;
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! What directories tell by SCIM: people, groups, who is in which, whom they have deleted.
+//!
+//! A write and what follows from it for users and their live sessions are one transaction, so that nobody is told of
+//! something that half happened. It locks the resource first, then users and sessions, and takes its change numbers
+//! last. A sign-in locks its user first and the resource then: where the two meet, the write gives way and begins anew
+//! ([`super::patience`]).
+//!
+//! # Who is who
+//! A person of the directory is a user of ours where `externalId` is the object that signs in. Where the directory
+//! gives something else there, an address links the two once: of a member's account, with one candidate and nothing
+//! that speaks against it. From then on the link stands, whatever the address becomes.
+
+mod effects;
+mod groups;
+mod link;
+mod search;
+mod secrets;
+mod updates;
+mod users;
+
+pub use effects::{Consequences, ScimRules};
+pub use groups::{GroupWritten, Membership};
+pub use link::ScimAtLogin;
+pub use search::{ScimKey, ScimSearch};
+pub(super) use secrets::{forget_provider, set as set_secret};
+pub use updates::{ScimUpdate, ScimUpdateFilter};
+pub use users::UserWritten;
+
+use sqlx::any::AnyRow;
+
+use super::StoreError;
+use super::row::Cells;
+use crate::model::ids::{IdpId, ScimGroupId, ScimUserId, UserId};
+use crate::model::scim::{GroupRecord, UserRecord};
+
+/// A person as a directory describes them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScimUser {
+    /// Our id of the resource.
+    pub id: ScimUserId,
+    /// Whose directory it is.
+    pub provider: IdpId,
+    /// What the directory says.
+    pub record: UserRecord,
+    /// The user of ours that it is linked to.
+    pub user: Option<UserId>,
+    /// When it was made.
+    pub created_ms: i64,
+    /// When it last changed.
+    pub updated_ms: i64,
+}
+
+/// A group as a directory describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScimGroup {
+    /// Our id of the resource.
+    pub id: ScimGroupId,
+    /// Whose directory it is.
+    pub provider: IdpId,
+    /// What the directory says.
+    pub record: GroupRecord,
+    /// When it was made.
+    pub created_ms: i64,
+    /// When it last changed.
+    pub updated_ms: i64,
+}
+
+/// Reads a row that names the columns of a user.
+fn scim_user(row: &AnyRow) -> Result<ScimUser, StoreError> {
+    let cells = Cells::new(row, "scim_users", "id");
+    Ok(ScimUser {
+        id: cells.parsed("id")?,
+        provider: cells.parsed("provider")?,
+        record: UserRecord(cells.json("body")?),
+        user: cells.maybe_parsed("user_id")?,
+        created_ms: cells.int("created_ms")?,
+        updated_ms: cells.int("updated_ms")?,
+    })
+}
+
+/// Reads a row that names the columns of a group.
+fn scim_group(row: &AnyRow) -> Result<ScimGroup, StoreError> {
+    let cells = Cells::new(row, "scim_groups", "id");
+    Ok(ScimGroup {
+        id: cells.parsed("id")?,
+        provider: cells.parsed("provider")?,
+        record: GroupRecord {
+            display_name: cells.text("display_name")?,
+            external_id: cells.maybe_text("external_id")?,
+        },
+        created_ms: cells.int("created_ms")?,
+        updated_ms: cells.int("updated_ms")?,
+    })
+}
+
+/// Names in the form in which they are compared.
+fn folded(name: &str) -> String {
+    name.to_lowercase()
+}

@@ -1,0 +1,67 @@
+//! The secrets that SCIM clients show: of each, only the hash is kept.
+
+use sqlx::{Any, Transaction};
+
+use super::super::row::Cells;
+use super::super::{Store, StoreError, bounded};
+use crate::model::ids::IdpId;
+
+const SET: &str = "INSERT INTO scim_secrets (provider, hash, created_ms) VALUES ($1, $2, $3) \
+     ON CONFLICT (provider) DO UPDATE SET hash = excluded.hash, created_ms = excluded.created_ms";
+const HASH: &str = "SELECT hash FROM scim_secrets WHERE provider = $1";
+const FORGET_MEMBERS: &str = "DELETE FROM scim_members WHERE scim_group IN \
+     (SELECT id FROM scim_groups WHERE provider = $1)";
+const FORGET: [&str; 5] = [
+    "DELETE FROM scim_emails WHERE provider = $1",
+    "DELETE FROM scim_users WHERE provider = $1",
+    "DELETE FROM scim_groups WHERE provider = $1",
+    "DELETE FROM scim_tombstones WHERE provider = $1",
+    "DELETE FROM scim_secrets WHERE provider = $1",
+];
+
+impl Store {
+    /// SHA-256 of the secret that was generated last for a provider, in hexadecimal. Asked for with every request, so
+    /// that one that was replaced is good nowhere from that moment on.
+    pub async fn scim_secret_hash(&self, provider: IdpId) -> Result<Option<String>, StoreError> {
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let row = sqlx::query(HASH)
+                .bind(provider.to_string())
+                .fetch_optional(&mut *connection)
+                .await?;
+            row.map(|row| Cells::new(&row, "scim_secrets", "hash").text("hash"))
+                .transpose()
+        })
+        .await
+    }
+}
+
+/// Puts the hash of a new secret in the place of the one before.
+pub(in super::super) async fn set(
+    tx: &mut Transaction<'static, Any>,
+    provider: IdpId,
+    hash: &str,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(SET)
+        .bind(provider.to_string())
+        .bind(hash.to_owned())
+        .bind(now_ms)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Forgets everything that the directory of a provider told. What was written down of it stays.
+pub(in super::super) async fn forget_provider(
+    tx: &mut Transaction<'static, Any>,
+    provider: IdpId,
+) -> Result<(), StoreError> {
+    for sql in std::iter::once(FORGET_MEMBERS).chain(FORGET) {
+        sqlx::query(sql)
+            .bind(provider.to_string())
+            .execute(&mut **tx)
+            .await?;
+    }
+    Ok(())
+}

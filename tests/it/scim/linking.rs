@@ -1,0 +1,139 @@
+//! Who of the directory is who of those that sign in: by object; by address once, and never against the object.
+
+use serde_json::json;
+use vestibule::model::ids::UserId;
+
+use super::client::Directory;
+use super::effects::ALICE_OID;
+use super::{EVERYTHING, gets_in, provisioned};
+use crate::support::tenant::{ADAM, ALICE};
+use crate::support::world::World;
+
+async fn user(world: &World, upn: &str) -> UserId {
+    let users = world
+        .store()
+        .await
+        .users_with_email(&upn.parse().unwrap())
+        .await
+        .unwrap();
+    assert_eq!(users.len(), 1);
+    users[0].id
+}
+
+/// The resource that a user is linked to.
+async fn linked(world: &World, upn: &str) -> Option<String> {
+    let user = user(world, upn).await;
+    let linked = world.store().await.scim_user_of(user).await.unwrap();
+    linked.map(|linked| linked.id.to_string())
+}
+
+#[tokio::test]
+async fn an_address_links_once_whoever_comes_first() {
+    let world = provisioned(EVERYTHING).start().await;
+    let directory = Directory::of(&world).await;
+    // Adam signs in first, Alice is told of first; the directory gives mail nicknames for ids.
+    world.signed_in(ADAM, &["wiki"]).await;
+    let adam = directory
+        .create(
+            "/Users",
+            &json!({ "userName": ADAM.to_uppercase(), "externalId": "adam" }),
+        )
+        .await;
+    let alice = directory
+        .create(
+            "/Users",
+            &json!({ "userName": "u4711@corp.example", "externalId": "alice", "emails": [{ "type": "work", "value": ALICE }] }),
+        )
+        .await;
+    let browser = world.signed_in(ALICE, &["wiki"]).await;
+    assert_eq!(linked(&world, ADAM).await.as_deref(), Some(&*adam));
+    assert_eq!(linked(&world, ALICE).await.as_deref(), Some(&*alice));
+    // The link outlives the address.
+    directory
+        .patch(
+            &format!("/Users/{alice}"),
+            json!([{ "op": "Replace", "path": "emails[type eq \"work\"].value", "value": "other@corp.example" }]),
+        )
+        .await;
+    assert_eq!(linked(&world, ALICE).await.as_deref(), Some(&*alice));
+    directory.set_active(&alice, false).await;
+    assert!(!gets_in(&world, &browser).await);
+    assert_eq!(
+        world.person(ALICE).open(&world.host("wiki"), "/").await.status(),
+        403
+    );
+    // Whoever gets the address next is somebody else: nothing links a second time to one that is linked.
+    let successor = directory
+        .create("/Users", &json!({ "userName": ALICE, "externalId": "alice2" }))
+        .await;
+    assert_eq!(linked(&world, ALICE).await.as_deref(), Some(&*alice));
+    assert_ne!(successor, alice);
+    assert_eq!(
+        world.person(ALICE).open(&world.host("wiki"), "/").await.status(),
+        403
+    );
+}
+
+#[tokio::test]
+async fn an_address_links_nobody_against_the_object() {
+    let world = provisioned(EVERYTHING).start().await;
+    let directory = Directory::of(&world).await;
+    let browser = world.signed_in(ALICE, &["wiki"]).await;
+    // Her address, and the object of somebody else.
+    let other = directory
+        .person("5bb22cc3-3dd4-4ee5-9ff6-6aa77b88c99d", ALICE)
+        .await;
+    assert_eq!(linked(&world, ALICE).await, None);
+    directory.set_active(&other, false).await;
+    assert!(gets_in(&world, &browser).await, "that was somebody else");
+    world.signed_in(ALICE, &["wiki"]).await;
+    // Her object, whatever the address.
+    let alice = directory.person(ALICE_OID, "someone@corp.example").await;
+    assert_eq!(linked(&world, ALICE).await.as_deref(), Some(&*alice));
+}
+
+#[tokio::test]
+async fn two_candidates_are_none() {
+    let world = provisioned(EVERYTHING).start().await;
+    let directory = Directory::of(&world).await;
+    let mails = json!([{ "type": "work", "value": ALICE }]);
+    for name in ["a@corp.example", "b@corp.example"] {
+        directory
+            .create("/Users", &json!({ "userName": name, "emails": mails }))
+            .await;
+    }
+    world.signed_in(ALICE, &["wiki"]).await;
+    assert_eq!(linked(&world, ALICE).await, None);
+}
+
+#[tokio::test]
+async fn whoever_was_linked_by_address_and_deleted_stays_out_until_told_of_again() {
+    let world = provisioned(EVERYTHING).start().await;
+    let directory = Directory::of(&world).await;
+    let alice = directory
+        .create("/Users", &json!({ "userName": ALICE, "externalId": "alice" }))
+        .await;
+    let browser = world.signed_in(ALICE, &["wiki"]).await;
+    directory.delete(&format!("/Users/{alice}")).await;
+    assert!(!gets_in(&world, &browser).await);
+    assert_eq!(
+        world.person(ALICE).open(&world.host("wiki"), "/").await.status(),
+        403
+    );
+    let again = directory
+        .create("/Users", &json!({ "userName": ALICE, "externalId": "alice" }))
+        .await;
+    world.signed_in(ALICE, &["wiki"]).await;
+    assert_eq!(linked(&world, ALICE).await.as_deref(), Some(&*again));
+}
+
+#[tokio::test]
+async fn an_object_belongs_to_one_person() {
+    let world = provisioned(EVERYTHING).start().await;
+    let directory = Directory::of(&world).await;
+    directory.person(ALICE_OID, "a@corp.example").await;
+    let body = json!({ "userName": "b@corp.example", "externalId": ALICE_OID });
+    let reply = directory.ask("POST", "/Users", Some(&body)).await;
+    assert_eq!(reply.status, 409, "{}", reply.text());
+    assert!(reply.text().contains("externalId"));
+}

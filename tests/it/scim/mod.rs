@@ -1,0 +1,53 @@
+//! SCIM as Entra speaks it, over real HTTP, and what it does to people who are signed in.
+
+mod client;
+mod effects;
+mod expect;
+mod fixtures;
+mod inherited;
+mod linking;
+mod log;
+mod replicas;
+mod secret;
+mod sequences;
+
+use std::time::Duration;
+
+use crate::support::person::Person;
+use crate::support::wire::Wire;
+use crate::support::world::{Builder, World};
+
+/// The promise of the design, from the answer of SCIM on.
+const PROMISE: Duration = Duration::from_secs(1);
+
+/// A world whose provider's directory provisions, with these further settings.
+fn provisioned(settings: &str) -> Builder {
+    World::builder().provider(&format!(
+        "[identity_providers.scim_config]\nenabled = true\n{settings}"
+    ))
+}
+
+/// Everything that a directory can do.
+const EVERYTHING: &str =
+    "user_deprovision = true\nseat_deprovision = true\nidentity_update_behavior = \"automatic\"\n";
+
+/// A WebSocket of a person who is inside, idle.
+async fn socket(world: &World, person: &Person) -> Wire {
+    let upgrade = [
+        ("Connection", "upgrade"),
+        ("Upgrade", "websocket"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ];
+    let mut socket = person.begin("GET", &world.host("wiki"), "/ws", &upgrade).await;
+    assert_eq!(socket.head().await.unwrap().status, 101);
+    socket.send(b"hello").await;
+    assert_eq!(socket.take(5).await, b"hello");
+    socket
+}
+
+/// Whether a request with the person's cookies reaches the application, without any sign-in.
+async fn gets_in(world: &World, person: &Person) -> bool {
+    let mut person = person.clone();
+    person.fetch(&world.host("wiki"), "/x", &[]).await.status == 200
+}

@@ -1,0 +1,223 @@
+//! What directories tell, in the store: one transaction, indexes, and people who come and go at once.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use vestibule::model::ids::{IdpId, ScimUserId};
+use vestibule::model::scim::{GroupRecord, IdentityUpdate, UserRecord};
+use vestibule::store::{
+    Membership, ScimAtLogin, ScimKey, ScimRules, ScimSearch, SessionInserted, Store, StoreError,
+};
+
+use super::people::Person;
+use crate::support::database::on_both;
+
+const RULES: ScimRules = ScimRules {
+    user_deprovision: true,
+    seat_deprovision: true,
+    identity_update: IdentityUpdate::Automatic,
+    causes: ("deprovisioned", "groups_changed"),
+};
+
+fn record(name: &str, external: Option<&str>, active: bool) -> UserRecord {
+    let mut record =
+        json!({ "userName": name, "active": active, "emails": [{ "type": "work", "value": name }] });
+    if let Some(external) = external {
+        record["externalId"] = external.into();
+    }
+    UserRecord(record.as_object().unwrap().clone())
+}
+
+async fn told(store: &Store, provider: IdpId, name: &str) -> ScimUserId {
+    let written = store
+        .insert_scim_user(provider, &record(name, None, true), &RULES)
+        .await;
+    written.unwrap().user.id
+}
+
+fn group(name: &str) -> GroupRecord {
+    GroupRecord {
+        display_name: name.to_owned(),
+        external_id: None,
+    }
+}
+
+on_both! {
+    async fn a_name_is_taken_in_every_case_and_free_elsewhere(database) {
+        let store = database.store().await;
+        let (here, there) = (IdpId(uuid::Uuid::new_v4()), IdpId(uuid::Uuid::new_v4()));
+        told(&store, here, "Zoë@corp.example").await;
+        let again = store.insert_scim_user(here, &record("ZOË@CORP.EXAMPLE", None, true), &RULES).await;
+        assert!(matches!(again, Err(StoreError::Conflict("userName"))), "{again:?}");
+        told(&store, there, "zoë@corp.example").await;
+        let found = store.scim_users_with(here, ScimKey::Name("zoË@corp.example")).await.unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(store.scim_users_with(here, ScimKey::Email("ZOË@corp.example")).await.unwrap(), found);
+        store.insert_scim_group(here, &group("Team"), &[], &RULES).await.unwrap();
+        let again = store.insert_scim_group(here, &group("TEAM"), &[], &RULES).await;
+        assert!(matches!(again, Err(StoreError::Conflict("displayName"))), "{again:?}");
+    }
+
+    async fn what_is_refused_is_not_written(database) {
+        let store = database.store().await;
+        let provider = IdpId(uuid::Uuid::new_v4());
+        let (one, two) = (told(&store, provider, "one").await, told(&store, provider, "two").await);
+        let team = store.insert_scim_group(provider, &group("Team"), &[one], &RULES).await.unwrap().group.id;
+        let refused = store
+            .update_scim_user(provider, one, &|_| Err::<UserRecord, _>("no"), &RULES)
+            .await
+            .unwrap();
+        assert_eq!(refused, Some(Err("no")));
+        let taken = store
+            .update_scim_user(provider, one, &|_| Ok::<_, ()>(record("TWO", None, false)), &RULES)
+            .await;
+        assert!(matches!(taken, Err(StoreError::Conflict("userName"))));
+        assert!(store.scim_user(provider, one).await.unwrap().unwrap().record.is_active());
+        // A group's name that is taken undoes its members too.
+        store.insert_scim_group(provider, &group("Other"), &[], &RULES).await.unwrap();
+        let change = |_: &GroupRecord| Ok::<_, ()>((group("other"), vec![Membership::Add(vec![two])]));
+        let taken = store.update_scim_group(provider, team, &change, &RULES).await;
+        assert!(matches!(taken, Err(StoreError::Conflict("displayName"))));
+        assert_eq!(store.scim_members(team, 10).await.unwrap(), [(one, "one".to_owned())]);
+        assert!(store.update_scim_user(provider, ScimUserId(uuid::Uuid::new_v4()), &|_| Err::<UserRecord, _>(()), &RULES).await.unwrap().is_none());
+    }
+
+    async fn what_is_asserted_again_is_told_to_nobody(database) {
+        let store = database.store().await;
+        let person = Person::new();
+        person.sign_in(&store).await;
+        let object = person.key.object.to_string();
+        let id = store.insert_scim_user(person.provider, &record("a", Some(&object), true), &RULES).await.unwrap().user.id;
+        let team = GroupRecord { display_name: "Team".to_owned(), external_id: Some(uuid::Uuid::new_v4().to_string()) };
+        let team = store.insert_scim_group(person.provider, &team, &[id], &RULES).await.unwrap().group;
+        let head = store.head().await.unwrap();
+        let same = store
+            .update_scim_user(person.provider, id, &|before| Ok::<_, ()>(before.clone()), &RULES)
+            .await.unwrap().unwrap().unwrap();
+        assert!(!same.changed);
+        let change = |before: &GroupRecord| Ok::<_, ()>((before.clone(), vec![Membership::Add(vec![id]), Membership::Remove(vec![id]), Membership::Add(vec![id])]));
+        let same = store.update_scim_group(person.provider, team.id, &change, &RULES).await.unwrap().unwrap().unwrap();
+        assert!(same.added.is_empty() && same.removed.is_empty());
+        assert_eq!(store.head().await.unwrap(), head);
+    }
+
+    async fn a_session_is_ended_in_the_same_write_and_a_login_in_flight_refused(database) {
+        let store = database.store().await;
+        let person = Person::new();
+        let (nonce, user) = person.sign_in(&store).await;
+        let object = person.key.object.to_string();
+        let id = store.insert_scim_user(person.provider, &record("a", Some(&object), true), &RULES).await.unwrap().user.id;
+        let read_at = store.head().await.unwrap().seq;
+        let written = store
+            .update_scim_user(person.provider, id, &|_| Ok::<_, ()>(record("a", Some(&object), false)), &RULES)
+            .await.unwrap().unwrap().unwrap();
+        assert_eq!(written.consequences.out, [(user.id, vec![nonce.clone()])]);
+        assert!(!store.may_mint(&nonce).await.unwrap());
+        let asks = ScimAtLogin { stays_out: true, reactivates: false, email: None };
+        assert_eq!(person.try_sign_in_asking(&store, read_at, Some(asks.clone())).await.1, SessionInserted::Deprovisioned);
+        // The directory takes it back: the login that began before is still too old, the next one is not.
+        store
+            .update_scim_user(person.provider, id, &|_| Ok::<_, ()>(record("a", Some(&object), true)), &RULES)
+            .await.unwrap().unwrap().unwrap();
+        assert_eq!(person.try_sign_in_asking(&store, read_at, Some(asks.clone())).await.1, SessionInserted::UserEndedMeanwhile);
+        let read_at = store.head().await.unwrap().seq;
+        assert!(matches!(person.try_sign_in_asking(&store, read_at, Some(asks)).await.1, SessionInserted::Yes(_)));
+    }
+
+    async fn whoever_is_deleted_before_the_first_login_stays_out(database) {
+        let store = database.store().await;
+        let person = Person::new();
+        let object = person.key.object.to_string();
+        let id = store.insert_scim_user(person.provider, &record("a", Some(&object), true), &RULES).await.unwrap().user.id;
+        assert!(store.delete_scim_user(person.provider, id, &RULES).await.unwrap().is_some());
+        assert!(store.delete_scim_user(person.provider, id, &RULES).await.unwrap().is_none());
+        let read_at = store.head().await.unwrap().seq;
+        let asks = |stays_out| Some(ScimAtLogin { stays_out, reactivates: false, email: None });
+        assert_eq!(person.try_sign_in_asking(&store, read_at, asks(true)).await.1, SessionInserted::Deprovisioned);
+        assert!(matches!(person.try_sign_in_asking(&store, read_at, asks(false)).await.1, SessionInserted::Yes(_)));
+        // Of another provider it is another person.
+        let elsewhere = Person { provider: IdpId(uuid::Uuid::new_v4()), ..person };
+        assert!(matches!(elsewhere.try_sign_in_asking(&store, read_at, asks(true)).await.1, SessionInserted::Yes(_)));
+    }
+
+    async fn changes_of_one_group_at_once_all_happen(database) {
+        let store = database.store().await;
+        let provider = IdpId(uuid::Uuid::new_v4());
+        let mut people = Vec::new();
+        for number in 0..12 {
+            people.push(told(&store, provider, &format!("user{number}")).await);
+        }
+        let team = store.insert_scim_group(provider, &group("Team"), &[], &RULES).await.unwrap().group.id;
+        let adding = people.iter().map(|person| {
+            let (store, person) = (store.clone(), *person);
+            tokio::spawn(async move {
+                let change = |before: &GroupRecord| Ok::<_, ()>((before.clone(), vec![Membership::Add(vec![person])]));
+                store.update_scim_group(provider, team, &change, &RULES).await.unwrap().unwrap().unwrap();
+            })
+        });
+        for added in adding.collect::<Vec<_>>() {
+            added.await.unwrap();
+        }
+        assert_eq!(store.scim_members(team, 100).await.unwrap().len(), 12);
+    }
+
+    async fn lists_are_searched_and_paged(database) {
+        let store = database.store().await;
+        let provider = IdpId(uuid::Uuid::new_v4());
+        for name in ["ann_a", "annXa", "bob%"] {
+            told(&store, provider, name).await;
+            store.insert_scim_group(provider, &group(name), &[], &RULES).await.unwrap();
+        }
+        let names = |search: ScimSearch| {
+            let store = store.clone();
+            async move {
+                let users = store.scim_users(provider, &search, 10, 1).await.unwrap();
+                let groups = store.scim_groups(provider, &search, 10, 1).await.unwrap();
+                let users: Vec<String> = users.iter().map(|user| user.record.user_name().to_owned()).collect();
+                let groups: Vec<String> = groups.into_iter().map(|group| group.record.display_name).collect();
+                assert_eq!(users, groups);
+                users
+            }
+        };
+        assert_eq!(names(ScimSearch { contains: Some("N_A".to_owned()), ..ScimSearch::default() }).await, ["ann_a"]);
+        assert_eq!(names(ScimSearch { starts_with: Some("ann".to_owned()), ..ScimSearch::default() }).await, ["ann_a", "annXa"]);
+        assert_eq!(names(ScimSearch { name: Some("BOB%".to_owned()), ..ScimSearch::default() }).await, ["bob%"]);
+        assert_eq!(store.scim_users(provider, &ScimSearch::default(), 2, 2).await.unwrap().len(), 1);
+        assert_eq!(store.count_scim_users(provider).await.unwrap(), 3);
+        assert_eq!(store.count_scim_groups(provider).await.unwrap(), 3);
+    }
+
+    async fn one_membership_among_many_costs_as_little_as_among_few(database) {
+        let store = database.store().await;
+        let provider = IdpId(uuid::Uuid::new_v4());
+        let team = store.insert_scim_group(provider, &group("Team"), &[], &RULES).await.unwrap().group.id;
+        // Rows as the store writes them, by thousands at a time.
+        database.run("CREATE TABLE n (i BIGINT)").await;
+        database.run("WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 20000) INSERT INTO n SELECT i FROM c").await;
+        let pool = database.pool().await;
+        for sql in [
+            "INSERT INTO scim_users (id, provider, user_name, active, body, created_ms, updated_ms) \
+             SELECT 'p' || i, $1, 'user' || i, 1, '{\"userName\":\"x\",\"active\":true}', i, i FROM n",
+            "INSERT INTO scim_members (scim_group, scim_user) SELECT $1, 'p' || i FROM n",
+        ] {
+            let key = if sql.contains("scim_members") { team.to_string() } else { provider.to_string() };
+            sqlx::query(sql).bind(key).execute(&pool).await.unwrap();
+        }
+        pool.close().await;
+        let person = told(&store, provider, "alice").await;
+        let mut took: Vec<Duration> = Vec::new();
+        for round in 0..20 {
+            let began = Instant::now();
+            let which = if round % 2 == 0 { Membership::Add(vec![person]) } else { Membership::Remove(vec![person]) };
+            let change = |before: &GroupRecord| Ok::<_, ()>((before.clone(), vec![which.clone()]));
+            store.update_scim_group(provider, team, &change, &RULES).await.unwrap().unwrap().unwrap();
+            took.push(began.elapsed());
+        }
+        took.sort();
+        println!("one of 20,000 members came or went in {:?} at the median", took[took.len() / 2]);
+        assert!(took[took.len() / 2] < Duration::from_millis(100), "{took:?}");
+        let began = Instant::now();
+        assert_eq!(store.scim_users_with(provider, ScimKey::Name("ALICE")).await.unwrap().len(), 1);
+        println!("looked up in {:?}", began.elapsed());
+    }
+}
