@@ -37,7 +37,7 @@ pub struct Trials {
 
 /// One trial.
 #[derive(Debug)]
-pub struct Trial {
+struct Trial {
     begun_ms: i64,
     progress: Mutex<Progress>,
 }
