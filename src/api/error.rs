@@ -164,6 +164,15 @@ impl ApiError {
         }
     }
 
+    /// Microsoft cannot be asked.
+    pub(super) fn provider_unavailable(detail: impl AsRef<str>) -> Self {
+        let message = format!("access.api.error.unavailable: {}", detail.as_ref());
+        Self {
+            retry_after: Some(60),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, 10014, message)
+        }
+    }
+
     /// The envelope.
     pub(super) fn envelope(&self) -> Value {
         let errors: Vec<Value> = self.errors.iter().map(ErrorItem::value).collect();
@@ -195,6 +204,10 @@ pub(super) enum Unknown {
     Certificate,
     List,
     ScimResource,
+    User,
+    Session,
+    Seat,
+    PolicyTest,
 }
 
 impl Unknown {
@@ -211,6 +224,10 @@ impl Unknown {
             Self::Certificate => (11030, "certificate"),
             Self::List => (11031, "list"),
             Self::ScimResource => (11036, "scim_resource"),
+            Self::User => (11032, "user"),
+            Self::Session => (11033, "session"),
+            Self::Seat => (11034, "seat"),
+            Self::PolicyTest => (11035, "policy_test"),
         }
     }
 }

@@ -7,8 +7,10 @@
 //!
 //! Handlers write objects through [`crate::manage`] alone, and answer with them as they were accepted.
 
+mod access_requests;
 mod app_policies;
 mod apps;
+mod auth_contexts;
 mod call;
 mod certificates;
 mod credential;
@@ -16,27 +18,35 @@ mod custom_pages;
 mod error;
 mod groups;
 mod identity_providers;
+mod keys;
 mod linked;
 mod lists;
 mod openapi;
 mod operation;
 mod operations;
+mod organizations;
 mod page;
 mod policies;
+mod policy_checks;
+mod policy_tests;
 mod provider_test;
 mod query;
 mod resource;
+mod revocation;
 mod scim;
 mod scim_updates;
+mod seats;
 mod seen;
 mod service_tokens;
 mod shape;
 mod tags;
 mod token_verify;
+mod user_sessions;
+mod users;
 mod uses;
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
@@ -53,7 +63,7 @@ use self::seen::Seen;
 use self::uses::Uses;
 use crate::clock::Clock;
 use crate::entra::RelyingParty;
-use crate::manage::Manage;
+use crate::manage::{Manage, Trials};
 use crate::session::limits::FailureLimit;
 use crate::session::revoke::Revoker;
 use crate::snapshot::Published;
@@ -86,6 +96,9 @@ pub struct Api {
     places: Arc<Semaphore>,
     relying_party: RelyingParty,
     tests: Arc<Semaphore>,
+    trials: Trials,
+    // When all users were counted, and how many there were.
+    users_counted: Arc<Mutex<Option<(i64, u64)>>>,
 }
 
 /// What the gate found out about a request before it handed it on.
@@ -133,6 +146,8 @@ impl Api {
             places: Arc::new(Semaphore::new(AT_ONCE)),
             relying_party,
             tests: Arc::new(Semaphore::new(TESTS_AT_ONCE)),
+            trials: Trials::default(),
+            users_counted: Arc::default(),
         }
     }
 

@@ -94,6 +94,7 @@ fn success(gives: Gives, schemas: &mut Map<String, Value>) -> Value {
     let mut paged = false;
     let result = match gives {
         Gives::Any => json!({}),
+        Gives::Nothing => json!({ "type": "null" }),
         Gives::Id => {
             json!({ "type": "object", "properties": { "id": { "type": "string" } }, "required": ["id"] })
         }

@@ -65,6 +65,8 @@ pub(super) enum Gives {
     Objects(&'static Shape),
     /// The id of what is gone.
     Id,
+    /// `null`.
+    Nothing,
     /// JSON that has no shape of its own.
     Any,
 }

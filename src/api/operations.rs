@@ -2,8 +2,9 @@
 
 use super::operation::Operation;
 use super::{
-    app_policies, apps, certificates, custom_pages, groups, identity_providers, lists, policies,
-    provider_test, scim, scim_updates, service_tokens, tags, token_verify,
+    access_requests, app_policies, apps, auth_contexts, certificates, custom_pages, groups,
+    identity_providers, keys, lists, organizations, policies, policy_checks, policy_tests, provider_test,
+    revocation, scim, scim_updates, seats, service_tokens, tags, token_verify, user_sessions, users,
 };
 
 /// The operations, by what they are about. Of two that fit a path, the first is meant.
@@ -12,15 +13,25 @@ const ALL: &[&[Operation]] = &[
     scim::OPERATIONS,
     scim_updates::OPERATIONS,
     provider_test::OPERATIONS,
+    auth_contexts::OPERATIONS,
     apps::OPERATIONS,
     app_policies::OPERATIONS,
     policies::OPERATIONS,
+    policy_checks::OPERATIONS,
+    policy_tests::OPERATIONS,
     groups::OPERATIONS,
     service_tokens::OPERATIONS,
     lists::OPERATIONS,
     certificates::OPERATIONS,
     custom_pages::OPERATIONS,
     tags::OPERATIONS,
+    users::OPERATIONS,
+    user_sessions::OPERATIONS,
+    seats::OPERATIONS,
+    organizations::OPERATIONS,
+    keys::OPERATIONS,
+    revocation::OPERATIONS,
+    access_requests::OPERATIONS,
     token_verify::OPERATIONS,
 ];
 

@@ -116,7 +116,8 @@ impl Chores {
         self.store.forget_expired(now_ms - KEPT_MS).await?;
         self.store.forget_access_requests(now_ms - LOG_KEPT_MS).await?;
         self.store.forget_approvals(now_ms - LOG_KEPT_MS).await?;
-        match keys::rotate_if_due(&self.store, &self.sealer, &self.clock).await {
+        let days = self.published.load().organization.key_rotation_days;
+        match keys::rotate_if_due(&self.store, &self.sealer, &self.clock, days).await {
             Ok(true) => tracing::info!("The signing key was rotated"),
             Ok(false) => {}
             Err(error) => tracing::error!(%error, "The signing key could not be rotated"),

@@ -10,7 +10,7 @@ use super::tree::{Keys, Node, Table};
 use crate::model::duration::GoDuration;
 use crate::model::host::Host;
 use crate::model::ids::AccountId;
-use crate::model::organization::{AuthUrl, OrganizationPages};
+use crate::model::organization::{AuthUrl, OrganizationPages, SETTINGS};
 use crate::model::refusals::Refusals;
 use crate::model::selector::Unevaluated;
 use crate::model::service_token::{INACTIVITY_DAYS, Inactivity, InactivityAction, ServiceTokenRules};
@@ -44,6 +44,8 @@ pub struct OrganizationConfig {
     pub accept_unevaluated_selectors: BTreeSet<Unevaluated>,
     /// What people are told who are refused; a table of its own in the file.
     pub refusals: Refusals,
+    /// Which of [`SETTINGS`] are written.
+    pub in_file: BTreeSet<String>,
 }
 
 pub(super) const KEYS: Keys = Keys {
@@ -138,6 +140,8 @@ pub(super) fn read(node: &Node<'_>) -> Option<OrganizationConfig> {
     let custom_pages = table
         .node("custom_pages")
         .map_or(Some(OrganizationPages::default()), |node| pages(&node));
+    let in_file = SETTINGS.iter().filter(|key| table.node(key).is_some());
+    let in_file = in_file.map(|key| (*key).to_owned()).collect();
     Some(OrganizationConfig {
         name: name?.to_owned(),
         auth: auth?,
@@ -152,6 +156,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<OrganizationConfig> {
         service_tokens: service_tokens?,
         accept_unevaluated_selectors: accepted?,
         refusals: Refusals::default(),
+        in_file,
     })
 }
 

@@ -25,6 +25,8 @@ use crate::model::idp::EntraSettings;
 const FRESH_MS: i64 = 10 * 60 * 1000;
 /// After a failure with nothing remembered, nobody asks again for so long: the permission is missing more often than not.
 const PAUSE_MS: i64 = 60 * 1000;
+/// Between two renewals that are asked for.
+const RENEWAL_PAUSE_MS: i64 = 5 * 1000;
 /// Longest wait for the whole list.
 const MAX_TIME: Duration = Duration::from_secs(15);
 /// Apps whose lists are remembered. One for each provider is usual.
@@ -97,6 +99,27 @@ impl ContextLists {
             *remembered.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some((now_ms, error.clone()));
         }
         list
+    }
+
+    /// The list as Graph has it now, unless it was asked within the last seconds.
+    pub(super) async fn renew(
+        &self,
+        outbound: &Outbound,
+        clock: &Clock,
+        settings: &EntraSettings,
+        token_endpoint: Url,
+    ) -> Result<Arc<Vec<AuthenticationContext>>, EntraError> {
+        let remembered = self.remembered(settings);
+        let Some(seen) = remembered.list.held() else {
+            return self.list(outbound, clock, settings, token_endpoint).await;
+        };
+        let now = clock.now_seconds();
+        let fetch = || fetch(outbound.clone(), settings.clone(), token_endpoint, now);
+        let newer = remembered
+            .list
+            .renew(&seen, clock.now_ms(), RENEWAL_PAUSE_MS, fetch)
+            .await?;
+        Ok(newer.unwrap_or(seen))
     }
 
     fn remembered(&self, settings: &EntraSettings) -> Arc<Remembered> {

@@ -101,6 +101,21 @@ impl RelyingParty {
             .await
     }
 
+    /// The same, read anew unless it was read within the last seconds; what was remembered stays where that fails.
+    ///
+    /// # Errors
+    /// As [`RelyingParty::authentication_contexts`].
+    pub async fn renew_authentication_contexts(
+        &self,
+        provider: &IdentityProvider,
+    ) -> Result<Arc<Vec<AuthenticationContext>>, EntraError> {
+        let settings = &provider.entra;
+        let token_endpoint = self.metadata(settings).await?.token_endpoint.clone();
+        self.contexts
+            .renew(&self.outbound, &self.clock, settings, token_endpoint)
+            .await
+    }
+
     /// The groups of a person, nested ones included, without the person. It takes the application permission
     /// `GroupMember.Read.All`; without it they are unknown.
     ///

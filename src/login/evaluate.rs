@@ -10,11 +10,11 @@ use tokio::task::JoinSet;
 
 use super::call::Call;
 use super::failure::{Ended, Why};
-use super::identity_json;
 use crate::crypto::random;
 use crate::evaluation::Question;
 use crate::model::evaluator::ExternalEvaluator;
 use crate::model::identity::{Evaluation, Identity};
+use crate::model::identity_json;
 use crate::session::table::LiveSession;
 use crate::snapshot::ProtectedApplication;
 

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::identity_json;
 use super::renew::SHORTEST;
 use crate::crypto::random;
 use crate::model::application::{Application, TokenGroups};
 use crate::model::identity::Identity;
+use crate::model::identity_json;
 use crate::model::ids::SessionNonce;
 use crate::model::organization::Organization;
 use crate::session::table::LiveSession;

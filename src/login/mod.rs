@@ -34,7 +34,6 @@ mod form;
 mod front_channel;
 mod get_identity;
 mod hand_over;
-pub mod identity_json;
 pub mod landing;
 mod launcher;
 mod leave;

@@ -4,11 +4,11 @@ use tracing::Level;
 
 use super::call::Call;
 use super::failure::{Ended, Why};
-use super::identity_json;
 use super::landing::Landing;
 use crate::entra::errors::EntraError;
 use crate::model::application::Application;
 use crate::model::identity::{Groups, Identity};
+use crate::model::identity_json;
 use crate::model::ids::IdpId;
 use crate::policy::{Explanation, Refusal};
 use crate::snapshot::ProtectedApplication;

@@ -37,6 +37,8 @@ pub struct Explained {
     pub explanation: Explanation,
     /// Whom it is about.
     pub person: Known,
+    /// What is known of the person; none for a request of nobody.
+    pub identity: Option<Identity>,
 }
 
 /// What is known of the person.
@@ -102,6 +104,7 @@ pub async fn explained(
         verdict,
         explanation,
         person,
+        identity,
     })
 }
 
@@ -116,8 +119,7 @@ async fn last_login(
         if provider.is_some_and(|wanted| wanted != user.provider) {
             continue;
         }
-        // The newest session stands first.
-        let Some(session) = store.sessions_of(user.id).await?.into_iter().next() else {
+        let Some(session) = store.newest_session_of(user.id).await? else {
             continue;
         };
         if newest

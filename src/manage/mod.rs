@@ -14,7 +14,9 @@ mod preview;
 mod reconcile;
 mod scim;
 mod service_tokens;
+mod settings;
 mod test_link;
+mod trials;
 mod validate;
 
 use std::collections::BTreeMap;
@@ -40,6 +42,9 @@ pub use reconcile::{Outcome, Reconciled, Superseded};
 pub use scim::scim_rules;
 pub use service_tokens::{Issued, NewServiceToken, ServiceTokenChanges};
 pub use test_link::{OpenedTestLink, TEST_PAGE, TestLink, TestLinkRefused, open_test_link};
+pub use trials::{
+    Outcome as TrialOutcome, Progress as TrialProgress, Standing as TrialStanding, TooManyTrials, Trials,
+};
 
 /// Writes objects. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::plan::{Planned, Stored};
 use super::reconcile::{end_sessions_of, other_directory, stored};
+use super::settings::settings_name;
 use super::{Manage, ManageError, RefusedObject};
 use crate::snapshot::read::Problem;
 use crate::snapshot::secrets;
@@ -116,6 +117,15 @@ impl Manage {
             });
         }
         refuse_if_used(document, &stored)?;
+        if kind == Kind::CustomPage
+            && let Some(organization) = settings_name(&mut write, id).await?
+        {
+            return Err(ManageError::InUse {
+                kind,
+                name: document.name.clone(),
+                by: vec![organization],
+            });
+        }
         write.delete(kind, id).await?;
         let entry = AuditEntry {
             action: "delete",

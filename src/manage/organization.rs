@@ -7,11 +7,11 @@ use super::ManageError;
 use crate::config::organization::OrganizationConfig;
 use crate::crypto::random;
 use crate::model::ids::AccountId;
-use crate::model::organization::Organization;
+use crate::model::organization::{Organization, USUAL_KEY_ROTATION_DAYS};
 use crate::store::{Actor, ActorKind, AuditEntry, Document, Kind, ObjectWrite, Store, StoreError};
 
 /// There is one organization, so its id says nothing.
-const ID: Uuid = Uuid::nil();
+pub(super) const ID: Uuid = Uuid::nil();
 const ACCOUNT: &str = "account_id";
 
 /// The organization as the file describes it, with the account that the store has, or now gets, for life.
@@ -92,6 +92,8 @@ fn described_by(written: &OrganizationConfig, account_id: AccountId) -> Organiza
         service_tokens: written.service_tokens.clone(),
         accept_unevaluated_selectors: written.accept_unevaluated_selectors.clone(),
         refusals: written.refusals.clone(),
+        key_rotation_days: USUAL_KEY_ROTATION_DAYS,
+        in_file: written.in_file.clone(),
     }
 }
 

@@ -20,6 +20,7 @@ pub mod group;
 pub mod header_names;
 pub mod host;
 pub mod identity;
+pub mod identity_json;
 pub mod idp;
 pub mod ids;
 pub mod list;

@@ -10,7 +10,7 @@ use super::host::Host;
 use super::ids::AccountId;
 use super::refusals::Refusals;
 use super::selector::Unevaluated;
-use super::service_token::ServiceTokenRules;
+use super::service_token::{Inactivity, ServiceTokenRules};
 
 /// The organization.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +41,78 @@ pub struct Organization {
     pub accept_unevaluated_selectors: BTreeSet<Unevaluated>,
     /// What people are told who are refused.
     pub refusals: Refusals,
+    /// After how many days another key signs, [`KEY_ROTATION_DAYS`].
+    pub key_rotation_days: u16,
+    /// Which of [`SETTINGS`] the configuration file says; those are not changed elsewhere.
+    pub in_file: BTreeSet<String>,
+}
+
+/// The settings that may stand in the configuration file or be set through the API.
+pub const SETTINGS: [&str; 5] = [
+    "session_duration",
+    "auto_redirect_to_identity",
+    "strict_service_token_auth",
+    "service_token_inactivity",
+    "custom_pages",
+];
+
+/// The days between two rotations of the signing key that an organization may choose from.
+pub const KEY_ROTATION_DAYS: std::ops::RangeInclusive<u16> = 21..=365;
+/// The days unless it chooses: six weeks, as at Access.
+pub const USUAL_KEY_ROTATION_DAYS: u16 = 42;
+
+/// Settings of the organization that were made through the API; none of them need be.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OrganizationSettings {
+    /// [`Organization::session_duration`].
+    pub session_duration: Option<GoDuration>,
+    /// [`Organization::auto_redirect_to_identity`].
+    pub auto_redirect_to_identity: Option<bool>,
+    /// Whether [`ServiceTokenRules`] are strict.
+    pub strict_service_token_auth: Option<bool>,
+    /// What [`ServiceTokenRules`] say of tokens that nobody uses.
+    pub service_token_inactivity: Option<Option<Inactivity>>,
+    /// [`Organization::custom_pages`], by id.
+    pub custom_pages: Option<OrganizationPages>,
+    /// [`Organization::key_rotation_days`].
+    pub key_rotation_days: Option<u16>,
+}
+
+impl Organization {
+    /// The organization with settings made through the API in the place of what the file leaves open.
+    #[must_use]
+    pub fn with(&self, settings: OrganizationSettings) -> Self {
+        let mut with = self.clone();
+        let open = |key: &str| !self.in_file.contains(key);
+        if let Some(duration) = settings.session_duration.filter(|_| open("session_duration")) {
+            with.session_duration = duration;
+        }
+        if let Some(redirect) = settings
+            .auto_redirect_to_identity
+            .filter(|_| open("auto_redirect_to_identity"))
+        {
+            with.auto_redirect_to_identity = Some(redirect);
+        }
+        if let Some(strict) = settings
+            .strict_service_token_auth
+            .filter(|_| open("strict_service_token_auth"))
+        {
+            with.service_tokens.strict = strict;
+        }
+        if let Some(inactivity) = settings
+            .service_token_inactivity
+            .filter(|_| open("service_token_inactivity"))
+        {
+            with.service_tokens.inactivity = inactivity;
+        }
+        if let Some(pages) = settings.custom_pages.filter(|_| open("custom_pages")) {
+            with.custom_pages = pages;
+        }
+        if let Some(days) = settings.key_rotation_days {
+            with.key_rotation_days = days;
+        }
+        with
+    }
 }
 
 /// Pages of the operator's, by id or name.

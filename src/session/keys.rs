@@ -23,8 +23,6 @@ use crate::model::ids::KeyId;
 use crate::store::{KeyState, SigningKeyRow, Store, StoreError};
 
 const DAY_MS: i64 = 86_400_000;
-/// How long a key signs: six weeks, as at Access.
-pub const ROTATION_MS: i64 = 42 * DAY_MS;
 /// How long a previous key stays trusted: seven days, as at Access. Longer than any application token lives by default.
 pub const PREVIOUS_TRUSTED_MS: i64 = 7 * DAY_MS;
 /// Signatures in work at once. RSA signing takes a core for about a millisecond; logins come in bursts.
@@ -225,15 +223,21 @@ pub async fn ensure(store: &Store, sealer: &Sealer, clock: &Clock) -> Result<(),
     Ok(())
 }
 
-/// Rotates if the current key has signed for six weeks, and forgets keys that nobody trusts any longer.
+/// Rotates if the current key has signed for so many days, and forgets keys that nobody trusts any longer.
 ///
 /// Gives whether it rotated.
-pub async fn rotate_if_due(store: &Store, sealer: &Sealer, clock: &Clock) -> Result<bool, KeyError> {
+pub async fn rotate_if_due(
+    store: &Store,
+    sealer: &Sealer,
+    clock: &Clock,
+    days: u16,
+) -> Result<bool, KeyError> {
+    let interval_ms = i64::from(days) * DAY_MS;
     let now = clock.now_ms();
     store.forget_signing_keys(now).await?;
     let rows = store.signing_keys().await?;
     let current = rows.iter().find(|row| row.state == KeyState::Current);
-    let fresh = |row: &SigningKeyRow| row.signs_from_ms.is_some_and(|from| now - from < ROTATION_MS);
+    let fresh = |row: &SigningKeyRow| row.signs_from_ms.is_some_and(|from| now - from < interval_ms);
     if current.is_some_and(fresh) {
         return Ok(false);
     }

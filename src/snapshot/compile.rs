@@ -59,16 +59,17 @@ impl Snapshot {
     pub fn build(inputs: &Inputs<'_>, sealer: &Sealer, clock: &Clock) -> Self {
         let now_ms = clock.now_ms();
         let mut faults = Vec::new();
+        let organization = organization(inputs, &mut faults);
         let keys = key_ring(inputs.keys, now_ms, &mut faults);
         let providers = providers(inputs, sealer, now_ms, &mut faults);
         let referents = Arc::new(referents(inputs, &mut faults));
         let mut shared = Shared {
             policies: HashMap::new(),
             referents: Arc::clone(&referents),
-            accepted: &inputs.organization.accept_unevaluated_selectors,
+            accepted: &organization.accept_unevaluated_selectors,
         };
         shared.read_policies(inputs, &mut faults);
-        let applications = applications(inputs, &shared, &mut faults);
+        let applications = applications(inputs, &organization, &shared, &mut faults);
         let service_tokens = service_tokens(inputs, sealer, now_ms, &mut faults);
         let mut by_aud = HashMap::new();
         for application in &applications {
@@ -84,7 +85,7 @@ impl Snapshot {
         Self {
             version: u64::from_ne_bytes(random::bytes()),
             position: inputs.position.clone(),
-            organization: inputs.organization.clone(),
+            organization,
             providers,
             by_aud,
             routes: Table::build(routes),
@@ -142,6 +143,18 @@ fn of_kind<'a>(inputs: &Inputs<'a>, kind: Kind) -> impl Iterator<Item = &'a Docu
         .documents
         .iter()
         .filter(move |document| document.kind == kind)
+}
+
+/// The organization as the file describes it, with what the API says where the file leaves it open.
+fn organization(inputs: &Inputs<'_>, faults: &mut Vec<ObjectFault>) -> Organization {
+    let Some(document) = of_kind(inputs, Kind::Organization).next() else {
+        return inputs.organization.clone();
+    };
+    let (settings, problems) = read::readable_settings(&document.body);
+    if !problems.is_empty() {
+        faults.push(ObjectFault::new(document, sentence(&problems)));
+    }
+    inputs.organization.with(settings)
 }
 
 fn key_ring(rows: &[SigningKeyRow], now_ms: i64, faults: &mut Vec<ObjectFault>) -> KeyRing {
@@ -330,6 +343,7 @@ impl Shared<'_> {
 
 fn applications(
     inputs: &Inputs<'_>,
+    organization: &Organization,
     shared: &Shared<'_>,
     faults: &mut Vec<ObjectFault>,
 ) -> Vec<Arc<ProtectedApplication>> {
@@ -338,7 +352,7 @@ fn applications(
     let pages = custom_pages(inputs, faults);
     for document in of_kind(inputs, Kind::Application) {
         let mut application = protect(document, shared);
-        application.pages = DenialPages::of(&application.app, &inputs.organization.custom_pages, &pages);
+        application.pages = DenialPages::of(&application.app, &organization.custom_pages, &pages);
         // An audience names one application; the older one keeps it.
         if !audiences.insert(application.app.aud.clone()) {
             application.deny_everyone("another application has the same aud".to_owned());

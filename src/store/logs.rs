@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use sqlx::any::AnyRow;
 use uuid::Uuid;
 
-use super::row::{Cells, maybe_storable, storable};
+use super::row::{Cells, containing, maybe_storable, storable};
 use super::{Store, StoreError, bounded};
 use crate::model::ids::{AppId, IdpId, UserId};
 
@@ -49,16 +49,40 @@ pub struct AccessRequest {
 pub struct AccessRequestFilter {
     /// Of this address only.
     pub email: Option<String>,
+    /// Not of this address.
+    pub email_not: Option<String>,
+    /// Of addresses with this in them, in whatever case.
+    pub email_contains: Option<String>,
+    /// Of this user only.
+    pub user: Option<UserId>,
+    /// Only where it is known who it was, or only where it is not.
+    pub user_known: Option<bool>,
     /// Allowed or refused only.
     pub allowed: Option<bool>,
     /// For this application only.
     pub app: Option<AppId>,
+    /// Not for this application.
+    pub app_not: Option<AppId>,
+    /// Only where an application was meant, or only where none was.
+    pub app_known: Option<bool>,
+    /// By this provider only.
+    pub provider: Option<IdpId>,
+    /// Not by this provider.
+    pub provider_not: Option<IdpId>,
+    /// From this country only.
+    pub country: Option<String>,
+    /// Not from this country.
+    pub country_not: Option<String>,
     /// Not before this time (milliseconds).
     pub since_ms: Option<i64>,
     /// Before this time (milliseconds).
     pub until_ms: Option<i64>,
     /// With this id only.
     pub request_id: Option<String>,
+    /// Without this id.
+    pub request_id_not: Option<String>,
+    /// The oldest first.
+    pub oldest_first: bool,
     /// How many a page, at most 1000.
     pub limit: u32,
     /// Which page, from 1.
@@ -69,11 +93,23 @@ impl Default for AccessRequestFilter {
     fn default() -> Self {
         Self {
             email: None,
+            email_not: None,
+            email_contains: None,
+            user: None,
+            user_known: None,
             allowed: None,
             app: None,
+            app_not: None,
+            app_known: None,
+            provider: None,
+            provider_not: None,
+            country: None,
+            country_not: None,
             since_ms: None,
             until_ms: None,
             request_id: None,
+            request_id_not: None,
+            oldest_first: false,
             limit: 25,
             page: 1,
         }
@@ -87,11 +123,29 @@ const INSERT: &str = "INSERT INTO access_requests \
      (id, request_id, at_ms, action, allowed, app, app_domain, app_name, provider, connection, user_id, email, \
      address, country, reason, explanation) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
-const FILTERED: &str = "SELECT id, request_id, at_ms, action, allowed, app, app_domain, app_name, provider, \
-     connection, user_id, email, address, country, reason, explanation FROM access_requests \
-     WHERE ($1 IS NULL OR email = $1) AND ($2 IS NULL OR allowed = $2) AND ($3 IS NULL OR app = $3) \
-     AND ($4 IS NULL OR at_ms >= $4) AND ($5 IS NULL OR at_ms < $5) AND ($6 IS NULL OR request_id = $6) \
-     ORDER BY at_ms DESC, id DESC LIMIT $7 OFFSET $8";
+/// The log as filtered, in one order or the other.
+macro_rules! filtered {
+    ($order:literal) => {
+        concat!(
+            "SELECT id, request_id, at_ms, action, allowed, app, app_domain, app_name, provider, \
+             connection, user_id, email, address, country, reason, explanation FROM access_requests \
+             WHERE ($1 IS NULL OR email = $1) AND ($2 IS NULL OR email IS NULL OR email <> $2) \
+             AND ($3 IS NULL OR LOWER(email) LIKE $3 ESCAPE '!') AND ($4 IS NULL OR user_id = $4) \
+             AND ($5 IS NULL OR CASE WHEN user_id IS NULL THEN 0 ELSE 1 END = $5) \
+             AND ($6 IS NULL OR allowed = $6) AND ($7 IS NULL OR app = $7) \
+             AND ($8 IS NULL OR app IS NULL OR app <> $8) \
+             AND ($9 IS NULL OR CASE WHEN app IS NULL THEN 0 ELSE 1 END = $9) \
+             AND ($10 IS NULL OR provider = $10) AND ($11 IS NULL OR provider IS NULL OR provider <> $11) \
+             AND ($12 IS NULL OR country = $12) AND ($13 IS NULL OR country IS NULL OR country <> $13) \
+             AND ($14 IS NULL OR at_ms >= $14) AND ($15 IS NULL OR at_ms < $15) \
+             AND ($16 IS NULL OR request_id = $16) AND ($17 IS NULL OR request_id <> $17) ",
+            $order,
+            " LIMIT $18 OFFSET $19"
+        )
+    };
+}
+const NEWEST_FIRST: &str = filtered!("ORDER BY at_ms DESC, id DESC");
+const OLDEST_FIRST: &str = filtered!("ORDER BY at_ms, id");
 
 const FORGET: &str = "DELETE FROM access_requests WHERE at_ms < $1";
 
@@ -137,21 +191,37 @@ impl Store {
         .await
     }
 
-    /// Reads the log, newest first.
+    /// Reads the log, newest first unless asked otherwise.
     pub async fn access_requests(
         &self,
         filter: &AccessRequestFilter,
     ) -> Result<Vec<AccessRequest>, StoreError> {
         let limit = i64::from(filter.limit.clamp(1, PAGE_MAX));
+        let sql = if filter.oldest_first {
+            OLDEST_FIRST
+        } else {
+            NEWEST_FIRST
+        };
         bounded(async {
             let mut connection = self.reader().await?;
-            let rows = sqlx::query(FILTERED)
+            let rows = sqlx::query(sql)
                 .bind(maybe_storable(filter.email.as_deref()))
+                .bind(maybe_storable(filter.email_not.as_deref()))
+                .bind(filter.email_contains.as_deref().map(containing))
+                .bind(filter.user.map(|user| user.to_string()))
+                .bind(filter.user_known.map(i64::from))
                 .bind(filter.allowed.map(i64::from))
                 .bind(filter.app.map(|app| app.to_string()))
+                .bind(filter.app_not.map(|app| app.to_string()))
+                .bind(filter.app_known.map(i64::from))
+                .bind(filter.provider.map(|provider| provider.to_string()))
+                .bind(filter.provider_not.map(|provider| provider.to_string()))
+                .bind(maybe_storable(filter.country.as_deref()))
+                .bind(maybe_storable(filter.country_not.as_deref()))
                 .bind(filter.since_ms)
                 .bind(filter.until_ms)
                 .bind(maybe_storable(filter.request_id.as_deref()))
+                .bind(maybe_storable(filter.request_id_not.as_deref()))
                 .bind(limit)
                 .bind(i64::from(filter.page.saturating_sub(1)) * limit)
                 .fetch_all(&mut *connection)

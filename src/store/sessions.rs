@@ -89,7 +89,7 @@ const ADD_USER: &str = "INSERT INTO users \
      VALUES ($1, $2, $3, $4, $5, $6, 0, 0, $7, $7) ON CONFLICT (provider, tenant, object) DO NOTHING";
 /// Locks the user's row: an ending of this user waits until the session stands and then ends it, or was first and
 /// raised `generation`.
-const ADMIT: &str = "UPDATE users SET last_login_ms = $1, email = $2, name = $3, linkable = $8, seat = 1 \
+const ADMIT: &str = "UPDATE users SET last_login_ms = $1, email = $2, name = $3, linkable = $8, seat = 1, deleted = 0 \
      WHERE provider = $4 AND tenant = $5 AND object = $6 AND generation <= $7 AND deprovisioned = 0 \
      RETURNING id, provider, tenant, object, email, name, generation, deprovisioned, seat, created_ms, last_login_ms";
 const DEPROVISIONED: &str = "SELECT id FROM users \
@@ -107,6 +107,9 @@ const OF_USER: &str = "SELECT nonce, user_id, provider, provider_session, identi
 const LIVE_OF_USER: &str = "SELECT nonce, user_id, provider, provider_session, identity, identity_version, created_ms, \
      expires_ms, last_use_ms, ended_ms, ended_cause, address, agent FROM sessions WHERE user_id = $1 \
      AND ended_ms IS NULL AND expires_ms > $2 ORDER BY last_use_ms DESC, nonce LIMIT 50";
+pub(super) const NEWEST_OF_USER: &str = "SELECT nonce, user_id, provider, provider_session, identity, identity_version, created_ms, \
+     expires_ms, last_use_ms, ended_ms, ended_cause, address, agent FROM sessions WHERE user_id = $1 \
+     ORDER BY created_ms DESC, nonce LIMIT 1";
 const MAY_MINT: &str = "SELECT sessions.nonce FROM sessions JOIN users ON users.id = sessions.user_id \
      WHERE sessions.nonce = $1 AND sessions.ended_ms IS NULL AND sessions.expires_ms > $2 \
      AND users.generation <= sessions.read_at AND users.deprovisioned = 0";
@@ -219,6 +222,19 @@ impl Store {
                 .fetch_all(&mut *connection)
                 .await?;
             rows.iter().map(session).collect()
+        })
+        .await
+    }
+
+    /// The newest session of a user, ended or not.
+    pub async fn newest_session_of(&self, user: UserId) -> Result<Option<SessionRow>, StoreError> {
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let row = sqlx::query(NEWEST_OF_USER)
+                .bind(user.to_string())
+                .fetch_optional(&mut *connection)
+                .await?;
+            row.as_ref().map(session).transpose()
         })
         .await
     }
@@ -338,7 +354,7 @@ async fn insert(
     Ok(())
 }
 
-fn session(row: &AnyRow) -> Result<SessionRow, StoreError> {
+pub(super) fn session(row: &AnyRow) -> Result<SessionRow, StoreError> {
     let cells = Cells::new(row, "sessions", "nonce");
     Ok(SessionRow {
         nonce: cells.parsed("nonce")?,

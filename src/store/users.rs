@@ -43,7 +43,7 @@ const WITH_EMAIL: &str = "SELECT id, provider, tenant, object, email, name, gene
 
 /// In the order of the last login, the latest first.
 const FOUND: &str = "SELECT id, provider, tenant, object, email, name, generation, deprovisioned, seat, created_ms, \
-     last_login_ms FROM users WHERE ($1 IS NULL OR lower(email) LIKE $1 ESCAPE '!' OR lower(name) LIKE $1 ESCAPE '!') \
+     last_login_ms FROM users WHERE deleted = 0 AND ($1 IS NULL OR lower(email) LIKE $1 ESCAPE '!' OR lower(name) LIKE $1 ESCAPE '!') \
      AND ($2 IS NULL OR provider = $2) ORDER BY last_login_ms DESC, id LIMIT $3 OFFSET $4";
 const READMIT: &str = "UPDATE users SET deprovisioned = 0 WHERE id = $1 AND deprovisioned = 1";
 const SET_SEAT: &str = "UPDATE users SET seat = $2 WHERE id = $1";

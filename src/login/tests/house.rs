@@ -272,6 +272,8 @@ impl Plan {
                 service_tokens: crate::model::service_token::ServiceTokenRules::default(),
                 accept_unevaluated_selectors: std::collections::BTreeSet::new(),
                 refusals: crate::model::refusals::Refusals::default(),
+                key_rotation_days: 42,
+                in_file: std::collections::BTreeSet::new(),
             },
             providers: vec![provider(1, entra)],
             applications: vec![

@@ -84,6 +84,8 @@ impl Held {
             service_tokens: crate::model::service_token::ServiceTokenRules::default(),
             accept_unevaluated_selectors: std::collections::BTreeSet::new(),
             refusals: crate::model::refusals::Refusals::default(),
+            key_rotation_days: 42,
+            in_file: std::collections::BTreeSet::new(),
         };
         let inputs = Inputs {
             documents: &self.documents,

@@ -11,6 +11,7 @@ mod group;
 mod identity_provider;
 mod list;
 mod object;
+mod organization;
 mod policy;
 mod references;
 mod rules;
@@ -26,11 +27,13 @@ pub use group::group;
 pub use identity_provider::identity_provider;
 pub use list::list;
 pub use object::Problem;
+pub use organization::{KEY_ROTATION, SETTINGS, organization_settings};
 pub use policy::policy;
 pub use references::{Around, Named};
 pub use service_token::service_token;
 
 pub(super) use application::readable_part as readable_application;
+pub(super) use organization::readable_settings;
 
 #[cfg(test)]
 mod tests;

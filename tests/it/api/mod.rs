@@ -3,13 +3,18 @@
 mod abuse;
 mod access;
 mod apps;
+mod auth_contexts;
 mod directories;
 mod echo;
 mod fuzz;
+mod logs;
 mod objects;
+mod organization;
+mod policy_tests;
 mod providers;
 mod schema;
 mod sdk;
+mod users;
 
 use serde_json::Value;
 

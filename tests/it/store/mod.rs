@@ -7,6 +7,7 @@ mod keys;
 mod logs;
 mod open;
 pub(crate) mod people;
+mod register;
 mod scim;
 mod service_token_uses;
 mod sessions;

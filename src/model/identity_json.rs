@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::model::certificate::ClientCertificate;
-use crate::model::identity::{Group, Groups, Identity};
-use crate::model::ids::AccountId;
+use super::certificate::ClientCertificate;
+use super::identity::{Group, Groups, Identity};
+use super::ids::AccountId;
 
 /// The whole identity.
 pub fn whole(identity: &Identity, account: &AccountId) -> Value {

@@ -1,0 +1,183 @@
+//! What an application says of one person, rule by rule, without a login
+//! (<https://developers.cloudflare.com/api/resources/zero_trust/subresources/access/subresources/applications/subresources/user_policy_checks/>).
+//! At Cloudflare it answers for whoever asks; a token of ours is no person, so the person is named.
+
+use std::net::IpAddr;
+
+use http::Method;
+use serde_json::{Map, Value, json};
+
+use super::apps::Apps;
+use super::call::{Answer, Call};
+use super::error::{ApiError, Unknown};
+use super::operation::{Gives, Operation};
+use super::query::Query;
+use super::resource::Resource as _;
+use crate::manage::{Explained, Question, explained};
+use crate::model::country::CountryCode;
+use crate::model::email::EmailAddress;
+use crate::model::identity_json;
+use crate::model::ids::{AppId, IdpId};
+use crate::model::permission::{Area, Permission};
+use crate::model::policy::RuleList;
+use crate::policy::{Answer as Said, RuleExplanation, Verdict};
+use crate::snapshot::ProtectedApplication;
+
+async fn check(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let id = AppId(call.id(Apps::PARAM, Apps::UNKNOWN)?);
+    let application = call.snapshot.applications.get(&id);
+    let application = application.ok_or_else(|| ApiError::unknown(Unknown::Application))?;
+    let question = question(&call.query)?;
+    let now_ms = call.api.clock.now_ms();
+    let explained = explained(&call.api.store, &call.snapshot, application, &question, now_ms).await?;
+    let account = &call.snapshot.organization.account_id;
+    let identity = explained
+        .identity
+        .as_ref()
+        .map(|identity| identity_json::whole(identity, account));
+    Ok(Answer::of(json!({
+        "app_state": app_state(application, &explained),
+        "user_identity": identity,
+    })))
+}
+
+fn question(query: &Query<'_>) -> Result<Question, ApiError> {
+    let user = query.value("user").ok_or_else(|| {
+        ApiError::invalid(
+            "a token of the API is no person: name one in the query, as user=alice@example.com, and perhaps the \
+             provider, ip and country",
+        )
+    })?;
+    let user: EmailAddress = user
+        .parse()
+        .map_err(|_| ApiError::invalid("user must be an e-mail address"))?;
+    let provider: Option<IdpId> = parsed(query, "provider", "the id of an identity provider")?;
+    let address: Option<IpAddr> = parsed(query, "ip", "an IP address")?;
+    let country: Option<CountryCode> = parsed(query, "country", "a country such as DE")?;
+    Ok(Question {
+        user: Some(user),
+        provider,
+        address,
+        country,
+        service_token: None,
+    })
+}
+
+fn parsed<T: std::str::FromStr>(query: &Query<'_>, key: &str, what: &str) -> Result<Option<T>, ApiError> {
+    let parse = |text: &str| {
+        text.parse()
+            .map_err(|_| ApiError::invalid(format!("{key} must be {what}")))
+    };
+    query.value(key).map(parse).transpose()
+}
+
+fn app_state(application: &ProtectedApplication, explained: &Explained) -> Value {
+    let app = &application.app;
+    let policies: Vec<Value> = explained
+        .explanation
+        .policies
+        .iter()
+        .enumerate()
+        .map(|(index, policy)| {
+            let mut shown = Map::new();
+            shown.insert("id".to_owned(), json!(policy.id));
+            shown.insert("name".to_owned(), policy.name.as_str().into());
+            shown.insert("decision".to_owned(), json!(policy.decision));
+            shown.insert("precedence".to_owned(), (index + 1).into());
+            shown.insert("status".to_owned(), status(policy.matches).into());
+            add_rules(&mut shown, &policy.rules);
+            Value::Object(shown)
+        })
+        .collect();
+    let groups: Vec<Value> = explained
+        .explanation
+        .groups
+        .iter()
+        .map(|group| {
+            let mut shown = Map::new();
+            shown.insert("id".to_owned(), json!(group.id));
+            shown.insert("name".to_owned(), group.name.as_str().into());
+            shown.insert("status".to_owned(), status(group.matches).into());
+            add_rules(&mut shown, &group.rules);
+            Value::Object(shown)
+        })
+        .collect();
+    let (passes, verdict) = match &explained.verdict {
+        Verdict::Permit(permit) => (
+            true,
+            json!({ "decision": "permit", "policy": permit.policy_name() }),
+        ),
+        Verdict::SignIn => (false, json!({ "decision": "sign_in" })),
+        Verdict::StepUp(step_up) => (
+            false,
+            json!({ "decision": "step_up", "policy": step_up.policy.name, "need": step_up.need.word() }),
+        ),
+        Verdict::Refuse(refusal) => (
+            false,
+            json!({
+                "decision": "refuse",
+                "policy": refusal.policy.as_ref().map(|policy| policy.name.as_str()),
+                "reason": refusal.reason.word(),
+            }),
+        ),
+    };
+    json!({
+        "app_uid": app.id,
+        "aud": app.aud,
+        "hostname": app.destinations.first().map(ToString::to_string),
+        "name": app.name,
+        "status": if passes { "Success" } else { "Failure" },
+        "verdict": verdict,
+        "broken": application.broken,
+        "policies": policies,
+        "groups": groups,
+    })
+}
+
+fn add_rules(shown: &mut Map<String, Value>, rules: &[RuleExplanation]) {
+    for list in [RuleList::Include, RuleList::Exclude, RuleList::Require] {
+        let of_list = rules.iter().filter(|rule| rule.list == list);
+        let of_list: Vec<Value> = of_list.map(rule).collect();
+        shown.insert(list.as_str().to_owned(), of_list.into());
+    }
+}
+
+fn rule(rule: &RuleExplanation) -> Value {
+    json!({
+        "_type": rule.rule.name(),
+        "rule": rule.rule.to_string(),
+        "status": status(rule.answer),
+        "reason": rule.uncertainty,
+    })
+}
+
+/// What a rule says, or several do.
+fn status(said: Said) -> &'static str {
+    match said {
+        Said::Yes => "Success",
+        Said::No => "Failure",
+        Said::Unknown => "Unknown",
+    }
+}
+
+const PATH: &str = "/accounts/{account_id}/access/apps/{app_id}/user_policy_checks";
+
+pub(super) const OPERATIONS: &[Operation] = &[Operation::new(
+    (&Method::GET, PATH),
+    Permission::read(Area::Applications),
+    (
+        "check_user_policies",
+        "Explain what an application says of a person, rule by rule",
+    ),
+    Gives::Any,
+    |call| Box::pin(check(call)),
+)
+.asked(&[
+    ("user", "the address of the person's last login"),
+    (
+        "provider",
+        "the identity provider, where several know the address",
+    ),
+    ("ip", "the address the request comes from"),
+    ("country", "the country it comes from"),
+])];

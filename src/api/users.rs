@@ -1,0 +1,231 @@
+//! People who signed in
+//! (<https://developers.cloudflare.com/api/resources/zero_trust/subresources/access/subresources/users/>).
+
+use std::sync::PoisonError;
+
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::call::{Answer, Call};
+use super::error::{ApiError, Unknown};
+use super::operation::{Gives, Operation};
+use super::page::{Page, Sizes};
+use super::resource::{take, time};
+use super::shape::{Shape, UnknownKeys, What, needed, optional, read_only};
+use crate::model::ids::UserId;
+use crate::model::permission::{Area, Permission};
+use crate::session::table::Cause;
+use crate::store::{User, UserFilter};
+
+pub(super) const SHAPE: Shape = Shape {
+    name: "User",
+    keys: &[
+        read_only("id", What::Id),
+        read_only("uid", What::Id),
+        optional("name", What::Text),
+        needed("email", What::Text),
+        read_only("access_seat", What::Flag),
+        read_only("gateway_seat", What::Flag),
+        read_only("seat_uid", What::Id),
+        read_only("active_device_count", What::Number),
+        read_only("last_successful_login", What::Time),
+        read_only("created_at", What::Time),
+        read_only("updated_at", What::Time),
+        read_only("identity_provider_id", What::Id),
+        read_only("deprovisioned", What::Flag),
+    ],
+    unknown: UnknownKeys::Refused,
+};
+/// So many are counted in less than a millisecond.
+const COUNTED_EACH_TIME: u64 = 5_000;
+/// How long a count of more is good.
+const COUNT_KEPT_MS: i64 = 1_000;
+/// In bytes.
+const LONGEST_NAME: usize = 1024;
+const SIZES: Sizes = Sizes {
+    usual: 1000,
+    most: 1000,
+};
+
+async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let page = Page::of(&call.query, SIZES)?;
+    let filter = UserFilter {
+        name: call.query.value("name").map(str::to_owned),
+        // As addresses are kept.
+        email: call.query.value("email").map(str::to_ascii_lowercase),
+        search: call.query.value("search").map(str::to_owned),
+    };
+    let place = (page.size, page.offset());
+    let users = call.api.store.users_page(&filter, place).await?;
+    let total = total(call, &filter).await?;
+    let shown: Vec<Value> = users.iter().map(show).collect();
+    let info = page.info(shown.len(), total);
+    Ok(Answer::page(shown, info))
+}
+
+/// How many users there are. Where there are many, all of them are not counted more than once a second.
+async fn total(call: &Call<'_>, filter: &UserFilter) -> Result<u64, ApiError> {
+    if *filter != UserFilter::default() {
+        return Ok(call.api.store.users_count(filter).await?);
+    }
+    let now_ms = call.api.clock.now_ms();
+    let counted = *call
+        .api
+        .users_counted
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    if let Some((at_ms, users)) = counted
+        && users > COUNTED_EACH_TIME
+        && (0..COUNT_KEPT_MS).contains(&(now_ms - at_ms))
+    {
+        return Ok(users);
+    }
+    let users = call.api.store.users_count(filter).await?;
+    *call
+        .api
+        .users_counted
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner) = Some((now_ms, users));
+    Ok(users)
+}
+
+async fn get(call: &Call<'_>) -> Result<Answer, ApiError> {
+    Ok(Answer::of(show(&named(call).await?)))
+}
+
+/// Nobody can be made up: a user is an account of a directory, and only a sign-in or the directory's provisioning tells
+/// which. Two people may come to have one address, and one person several.
+async fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
+    take(&SHAPE, call.object()?)?;
+    Err(ApiError::invalid(
+        "a user is an account of a directory, known by tenant and object id and not by an address: users come to be by \
+         their first login; to let somebody in before it, name the address in a policy or provision the account by SCIM",
+    ))
+}
+
+/// Changes the name by which somebody stands in lists. An address stays: it is the directory's.
+async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let mut user = named(call).await?;
+    let (taken, _) = take(&SHAPE, call.object()?)?;
+    let written = |key: &str| taken.body.get(key).and_then(Value::as_str);
+    let email = written("email").ok_or_else(|| ApiError::invalid_at("/email", "it is missing"))?;
+    let own = user.email.as_deref().unwrap_or_default();
+    if !own.eq_ignore_ascii_case(email) {
+        return Err(ApiError::invalid_at(
+            "/email",
+            "the address of a user cannot be changed",
+        ));
+    }
+    let name = written("name").ok_or_else(|| ApiError::invalid_at("/name", "it is missing"))?;
+    if name.len() > LONGEST_NAME {
+        return Err(ApiError::invalid_at("/name", "it is too long"));
+    }
+    let mut messages = Vec::new();
+    if user.name.as_deref().unwrap_or_default() != name {
+        call.api.store.rename_user(user.id, name).await?;
+        messages.push("the next login sets the name to what the directory says".to_owned());
+        user.name = Some(name.to_owned());
+    }
+    Ok(Answer::of(show(&user)).saying(messages))
+}
+
+/// Ends what the person has open, logins under way included, and takes the person out of the register. Whoever may
+/// still sign in comes back by the next login.
+async fn delete(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let user = named(call).await?;
+    let ended = call
+        .api
+        .revoker
+        .revoke_user(user.id, Cause::Administrator)
+        .await?;
+    call.api.store.take_out_of_register(user.id).await?;
+    tracing::info!(
+        request.id = call.request_id, token = call.token.name, user.id = %user.id, sessions = ended,
+        "A user was deleted through the API"
+    );
+    Ok(Answer::of(Value::Null))
+}
+
+/// The user that the path names.
+pub(super) async fn named(call: &Call<'_>) -> Result<User, ApiError> {
+    let id = UserId(call.id("user_id", Unknown::User)?);
+    let user = call.api.store.registered(id).await?;
+    user.ok_or_else(|| ApiError::unknown(Unknown::User))
+}
+
+fn show(user: &User) -> Value {
+    json!({
+        "id": user.id,
+        "uid": user.id,
+        "name": user.name.as_deref().unwrap_or_default(),
+        "email": user.email.as_deref().unwrap_or_default(),
+        "access_seat": user.seat,
+        "gateway_seat": false,
+        "seat_uid": user.id,
+        "active_device_count": 0,
+        "last_successful_login": time(user.last_login_ms),
+        "created_at": time(user.created_ms),
+        // Name and address change with a login.
+        "updated_at": time(user.last_login_ms),
+        "identity_provider_id": user.provider,
+        "deprovisioned": user.deprovisioned,
+    })
+}
+
+const READ: Permission = Permission::read(Area::AuditLogs);
+const WRITE: Permission = Permission::write(Area::Seats);
+const ALL: &str = "/accounts/{account_id}/access/users";
+const ONE: &str = "/accounts/{account_id}/access/users/{user_id}";
+const ASKED: &[(&str, &str)] = &[
+    ("page", "the page, from 1"),
+    ("per_page", "items a page"),
+    ("name", "the exact name"),
+    ("email", "the exact address"),
+    ("search", "a part of the name or the address"),
+];
+
+pub(super) const OPERATIONS: &[Operation] = &[
+    Operation::new(
+        (&Method::GET, ALL),
+        READ,
+        ("list_users", "List users"),
+        Gives::Page(&SHAPE),
+        |call| Box::pin(list(call)),
+    )
+    .asked(ASKED),
+    Operation::new(
+        (&Method::POST, ALL),
+        WRITE,
+        ("create_user", "Refused: users come to be by their first login"),
+        Gives::Object(&SHAPE),
+        |call| Box::pin(create(call)),
+    )
+    .taking(&SHAPE)
+    .status(StatusCode::CREATED),
+    Operation::new(
+        (&Method::GET, ONE),
+        READ,
+        ("get_user", "Read a user"),
+        Gives::Object(&SHAPE),
+        |call| Box::pin(get(call)),
+    ),
+    Operation::new(
+        (&Method::PUT, ONE),
+        WRITE,
+        ("update_user", "Change the name of a user, until the next login"),
+        Gives::Object(&SHAPE),
+        |call| Box::pin(update(call)),
+    )
+    .taking(&SHAPE),
+    Operation::new(
+        (&Method::DELETE, ONE),
+        WRITE,
+        (
+            "delete_user",
+            "End a user's sessions and take the user out of the register",
+        ),
+        Gives::Nothing,
+        |call| Box::pin(delete(call)),
+    )
+    .status(StatusCode::ACCEPTED),
+];

@@ -1,0 +1,148 @@
+//! Settings of the organization that are made through the API. They stand in its object, and in a snapshot in the place
+//! of what the configuration file leaves open.
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::organization::{ID, read, set};
+use super::{Manage, ManageError, RefusedObject, Written};
+use crate::model::organization::OrganizationPages;
+use crate::session::keys::{self, KeyError};
+use crate::snapshot::read::{KEY_ROTATION, Problem, SETTINGS, organization_settings};
+use crate::store::{Actor, AuditEntry, Document, Kind, ObjectWrite, StoreError};
+
+impl Manage {
+    /// The organization's object.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be asked.
+    pub async fn organization_document(&self) -> Result<Option<Document>, StoreError> {
+        self.store.document(Kind::Organization, ID).await
+    }
+
+    /// Changes settings: a value takes the place of the one there was, null takes it away, and what is not named stays.
+    ///
+    /// # Errors
+    /// [`ManageError::Refused`] where they cannot stand.
+    pub async fn change_settings(
+        &self,
+        changes: Map<String, Value>,
+        actor: Actor,
+    ) -> Result<Written, ManageError> {
+        let mut write = self.store.write(actor).await?;
+        let before = read(&mut write).await?;
+        let mut settings = made(&before);
+        for (key, value) in changes {
+            match value {
+                Value::Null => {
+                    settings.shift_remove(&key);
+                }
+                value => {
+                    settings.insert(key, value);
+                }
+            }
+        }
+        let settings = Value::Object(settings);
+        let read = organization_settings(&settings).map_err(|problems| refused(&before, problems))?;
+        let problems = match &read.custom_pages {
+            Some(pages) => page_problems(&mut write, pages).await?,
+            None => Vec::new(),
+        };
+        if !problems.is_empty() {
+            return Err(refused(&before, problems));
+        }
+        let mut after = before.clone();
+        set(&mut after, SETTINGS, settings);
+        written(write, before, &after).await
+    }
+
+    /// Sets after how many days another key signs.
+    ///
+    /// # Errors
+    /// [`ManageError::Store`].
+    pub async fn set_key_rotation(&self, days: u16, actor: Actor) -> Result<Written, ManageError> {
+        let mut write = self.store.write(actor).await?;
+        let before = read(&mut write).await?;
+        let mut after = before.clone();
+        set(&mut after, KEY_ROTATION, days.into());
+        written(write, before, &after).await
+    }
+
+    /// Lets the next key sign from now on; the one before stays trusted for a week. Whether this call did it: of several
+    /// at once, one does.
+    ///
+    /// # Errors
+    /// [`KeyError`] where no further key can be made or stored.
+    pub async fn rotate_signing_key(&self) -> Result<bool, KeyError> {
+        keys::rotate(&self.store, &self.sealer, &self.clock).await
+    }
+}
+
+/// The settings in the organization's object.
+fn made(document: &Document) -> Map<String, Value> {
+    let settings = document.body.get(SETTINGS).and_then(Value::as_object);
+    settings.cloned().unwrap_or_default()
+}
+
+/// Whether a setting names an object, so that it must stay.
+pub(super) async fn settings_name(write: &mut ObjectWrite, id: Uuid) -> Result<Option<String>, StoreError> {
+    let document = read(write).await?;
+    let pages = made(&document).shift_remove("custom_pages");
+    let Some(Value::Object(pages)) = pages else {
+        return Ok(None);
+    };
+    let named = pages.values().filter_map(Value::as_str);
+    let mut named = named.filter_map(|named| Uuid::try_parse(named).ok());
+    Ok(named
+        .any(|named| named == id)
+        .then(|| format!("organization \"{}\"", document.name)))
+}
+
+async fn page_problems(
+    write: &mut ObjectWrite,
+    wanted: &OrganizationPages,
+) -> Result<Vec<Problem>, StoreError> {
+    let pages = write.documents(Kind::CustomPage).await?;
+    let mut problems = Vec::new();
+    for (key, id) in [
+        ("identity_denied", &wanted.identity_denied),
+        ("forbidden", &wanted.forbidden),
+    ] {
+        let Some(id) = id else { continue };
+        let page = pages.iter().find(|page| page.id.to_string() == *id);
+        let reason = match page.map(|page| page.body.get("type").and_then(Value::as_str)) {
+            None => format!("no custom page has the id {id}"),
+            Some(kind) if kind != Some(key) => format!("the page is not of type {key}"),
+            Some(_) => continue,
+        };
+        problems.push(Problem {
+            pointer: format!("/custom_pages/{key}"),
+            reason,
+        });
+    }
+    Ok(problems)
+}
+
+async fn written(mut write: ObjectWrite, before: Document, after: &Document) -> Result<Written, ManageError> {
+    let document = write.put(after).await?;
+    let entry = AuditEntry {
+        action: "update",
+        kind: Kind::Organization,
+        id: ID,
+        before: Some(before.body),
+        after: Some(document.body.clone()),
+    };
+    write.audit(&entry).await?;
+    Ok(Written {
+        document,
+        position: write.commit().await?,
+    })
+}
+
+fn refused(document: &Document, problems: Vec<Problem>) -> ManageError {
+    ManageError::Refused(vec![RefusedObject {
+        kind: Kind::Organization,
+        name: document.name.clone(),
+        problems,
+    }])
+}

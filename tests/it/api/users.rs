@@ -1,0 +1,323 @@
+//! People who signed in, their sessions and their seats.
+
+use serde_json::{Value, json};
+
+use super::{READER, account, ask, call, id, world};
+use crate::support::tenant::{ADAM, ALICE, MALLORY};
+use crate::support::world::World;
+
+/// The user with an address.
+async fn user(world: &World, email: &str) -> Value {
+    let found = call(world, "GET", &format!("/access/users?email={email}"), None)
+        .await
+        .result(200);
+    assert_eq!(found.as_array().map(Vec::len), Some(1), "{found}");
+    found[0].clone()
+}
+
+#[tokio::test]
+async fn users_are_listed_a_page_at_a_time_and_found() {
+    let world = world().await;
+    for person in [ALICE, ADAM] {
+        world.signed_in(person, &["wiki"]).await;
+    }
+    world.person(MALLORY).open(&world.host("wiki"), "/").await;
+    let all = call(&world, "GET", "/access/users", None).await;
+    assert_eq!(all.body["result_info"]["total_count"], 3);
+    let all = all.result(200);
+    let emails: Vec<_> = all
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|user| &user["email"])
+        .collect();
+    assert_eq!(emails, [ALICE, ADAM, MALLORY]);
+    let alice = &all[0];
+    assert_eq!(alice["name"], "Alice Example");
+    assert_eq!(
+        (&alice["access_seat"], &alice["gateway_seat"]),
+        (&json!(true), &json!(false))
+    );
+    assert!(alice["last_successful_login"].is_string() && alice["seat_uid"].is_string());
+    assert_eq!(alice["id"], alice["uid"]);
+
+    let second = call(&world, "GET", "/access/users?per_page=1&page=2", None)
+        .await
+        .result(200);
+    assert_eq!(
+        (second.as_array().unwrap().len(), &second[0]["email"]),
+        (1, &json!(ADAM))
+    );
+    let past = call(&world, "GET", "/access/users?per_page=2&page=3", None)
+        .await
+        .result(200);
+    assert_eq!(past, json!([]));
+    for (query, wanted) in [
+        ("search=MALLORY", vec![MALLORY]),
+        ("search=example", vec![ALICE, ADAM, MALLORY]),
+        ("name=Adam%20Example", vec![ADAM]),
+        ("name=Adam", vec![]),
+        ("email=Alice@contoso.example", vec![ALICE]),
+        ("email=alice@contoso.example&name=Adam%20Example", vec![]),
+        ("email=nobody@contoso.example", vec![]),
+    ] {
+        let found = call(&world, "GET", &format!("/access/users?{query}"), None).await;
+        assert_eq!(found.body["result_info"]["total_count"], wanted.len(), "{query}");
+        let found = found.result(200);
+        let found: Vec<_> = found
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|user| &user["email"])
+            .collect();
+        assert_eq!(found, wanted, "{query}");
+    }
+    let one = call(&world, "GET", &format!("/access/users/{}", id(alice)), None).await;
+    assert_eq!(&one.result(200), alice);
+}
+
+#[tokio::test]
+async fn a_user_cannot_be_made_up_and_keeps_the_address() {
+    let world = world().await;
+    world.signed_in(ALICE, &["wiki"]).await;
+    let new = json!({ "email": "zoe@contoso.example", "name": "Zoe" });
+    let refused = call(&world, "POST", "/access/users", Some(&new)).await.error(400);
+    assert!(
+        refused.0 == 12130 && refused.1.contains("first login"),
+        "{refused:?}"
+    );
+    let path = format!("/access/users/{}", id(&user(&world, ALICE).await));
+    let other = json!({ "email": "zoe@contoso.example", "name": "Alice Example" });
+    let refused = call(&world, "PUT", &path, Some(&other)).await.error(400);
+    assert_eq!((refused.0, refused.2.as_deref()), (12130, Some("/email")));
+    let renamed = json!({ "email": ALICE, "name": "Alice of Staff" });
+    let answer = call(&world, "PUT", &path, Some(&renamed)).await;
+    assert!(
+        answer.body["messages"][0]["message"]
+            .as_str()
+            .unwrap()
+            .contains("next login")
+    );
+    assert_eq!(answer.result(200)["name"], "Alice of Staff");
+    assert_eq!(user(&world, ALICE).await["name"], "Alice of Staff");
+    world.signed_in(ALICE, &["wiki"]).await;
+    assert_eq!(user(&world, ALICE).await["name"], "Alice Example");
+    let nobody = "/access/users/00000000-0000-4000-8000-000000000000";
+    for method in ["GET", "DELETE"] {
+        let refused = call(&world, method, nobody, None).await.error(404);
+        assert_eq!(refused.1, "access.api.error.unknown_user");
+    }
+    let authorization = format!("Bearer {READER}");
+    let headers = [("Authorization", authorization.as_str())];
+    let refused = ask(&world, "DELETE", &account(&path), &headers, None)
+        .await
+        .error(403);
+    assert!(refused.1.contains("Seats Write"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_deleted_user_is_out_and_comes_back_by_signing_in() {
+    let world = world().await;
+    let mut alice = world.signed_in(ALICE, &["wiki", "other"]).await;
+    let before = user(&world, ALICE).await;
+    let path = format!("/access/users/{}", id(&before));
+    assert_eq!(call(&world, "DELETE", &path, None).await.result(202), Value::Null);
+    for host in ["wiki", "other"] {
+        let reply = alice.get(&alice.address(&world.host(host), "/")).await;
+        assert_eq!(reply.status, 302, "{host}");
+    }
+    assert_eq!(call(&world, "GET", &path, None).await.status, 404);
+    assert_eq!(call(&world, "DELETE", &path, None).await.status, 404);
+    let found = call(&world, "GET", "/access/users", None).await;
+    assert_eq!(found.body["result_info"]["total_count"], 0);
+    assert_eq!(found.result(200), json!([]));
+
+    world.signed_in(ALICE, &["wiki"]).await;
+    let after = user(&world, ALICE).await;
+    assert_eq!(
+        (&after["id"], &after["access_seat"]),
+        (&before["id"], &json!(true))
+    );
+}
+
+#[tokio::test]
+async fn a_login_under_way_does_not_outlive_the_deletion() {
+    let world = world().await;
+    world.signed_in(ALICE, &["wiki"]).await;
+    let path = format!("/access/users/{}", id(&user(&world, ALICE).await));
+    let store = world.store().await;
+    let user = store
+        .users_with_email(&ALICE.parse().unwrap())
+        .await
+        .unwrap()
+        .remove(0);
+    let read_at = store.head().await.unwrap().seq;
+    call(&world, "DELETE", &path, None).await.result(202);
+    let person = crate::store::people::Person {
+        provider: user.provider,
+        key: user.person,
+    };
+    let (_, inserted) = person.try_sign_in(&store, read_at).await;
+    assert_eq!(inserted, vestibule::store::SessionInserted::UserEndedMeanwhile);
+}
+
+#[tokio::test]
+async fn sessions_and_identities_of_a_user_are_shown() {
+    let world = world().await;
+    world.signed_in(ALICE, &["wiki"]).await;
+    world.signed_in(ALICE, &["other"]).await;
+    world.signed_in(ADAM, &["wiki"]).await;
+    let path = format!("/access/users/{}", id(&user(&world, ALICE).await));
+    let sessions = call(&world, "GET", &format!("{path}/active_sessions"), None)
+        .await
+        .result(200);
+    assert_eq!(sessions.as_array().unwrap().len(), 2);
+    let metadata = &sessions[0]["metadata"];
+    assert_eq!(metadata["ttl"], 24 * 3600);
+    assert_eq!(sessions[0]["expiration"], metadata["expires"]);
+    let nonce = metadata["nonce"].as_str().unwrap();
+    let session = format!("{path}/active_sessions/{nonce}");
+    let one = call(&world, "GET", &session, None).await.result(200);
+    assert_eq!((&one["email"], &one["isActive"]), (&json!(ALICE), &json!(true)));
+    assert!(one["groups"].to_string().contains(crate::support::tenant::STAFF));
+    let last = call(&world, "GET", &format!("{path}/last_seen_identity"), None)
+        .await
+        .result(200);
+    assert_eq!((&last["email"], &last["passkeys"]), (&json!(ALICE), &json!([])));
+
+    // Another's session is none of this user's.
+    let adam = format!("/access/users/{}", id(&user(&world, ADAM).await));
+    let foreign = format!("{adam}/active_sessions/{nonce}");
+    assert_eq!(
+        call(&world, "GET", &foreign, None).await.error(404).1,
+        "access.api.error.unknown_session"
+    );
+
+    let revoke = json!({ "email": ALICE });
+    call(&world, "POST", "/access/organizations/revoke_user", Some(&revoke))
+        .await
+        .result(200);
+    let sessions = call(&world, "GET", &format!("{path}/active_sessions"), None)
+        .await
+        .result(200);
+    assert_eq!(sessions, json!([]));
+    assert_eq!(
+        call(&world, "GET", &session, None).await.result(200)["isActive"],
+        false
+    );
+    let last = call(&world, "GET", &format!("{path}/last_seen_identity"), None)
+        .await
+        .result(200);
+    assert_eq!(last["email"], ALICE);
+}
+
+#[tokio::test]
+async fn refusals_of_a_user_are_shown() {
+    let world = world().await;
+    let arrival = world.person(MALLORY).open(&world.host("wiki"), "/").await;
+    assert_eq!(arrival.status(), 403);
+    let path = format!("/access/users/{}/failed_logins", id(&user(&world, MALLORY).await));
+    let failed = call(&world, "GET", &path, None).await.result(200);
+    let metadata = &failed[0]["metadata"];
+    assert_eq!(failed.as_array().unwrap().len(), 1, "{failed}");
+    assert_eq!(
+        (&metadata["app_name"], &metadata["user_email"]),
+        (&json!("Wiki"), &json!(MALLORY))
+    );
+    assert!(arrival.text().contains(metadata["ray_id"].as_str().unwrap()));
+    assert!(failed[0]["expiration"].is_i64() && metadata["aud"].as_str().unwrap().len() == 64);
+}
+
+#[tokio::test]
+async fn everything_somebody_has_open_is_revoked_on_every_gateway() {
+    let world = World::builder().gateways(2).more(&super::tokens()).start().await;
+    let mut here = world.signed_in(ALICE, &["wiki"]).await;
+    let mut there = world.person_at(1, ALICE);
+    assert_eq!(there.open(&world.host("wiki"), "/").await.status(), 200);
+    let mut adam = world.signed_in(ADAM, &["wiki"]).await;
+    let path = "/access/organizations/revoke_user";
+    let revoke = json!({ "email": "Alice@Contoso.example", "devices": true });
+    let answer = call(&world, "POST", path, Some(&revoke)).await;
+    assert!(answer.body["messages"].to_string().contains("no device sessions"));
+    assert_eq!(answer.result(200), json!(true));
+    let at = |person: &crate::support::person::Person| person.address(&world.host("wiki"), "/");
+    assert_eq!(here.get(&at(&here)).await.status, 302);
+    assert_eq!(adam.get(&at(&adam)).await.status, 200);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(1);
+    while there.get(&at(&there)).await.status != 302 {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "the other gateway follows within a second"
+        );
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let adam_id = id(&user(&world, ADAM).await);
+    let other = json!({ "email": ALICE, "user_uid": adam_id });
+    assert_eq!(
+        call(&world, "POST", path, Some(&other))
+            .await
+            .error(400)
+            .2
+            .as_deref(),
+        Some("/email")
+    );
+    let of_id = json!({ "user_uid": adam_id });
+    call(&world, "POST", path, Some(&of_id)).await.result(200);
+    assert_eq!(adam.get(&at(&adam)).await.status, 302);
+    for (body, status) in [
+        (json!({}), 400),
+        (json!({ "email": "no address" }), 400),
+        (json!({ "email": 7 }), 400),
+        (json!({ "email": "nobody@contoso.example" }), 404),
+        (json!({ "email": ALICE, "device": true }), 400),
+    ] {
+        let answer = call(&world, "POST", path, Some(&body)).await;
+        assert_eq!(answer.status, status, "{body}: {}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn a_seat_is_freed_and_taken_by_the_next_login() {
+    let world = world().await;
+    let mut alice = world.signed_in(ALICE, &["wiki"]).await;
+    let seat = user(&world, ALICE).await["seat_uid"].clone();
+    let free = json!([{ "seat_uid": seat, "access_seat": false, "gateway_seat": false }]);
+    for (wrong, status) in [
+        (
+            json!([{ "seat_uid": seat, "access_seat": false, "gateway_seat": true }]),
+            400,
+        ),
+        (json!([{ "seat_uid": seat, "gateway_seat": false }]), 400),
+        (
+            json!([{ "seat_uid": "7", "access_seat": false, "gateway_seat": false }]),
+            400,
+        ),
+        (
+            json!([free[0], { "seat_uid": uuid::Uuid::nil(), "access_seat": false, "gateway_seat": false }]),
+            404,
+        ),
+        (json!([]), 400),
+        (json!({}), 400),
+    ] {
+        let answer = call(&world, "PATCH", "/access/seats", Some(&wrong)).await;
+        assert_eq!(answer.status, status, "{wrong}: {}", answer.body);
+    }
+    assert_eq!(alice.open(&world.host("wiki"), "/").await.status(), 200);
+    let freed = call(&world, "PATCH", "/access/seats", Some(&free))
+        .await
+        .result(200);
+    assert_eq!(
+        (&freed[0]["seat_uid"], &freed[0]["access_seat"]),
+        (&seat, &json!(false))
+    );
+    let reply = alice.get(&alice.address(&world.host("wiki"), "/")).await;
+    assert_eq!(reply.status, 302, "what was open is over");
+    assert_eq!(user(&world, ALICE).await["access_seat"], false);
+    let take = json!([{ "seat_uid": seat, "access_seat": true, "gateway_seat": false }]);
+    let refused = call(&world, "PATCH", "/access/seats", Some(&take))
+        .await
+        .error(400);
+    assert_eq!(refused.2.as_deref(), Some("/0/access_seat"));
+    world.signed_in(ALICE, &["wiki"]).await;
+    assert_eq!(user(&world, ALICE).await["access_seat"], true);
+}
