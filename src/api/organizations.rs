@@ -169,7 +169,8 @@ fn says(settings: &OrganizationSettings, key: &str, organization: &Organization,
             settings.strict_service_token_auth == Some(organization.service_tokens.strict)
         }
         "service_token_inactivity" => {
-            settings.service_token_inactivity == Some(organization.service_tokens.inactivity.clone())
+            let written = settings.service_token_inactivity.clone().map(Option::from);
+            written.as_ref() == Some(&organization.service_tokens.inactivity)
         }
         "custom_pages" => settings.custom_pages == Some(pages.by_id(&organization.custom_pages)),
         _ => false,

@@ -1,6 +1,7 @@
 //! People who signed in
 //! (<https://developers.cloudflare.com/api/resources/zero_trust/subresources/access/subresources/users/>).
 
+use std::future::ready;
 use std::sync::PoisonError;
 
 use http::{Method, StatusCode};
@@ -95,7 +96,7 @@ async fn get(call: &Call<'_>) -> Result<Answer, ApiError> {
 
 /// Nobody can be made up: a user is an account of a directory, and only a sign-in or the directory's provisioning tells
 /// which. Two people may come to have one address, and one person several.
-async fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
+fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
     take(&SHAPE, call.object()?)?;
     Err(ApiError::invalid(
         "a user is an account of a directory, known by tenant and object id and not by an address: users come to be by \
@@ -198,7 +199,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         WRITE,
         ("create_user", "Refused: users come to be by their first login"),
         Gives::Object(&SHAPE),
-        |call| Box::pin(create(call)),
+        |call| Box::pin(ready(create(call))),
     )
     .taking(&SHAPE)
     .status(StatusCode::CREATED),

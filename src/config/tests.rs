@@ -997,7 +997,7 @@ fn a_declared_token_of_the_api_leaves_itself_behind() {
     let kept: Vec<&str> = token
         .secrets
         .values()
-        .map(|secret| secret.expose_secret())
+        .map(secrecy::SecretString::expose_secret)
         .collect();
     assert_eq!(kept, [crate::crypto::digest::sha256_hex(TOKEN.as_bytes())]);
 }

@@ -72,7 +72,7 @@ async fn go(call: &Call<'_>, provider: &Arc<IdentityProvider>, way_back: &Url) -
         .await;
     if back.state == CheckState::Bad {
         let checks = relying_party.check_setup(provider, WayBack::Found(back)).await;
-        return Ok(checklist(call, provider, checks));
+        return Ok(checklist(call, provider, &checks));
     }
     let had_cookie = cookies::values(&call.parts.headers, cookies::session_name(call.auth()))
         .next()
@@ -82,7 +82,7 @@ async fn go(call: &Call<'_>, provider: &Arc<IdentityProvider>, way_back: &Url) -
         Err(Ended { why, .. }) if matches!(*why, Why::Entra(_)) => {
             // The directory does not answer; the checklist says so, and whatever else can be known.
             let checks = relying_party.check_setup(provider, WayBack::Found(back)).await;
-            Ok(checklist(call, provider, checks))
+            Ok(checklist(call, provider, &checks))
         }
         left => left,
     }
@@ -114,7 +114,7 @@ pub(super) async fn come_back(
         Ok(signed_in) => check::of_person(&provider.entra, signed_in),
         Err(error) => check::of_refusal(&provider.entra, error),
     });
-    let mut answer = checklist(call, provider, checks);
+    let mut answer = checklist(call, provider, &checks);
     if !had_cookie {
         set_cookie(&mut answer, cookies::remove_session(call.auth()));
     }
@@ -148,7 +148,7 @@ async fn come(
     Ok(call.login.relying_party.finish(provider, &redemption).await)
 }
 
-fn checklist(call: &Call<'_>, provider: &IdentityProvider, checks: Vec<Check>) -> Answer {
+fn checklist(call: &Call<'_>, provider: &IdentityProvider, checks: &[Check]) -> Answer {
     let of = |state| checks.iter().filter(|check| check.state == state).count();
     tracing::info!(
         request.id = %call.request_id, provider.id = %provider.id,
@@ -158,7 +158,7 @@ fn checklist(call: &Call<'_>, provider: &IdentityProvider, checks: Vec<Check>) -
     );
     call.page(&TestedIdp {
         provider: &provider.name,
-        checks: &checks,
+        checks,
     })
 }
 

@@ -58,8 +58,9 @@ impl Manage {
             .map(|document| ((document.kind, document.id), document))
             .collect();
         let Work { planned, gone } = self.work(declared, &stored)?;
-        let changed = planned.iter().filter(|planned| planned.changes);
-        let mut changes: Vec<Change> = changed
+        let mut changes: Vec<Change> = planned
+            .iter()
+            .filter(|planned| planned.changes)
             .map(|planned| change(&planned.document, self.difference(planned)))
             .chain(
                 gone.into_iter()

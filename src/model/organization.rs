@@ -10,7 +10,7 @@ use super::host::Host;
 use super::ids::AccountId;
 use super::refusals::Refusals;
 use super::selector::Unevaluated;
-use super::service_token::{Inactivity, ServiceTokenRules};
+use super::service_token::{ServiceTokenRules, UnusedTokens};
 
 /// The organization.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,7 +71,7 @@ pub struct OrganizationSettings {
     /// Whether [`ServiceTokenRules`] are strict.
     pub strict_service_token_auth: Option<bool>,
     /// What [`ServiceTokenRules`] say of tokens that nobody uses.
-    pub service_token_inactivity: Option<Option<Inactivity>>,
+    pub service_token_inactivity: Option<UnusedTokens>,
     /// [`Organization::custom_pages`], by id.
     pub custom_pages: Option<OrganizationPages>,
     /// [`Organization::key_rotation_days`].
@@ -103,7 +103,7 @@ impl Organization {
             .service_token_inactivity
             .filter(|_| open("service_token_inactivity"))
         {
-            with.service_tokens.inactivity = inactivity;
+            with.service_tokens.inactivity = inactivity.into();
         }
         if let Some(pages) = settings.custom_pages.filter(|_| open("custom_pages")) {
             with.custom_pages = pages;

@@ -169,6 +169,24 @@ pub struct Inactivity {
     pub action: InactivityAction,
 }
 
+/// What somebody says should happen to such tokens: that nothing should is said too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UnusedTokens {
+    /// They stay.
+    Stay,
+    /// They end.
+    End(Inactivity),
+}
+
+impl From<UnusedTokens> for Option<Inactivity> {
+    fn from(unused: UnusedTokens) -> Self {
+        match unused {
+            UnusedTokens::Stay => None,
+            UnusedTokens::End(inactivity) => Some(inactivity),
+        }
+    }
+}
+
 /// The days that an organization may choose from.
 pub const INACTIVITY_DAYS: std::ops::RangeInclusive<u16> = 30..=365;
 

@@ -12,19 +12,17 @@ const NOT_ASSIGNED: u32 = 50_105;
 
 /// What a sign-in tells that Microsoft or a check of ours refused.
 pub fn of_refusal(settings: &EntraSettings, error: &EntraError) -> Vec<Check> {
-    match error {
-        EntraError::IdToken(rejected) => vec![
+    if let EntraError::IdToken(rejected) = error {
+        return vec![
             Check::new(Step::SignIn, CheckState::Good, "somebody signed in at Microsoft"),
             id_token(*rejected),
-        ],
-        _ => {
-            let mut lines = vec![line(Step::SignIn, error)];
-            if error.class() == Class::Consent {
-                lines.extend(permissions::without_consent(settings));
-            }
-            lines
-        }
+        ];
     }
+    let mut lines = vec![line(Step::SignIn, error)];
+    if error.class() == Class::Consent {
+        lines.extend(permissions::without_consent(settings));
+    }
+    lines
 }
 
 /// An error as a line about a step.

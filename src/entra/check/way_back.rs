@@ -88,7 +88,11 @@ impl RelyingParty {
         let location = answer.headers().get(LOCATION).and_then(|to| to.to_str().ok());
         if let Some(query) = location.and_then(|to| to.strip_prefix(address.as_str())?.strip_prefix('?')) {
             let query = query.split('#').next().unwrap_or_default();
-            return good(address).details(AadstsAnswer::from_callback(query).and_then(beyond_silence));
+            return good(address).details(
+                AadstsAnswer::from_callback(query)
+                    .as_ref()
+                    .and_then(beyond_silence),
+            );
         }
         match AadstsAnswer::from_page(&String::from_utf8_lossy(answer.body())) {
             Some(said) if said.code.is_some_and(|code| NOT_REGISTERED.contains(&code)) => {
@@ -115,7 +119,7 @@ fn not_registered(address: &Url, said: &AadstsAnswer) -> Check {
 }
 
 /// What Microsoft says besides that nobody is signed in.
-fn beyond_silence(said: AadstsAnswer) -> Option<String> {
+fn beyond_silence(said: &AadstsAnswer) -> Option<String> {
     let expected = matches!(said.class, Class::Interactive | Class::UserAction);
     (!expected).then(|| {
         format!(

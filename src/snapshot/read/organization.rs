@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::model::duration::GoDuration;
 use crate::model::ids::CustomPageId;
 use crate::model::organization::{KEY_ROTATION_DAYS, OrganizationPages, OrganizationSettings};
-use crate::model::service_token::{INACTIVITY_DAYS, Inactivity, InactivityAction};
+use crate::model::service_token::{INACTIVITY_DAYS, Inactivity, InactivityAction, UnusedTokens};
 
 use super::object::{Object, Problem, Problems};
 
@@ -84,7 +84,7 @@ fn session_duration(object: &Object<'_>) -> Option<GoDuration> {
     None
 }
 
-fn inactivity(object: &Object<'_>) -> Option<Option<Inactivity>> {
+fn inactivity(object: &Object<'_>) -> Option<UnusedTokens> {
     const KEYS: [&str; 3] = ["enabled", "inactivity_threshold_days", "action"];
     let value = object.given("service_token_inactivity")?;
     let below = object.below(value, "/service_token_inactivity")?;
@@ -94,7 +94,7 @@ fn inactivity(object: &Object<'_>) -> Option<Option<Inactivity>> {
         }
     }
     if below.flag("enabled") == Some(false) {
-        return Some(None);
+        return Some(UnusedTokens::Stay);
     }
     let days = below.need("inactivity_threshold_days")?.as_u64();
     let days = days.and_then(|days| u16::try_from(days).ok());
@@ -110,7 +110,7 @@ fn inactivity(object: &Object<'_>) -> Option<Option<Inactivity>> {
             return None;
         }
     };
-    Some(Some(Inactivity { days, action }))
+    Some(UnusedTokens::End(Inactivity { days, action }))
 }
 
 fn pages(object: &Object<'_>) -> Option<OrganizationPages> {
