@@ -46,6 +46,13 @@ async fn what_the_file_leaves_open_is_set_here_and_takes_effect_on_every_gateway
     }
 
     // On this gateway at once, on the other within a second.
+    let choice = world.person(MALLORY).open(&world.host("wiki"), "/").await;
+    assert!(
+        !choice.asked_entra() && choice.text().contains("Sign in to open"),
+        "a choice of one"
+    );
+    let straight_on = json!({ "auto_redirect_to_identity": true });
+    call(&world, "PUT", PATH, Some(&straight_on)).await.result(200);
     let refused = world.person(MALLORY).open(&world.host("wiki"), "/").await;
     assert!(refused.text().contains("Not you"), "{}", refused.text());
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(1);
