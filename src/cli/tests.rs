@@ -143,7 +143,7 @@ fn a_plan_says_what_would_change_and_changes_nothing() {
     )
     .unwrap();
     let (exit, out) = plan(&file);
-    let some = "~ identity_provider \"Entra ID\": client_secret (secret)\n~ application \"Wiki\": /domain\n\
+    let some = "~ identity_provider \"Entra ID\": client_secret (secret)\n~ application \"Wiki\": /destinations, /domain, /self_hosted_domains\n\
                 ~ policy \"staff\": /session_duration\n- api_token \"terraform\"\n\
                 0 to create, 3 to update, 1 to delete\n";
     assert_eq!((exit, out.as_str()), (Exit::Differs, some));

@@ -1042,7 +1042,7 @@ fn mistakes_in_tokens_of_the_api_are_told() {
         ),
         (
             token(&format!("{all}colour = 1")),
-            "api_tokens[0].colour: unknown key; known here: id, name, token, permissions, addresses, expires_at",
+            "api_tokens[0].colour: unknown key",
         ),
         (
             format!("{}{}", token(all), token(all)),
