@@ -83,7 +83,7 @@ permissions = ["*"]
     };
     let config = config::load_text(Path::new("bench.toml"), &text, surroundings)
         .map_err(|faults| anyhow::anyhow!("{faults}"))?;
-    Ok(app::start(config, None, clock).await?)
+    app::start(config, None, clock).await
 }
 
 async fn fill(store: &Store) -> anyhow::Result<()> {
@@ -128,7 +128,11 @@ fn document(kind: Kind, id: Uuid, body: Value) -> Document {
     Document {
         kind,
         id,
-        name: body["name"].as_str().unwrap_or_default().to_owned(),
+        name: body
+            .get("name")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned(),
         body,
         secrets: None,
         declared: false,

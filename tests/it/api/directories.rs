@@ -89,6 +89,10 @@ async fn a_directorys_secret_is_told_once_and_the_next_one_takes_its_place() {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one person and one group, from their making to their end"
+)]
 async fn what_a_directory_told_is_listed_read_logged_and_deleted() {
     let world = world().await;
     let provider = made(&world, "/access/identity_providers", provider(true)).await;

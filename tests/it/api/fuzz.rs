@@ -135,7 +135,7 @@ impl Dice {
                     "[a-z%0-9]{0,20}".prop_map(|text| text.replace('%', "%25")),
                     Just("%00%0A%F0%9F%A6%80".to_owned()),
                 ];
-                path.push_str(&format!("{name}={}&", self.one(&value)));
+                path.extend([name, "=", &self.one(&value), "&"]);
             }
         }
         path

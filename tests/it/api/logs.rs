@@ -6,6 +6,7 @@ use super::{call, world};
 use crate::support::tenant::{ALICE, MALLORY};
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one log, read in every way")]
 async fn the_log_is_filtered_as_at_access() {
     let world = world().await;
     world.signed_in(ALICE, &["wiki"]).await;

@@ -85,6 +85,7 @@ async fn nothing_is_answered_to_cookies_or_where_scim_is_off() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table of bad input and what each is told")]
 async fn bad_input_is_refused_in_words_and_never_a_failure_of_ours() {
     let world = provisioned(EVERYTHING).start().await;
     let directory = Directory::of(&world).await;

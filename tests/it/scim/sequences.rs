@@ -45,7 +45,7 @@ impl Scene {
     }
 
     /// Runs the steps of a sequence up to one, and gives what is known then.
-    async fn steps<'d>(&self, run: &mut Run<'d>, sequence: &Value, which: std::ops::Range<usize>) {
+    async fn steps(&self, run: &mut Run<'_>, sequence: &Value, which: std::ops::Range<usize>) {
         let steps = sequence["steps"].as_array().unwrap();
         for step in &steps[which.start..which.end.min(steps.len())] {
             for (placeholder, maker) in MAKERS {
