@@ -26,6 +26,7 @@ mod leave;
 mod logs;
 mod migrations;
 mod patience;
+mod refreshes;
 mod row;
 mod scim;
 mod service_token_uses;
@@ -57,6 +58,7 @@ pub use error::StoreError;
 pub use keys::{KeyState, SigningKeyRow};
 pub use leave::{Vote, Voted};
 pub use logs::{AccessRequest, AccessRequestFilter};
+pub use refreshes::DueRefresh;
 pub use scim::{
     Consequences, GroupWritten, Membership, ScimAtLogin, ScimGroup, ScimKey, ScimRules, ScimSearch,
     ScimUpdate, ScimUpdateFilter, ScimUser, UserWritten,
