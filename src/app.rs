@@ -3,11 +3,11 @@
 //! The runtime that [`start`] is called on becomes the *control plane*: logins, the store, Microsoft. The *data plane*
 //! is one thread a core, started last, when everything that requests need is in memory.
 
+mod control;
 mod directories;
 mod housekeeping;
 mod internal;
 mod reload;
-mod rooms;
 mod secrets;
 mod service_tokens;
 
@@ -20,6 +20,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 
+use crate::api::Api;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::geo::GeoConfig;
@@ -36,7 +37,7 @@ use crate::geo::Geo;
 use crate::listener::tls::Certificates;
 use crate::listener::{self, Cores, Gatekeeper, Sockets};
 use crate::login::renew::Renewal;
-use crate::login::{self, Login, Metadata, Transfers};
+use crate::login::{Login, Metadata, Transfers};
 use crate::mail::Mailer;
 use crate::manage::{self, Manage, Outcome};
 use crate::model::duration::GoDuration;
@@ -152,7 +153,14 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
         clock: clock.clone(),
     };
     tokio::spawn(sensor.keep_trying(shutdown.clone()));
-    let (renewal, control) = control_plane(login, scim, &shutdown);
+    let api = Api::new(
+        Arc::clone(&memory.published),
+        foundation.store.clone(),
+        foundation.manage.clone(),
+        memory.revoker.clone(),
+        clock.clone(),
+    );
+    let (renewal, control) = control_plane(login, scim, api, &shutdown);
     let Foundation {
         store,
         sealer,
@@ -388,10 +396,12 @@ fn login_chain(
 }
 
 /// What answers on the control plane, started.
-fn control_plane(login: Login, scim: Scim, shutdown: &Shutdown) -> (Renewal, ControlPlane) {
+fn control_plane(login: Login, scim: Scim, api: Api, shutdown: &Shutdown) -> (Renewal, ControlPlane) {
     let renewal = Renewal::start(login.clone(), shutdown);
-    let rooms = rooms::router(scim, login::router(login));
-    (renewal, ControlPlane::start(rooms, shutdown))
+    (
+        renewal,
+        ControlPlane::start(control::router(login, scim, api), shutdown),
+    )
 }
 
 /// Makes the objects of the store as the file declares them.

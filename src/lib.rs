@@ -96,6 +96,7 @@ pub mod session;
 pub mod feed;
 pub mod manage;
 
+pub mod api;
 pub mod login;
 pub mod pages;
 pub mod scim;

@@ -11,6 +11,7 @@ mod opened;
 mod serve;
 mod service_token;
 mod sessions;
+mod token;
 mod users;
 
 use std::ffi::OsString;
@@ -66,6 +67,11 @@ enum Command {
     Access {
         #[command(subcommand)]
         command: access::AccessCommand,
+    },
+    /// Make, show and delete the tokens that open the API
+    Token {
+        #[command(subcommand)]
+        command: token::TokenCommand,
     },
     /// Show who is signed in, and end their sessions
     Sessions {
@@ -177,6 +183,7 @@ impl Command {
             Self::Keys { command } => block_on(keys::run(command, terminal))?,
             Self::ServiceToken { command } => block_on(service_token::run(command, terminal))?,
             Self::Access { command } => block_on(access::run(command, terminal))?,
+            Self::Token { command } => block_on(token::run(command, terminal))?,
             Self::Sessions { command } => block_on(sessions::run(command, terminal))?,
             Self::Users { command } => block_on(users::run(command, terminal))?,
         }

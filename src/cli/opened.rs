@@ -122,6 +122,7 @@ pub(super) fn complain(error: &ManageError, terminal: &mut Terminal<'_>) -> io::
         | ManageError::ForeignAccount { .. }
         | ManageError::NotFound { .. }
         | ManageError::Declared { .. }
+        | ManageError::Exists { .. }
         | ManageError::InUse { .. } => Exit::Unusable,
         ManageError::Store(_) => Exit::Unavailable,
     })

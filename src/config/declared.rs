@@ -31,6 +31,8 @@ pub enum DeclaredKind {
     Policy,
     /// An application.
     Application,
+    /// A token of the API.
+    ApiToken,
 }
 
 impl DeclaredKind {
@@ -45,6 +47,7 @@ impl DeclaredKind {
             Self::CustomPage => "custom_page",
             Self::Policy => "policy",
             Self::Application => "application",
+            Self::ApiToken => "api_token",
         }
     }
 }

@@ -13,9 +13,9 @@ use super::organization::OrganizationConfig;
 use super::rules::Scope;
 use super::tree::{Keys, Node, Reader, Table};
 use super::{
-    Config, applications, authorities, clouds, cross, custom_pages, geo, groups, listen, lists, log,
-    master_key, organization, outbound, policies, providers, refusals, service_tokens, smtp, sources, store,
-    upstreams,
+    Config, api_tokens, applications, authorities, clouds, cross, custom_pages, geo, groups, listen, lists,
+    log, master_key, organization, outbound, policies, providers, refusals, service_tokens, smtp, sources,
+    store, upstreams,
 };
 use crate::model::idp::Cloud;
 use crate::model::refusals::Refusals;
@@ -51,6 +51,7 @@ pub(super) const KEYS: Keys = Keys {
         "upstreams",
         "identity_providers",
         "service_tokens",
+        "api_tokens",
         "lists",
         "groups",
         "custom_pages",
@@ -58,13 +59,10 @@ pub(super) const KEYS: Keys = Keys {
         "applications",
         "certificates",
     ],
-    refused: &[
-        ("api_tokens", "the API is not in this version"),
-        (
-            "forward_auth",
-            "forward-auth is a listener: it stands in [listen]",
-        ),
-    ],
+    refused: &[(
+        "forward_auth",
+        "forward-auth is a listener: it stands in [listen]",
+    )],
 };
 
 /// Reads a configuration file. `env` is asked for the variables that the file names, and for no others.
@@ -261,6 +259,14 @@ fn declarations(
         .collect();
     whole(read.iter().all(Option::is_some));
     let tokens: Vec<Declaration> = read.into_iter().flatten().collect();
+    let mut api_names = Names::new(DeclaredKind::ApiToken, "API token");
+    let read: Vec<Option<Declaration>> = root
+        .list("api_tokens")
+        .iter()
+        .map(|node| api_tokens::read(node, &mut api_names))
+        .collect();
+    whole(read.iter().all(Option::is_some));
+    let api_tokens: Vec<Declaration> = read.into_iter().flatten().collect();
     let mut page_names = Names::new(DeclaredKind::CustomPage, "custom page");
     let read: Vec<Option<Declaration>> = root
         .list("custom_pages")
@@ -353,6 +359,7 @@ fn declarations(
         .chain(groups.into_iter().map(|group| group.declaration))
         .chain(authorities)
         .chain(tokens)
+        .chain(api_tokens)
         .chain(pages)
         .chain(policies)
         .chain(inside)

@@ -16,6 +16,7 @@ pub mod outbound;
 pub mod smtp;
 pub mod store;
 
+mod api_tokens;
 mod application_settings;
 mod applications;
 mod authorities;

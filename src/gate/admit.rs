@@ -21,7 +21,7 @@ use crate::proxy::request_headers::Identity;
 use crate::router::Target;
 use crate::session::identify::{Credential, Identified};
 use crate::session::lookup::Settled;
-use crate::snapshot::{ProtectedApplication, Snapshot, Unroutable, is_preflight};
+use crate::snapshot::{ProtectedApplication, Snapshot, is_preflight};
 use crate::telemetry::metrics::Decided;
 
 /// Sessions that one request's tokens may make the gate look up. More cookies than that are nobody's browser.
@@ -107,12 +107,8 @@ impl Gate {
         let (snapshot, headers, method) = (asked.snapshot, asked.headers, asked.method);
 
         // Route: the application that covers it.
-        let application = match snapshot.application(target) {
-            Ok(application) => Arc::clone(application),
-            Err(Unroutable::UnknownHost) => return Err(asked.unknown_host(target)),
-            Err(Unroutable::NotCovered) => return Err(asked.not_covered(target)),
-            Err(Unroutable::Refused(refused)) => return Err(asked.malformed(refused)),
-        };
+        let routed = snapshot.application(target).map(Arc::clone);
+        let application = routed.map_err(|unroutable| asked.unroutable(target, unroutable))?;
         noted.application = Some(Arc::clone(&application));
         let facts = match arrival.facts(&self.shared, snapshot, headers, target, application.asks) {
             Ok(facts) => facts,

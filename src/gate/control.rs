@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body as AxumBody;
 use bytes::{Bytes, BytesMut};
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Body as _;
 use hyper::body::Incoming;
@@ -17,6 +17,7 @@ use tower::ServiceExt as _;
 
 use super::refuse::{self, Report};
 use super::{Arrival, Gate, own_body};
+use crate::api;
 use crate::login::{Place, Visit};
 use crate::pages::person::{BadRequest, Unavailable};
 use crate::policy::RequestFacts;
@@ -31,11 +32,14 @@ use crate::telemetry::request_id::RequestId;
 const WAITING: usize = 512;
 /// Requests that the control plane works on at once. Most of their time is waiting for Microsoft or the store.
 const AT_ONCE: usize = 512;
-/// The longest answer of the control plane, in bytes: pages and keys are far smaller.
-const LONGEST_ANSWER: usize = 4 * 1024 * 1024;
+/// The longest answer of the control plane, in bytes: a thousand applications, or a list of fifty thousand addresses.
+const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
 
 /// The longest body of a request to the gateway's own addresses, in bytes: forms, nothing more.
 const LONGEST_OWN_BODY: usize = 64 * 1024;
+
+/// The longest body of a request to the API or of SCIM, in bytes.
+const LONGEST_LONG_BODY: usize = scim::LONGEST_BODY;
 
 /// How long such a body may take to come: they are short.
 const OWN_BODY_TIME: Duration = Duration::from_secs(10);
@@ -131,9 +135,17 @@ impl Gate {
             _ => Place::Unknown,
         };
         let report = Report::new(&request, arrival, request_id);
+        let is_api = place == Place::AuthHost && api::is_path(target.path());
+        let turned_away = |status, page: &BadRequest<'_>| {
+            if is_api {
+                api::turned_away(status).map(own_body)
+            } else {
+                report.page(page, snapshot, &self.shared)
+            }
+        };
         let (mut head, body) = request.into_parts();
         let told = place == Place::AuthHost && scim::concerns(target.path());
-        let body = if told {
+        let body = if told || is_api {
             self.long_body(body).await
         } else {
             own(body, LONGEST_OWN_BODY).await
@@ -146,8 +158,8 @@ impl Gate {
                 head.extensions.insert(scim::TooLarge);
                 Bytes::new()
             }
-            Err(NoBody::TooLong) => return report.page(&BadRequest::TooLong, snapshot, &self.shared),
-            Err(NoBody::TooSlow) => return report.page(&BadRequest::TooSlow, snapshot, &self.shared),
+            Err(NoBody::TooLong) => return turned_away(StatusCode::PAYLOAD_TOO_LARGE, &BadRequest::TooLong),
+            Err(NoBody::TooSlow) => return turned_away(StatusCode::REQUEST_TIMEOUT, &BadRequest::TooSlow),
             Err(NoBody::Busy) => return report.page(&Unavailable::Busy, snapshot, &self.shared),
         };
         head.extensions.insert(Visit {
@@ -159,6 +171,7 @@ impl Gate {
         });
         match self.shared.control.answer(Request::from_parts(head, body)).await {
             Ok(response) => response.map(own_body),
+            Err(_) if is_api => api::turned_away(StatusCode::SERVICE_UNAVAILABLE).map(own_body),
             Err(_) => report.page(&Unavailable::Busy, snapshot, &self.shared),
         }
     }
@@ -183,12 +196,12 @@ impl Gate {
                 };
                 length = length.saturating_add(data.len());
                 match length {
-                    ..=scim::LONGEST_BODY => kept.extend_from_slice(&data),
+                    ..=LONGEST_LONG_BODY => kept.extend_from_slice(&data),
                     ..=PASSED_OVER => kept = BytesMut::new(),
                     _ => break,
                 }
             }
-            if length <= scim::LONGEST_BODY {
+            if length <= LONGEST_LONG_BODY {
                 Ok(kept.freeze())
             } else {
                 Err(NoBody::TooLong)

@@ -22,7 +22,7 @@ use crate::proxy::fault::Source;
 use crate::proxy::{Body, Fault};
 use crate::router::{Found, Target, TargetRefused};
 use crate::session::identify::Credential;
-use crate::snapshot::{ProtectedApplication, Snapshot};
+use crate::snapshot::{ProtectedApplication, Snapshot, Unroutable};
 use crate::telemetry::access_log::{self, RefusedRequest};
 use crate::telemetry::request_id::RequestId;
 
@@ -61,6 +61,15 @@ impl<'r> Asked<'r> {
             headers,
             address: arrival.address,
             request_id,
+        }
+    }
+
+    /// The request leads to no application.
+    pub(super) fn unroutable(&self, target: &Target, unroutable: Unroutable) -> Response<Body> {
+        match unroutable {
+            Unroutable::UnknownHost => self.unknown_host(target),
+            Unroutable::NotCovered => self.not_covered(target),
+            Unroutable::Refused(refused) => self.malformed(refused),
         }
     }
 

@@ -4,8 +4,10 @@
 //! commits; replicas hear of it through the feed. Input that cannot stand is a [`ManageError::Refused`] with every
 //! problem in it, and nothing has been written.
 
+mod api_tokens;
 mod applied;
 mod explain;
+mod objects;
 mod organization;
 mod plan;
 mod reconcile;
@@ -27,7 +29,9 @@ use crate::model::organization::Organization;
 use crate::snapshot::read::Problem;
 use crate::store::{Kind, Store, StoreError};
 
+pub use api_tokens::NewApiToken;
 pub use explain::{Explained, Known, Question, explained};
+pub use objects::{Draft, Written};
 pub use organization::{organization, stored_account};
 pub use reconcile::{Outcome, Reconciled, Superseded};
 pub use service_tokens::{Issued, NewServiceToken, ServiceTokenChanges};
@@ -94,6 +98,14 @@ pub enum ManageError {
         /// What it is.
         kind: Kind,
         /// Its name.
+        name: String,
+    },
+    /// There is one already.
+    #[error("there is a {} like \"{name}\" already", .kind.as_str())]
+    Exists {
+        /// What it is.
+        kind: Kind,
+        /// The name of the new one.
         name: String,
     },
     /// Other objects refer to it.

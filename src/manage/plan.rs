@@ -36,6 +36,7 @@ pub(super) fn kind(declared: DeclaredKind) -> Kind {
         DeclaredKind::CustomPage => Kind::CustomPage,
         DeclaredKind::Policy => Kind::Policy,
         DeclaredKind::Application => Kind::Application,
+        DeclaredKind::ApiToken => Kind::ApiToken,
     }
 }
 

@@ -90,7 +90,7 @@ impl Manage {
     }
 }
 
-async fn stored(write: &mut ObjectWrite) -> Result<Stored, StoreError> {
+pub(super) async fn stored(write: &mut ObjectWrite) -> Result<Stored, StoreError> {
     let mut stored = Stored::new();
     for kind in [
         Kind::IdentityProvider,
@@ -101,6 +101,8 @@ async fn stored(write: &mut ObjectWrite) -> Result<Stored, StoreError> {
         Kind::CustomPage,
         Kind::Policy,
         Kind::Application,
+        Kind::Tag,
+        Kind::ApiToken,
     ] {
         for document in write.documents(kind).await? {
             stored.insert((kind, document.id), document);
@@ -161,7 +163,7 @@ async fn apply(
 }
 
 /// Whether a provider now vouches for other people: whoever signed in before did so somewhere else.
-fn other_directory(before: &Value, after: &Value) -> bool {
+pub(super) fn other_directory(before: &Value, after: &Value) -> bool {
     let place = |body: &Value, key: &str| body.pointer(key).and_then(Value::as_str).map(str::to_owned);
     let cloud =
         |body: &Value| place(body, "/config/azure_cloud").unwrap_or_else(|| clouds::DEFAULT.to_owned());
@@ -174,7 +176,7 @@ fn other_directory(before: &Value, after: &Value) -> bool {
     registration(before) != registration(after) || cloud(before) != cloud(after)
 }
 
-async fn end_sessions_of(write: &mut ObjectWrite, provider: &Document) -> Result<(), StoreError> {
+pub(super) async fn end_sessions_of(write: &mut ObjectWrite, provider: &Document) -> Result<(), StoreError> {
     let ending = Ending::Provider(IdpId(provider.id));
     write.end_sessions(&ending, Cause::ProviderChanged.word()).await?;
     Ok(())

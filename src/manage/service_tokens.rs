@@ -7,6 +7,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::objects::refuse_if_used;
+use super::reconcile::stored as objects_of;
 use super::{Manage, ManageError, RefusedObject};
 use crate::crypto::digest::sha256_hex;
 use crate::crypto::random;
@@ -174,14 +176,7 @@ impl Manage {
         if document.declared {
             return Err(declared(&document));
         }
-        let by = users_of(&mut write, id).await?;
-        if !by.is_empty() {
-            return Err(ManageError::InUse {
-                kind: Kind::ServiceToken,
-                name: document.name,
-                by,
-            });
-        }
+        refuse_if_used(&document, &objects_of(&mut write).await?)?;
         write.delete(Kind::ServiceToken, id.0).await?;
         let entry = AuditEntry {
             action: "delete",
@@ -392,33 +387,6 @@ async fn stored(write: &mut ObjectWrite, id: ServiceTokenId) -> Result<Document,
     })
 }
 
-/// The policies, applications and groups whose rules name a token.
-async fn users_of(write: &mut ObjectWrite, id: ServiceTokenId) -> Result<Vec<String>, ManageError> {
-    let mut users = Vec::new();
-    for kind in [Kind::Policy, Kind::Application, Kind::Group] {
-        let documents = write.documents(kind).await?;
-        let naming = documents.iter().filter(|document| names(&document.body, id));
-        users.extend(naming.map(|document| format!("{} \"{}\"", kind.as_str(), document.name)));
-    }
-    Ok(users)
-}
-
-/// Whether a rule anywhere below names the token.
-fn names(value: &Value, id: ServiceTokenId) -> bool {
-    match value {
-        Value::Object(map) => {
-            let named = map
-                .get("service_token")
-                .and_then(|rule| rule.get("token_id"))
-                .and_then(Value::as_str);
-            named.is_some_and(|named| named.eq_ignore_ascii_case(&id.to_string()))
-                || map.values().any(|below| names(below, id))
-        }
-        Value::Array(items) => items.iter().any(|item| names(item, id)),
-        _ => false,
-    }
-}
-
 /// When a token ends that begins its life at this time. `forever` ends with the calendar: clients insist on a date.
 fn expiry(life: &TokenLife, from: Timestamp) -> Timestamp {
     let last = Timestamp::from_second(END_OF_CALENDAR).unwrap_or(Timestamp::MAX);
@@ -495,15 +463,5 @@ mod tests {
         assert_eq!(ends("8760h"), "2027-01-01T00:00:00Z");
         assert_eq!(ends("forever"), "9999-01-01T00:00:00Z");
         assert_eq!(ends("2562047h"), "2318-04-12T23:00:00Z");
-    }
-
-    #[test]
-    fn a_rule_that_names_a_token_is_found_wherever_it_stands() {
-        let id = ServiceTokenId(Uuid::from_u128(7));
-        let rule = json!({ "service_token": { "token_id": id.to_string() } });
-        let policy = json!({ "include": [{ "everyone": {} }], "exclude": [rule] });
-        assert!(names(&policy, id));
-        assert!(names(&json!({ "policies": [policy] }), id));
-        assert!(!names(&policy, ServiceTokenId(Uuid::from_u128(8))));
     }
 }

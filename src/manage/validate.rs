@@ -12,7 +12,8 @@ use crate::model::application::Application;
 use crate::model::destination::Destination;
 use crate::model::idp::Cloud;
 use crate::model::ids::{
-    AppId, AudTag, AuthorityId, ClientId, CustomPageId, GroupId, IdpId, ListId, PolicyId, ServiceTokenId,
+    ApiTokenId, AppId, AudTag, AuthorityId, ClientId, CustomPageId, GroupId, IdpId, ListId, PolicyId,
+    ServiceTokenId,
 };
 use crate::model::organization::Organization;
 use crate::policy::Referents;
@@ -109,11 +110,14 @@ impl Manage {
                 .err()
                 .unwrap_or_default(),
             Kind::ServiceToken => service_token_problems(document, &planned.secrets, neighbours),
+            Kind::ApiToken => read::api_token(ApiTokenId(document.id), &document.body, &planned.secrets)
+                .err()
+                .unwrap_or_default(),
             Kind::CustomPage => read::custom_page(CustomPageId(document.id), &document.body)
                 .err()
                 .unwrap_or_default(),
-            // Nobody can declare these yet.
-            Kind::Organization => Vec::new(),
+            // A tag is its name, which whoever makes it has read.
+            Kind::Organization | Kind::Tag => Vec::new(),
         }
     }
 

@@ -54,6 +54,8 @@ uuid_id! {
     ListId;
     /// A service token.
     ServiceTokenId;
+    /// A token of the API.
+    ApiTokenId;
     /// A page that an operator wrote.
     CustomPageId;
     /// A certificate authority whose client certificates are taken.

@@ -3,6 +3,7 @@
 //! A value of these types has been parsed: whoever holds one need not check it again.
 
 pub mod address;
+pub mod api_token;
 pub mod application;
 pub mod authority;
 pub mod certificate;
@@ -22,6 +23,7 @@ pub mod idp;
 pub mod ids;
 pub mod list;
 pub mod organization;
+pub mod permission;
 pub mod policy;
 pub mod public_path;
 pub mod refusals;

@@ -10,11 +10,14 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::crypto::random;
 use crate::crypto::seal::Sealer;
+use crate::model::api_token::ApiToken;
 use crate::model::application::Application;
 use crate::model::custom_page::CustomPage;
 use crate::model::destination::Destination;
 use crate::model::idp::{Cloud, IdentityProvider};
-use crate::model::ids::{AppId, AuthorityId, CustomPageId, GroupId, IdpId, ListId, PolicyId, ServiceTokenId};
+use crate::model::ids::{
+    ApiTokenId, AppId, AuthorityId, CustomPageId, GroupId, IdpId, ListId, PolicyId, ServiceTokenId,
+};
 use crate::model::organization::Organization;
 use crate::model::policy::Policy;
 use crate::model::selector::Unevaluated;
@@ -92,6 +95,7 @@ impl Snapshot {
                 .collect(),
             authorities: client_authorities(inputs, &mut faults),
             service_tokens,
+            api_tokens: api_tokens(inputs, sealer, now_ms, &mut faults),
             credential_headers,
             referents,
             keys: Arc::new(keys),
@@ -219,6 +223,30 @@ fn service_token(document: &Document, sealer: &Sealer, now_ms: i64) -> Result<Se
     let secrets = secrets::open(document, sealer, now_ms).map_err(|unreadable| unreadable.to_string())?;
     read::service_token(ServiceTokenId(document.id), &document.body, &secrets)
         .map_err(|problems| sentence(&problems))
+}
+
+/// Tokens of the API by their hashes; one that cannot be read is none.
+fn api_tokens(
+    inputs: &Inputs<'_>,
+    sealer: &Sealer,
+    now_ms: i64,
+    faults: &mut Vec<ObjectFault>,
+) -> HashMap<String, Arc<ApiToken>> {
+    let mut tokens = HashMap::new();
+    for document in of_kind(inputs, Kind::ApiToken) {
+        match api_token(document, sealer, now_ms) {
+            Ok(token) => {
+                tokens.insert(token.hash.clone(), Arc::new(token));
+            }
+            Err(reason) => faults.push(ObjectFault::new(document, reason)),
+        }
+    }
+    tokens
+}
+
+fn api_token(document: &Document, sealer: &Sealer, now_ms: i64) -> Result<ApiToken, String> {
+    let secrets = secrets::open(document, sealer, now_ms).map_err(|unreadable| unreadable.to_string())?;
+    read::api_token(ApiTokenId(document.id), &document.body, &secrets).map_err(|problems| sentence(&problems))
 }
 
 fn credential_headers(applications: &[Arc<ProtectedApplication>]) -> Arc<[HeaderName]> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::HeaderName;
 
+use crate::model::api_token::ApiToken;
 use crate::model::application::Application;
 use crate::model::destination::Destination;
 use crate::model::host::Host;
@@ -47,6 +48,8 @@ pub struct Snapshot {
     pub authorities: Table<Arc<ClientAuthorities>>,
     /// Service tokens.
     pub service_tokens: ServiceTokens,
+    /// Tokens of the API, by the SHA-256 of each in lower-case hexadecimal: the look-up's time tells nothing of a token.
+    pub api_tokens: HashMap<String, Arc<ApiToken>>,
     /// The headers in which some application takes service tokens. They reach no upstream, of whatever application.
     pub credential_headers: Arc<[HeaderName]>,
     /// Access groups and lists, which policies refer to.

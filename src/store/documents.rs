@@ -5,7 +5,7 @@ use sqlx::{Any, AnyConnection, Transaction};
 use uuid::Uuid;
 
 use super::changes::position;
-use super::row::{Cells, storable};
+use super::row::{Cells, containing, maybe_storable, storable};
 use super::{Position, Store, StoreError, bounded};
 
 /// The kinds of objects.
@@ -29,10 +29,15 @@ pub enum Kind {
     CustomPage,
     /// A certificate authority whose client certificates are taken.
     Certificate,
+    /// A word that applications are found by in the launcher.
+    Tag,
+    /// A token of the API. Its secret is kept as a hash only.
+    ApiToken,
 }
 
 impl Kind {
-    const ALL: [Self; 9] = [
+    /// All of them.
+    pub const ALL: [Self; 11] = [
         Self::Organization,
         Self::IdentityProvider,
         Self::Application,
@@ -42,6 +47,8 @@ impl Kind {
         Self::ServiceToken,
         Self::CustomPage,
         Self::Certificate,
+        Self::Tag,
+        Self::ApiToken,
     ];
 
     /// The kind as it stands in the store, in associated data of sealed secrets and in logs.
@@ -56,6 +63,8 @@ impl Kind {
             Self::ServiceToken => "service_token",
             Self::CustomPage => "custom_page",
             Self::Certificate => "certificate",
+            Self::Tag => "tag",
+            Self::ApiToken => "api_token",
         }
     }
 
@@ -104,12 +113,26 @@ impl std::fmt::Debug for Document {
     }
 }
 
+/// Which objects of a kind are asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DocumentFilter {
+    /// Those of exactly this name.
+    pub name: Option<String>,
+    /// Those whose name contains this, in whatever case.
+    pub search: Option<String>,
+}
+
 const ALL: &str = "SELECT kind, id, name, body, secrets, declared, version, created_ms, updated_ms \
      FROM documents ORDER BY kind, created_ms, id";
 const OF_KIND: &str = "SELECT kind, id, name, body, secrets, declared, version, created_ms, updated_ms \
      FROM documents WHERE kind = $1 ORDER BY created_ms, id";
 const ONE: &str = "SELECT kind, id, name, body, secrets, declared, version, created_ms, updated_ms \
      FROM documents WHERE kind = $1 AND id = $2";
+const PAGE: &str = "SELECT kind, id, name, body, secrets, declared, version, created_ms, updated_ms \
+     FROM documents WHERE kind = $1 AND ($2 IS NULL OR name = $2) AND ($3 IS NULL OR LOWER(name) LIKE $3 ESCAPE '!') \
+     ORDER BY created_ms, id LIMIT $4 OFFSET $5";
+const COUNT: &str = "SELECT COUNT(*) AS rows_counted FROM documents \
+     WHERE kind = $1 AND ($2 IS NULL OR name = $2) AND ($3 IS NULL OR LOWER(name) LIKE $3 ESCAPE '!')";
 const HEAD: &str = "SELECT seq, id FROM changes ORDER BY seq DESC LIMIT 1";
 const PUT: &str = "INSERT INTO documents \
      (kind, id, name, body, secrets, declared, version, created_ms, updated_ms) \
@@ -129,6 +152,38 @@ impl Store {
     /// One object.
     pub async fn document(&self, kind: Kind, id: Uuid) -> Result<Option<Document>, StoreError> {
         bounded(async { one(&mut *self.reader().await?, kind, id).await }).await
+    }
+
+    /// A page of the objects of a kind, oldest first, and how many there are on all pages.
+    pub async fn documents_page(
+        &self,
+        kind: Kind,
+        filter: &DocumentFilter,
+        (limit, offset): (u32, u64),
+    ) -> Result<(Vec<Document>, u64), StoreError> {
+        let name = maybe_storable(filter.name.as_deref());
+        let search = filter.search.as_deref().map(containing);
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let counted = sqlx::query(COUNT)
+                .bind(kind.as_str())
+                .bind(name.clone())
+                .bind(search.clone())
+                .fetch_one(&mut *connection)
+                .await?;
+            let counted = Cells::new(&counted, "documents", "rows_counted").int("rows_counted")?;
+            let rows = sqlx::query(PAGE)
+                .bind(kind.as_str())
+                .bind(name.clone())
+                .bind(search.clone())
+                .bind(i64::from(limit))
+                .bind(i64::try_from(offset).unwrap_or(i64::MAX))
+                .fetch_all(&mut *connection)
+                .await?;
+            let documents = rows.iter().map(document).collect::<Result<_, _>>()?;
+            Ok((documents, u64::try_from(counted).unwrap_or(0)))
+        })
+        .await
     }
 
     /// All objects and the change they stand at: one state, whatever is written meanwhile.

@@ -51,7 +51,7 @@ pub use amend::{Amended, AmendedSession};
 pub use approvals::{ApprovalRequest, ApprovalState, OpenRequest, REQUEST_LIFE_MS};
 pub use audit::AuditRow;
 pub use changes::{Change, ChangeKind, Feed, Position};
-pub use documents::{Document, Kind};
+pub use documents::{Document, DocumentFilter, Kind};
 pub use endings::Ending;
 pub use epochs::TokensOf;
 pub use error::StoreError;

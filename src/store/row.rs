@@ -126,9 +126,29 @@ pub(super) fn maybe_storable(text: Option<&str>) -> Option<String> {
     text.map(storable)
 }
 
+/// A pattern for `LOWER(column) LIKE … ESCAPE '!'` that finds what contains a text. SQLite lowers ASCII letters only, so
+/// does this.
+pub(super) fn containing(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len() + 2);
+    pattern.push('%');
+    for character in storable(text).chars() {
+        if matches!(character, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(character.to_ascii_lowercase());
+    }
+    pattern.push('%');
+    pattern
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_search_takes_its_text_as_it_is() {
+        assert_eq!(containing("Wiki_50%!"), "%wiki!_50!%!!%");
+    }
 
     #[test]
     fn a_label_loses_only_what_postgresql_cannot_hold() {

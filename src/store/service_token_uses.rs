@@ -1,17 +1,17 @@
-//! When service tokens were last let in.
+//! When service tokens, and tokens of the API, were last let in.
 
 use std::collections::HashMap;
 
 use super::row::Cells;
 use super::{Store, StoreError, bounded};
-use crate::model::ids::ServiceTokenId;
+use crate::model::ids::{ApiTokenId, ServiceTokenId};
 
 const TOUCH: &str = "INSERT INTO service_token_uses (id, last_seen_ms) VALUES ($1, $2) \
      ON CONFLICT (id) DO UPDATE SET last_seen_ms = excluded.last_seen_ms \
      WHERE service_token_uses.last_seen_ms < excluded.last_seen_ms";
 const ALL: &str = "SELECT id, last_seen_ms FROM service_token_uses";
 const FORGET: &str = "DELETE FROM service_token_uses WHERE id NOT IN \
-     (SELECT id FROM documents WHERE kind = 'service_token')";
+     (SELECT id FROM documents WHERE kind IN ('service_token', 'api_token'))";
 
 impl Store {
     /// Writes down when service tokens were last let in. Never moves backwards, so gateways may report in any order.
@@ -48,6 +48,11 @@ impl Store {
             uses.collect()
         })
         .await
+    }
+
+    /// Writes down when a token of the API was last used.
+    pub async fn touch_api_token(&self, id: ApiTokenId, at_ms: i64) -> Result<(), StoreError> {
+        self.touch_service_tokens(&[(ServiceTokenId(id.0), at_ms)]).await
     }
 
     /// Forgets the uses of tokens that are there no more.

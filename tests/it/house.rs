@@ -24,6 +24,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("feed", 6),
     ("manage", 6),
     ("pages", 7),
+    ("api", 8),
     ("login", 8),
     ("scim", 8),
     ("gate", 9),

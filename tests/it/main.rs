@@ -7,6 +7,9 @@ mod support;
 mod abuse;
 
 #[cfg(test)]
+mod api;
+
+#[cfg(test)]
 mod asking;
 
 #[cfg(test)]

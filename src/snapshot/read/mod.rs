@@ -3,6 +3,7 @@
 //! What this version does not enforce is a problem, not ignored: a policy that asks for approval must not let people in
 //! without. Keys that cannot open anything (`logo_url`, `tags`) and those that the server owns are passed over.
 
+mod api_token;
 mod application;
 mod certificate;
 mod custom_page;
@@ -17,6 +18,7 @@ mod scim_config;
 mod service_token;
 mod settings;
 
+pub use api_token::api_token;
 pub use application::{ReadApplication, application};
 pub use certificate::certificate;
 pub use custom_page::custom_page;

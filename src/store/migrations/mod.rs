@@ -53,12 +53,17 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         number: 7,
         readable_by: 6,
-        sql: include_str!("0007_scim.sql"),
+        sql: include_str!("0007_api.sql"),
+    },
+    Migration {
+        number: 8,
+        readable_by: 7,
+        sql: include_str!("0008_scim.sql"),
     },
 ];
 
 /// The newest schema of this release.
-const KNOWN: i64 = 7;
+const KNOWN: i64 = 8;
 
 const HISTORY: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (\
      number BIGINT PRIMARY KEY, readable_by BIGINT NOT NULL, checksum TEXT NOT NULL, applied_ms BIGINT NOT NULL)";

@@ -268,6 +268,7 @@ async fn leave_that_is_taken_back_cuts_what_it_opened() {
 
 #[tokio::test]
 async fn approvers_are_told_by_mail_and_so_is_who_asked() {
+    const GUEST: &str = "ceo@partner.example";
     let sink = crate::support::mail::Sink::start().await;
     let smtp = format!(
         "[smtp]\nurl = \"smtp://{}\"\nstarttls = false\nfrom = \"Access <access@example.com>\"\n",
@@ -298,7 +299,6 @@ async fn approvers_are_told_by_mail_and_so_is_who_asked() {
     assert_eq!(sink.next().await.to, ALICE);
 
     // A guest's address that nobody vouches for is neither shown as who asks nor written to.
-    const GUEST: &str = "ceo@partner.example";
     let guest = User::guest(GUEST).name("Carol Guest");
     world.entra.tenant(TENANT).add_user(guest);
     let unsaid = IdTokenFault::extra(json!({ "xms_edov": "perhaps" }));

@@ -514,7 +514,7 @@ fn read(file: &Path) -> Config {
 }
 
 /// The account of every world.
-const ACCOUNT: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const ACCOUNT: &str = "0123456789abcdef0123456789abcdef";
 
 /// What proxies that ask prove themselves with.
 pub(crate) const FORWARD_AUTH_SECRET: &str = "the-secret-between-proxy-and-gateway";

@@ -1,0 +1,393 @@
+//! Self-hosted applications
+//! (<https://developers.cloudflare.com/api/resources/zero_trust/subresources/access/subresources/applications/>).
+
+use std::collections::HashSet;
+
+use http::{Method, StatusCode};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::app_policies::{self, InApplication};
+use super::call::{Answer, Call};
+use super::error::{ApiError, Unknown};
+use super::operation::{Gives, Operation};
+use super::page::{Page, Sizes};
+use super::policies;
+use super::resource::{self, Before, Resource, Shown, name_of, named};
+use super::shape::{Shape, Taken, UnknownKeys, What, needed, optional, read_only};
+use crate::crypto::random;
+use crate::manage::Draft;
+use crate::model::ids::{AppId, AudTag};
+use crate::model::permission::{Area, Permission};
+use crate::snapshot::read::Problem;
+use crate::store::{Document, Kind, TokensOf};
+
+const OVERRIDE: Shape = Shape {
+    name: "DestinationOverride",
+    keys: &[
+        optional("behavior", What::Text),
+        optional("path_pattern", What::Text),
+    ],
+    unknown: UnknownKeys::Refused,
+};
+const DESTINATION: Shape = Shape {
+    name: "Destination",
+    keys: &[
+        optional("type", What::Text),
+        optional("uri", What::Text),
+        optional("overrides", What::Objects(&OVERRIDE)),
+    ],
+    unknown: UnknownKeys::Kept,
+};
+const CORS: Shape = Shape {
+    name: "CorsHeaders",
+    keys: &[
+        optional("allow_all_headers", What::Flag),
+        optional("allow_all_methods", What::Flag),
+        optional("allow_all_origins", What::Flag),
+        optional("allow_credentials", What::Flag),
+        optional("allowed_headers", What::Texts),
+        optional("allowed_methods", What::Texts),
+        optional("allowed_origins", What::Texts),
+        optional("max_age", What::Number),
+    ],
+    unknown: UnknownKeys::Refused,
+};
+
+pub(super) const SHAPE: Shape = Shape {
+    name: "Application",
+    keys: &[
+        read_only("id", What::Id),
+        read_only("uid", What::Id),
+        read_only("aud", What::Text),
+        needed("name", What::Text),
+        needed("type", What::Text),
+        optional("domain", What::Text),
+        read_only("domain_type", What::Text),
+        optional("self_hosted_domains", What::Texts),
+        optional("destinations", What::Objects(&DESTINATION)),
+        optional("session_duration", What::Text),
+        optional("allowed_idps", What::Texts),
+        optional("auto_redirect_to_identity", What::Flag),
+        optional("policies", What::Objects(&policies::IN_APPLICATION)),
+        optional("app_launcher_visible", What::Flag),
+        optional("logo_url", What::Text),
+        optional("tags", What::Texts),
+        optional("cors_headers", What::Object(&CORS)),
+        optional("options_preflight_bypass", What::Flag),
+        optional("custom_deny_message", What::Text),
+        optional("custom_deny_url", What::Text),
+        optional("custom_non_identity_deny_url", What::Text),
+        optional("custom_pages", What::Texts),
+        optional("allow_iframe", What::Flag),
+        optional("skip_interstitial", What::Flag),
+        optional("service_auth_401_redirect", What::Flag),
+        optional("enable_binding_cookie", What::Flag),
+        optional("http_only_cookie_attribute", What::Flag),
+        optional("same_site_cookie_attribute", What::Text),
+        optional("path_cookie_attribute", What::Flag),
+        optional("eager_redirect_cookie_setting", What::Flag),
+        optional("read_service_tokens_from_header", What::Text),
+        optional("unauthenticated_401", What::Flag),
+        optional("websocket_origins", What::Texts),
+        optional("allow_encoded_slash", What::Flag),
+        optional("case_insensitive_paths", What::Flag),
+        optional("token_groups", What::Text),
+        optional("token_claims", What::Texts),
+        optional("allow_authenticate_via_warp", What::Flag),
+        optional("mfa_config", What::Any),
+        optional("oauth_configuration", What::Any),
+        optional("scim_config", What::Any),
+        read_only("read_only", What::Flag),
+        read_only("created_at", What::Time),
+        read_only("updated_at", What::Time),
+    ],
+    unknown: UnknownKeys::Kept,
+};
+
+const SETTINGS: Shape = Shape {
+    name: "ApplicationSettings",
+    keys: &[
+        optional("allow_iframe", What::Flag),
+        optional("skip_interstitial", What::Flag),
+    ],
+    unknown: UnknownKeys::Refused,
+};
+
+pub(super) struct Apps;
+
+impl Resource for Apps {
+    const KIND: Kind = Kind::Application;
+    const UNKNOWN: Unknown = Unknown::Application;
+    const SHAPE: &'static Shape = &SHAPE;
+    const SIZES: Sizes = Sizes {
+        usual: 1000,
+        most: 1000,
+    };
+    const PARAM: &'static str = "app_id";
+
+    fn draft(call: &Call<'_>, taken: Taken, before: Option<Before<'_>>) -> Result<Draft, Vec<Problem>> {
+        let mut body = taken.body;
+        let before = before.map(|before| before.document);
+        // An application keeps its audience tag for life.
+        let aud = before.and_then(|before| before.body.get("aud")).cloned();
+        body.insert(
+            "aud".to_owned(),
+            aud.unwrap_or_else(|| random::hex_digits::<32>().into()),
+        );
+        // Without policies in it, a change is about the rest: older tools keep policies by calls of their own.
+        let written = body
+            .get("policies")
+            .filter(|policies| !policies.is_null())
+            .cloned();
+        let held = before.map(InApplication::of).unwrap_or_default();
+        let policies = match written {
+            Some(Value::Array(items)) => held.replaced_by(items, call.api.clock.now_ms()),
+            Some(other) => other,
+            None => held.into_value(),
+        };
+        body.insert("policies".to_owned(), policies);
+        Ok(Draft {
+            name: name_of(&body),
+            body: Value::Object(body),
+            secrets: std::collections::BTreeMap::new(),
+        })
+    }
+
+    async fn present(call: &Call<'_>, documents: &[Document]) -> Result<Vec<Value>, ApiError> {
+        let named: HashSet<Uuid> = documents
+            .iter()
+            .flat_map(|document| InApplication::of(document).linked())
+            .collect();
+        let reusable = app_policies::read(call, named).await?;
+        let show = |document: &Document| {
+            let policies = InApplication::of(document).shown(&reusable);
+            let places = Places::of(&document.body);
+            Shown::begin(&["id", "uid"], document)
+                .with("policies", policies)
+                .or("domain", places.domain)
+                .with("domain_type", "public")
+                .or("self_hosted_domains", places.domains)
+                .or("destinations", places.destinations)
+                .or("session_duration", "24h")
+                .or("allowed_idps", json!([]))
+                .or("tags", json!([]))
+                .or("auto_redirect_to_identity", false)
+                .or("app_launcher_visible", true)
+                .or("http_only_cookie_attribute", true)
+                .or("enable_binding_cookie", false)
+                .or("options_preflight_bypass", false)
+                .timed(document)
+                .into_value()
+        };
+        Ok(documents.iter().map(show).collect())
+    }
+}
+
+/// The addresses of an application in the three ways that they are written: whichever was not sent follows from those
+/// that were.
+struct Places {
+    domain: Value,
+    domains: Value,
+    destinations: Value,
+}
+
+impl Places {
+    fn of(body: &Value) -> Self {
+        let listed = body.get("destinations").and_then(Value::as_array);
+        let uris = listed
+            .into_iter()
+            .flatten()
+            .filter_map(|destination| destination.get("uri"));
+        let mut domains: Vec<Value> = uris.cloned().collect();
+        if domains.is_empty() {
+            let listed = body.get("self_hosted_domains").and_then(Value::as_array);
+            domains = listed.cloned().unwrap_or_default();
+        }
+        let written = body.get("domain").filter(|domain| domain.is_string());
+        let domain = written.or_else(|| domains.first()).cloned().unwrap_or_default();
+        if domains.is_empty() && domain.is_string() {
+            domains.push(domain.clone());
+        }
+        let destination = |uri: &Value| json!({ "type": "public", "uri": uri });
+        Self {
+            destinations: domains.iter().map(destination).collect(),
+            domain,
+            domains: Value::Array(domains),
+        }
+    }
+}
+
+/// Lists applications. By address and by audience they are found in memory.
+async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let aud = call.query.value("aud");
+    let domain = call.query.value("domain");
+    if aud.is_none() && domain.is_none() {
+        return resource::list::<Apps>(call).await;
+    }
+    let exact = call.query.flag("exact")?.unwrap_or(false);
+    let page = Page::of(&call.query, Apps::SIZES)?;
+    let name = call.query.value("name");
+    let has_aud = |tag: &AudTag| aud.is_none_or(|aud| tag.as_str() == aud);
+    let mut ids: Vec<AppId> = call
+        .snapshot
+        .applications
+        .values()
+        .filter(|known| has_aud(&known.app.aud) && name.is_none_or(|name| known.app.name == name))
+        .filter(|known| {
+            domain.is_none_or(|domain| {
+                let mut written = known.app.destinations.iter().map(ToString::to_string);
+                written.any(|own| {
+                    if exact {
+                        own == domain
+                    } else {
+                        own.contains(domain)
+                    }
+                })
+            })
+        })
+        .map(|known| known.app.id)
+        .collect();
+    ids.sort_unstable();
+    let (ids, total) = page.cut(ids);
+    let mut documents = Vec::with_capacity(ids.len());
+    for id in ids {
+        documents.extend(call.api.store.document(Kind::Application, id.0).await?);
+    }
+    let shown = Apps::present(call, &documents).await?;
+    let info = page.info(shown.len(), total);
+    Ok(Answer::page(shown, info))
+}
+
+/// Changes two settings and leaves the rest.
+async fn settings(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let (taken, messages) = resource::take(&SETTINGS, call.object()?)?;
+    let id = call.id(Apps::PARAM, Apps::UNKNOWN)?;
+    let sent = taken.body.clone();
+    let change = |before: &Document, secrets| {
+        let mut body = before.body.clone();
+        if let Value::Object(body) = &mut body {
+            body.extend(taken.body);
+        }
+        Ok(Draft {
+            name: before.name.clone(),
+            body,
+            secrets,
+        })
+    };
+    let written = call
+        .api
+        .manage
+        .change(Kind::Application, id, change, call.actor())
+        .await;
+    let written = written.map_err(|error| named(error, Apps::UNKNOWN))?;
+    call.in_force(&written.position).await;
+    let of = |key: &str| written.document.body.get(key).cloned().unwrap_or(false.into());
+    let mut shown =
+        Map::from_iter(["allow_iframe", "skip_interstitial"].map(|key| (key.to_owned(), of(key))));
+    shown.retain(|key, _| sent.is_empty() || sent.contains_key(key));
+    Ok(Answer::of(shown).saying(messages))
+}
+
+/// Ends every token of an application: whoever comes back gets a new one without a new login.
+async fn revoke_tokens(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let document = resource::stored::<Apps>(call).await?;
+    let aud = document.body.get("aud").and_then(Value::as_str);
+    let aud: AudTag = aud
+        .and_then(|aud| aud.parse().ok())
+        .ok_or_else(|| ApiError::unknown(Unknown::Application))?;
+    call.api
+        .revoker
+        .revoke_application_tokens(&TokensOf { aud, session: None })
+        .await?;
+    tracing::info!(
+        request.id = call.request_id, token = call.token.name, app = %document.id,
+        "The tokens of an application were revoked through the API"
+    );
+    Ok(Answer::of(json!({})))
+}
+
+const READ: Permission = Permission::read(Area::Applications);
+const WRITE: Permission = Permission::write(Area::Applications);
+const ALL: &str = "/accounts/{account_id}/access/apps";
+const ONE: &str = "/accounts/{account_id}/access/apps/{app_id}";
+const ITS_SETTINGS: &str = "/accounts/{account_id}/access/apps/{app_id}/settings";
+const ITS_TOKENS: &str = "/accounts/{account_id}/access/apps/{app_id}/revoke_tokens";
+const ASKED: &[(&str, &str)] = &[
+    ("page", "the page, from 1"),
+    ("per_page", "items a page"),
+    ("name", "the exact name"),
+    ("search", "a part of the name"),
+    ("aud", "the audience tag"),
+    ("domain", "a part of an address"),
+    ("exact", "whether domain is a whole address"),
+];
+
+pub(super) const OPERATIONS: &[Operation] = &[
+    Operation::new(
+        (&Method::GET, ALL),
+        READ,
+        ("list_apps", "List applications"),
+        Gives::Page(&SHAPE),
+        |call| Box::pin(list(call)),
+    )
+    .asked(ASKED),
+    Operation::new(
+        (&Method::POST, ALL),
+        WRITE,
+        ("create_app", "Make an application"),
+        Gives::Object(&SHAPE),
+        |call| Box::pin(resource::create::<Apps>(call)),
+    )
+    .taking(&SHAPE)
+    .status(StatusCode::CREATED),
+    Operation::new(
+        (&Method::GET, ONE),
+        READ,
+        ("get_app", "Read an application"),
+        Gives::Object(&SHAPE),
+        |call| Box::pin(resource::get::<Apps>(call)),
+    ),
+    Operation::new(
+        (&Method::PUT, ONE),
+        WRITE,
+        ("update_app", "Replace an application"),
+        Gives::Object(&SHAPE),
+        |call| Box::pin(resource::update::<Apps>(call)),
+    )
+    .taking(&SHAPE),
+    Operation::new(
+        (&Method::DELETE, ONE),
+        WRITE,
+        ("delete_app", "Delete an application"),
+        Gives::Id,
+        |call| Box::pin(resource::delete::<Apps>(call)),
+    )
+    .status(StatusCode::ACCEPTED),
+    Operation::new(
+        (&Method::PUT, ITS_SETTINGS),
+        WRITE,
+        ("update_app_settings", "Change settings of an application"),
+        Gives::Object(&SETTINGS),
+        |call| Box::pin(settings(call)),
+    )
+    .taking(&SETTINGS)
+    .status(StatusCode::ACCEPTED),
+    Operation::new(
+        (&Method::PATCH, ITS_SETTINGS),
+        WRITE,
+        ("edit_app_settings", "Change settings of an application"),
+        Gives::Object(&SETTINGS),
+        |call| Box::pin(settings(call)),
+    )
+    .taking(&SETTINGS)
+    .status(StatusCode::ACCEPTED),
+    Operation::new(
+        (&Method::POST, ITS_TOKENS),
+        Permission::revoke(Area::Applications),
+        ("revoke_app_tokens", "End every token of an application"),
+        Gives::Any,
+        |call| Box::pin(revoke_tokens(call)),
+    )
+    .status(StatusCode::ACCEPTED),
+];

@@ -1,0 +1,201 @@
+//! Authorities of client certificates
+//! (<https://developers.cloudflare.com/api/resources/zero_trust/subresources/access/subresources/certificates/>).
+
+use std::future::ready;
+
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::call::{Answer, Call};
+use super::error::{ApiError, Unknown};
+use super::operation::{Gives, Operation};
+use super::page::{self, Sizes};
+use super::resource::{self, Before, Resource, Shown, plain, time};
+use super::shape::{Shape, Taken, UnknownKeys, What, needed, optional, read_only};
+use crate::crypto::x509;
+use crate::manage::Draft;
+use crate::model::permission::{Area, Permission};
+use crate::snapshot::read::Problem;
+use crate::store::{Document, Kind};
+
+pub(super) const SHAPE: Shape = Shape {
+    name: "Certificate",
+    keys: &[
+        read_only("id", What::Id),
+        needed("name", What::Text),
+        // Once it is there, a change may leave it out.
+        optional("certificate", What::Text),
+        optional("associated_hostnames", What::Texts),
+        read_only("fingerprint", What::Text),
+        read_only("expires_on", What::Time),
+        read_only("read_only", What::Flag),
+        read_only("created_at", What::Time),
+        read_only("updated_at", What::Time),
+    ],
+    unknown: UnknownKeys::Refused,
+};
+const SETTING: Shape = Shape {
+    name: "CertificateSetting",
+    keys: &[
+        needed("hostname", What::Text),
+        optional("china_network", What::Flag),
+        optional("client_certificate_forwarding", What::Flag),
+    ],
+    unknown: UnknownKeys::Refused,
+};
+
+struct Certificates;
+
+impl Resource for Certificates {
+    const KIND: Kind = Kind::Certificate;
+    const UNKNOWN: Unknown = Unknown::Certificate;
+    const SHAPE: &'static Shape = &SHAPE;
+    const SIZES: Sizes = Sizes {
+        usual: 1000,
+        most: 1000,
+    };
+    const PARAM: &'static str = "certificate_id";
+
+    fn draft(_: &Call<'_>, mut taken: Taken, before: Option<Before<'_>>) -> Result<Draft, Vec<Problem>> {
+        let held = before.and_then(|before| before.document.body.get("certificate"));
+        if let (Some(held), true) = (held, taken.body.get("certificate").is_none_or(Value::is_null)) {
+            taken.body.insert("certificate".to_owned(), held.clone());
+        }
+        Ok(plain(taken))
+    }
+
+    async fn present(_: &Call<'_>, documents: &[Document]) -> Result<Vec<Value>, ApiError> {
+        Ok(documents.iter().map(show).collect())
+    }
+}
+
+fn show(document: &Document) -> Value {
+    let pem = document.body.get("certificate").and_then(Value::as_str);
+    let first = pem.and_then(|pem| x509::authorities(pem).ok()?.into_iter().next());
+    let read = first.and_then(|der| x509::Certificate::read(&der).ok());
+    let mut shown = Shown::begin(&["id"], document)
+        .or("associated_hostnames", json!([]))
+        .with("fingerprint", read.as_ref().map(|read| read.fingerprint.clone()))
+        .with("expires_on", read.as_ref().map(|read| time(read.ends_ms)))
+        .timed(document)
+        .into_map();
+    shown.shift_remove("certificate");
+    Value::Object(shown)
+}
+
+/// What is set for hosts: nothing but what is so anyway.
+async fn settings(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let mut settings = Vec::new();
+    for document in call.api.store.documents(Kind::Certificate).await? {
+        let hostnames = document
+            .body
+            .get("associated_hostnames")
+            .and_then(Value::as_array);
+        settings.extend(hostnames.into_iter().flatten().map(setting));
+    }
+    Ok(Answer::of(settings))
+}
+
+fn setting(hostname: &Value) -> Value {
+    json!({ "hostname": hostname, "china_network": false, "client_certificate_forwarding": false })
+}
+
+/// Takes settings that change nothing.
+fn change_settings(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let mut shown = Vec::new();
+    let mut problems = Vec::new();
+    for (index, item) in call.list()?.into_iter().enumerate() {
+        let Value::Object(item) = item else {
+            return Err(ApiError::invalid_at(format!("/{index}"), "an object is needed"));
+        };
+        let (taken, _) = resource::take(&SETTING, item)?;
+        for key in ["china_network", "client_certificate_forwarding"] {
+            if taken
+                .body
+                .get(key)
+                .is_some_and(|value| *value != Value::Bool(false) && !value.is_null())
+            {
+                problems.push(Problem {
+                    pointer: format!("/{index}/{key}"),
+                    reason: "this version does not enforce it".to_owned(),
+                });
+            }
+        }
+        shown.extend(taken.body.get("hostname").map(setting));
+    }
+    if !problems.is_empty() {
+        return Err(ApiError::problems(&problems));
+    }
+    Ok(Answer::of(shown))
+}
+
+const READ: Permission = Permission::read(Area::Organization);
+const WRITE: Permission = Permission::write(Area::Organization);
+const ALL: &str = "/accounts/{account_id}/access/certificates";
+const ONE: &str = "/accounts/{account_id}/access/certificates/{certificate_id}";
+const SETTINGS: &str = "/accounts/{account_id}/access/certificates/settings";
+
+pub(super) const OPERATIONS: &[Operation] = &[
+    // Before the path with an id, which would take it for one.
+    Operation::new(
+        (&Method::GET, SETTINGS),
+        READ,
+        (
+            "list_certificate_settings",
+            "List the settings of hosts that take client certificates",
+        ),
+        Gives::Objects(&SETTING),
+        |call| Box::pin(settings(call)),
+    ),
+    Operation::new(
+        (&Method::PUT, SETTINGS),
+        WRITE,
+        (
+            "update_certificate_settings",
+            "Change the settings of hosts that take client certificates",
+        ),
+        Gives::Objects(&SETTING),
+        |call| Box::pin(ready(change_settings(call))),
+    )
+    .taking_each(&SETTING)
+    .status(StatusCode::ACCEPTED),
+    Operation::new(
+        (&Method::GET, ALL),
+        READ,
+        ("list_certificates", "List client authorities"),
+        Gives::Page(&SHAPE),
+        |call| Box::pin(resource::list::<Certificates>(call)),
+    )
+    .asked(page::NAMED),
+    Operation::new(
+        (&Method::POST, ALL),
+        WRITE,
+        ("create_certificate", "Take client certificates of an authority"),
+        Gives::Object(&SHAPE),
+        |call| Box::pin(resource::create::<Certificates>(call)),
+    )
+    .taking(&SHAPE)
+    .status(StatusCode::CREATED),
+    Operation::new(
+        (&Method::GET, ONE),
+        READ,
+        ("get_certificate", "Read a client authority"),
+        Gives::Object(&SHAPE),
+        |call| Box::pin(resource::get::<Certificates>(call)),
+    ),
+    Operation::new(
+        (&Method::PUT, ONE),
+        WRITE,
+        ("update_certificate", "Replace a client authority"),
+        Gives::Object(&SHAPE),
+        |call| Box::pin(resource::update::<Certificates>(call)),
+    )
+    .taking(&SHAPE),
+    Operation::new(
+        (&Method::DELETE, ONE),
+        WRITE,
+        ("delete_certificate", "Delete a client authority"),
+        Gives::Id,
+        |call| Box::pin(resource::delete::<Certificates>(call)),
+    ),
+];

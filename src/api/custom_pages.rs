@@ -1,0 +1,121 @@
+//! Pages of the operator's
+//! (<https://developers.cloudflare.com/api/resources/zero_trust/subresources/access/subresources/custom_pages/>).
+
+use http::{Method, StatusCode};
+use serde_json::Value;
+
+use super::call::{Answer, Call};
+use super::error::{ApiError, Unknown};
+use super::operation::{Gives, Operation};
+use super::page::{self, Sizes};
+use super::resource::{self, Before, Resource, Shown, plain};
+use super::shape::{Shape, Taken, UnknownKeys, What, needed, optional, read_only};
+use crate::manage::Draft;
+use crate::model::ids::CustomPageId;
+use crate::model::permission::{Area, Permission};
+use crate::snapshot::read::Problem;
+use crate::store::{Document, Kind};
+
+pub(super) const SHAPE: Shape = Shape {
+    name: "CustomPage",
+    keys: &[
+        read_only("id", What::Id),
+        read_only("uid", What::Id),
+        needed("name", What::Text),
+        needed("type", What::Text),
+        needed("custom_html", What::Text),
+        optional("contract_version", What::Text),
+        read_only("app_count", What::Number),
+        read_only("read_only", What::Flag),
+        read_only("created_at", What::Time),
+        read_only("updated_at", What::Time),
+    ],
+    unknown: UnknownKeys::Kept,
+};
+
+struct CustomPages;
+
+impl Resource for CustomPages {
+    const KIND: Kind = Kind::CustomPage;
+    const UNKNOWN: Unknown = Unknown::CustomPage;
+    const SHAPE: &'static Shape = &SHAPE;
+    const SIZES: Sizes = Sizes {
+        usual: 1000,
+        most: 1000,
+    };
+    const PARAM: &'static str = "custom_page_id";
+
+    fn draft(_: &Call<'_>, taken: Taken, _: Option<Before<'_>>) -> Result<Draft, Vec<Problem>> {
+        Ok(plain(taken))
+    }
+
+    async fn present(call: &Call<'_>, documents: &[Document]) -> Result<Vec<Value>, ApiError> {
+        let uses = call.api.uses.of(&call.snapshot);
+        let show = |document: &Document| {
+            Shown::begin(&["uid"], document)
+                .with("app_count", uses.of_page(CustomPageId(document.id)))
+                .timed(document)
+                .into_value()
+        };
+        Ok(documents.iter().map(show).collect())
+    }
+}
+
+/// The pages, without what stands in them.
+async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let mut answer = resource::list::<CustomPages>(call).await?;
+    if let Value::Array(pages) = &mut answer.result {
+        for page in pages.iter_mut().filter_map(Value::as_object_mut) {
+            page.shift_remove("custom_html");
+        }
+    }
+    Ok(answer)
+}
+
+const READ: Permission = Permission::read(Area::Applications);
+const WRITE: Permission = Permission::write(Area::Applications);
+const ALL: &str = "/accounts/{account_id}/access/custom_pages";
+const ONE: &str = "/accounts/{account_id}/access/custom_pages/{custom_page_id}";
+
+pub(super) const OPERATIONS: &[Operation] = &[
+    Operation::new(
+        (&Method::GET, ALL),
+        READ,
+        ("list_custom_pages", "List custom pages"),
+        Gives::Page(&SHAPE),
+        |call| Box::pin(list(call)),
+    )
+    .asked(page::NAMED),
+    Operation::new(
+        (&Method::POST, ALL),
+        WRITE,
+        ("create_custom_page", "Make a custom page"),
+        Gives::Object(&SHAPE),
+        |call| Box::pin(resource::create::<CustomPages>(call)),
+    )
+    .taking(&SHAPE)
+    .status(StatusCode::CREATED),
+    Operation::new(
+        (&Method::GET, ONE),
+        READ,
+        ("get_custom_page", "Read a custom page"),
+        Gives::Object(&SHAPE),
+        |call| Box::pin(resource::get::<CustomPages>(call)),
+    ),
+    Operation::new(
+        (&Method::PUT, ONE),
+        WRITE,
+        ("update_custom_page", "Replace a custom page"),
+        Gives::Object(&SHAPE),
+        |call| Box::pin(resource::update::<CustomPages>(call)),
+    )
+    .taking(&SHAPE),
+    Operation::new(
+        (&Method::DELETE, ONE),
+        WRITE,
+        ("delete_custom_page", "Delete a custom page that nothing shows"),
+        Gives::Id,
+        |call| Box::pin(resource::delete::<CustomPages>(call)),
+    )
+    .status(StatusCode::ACCEPTED),
+];

@@ -1,0 +1,287 @@
+//! Identity providers of type `azureAD`
+//! (<https://developers.cloudflare.com/api/resources/zero_trust/subresources/identity_providers/>).
+
+use std::collections::BTreeMap;
+
+use http::{Method, StatusCode};
+use secrecy::SecretString;
+use serde_json::{Map, Value, json};
+
+use super::call::Call;
+use super::error::{ApiError, Unknown};
+use super::operation::{Gives, Operation};
+use super::page::Sizes;
+use super::resource::{self, Before, Resource, Shown, name_of};
+use super::shape::{Shape, Taken, UnknownKeys, What, needed, optional, read_only, secret};
+use crate::crypto::digest::sha256_hex;
+use crate::manage::Draft;
+use crate::model::permission::{Area, Permission};
+use crate::snapshot::read::Problem;
+use crate::snapshot::secrets::{CERTIFICATE_KEY, CLIENT_SECRET, NEXT_CLIENT_SECRET};
+use crate::store::{Document, Kind};
+
+const CERTIFICATE: Shape = Shape {
+    name: "ClientCertificate",
+    keys: &[needed("certificate", What::Text), secret("key")],
+    unknown: UnknownKeys::Refused,
+};
+const CONFIG: Shape = Shape {
+    name: "IdentityProviderConfig",
+    keys: &[
+        needed("client_id", What::Id),
+        secret("client_secret"),
+        secret("next_client_secret"),
+        optional("client_secret_expires_at", What::Time),
+        optional("client_certificate", What::Object(&CERTIFICATE)),
+        needed("directory_id", What::Id),
+        optional("support_groups", What::Flag),
+        optional("conditional_access_enabled", What::Flag),
+        optional("pkce_enabled", What::Flag),
+        optional("email_claim_name", What::Text),
+        optional("claims", What::Texts),
+        optional("prompt", What::Text),
+        optional("domain_hint", What::Text),
+        optional("azure_cloud", What::Text),
+        optional("scopes", What::Texts),
+        optional("trust_guest_email", What::Flag),
+        optional("custom_signing_key", What::Flag),
+        read_only("redirect_url", What::Text),
+    ],
+    unknown: UnknownKeys::Refused,
+};
+const SCIM: Shape = Shape {
+    name: "ScimConfig",
+    keys: &[
+        optional("enabled", What::Flag),
+        optional("user_deprovision", What::Flag),
+        optional("seat_deprovision", What::Flag),
+        optional("group_member_deprovision", What::Flag),
+        optional("identity_update_behavior", What::Text),
+        read_only("secret", What::Text),
+        read_only("scim_base_url", What::Text),
+    ],
+    unknown: UnknownKeys::Refused,
+};
+
+pub(super) const SHAPE: Shape = Shape {
+    name: "IdentityProvider",
+    keys: &[
+        read_only("id", What::Id),
+        read_only("uid", What::Id),
+        read_only("version", What::Text),
+        needed("name", What::Text),
+        needed("type", What::Text),
+        needed("config", What::Object(&CONFIG)),
+        optional("scim_config", What::Object(&SCIM)),
+        read_only("scim_base_url", What::Text),
+        read_only("read_only", What::Flag),
+        read_only("created_at", What::Time),
+        read_only("updated_at", What::Time),
+    ],
+    unknown: UnknownKeys::Kept,
+};
+
+struct IdentityProviders;
+
+impl Resource for IdentityProviders {
+    const KIND: Kind = Kind::IdentityProvider;
+    const UNKNOWN: Unknown = Unknown::IdentityProvider;
+    const SHAPE: &'static Shape = &SHAPE;
+    const SIZES: Sizes = Sizes {
+        usual: 200,
+        most: 1000,
+    };
+    const PARAM: &'static str = "identity_provider_id";
+
+    fn draft(_: &Call<'_>, taken: Taken, before: Option<Before<'_>>) -> Result<Draft, Vec<Problem>> {
+        let asks_for_scim = taken.body.get("scim_config").and_then(|scim| scim.get("enabled"));
+        if asks_for_scim == Some(&Value::Bool(true)) {
+            return Err(vec![Problem {
+                pointer: "/scim_config/enabled".to_owned(),
+                reason: "this version does not take provisioning".to_owned(),
+            }]);
+        }
+        let held = before.map(|before| before.secrets).unwrap_or_default();
+        Ok(Draft {
+            name: name_of(&taken.body),
+            secrets: secrets(taken.secrets, held, &taken.body),
+            body: Value::Object(taken.body),
+        })
+    }
+
+    async fn present(call: &Call<'_>, documents: &[Document]) -> Result<Vec<Value>, ApiError> {
+        let callback = call
+            .snapshot
+            .organization
+            .auth
+            .address("/cdn-cgi/access/callback");
+        Ok(documents
+            .iter()
+            .map(|document| show(document, &callback))
+            .collect())
+    }
+}
+
+fn show(document: &Document, callback: &str) -> Value {
+    let mut config = document
+        .body
+        .get("config")
+        .and_then(Value::as_object)
+        .cloned()
+        .unwrap_or_default();
+    for (key, value) in [
+        ("azure_cloud", json!("default")),
+        ("conditional_access_enabled", json!(false)),
+        ("support_groups", json!(false)),
+    ] {
+        config.entry(key).or_insert(value);
+    }
+    config.insert("redirect_url".to_owned(), callback.into());
+    Shown::begin(&["id", "uid"], document)
+        .with("config", config)
+        .with("version", version(document))
+        .timed(document)
+        .into_value()
+}
+
+/// What differs between any two states of a provider.
+fn version(document: &Document) -> String {
+    let mut version = sha256_hex(format!("{}/{}", document.id, document.version).as_bytes());
+    version.truncate(32);
+    version
+}
+
+/// Where secrets stand in a body, and what they are called beside it.
+const SECRETS: &[(&str, &str)] = &[
+    ("/config/client_secret", CLIENT_SECRET),
+    ("/config/next_client_secret", NEXT_CLIENT_SECRET),
+    ("/config/client_certificate/key", CERTIFICATE_KEY),
+];
+
+/// The secrets as they are to be: those sent, and those held that were not sent anew. Whoever turns to a certificate
+/// gives up the secret, and the other way round.
+fn secrets(
+    mut sent: BTreeMap<String, SecretString>,
+    held: BTreeMap<String, SecretString>,
+    body: &Map<String, Value>,
+) -> BTreeMap<String, SecretString> {
+    let sent = SECRETS
+        .iter()
+        .filter_map(|(pointer, name)| Some(((*name).to_owned(), sent.remove(*pointer)?)));
+    let mut secrets: BTreeMap<String, SecretString> = sent.collect();
+    let certificate = body
+        .get("config")
+        .and_then(|config| config.get("client_certificate"));
+    let by_certificate = certificate.is_some_and(|certificate| !certificate.is_null());
+    let anew = secrets.contains_key(CLIENT_SECRET);
+    for (name, secret) in held {
+        let stays = match name.as_str() {
+            CLIENT_SECRET => !by_certificate,
+            // A new secret takes the place of the one that was to follow.
+            NEXT_CLIENT_SECRET => !by_certificate && !anew,
+            CERTIFICATE_KEY => by_certificate,
+            _ => true,
+        };
+        if stays {
+            secrets.entry(name).or_insert(secret);
+        }
+    }
+    secrets
+}
+
+const READ: Permission = Permission::read(Area::Organization);
+const WRITE: Permission = Permission::write(Area::Organization);
+const ALL: &str = "/accounts/{account_id}/access/identity_providers";
+const ONE: &str = "/accounts/{account_id}/access/identity_providers/{identity_provider_id}";
+
+pub(super) const OPERATIONS: &[Operation] = &[
+    Operation::new(
+        (&Method::GET, ALL),
+        READ,
+        ("list_identity_providers", "List identity providers"),
+        Gives::Page(&SHAPE),
+        |call| Box::pin(resource::list::<IdentityProviders>(call)),
+    )
+    .asked(super::page::NAMED),
+    Operation::new(
+        (&Method::POST, ALL),
+        WRITE,
+        ("create_identity_provider", "Make an identity provider"),
+        Gives::Object(&SHAPE),
+        |call| Box::pin(resource::create::<IdentityProviders>(call)),
+    )
+    .taking(&SHAPE)
+    .status(StatusCode::CREATED),
+    Operation::new(
+        (&Method::GET, ONE),
+        READ,
+        ("get_identity_provider", "Read an identity provider"),
+        Gives::Object(&SHAPE),
+        |call| Box::pin(resource::get::<IdentityProviders>(call)),
+    ),
+    Operation::new(
+        (&Method::PUT, ONE),
+        WRITE,
+        (
+            "update_identity_provider",
+            "Replace an identity provider; a secret that is not sent stays",
+        ),
+        Gives::Object(&SHAPE),
+        |call| Box::pin(resource::update::<IdentityProviders>(call)),
+    )
+    .taking(&SHAPE),
+    Operation::new(
+        (&Method::DELETE, ONE),
+        WRITE,
+        (
+            "delete_identity_provider",
+            "Delete an identity provider that nothing names, and end its sessions",
+        ),
+        Gives::Id,
+        |call| Box::pin(resource::delete::<IdentityProviders>(call)),
+    )
+    .status(StatusCode::ACCEPTED),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(names: &[&str]) -> BTreeMap<String, SecretString> {
+        names
+            .iter()
+            .map(|name| ((*name).to_owned(), SecretString::from("old")))
+            .collect()
+    }
+
+    fn kept(sent: &[&str], before: &[&str], config: Value) -> Vec<String> {
+        let sent = sent
+            .iter()
+            .map(|pointer| ((*pointer).to_owned(), SecretString::from("new")));
+        let body = Map::from_iter([("config".to_owned(), config)]);
+        secrets(sent.collect(), held(before), &body).into_keys().collect()
+    }
+
+    #[test]
+    fn a_secret_that_is_not_sent_stays_as_long_as_it_is_the_way_in() {
+        assert_eq!(
+            kept(&[], &[CLIENT_SECRET, NEXT_CLIENT_SECRET], json!({})),
+            [CLIENT_SECRET, NEXT_CLIENT_SECRET]
+        );
+        assert_eq!(
+            kept(
+                &["/config/client_secret"],
+                &[CLIENT_SECRET, NEXT_CLIENT_SECRET],
+                json!({})
+            ),
+            [CLIENT_SECRET]
+        );
+        let by_certificate = json!({ "client_certificate": { "certificate": "PEM" } });
+        let sent = ["/config/client_certificate/key"];
+        assert_eq!(kept(&sent, &[CLIENT_SECRET], by_certificate), [CERTIFICATE_KEY]);
+        assert_eq!(
+            kept(&["/config/client_secret"], &[CERTIFICATE_KEY], json!({})),
+            [CLIENT_SECRET]
+        );
+    }
+}

@@ -1,0 +1,218 @@
+//! Lists of e-mail and network addresses, which rules refer to
+//! (<https://developers.cloudflare.com/api/resources/zero_trust/subresources/gateway/subresources/lists/>).
+
+use http::{Method, StatusCode};
+use serde_json::{Map, Value, json};
+
+use super::call::{Answer, Call};
+use super::error::{ApiError, Unknown};
+use super::operation::{Gives, Operation};
+use super::page::{self, Page, Sizes};
+use super::resource::{self, Before, Resource, Shown, named, plain, take, written_answer};
+use super::shape::{Shape, Taken, UnknownKeys, What, needed, optional, read_only};
+use crate::manage::Draft;
+use crate::model::permission::{Area, Permission};
+use crate::snapshot::read::Problem;
+use crate::store::{Document, Kind};
+
+const ITEM: Shape = Shape {
+    name: "ListItem",
+    keys: &[
+        needed("value", What::Text),
+        optional("description", What::Text),
+        read_only("created_at", What::Time),
+    ],
+    unknown: UnknownKeys::Refused,
+};
+pub(super) const SHAPE: Shape = Shape {
+    name: "List",
+    keys: &[
+        read_only("id", What::Id),
+        needed("name", What::Text),
+        needed("type", What::Text),
+        optional("description", What::Text),
+        optional("items", What::Objects(&ITEM)),
+        read_only("count", What::Number),
+        read_only("list_count", What::Number),
+        read_only("read_only", What::Flag),
+        read_only("created_at", What::Time),
+        read_only("updated_at", What::Time),
+    ],
+    unknown: UnknownKeys::Refused,
+};
+const CHANGE: Shape = Shape {
+    name: "ListChange",
+    keys: &[
+        optional("append", What::Objects(&ITEM)),
+        optional("remove", What::Texts),
+    ],
+    unknown: UnknownKeys::Refused,
+};
+
+struct Lists;
+
+impl Resource for Lists {
+    const KIND: Kind = Kind::List;
+    const UNKNOWN: Unknown = Unknown::List;
+    const SHAPE: &'static Shape = &SHAPE;
+    const SIZES: Sizes = Sizes {
+        usual: 1000,
+        most: 1000,
+    };
+    const PARAM: &'static str = "list_id";
+
+    /// A list keeps its type and, where none are sent, its items.
+    fn draft(_: &Call<'_>, mut taken: Taken, before: Option<Before<'_>>) -> Result<Draft, Vec<Problem>> {
+        for key in ["type", "items"] {
+            let held = before.as_ref().and_then(|before| before.document.body.get(key));
+            if let (Some(held), true) = (held, taken.body.get(key).is_none_or(Value::is_null)) {
+                taken.body.insert(key.to_owned(), held.clone());
+            }
+        }
+        Ok(plain(taken))
+    }
+
+    async fn present(_: &Call<'_>, documents: &[Document]) -> Result<Vec<Value>, ApiError> {
+        let show = |document: &Document| {
+            Shown::begin(&["id"], document)
+                .with("count", items(&document.body).len())
+                .timed(document)
+                .into_value()
+        };
+        Ok(documents.iter().map(show).collect())
+    }
+}
+
+fn items(body: &Value) -> &[Value] {
+    body.get("items")
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
+}
+
+/// The lists, without their items.
+async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let mut answer = resource::list::<Lists>(call).await?;
+    if let Value::Array(lists) = &mut answer.result {
+        for list in lists.iter_mut().filter_map(Value::as_object_mut) {
+            list.shift_remove("items");
+        }
+    }
+    Ok(answer)
+}
+
+async fn list_items(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let page = Page::of(&call.query, Lists::SIZES)?;
+    let document = resource::stored::<Lists>(call).await?;
+    let (items, total) = page.cut(items(&document.body).to_vec());
+    let info = page.info(items.len(), total);
+    Ok(Answer::page(items, info))
+}
+
+/// Adds and removes items.
+async fn patch(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let (taken, messages) = take(&CHANGE, call.object()?)?;
+    let id = call.id(Lists::PARAM, Lists::UNKNOWN)?;
+    let change = |before: &Document, secrets| {
+        Ok(Draft {
+            name: before.name.clone(),
+            body: changed(&before.body, &taken.body),
+            secrets,
+        })
+    };
+    let written = call.api.manage.change(Kind::List, id, change, call.actor()).await;
+    let written = written.map_err(|error| named(error, Unknown::List))?;
+    written_answer::<Lists>(call, written, messages).await
+}
+
+fn changed(body: &Value, change: &Map<String, Value>) -> Value {
+    let of = |key: &str| {
+        change
+            .get(key)
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default()
+    };
+    let (appended, removed) = (of("append"), of("remove"));
+    let stays = |item: &&Value| item.get("value").is_none_or(|value| !removed.contains(value));
+    let kept: Vec<Value> = items(body)
+        .iter()
+        .filter(stays)
+        .cloned()
+        .chain(appended)
+        .collect();
+    let mut body = body.clone();
+    if let Value::Object(body) = &mut body {
+        body.insert("items".to_owned(), kept.into());
+    }
+    body
+}
+
+async fn delete(call: &Call<'_>) -> Result<Answer, ApiError> {
+    resource::delete::<Lists>(call)
+        .await
+        .map(|_| Answer::of(json!({})))
+}
+
+const READ: Permission = Permission::read(Area::Organization);
+const WRITE: Permission = Permission::write(Area::Organization);
+const ALL: &str = "/accounts/{account_id}/gateway/lists";
+const ONE: &str = "/accounts/{account_id}/gateway/lists/{list_id}";
+const ITS_ITEMS: &str = "/accounts/{account_id}/gateway/lists/{list_id}/items";
+
+pub(super) const OPERATIONS: &[Operation] = &[
+    Operation::new(
+        (&Method::GET, ALL),
+        READ,
+        ("list_lists", "List lists, without their items"),
+        Gives::Page(&SHAPE),
+        |call| Box::pin(list(call)),
+    )
+    .asked(page::NAMED),
+    Operation::new(
+        (&Method::POST, ALL),
+        WRITE,
+        ("create_list", "Make a list"),
+        Gives::Object(&SHAPE),
+        |call| Box::pin(resource::create::<Lists>(call)),
+    )
+    .taking(&SHAPE)
+    .status(StatusCode::CREATED),
+    Operation::new(
+        (&Method::GET, ONE),
+        READ,
+        ("get_list", "Read a list"),
+        Gives::Object(&SHAPE),
+        |call| Box::pin(resource::get::<Lists>(call)),
+    ),
+    Operation::new(
+        (&Method::PUT, ONE),
+        WRITE,
+        ("update_list", "Replace a list"),
+        Gives::Object(&SHAPE),
+        |call| Box::pin(resource::update::<Lists>(call)),
+    )
+    .taking(&SHAPE),
+    Operation::new(
+        (&Method::PATCH, ONE),
+        WRITE,
+        ("edit_list", "Add and remove items of a list"),
+        Gives::Object(&SHAPE),
+        |call| Box::pin(patch(call)),
+    )
+    .taking(&CHANGE),
+    Operation::new(
+        (&Method::DELETE, ONE),
+        WRITE,
+        ("delete_list", "Delete a list that nothing names"),
+        Gives::Any,
+        |call| Box::pin(delete(call)),
+    ),
+    Operation::new(
+        (&Method::GET, ITS_ITEMS),
+        READ,
+        ("list_list_items", "List the items of a list"),
+        Gives::Page(&ITEM),
+        |call| Box::pin(list_items(call)),
+    )
+    .asked(page::PAGED),
+];

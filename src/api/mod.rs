@@ -1,0 +1,249 @@
+//! The JSON API in Cloudflare's shape, under `/client/v4` on the auth host
+//! (<https://developers.cloudflare.com/api/resources/zero_trust/>).
+//!
+//! [`operations`] lists what it can do: each value routes, guards and describes one operation, and the OpenAPI document
+//! is made from the same values. A request is answered in this order: address, token, account, permission, body,
+//! handler; [`Api::answer`] is the whole of it.
+//!
+//! Handlers write objects through [`crate::manage`] alone, and answer with them as they were accepted.
+
+mod app_policies;
+mod apps;
+mod call;
+mod certificates;
+mod credential;
+mod custom_pages;
+mod error;
+mod groups;
+mod identity_providers;
+mod lists;
+mod openapi;
+mod operation;
+mod operations;
+mod page;
+mod policies;
+mod query;
+mod resource;
+mod seen;
+mod service_tokens;
+mod shape;
+mod tags;
+mod token_verify;
+mod uses;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use self::call::{Answer, Call};
+use self::error::ApiError;
+use self::operation::{Operation, Params};
+use self::query::Query;
+use self::seen::Seen;
+use self::uses::Uses;
+use crate::clock::Clock;
+use crate::manage::Manage;
+use crate::session::limits::FailureLimit;
+use crate::session::revoke::Revoker;
+use crate::snapshot::Published;
+use crate::store::Store;
+
+/// What every path of the API begins with.
+pub const PREFIX: &str = "/client/v4";
+
+/// Where the OpenAPI document stands, below [`PREFIX`].
+const DOCUMENT: &str = "/openapi.json";
+
+/// Requests answered at once: however many come, logins have the rest of the control plane.
+const AT_ONCE: usize = 64;
+
+/// What the API works with. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Api {
+    published: Arc<Published>,
+    store: Store,
+    manage: Manage,
+    revoker: Revoker,
+    clock: Clock,
+    failures: Arc<FailureLimit>,
+    uses: Arc<Uses>,
+    seen: Arc<Seen>,
+    places: Arc<Semaphore>,
+}
+
+/// What the gate found out about a request before it handed it on.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The client's address.
+    pub address: IpAddr,
+    /// Whether that is known for certain; if not, a token that is bound to addresses is of no use.
+    pub address_known: bool,
+    /// The path, decoded once by the gate.
+    pub path: String,
+    /// The request's id.
+    pub request_id: String,
+}
+
+/// Tells the official clients that trying again is in vain.
+const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
+/// Whether a path belongs to the API.
+pub fn is_path(path: &str) -> bool {
+    path.strip_prefix(PREFIX)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+impl Api {
+    /// An API over this store.
+    pub fn new(
+        published: Arc<Published>,
+        store: Store,
+        manage: Manage,
+        revoker: Revoker,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            published,
+            store,
+            manage,
+            revoker,
+            clock,
+            failures: Arc::new(FailureLimit::default()),
+            uses: Arc::new(Uses::default()),
+            seen: Arc::new(Seen::default()),
+            places: Arc::new(Semaphore::new(AT_ONCE)),
+        }
+    }
+
+    /// Answers a request whose path begins with [`PREFIX`].
+    pub async fn answer(&self, caller: &Caller, request: &Request<Bytes>) -> Response<Bytes> {
+        match self.route(caller, request).await {
+            Ok(response) => response,
+            Err(error) => failed(&error),
+        }
+    }
+
+    async fn route(&self, caller: &Caller, request: &Request<Bytes>) -> Result<Response<Bytes>, ApiError> {
+        let path = caller.path.strip_prefix(PREFIX).unwrap_or_default();
+        let path = path.strip_suffix('/').unwrap_or(path);
+        // Never closed, so a place is got or the client goes away.
+        let _place = self.places.acquire().await;
+        let snapshot = self.published.load();
+        let token = credential::token(self, &snapshot, request.headers(), caller)?;
+        self.seen.note(&token, self.clock.now_ms(), &self.store).await;
+        if path == DOCUMENT && request.method() == Method::GET {
+            let server = snapshot.organization.auth.address(PREFIX);
+            return Ok(respond(StatusCode::OK, &openapi::document(&server)));
+        }
+        let (operation, params) = find(request.method(), path)?;
+        let account = params.get("account_id");
+        if !account.is_empty() && account != snapshot.organization.account_id.as_str() {
+            return Err(ApiError::no_route(path));
+        }
+        if let Some(permission) = operation.permission
+            && !token.permissions.allow(permission)
+        {
+            tracing::warn!(
+                request.id = caller.request_id, client.address = %caller.address, token = token.name,
+                operation = operation.id, "API request refused: the token lacks the permission"
+            );
+            return Err(ApiError::forbidden(permission.name()));
+        }
+        let call = Call {
+            api: self,
+            snapshot,
+            token: &token,
+            params,
+            query: Query::parse(request.uri().query())?,
+            body: request.body(),
+            request_id: &caller.request_id,
+        };
+        let answer = (operation.handler)(&call).await?;
+        Ok(done(operation.status, answer))
+    }
+}
+
+/// The answer to a request that never reached the API: one that is too large, or comes while there is too much to do.
+pub fn turned_away(status: StatusCode) -> Response<Bytes> {
+    let message = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => "The body is too long",
+        StatusCode::REQUEST_TIMEOUT => "The body took too long to come",
+        _ => "The gateway has too much to do; try again",
+    };
+    failed(&ApiError::new(status, 1001, message))
+}
+
+/// The operation of an address. Whoever shows no good token is not told what there is.
+fn find<'p>(method: &Method, path: &'p str) -> Result<(&'static Operation, Params<'p>), ApiError> {
+    let mut known = Vec::new();
+    for operation in operations::all() {
+        let Some(params) = operation::matches(operation.path, path) else {
+            continue;
+        };
+        if *operation.method == *method {
+            return Ok((operation, params));
+        }
+        known.push(operation.method.as_str());
+    }
+    Err(if known.is_empty() {
+        ApiError::no_route(path)
+    } else {
+        ApiError::no_method(method.as_str(), &known)
+    })
+}
+
+fn done(status: StatusCode, answer: Answer) -> Response<Bytes> {
+    if status == StatusCode::NO_CONTENT {
+        let mut response = Response::new(Bytes::new());
+        *response.status_mut() = status;
+        response
+            .headers_mut()
+            .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        return response;
+    }
+    let messages: Vec<Value> = answer
+        .messages
+        .iter()
+        .map(|message| json!({ "code": 1000, "message": message }))
+        .collect();
+    let mut envelope =
+        json!({ "success": true, "errors": [], "messages": messages, "result": answer.result });
+    if let (Value::Object(envelope), Some(info)) = (&mut envelope, answer.info) {
+        envelope.insert("result_info".to_owned(), info);
+    }
+    respond(status, &envelope)
+}
+
+fn failed(error: &ApiError) -> Response<Bytes> {
+    let mut response = respond(error.status, &error.envelope());
+    let headers = response.headers_mut();
+    if error.status == StatusCode::CONFLICT {
+        headers.insert(X_SHOULD_RETRY, HeaderValue::from_static("false"));
+    }
+    if let Some(seconds) = error.retry_after {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if let Some(allowed) = error
+        .allow
+        .as_deref()
+        .and_then(|allowed| HeaderValue::from_str(allowed).ok())
+    {
+        headers.insert(ALLOW, allowed);
+    }
+    response
+}
+
+fn respond(status: StatusCode, body: &Value) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body.to_string()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}

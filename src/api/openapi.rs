@@ -1,0 +1,249 @@
+//! The OpenAPI 3.1 document of the API, made from the operations and shapes that answer requests.
+//! (<https://spec.openapis.org/oas/v3.1.1.html>)
+
+use serde_json::{Map, Value, json};
+
+use super::operation::{Gives, Needed, Operation, Takes, parameter};
+use super::operations;
+use super::shape::{Key, Role, Shape, UnknownKeys, What};
+
+/// The document. `server` is the address that paths stand below.
+pub(super) fn document(server: &str) -> Value {
+    let mut schemas = Map::new();
+    let mut paths: Map<String, Value> = Map::new();
+    for operation in operations::all() {
+        let described = described(operation, &mut schemas);
+        let place = paths.entry(operation.path).or_insert_with(|| {
+            let parameters: Vec<Value> = operation
+                .path
+                .split('/')
+                .filter_map(parameter)
+                .map(in_path)
+                .collect();
+            json!({ "parameters": parameters })
+        });
+        if let Value::Object(place) = place {
+            place.insert(operation.method.as_str().to_ascii_lowercase(), described);
+        }
+    }
+    schemas.insert("Failure".to_owned(), failure());
+    schemas.insert("ResultInfo".to_owned(), result_info());
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Vestibule",
+            "description": "The part of Cloudflare's API that Vestibule answers.",
+            "version": env!("CARGO_PKG_VERSION"),
+        },
+        "servers": [{ "url": server }],
+        "security": [{ "token": [] }, { "email": [], "key": [] }],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "token": { "type": "http", "scheme": "bearer" },
+                "email": { "type": "apiKey", "in": "header", "name": "X-Auth-Email" },
+                "key": { "type": "apiKey", "in": "header", "name": "X-Auth-Key" },
+            },
+        },
+    })
+}
+
+fn described(operation: &Operation, schemas: &mut Map<String, Value>) -> Value {
+    let mut described = Map::new();
+    described.insert("operationId".to_owned(), operation.id.into());
+    described.insert("summary".to_owned(), operation.summary.into());
+    if let Some(permission) = operation.permission {
+        let said = format!("Needs the permission \"{}\".", permission.name());
+        described.insert("description".to_owned(), said.into());
+    }
+    if !operation.query.is_empty() {
+        let parameters = operation.query.iter().map(|(name, meaning)| {
+            json!({ "name": name, "in": "query", "description": meaning, "schema": { "type": "string" } })
+        });
+        described.insert("parameters".to_owned(), parameters.collect());
+    }
+    if let Some(body) = body(operation.takes, schemas) {
+        described.insert("requestBody".to_owned(), body);
+    }
+    let failure = json!({ "description": "Nothing was changed", "content": content(&reference("Failure")) });
+    let mut responses = Map::new();
+    responses.insert(
+        operation.status.as_str().to_owned(),
+        success(operation.gives, schemas),
+    );
+    responses.insert("default".to_owned(), failure);
+    described.insert("responses".to_owned(), Value::Object(responses));
+    Value::Object(described)
+}
+
+fn in_path(name: &str) -> Value {
+    json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } })
+}
+
+fn body(takes: Takes, schemas: &mut Map<String, Value>) -> Option<Value> {
+    let (schema, required) = match takes {
+        Takes::Nothing => return None,
+        Takes::Object(shape, needed) => (schema_of(shape, schemas), needed == Needed::Yes),
+        Takes::Objects(shape) => (list_of(&schema_of(shape, schemas)), true),
+    };
+    Some(json!({ "required": required, "content": content(&schema) }))
+}
+
+fn success(gives: Gives, schemas: &mut Map<String, Value>) -> Value {
+    let mut paged = false;
+    let result = match gives {
+        Gives::Any => json!({}),
+        Gives::Id => {
+            json!({ "type": "object", "properties": { "id": { "type": "string" } }, "required": ["id"] })
+        }
+        Gives::Object(shape) => schema_of(shape, schemas),
+        Gives::Objects(shape) => list_of(&schema_of(shape, schemas)),
+        Gives::Page(shape) => {
+            paged = true;
+            list_of(&schema_of(shape, schemas))
+        }
+    };
+    let note = json!({
+        "type": "object",
+        "properties": { "code": { "type": "integer" }, "message": { "type": "string" } },
+    });
+    let mut properties = Map::new();
+    properties.insert("success".to_owned(), json!({ "const": true }));
+    properties.insert("errors".to_owned(), json!({ "type": "array", "maxItems": 0 }));
+    properties.insert("messages".to_owned(), list_of(&note));
+    properties.insert("result".to_owned(), result);
+    if paged {
+        properties.insert("result_info".to_owned(), reference("ResultInfo"));
+    }
+    let required: Vec<String> = properties.keys().cloned().collect();
+    let envelope = json!({ "type": "object", "properties": properties, "required": required });
+    json!({ "description": "Done", "content": content(&envelope) })
+}
+
+fn content(schema: &Value) -> Value {
+    json!({ "application/json": { "schema": schema } })
+}
+
+fn list_of(schema: &Value) -> Value {
+    json!({ "type": "array", "items": schema })
+}
+
+fn reference(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+/// A reference to the schema of a shape, which is made where it is not there yet.
+fn schema_of(shape: &'static Shape, schemas: &mut Map<String, Value>) -> Value {
+    if !schemas.contains_key(shape.name) {
+        // Held before it is filled, so that a shape may contain itself.
+        schemas.insert(shape.name.to_owned(), Value::Null);
+        let properties: Map<String, Value> = shape
+            .keys
+            .iter()
+            .map(|key| (key.name.to_owned(), property(key, schemas)))
+            .collect();
+        let mut schema = json!({ "type": "object", "properties": properties });
+        if let Value::Object(schema) = &mut schema {
+            let needed: Vec<&str> = shape.needed().collect();
+            if !needed.is_empty() {
+                schema.insert("required".to_owned(), needed.into());
+            }
+            if shape.unknown == UnknownKeys::Refused {
+                schema.insert("additionalProperties".to_owned(), false.into());
+            }
+        }
+        schemas.insert(shape.name.to_owned(), schema);
+    }
+    reference(shape.name)
+}
+
+fn property(key: &Key, schemas: &mut Map<String, Value>) -> Value {
+    let nullable = |kind: &str| json!({ "type": [kind, "null"] });
+    let mut schema = match key.what {
+        What::Text => nullable("string"),
+        What::Flag => nullable("boolean"),
+        What::Number => nullable("integer"),
+        What::Time => json!({ "type": ["string", "null"], "format": "date-time" }),
+        What::Id => json!({ "type": ["string", "null"], "format": "uuid" }),
+        What::Texts => json!({ "type": ["array", "null"], "items": { "type": "string" } }),
+        What::Rules => json!({
+            "type": ["array", "null"],
+            "items": { "type": "object", "minProperties": 1, "maxProperties": 1 },
+        }),
+        What::Object(shape) => json!({ "anyOf": [schema_of(shape, schemas), { "type": "null" }] }),
+        // An item may stand for itself by its id.
+        What::Objects(shape) => json!({
+            "type": ["array", "null"],
+            "items": { "anyOf": [schema_of(shape, schemas), { "type": "string" }] },
+        }),
+        What::Any => json!({}),
+    };
+    if let Value::Object(schema) = &mut schema {
+        match key.role {
+            Role::ReadOnly => schema.insert("readOnly".to_owned(), true.into()),
+            Role::Secret => schema.insert("writeOnly".to_owned(), true.into()),
+            Role::Needed | Role::Optional => None,
+        };
+    }
+    schema
+}
+
+fn failure() -> Value {
+    let error = json!({
+        "type": "object",
+        "properties": {
+            "code": { "type": "integer", "minimum": 900 },
+            "message": { "type": "string" },
+            "source": { "type": "object", "properties": { "pointer": { "type": "string" } } },
+        },
+        "required": ["code", "message"],
+    });
+    json!({
+        "type": "object",
+        "properties": {
+            "success": { "const": false },
+            "errors": { "type": "array", "minItems": 1, "items": error },
+            "messages": { "type": "array" },
+            "result": { "type": "null" },
+        },
+        "required": ["success", "errors", "messages", "result"],
+    })
+}
+
+fn result_info() -> Value {
+    let numbers = ["page", "per_page", "count", "total_count", "total_pages"];
+    let properties: Map<String, Value> = numbers
+        .iter()
+        .map(|name| ((*name).to_owned(), json!({ "type": "integer" })))
+        .collect();
+    json!({ "type": "object", "properties": properties, "required": numbers })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every reference leads somewhere, and two shapes never share a name.
+    #[test]
+    fn the_document_is_whole() {
+        let document = document("https://login.example.com/client/v4");
+        let text = document.to_string();
+        for part in text.split("\"$ref\":\"#").skip(1) {
+            let pointer = part.split('"').next().unwrap();
+            assert!(
+                document.pointer(pointer).is_some_and(Value::is_object),
+                "{pointer}"
+            );
+        }
+        let paths = document["paths"].as_object().unwrap();
+        let described: usize = paths
+            .values()
+            .map(|place| place.as_object().unwrap().len() - 1)
+            .sum();
+        assert_eq!(described, operations::all().count());
+        let group = &document["components"]["schemas"]["Group"];
+        assert_eq!(group["required"], json!(["name", "include"]));
+        assert_eq!(group["additionalProperties"], json!(false));
+    }
+}

@@ -1,0 +1,168 @@
+//! Reusable policies
+//! (<https://developers.cloudflare.com/api/resources/zero_trust/subresources/access/subresources/policies/>).
+
+use http::{Method, StatusCode};
+use serde_json::{Map, Value, json};
+
+use super::call::Call;
+use super::error::{ApiError, Unknown};
+use super::operation::{Gives, Operation};
+use super::page::Sizes;
+use super::resource::{self, Before, Resource, Shown, plain};
+use super::shape::{Shape, Taken, UnknownKeys, What, needed, optional, read_only};
+use crate::manage::Draft;
+use crate::model::ids::PolicyId;
+use crate::model::permission::{Area, Permission};
+use crate::snapshot::read::Problem;
+use crate::store::{Document, Kind};
+
+const APPROVAL_GROUP: Shape = Shape {
+    name: "ApprovalGroup",
+    keys: &[
+        optional("approvals_needed", What::Number),
+        optional("email_addresses", What::Texts),
+        optional("email_list_uuid", What::Id),
+    ],
+    unknown: UnknownKeys::Refused,
+};
+
+/// The keys that policies have wherever they stand.
+macro_rules! policy_shape {
+    ($name:literal, $($own:expr),*) => {
+        Shape {
+            name: $name,
+            keys: &[
+                $($own,)*
+                needed("name", What::Text),
+                needed("decision", What::Text),
+                needed("include", What::Rules),
+                optional("require", What::Rules),
+                optional("exclude", What::Rules),
+                optional("session_duration", What::Text),
+                optional("purpose_justification_required", What::Flag),
+                optional("purpose_justification_prompt", What::Text),
+                optional("approval_required", What::Flag),
+                optional("approval_groups", What::Objects(&APPROVAL_GROUP)),
+                optional("isolation_required", What::Flag),
+                optional("connection_rules", What::Any),
+                optional("mfa_config", What::Any),
+                read_only("uid", What::Id),
+                read_only("account_id", What::Text),
+                read_only("app_count", What::Number),
+                read_only("reusable", What::Flag),
+                read_only("read_only", What::Flag),
+                read_only("created_at", What::Time),
+                read_only("updated_at", What::Time),
+            ],
+            unknown: UnknownKeys::Refused,
+        }
+    };
+}
+
+/// A policy of its own.
+pub(super) const SHAPE: Shape = policy_shape!(
+    "Policy",
+    read_only("id", What::Id),
+    read_only("precedence", What::Number)
+);
+
+/// A policy as it stands in an application: a reference, or a policy of the application's own.
+pub(super) const IN_APPLICATION: Shape = policy_shape!(
+    "ApplicationPolicy",
+    optional("id", What::Id),
+    optional("precedence", What::Number)
+);
+
+struct Policies;
+
+impl Resource for Policies {
+    const KIND: Kind = Kind::Policy;
+    const UNKNOWN: Unknown = Unknown::Policy;
+    const SHAPE: &'static Shape = &SHAPE;
+    const SIZES: Sizes = Sizes {
+        usual: 100,
+        most: 1000,
+    };
+    const PARAM: &'static str = "policy_id";
+
+    fn draft(_: &Call<'_>, taken: Taken, _: Option<Before<'_>>) -> Result<Draft, Vec<Problem>> {
+        Ok(plain(taken))
+    }
+
+    async fn present(call: &Call<'_>, documents: &[Document]) -> Result<Vec<Value>, ApiError> {
+        let uses = call.api.uses.of(&call.snapshot);
+        let account = call.snapshot.organization.account_id.as_str();
+        let show = |document: &Document| {
+            let mut shown = reusable(document);
+            shown.insert("account_id".to_owned(), account.into());
+            shown.insert(
+                "app_count".to_owned(),
+                uses.of_policy(PolicyId(document.id)).into(),
+            );
+            Value::Object(shown)
+        };
+        Ok(documents.iter().map(show).collect())
+    }
+}
+
+/// A reusable policy as it is shown, wherever that is.
+pub(super) fn reusable(document: &Document) -> Map<String, Value> {
+    let shown = with_defaults(Shown::begin(&["id", "uid"], document));
+    shown.with("reusable", true).timed(document).into_map()
+}
+
+/// What every policy has, as it was sent or as it counts.
+pub(super) fn with_defaults(shown: Shown) -> Shown {
+    shown.or("require", json!([])).or("exclude", json!([]))
+}
+
+const READ: Permission = Permission::read(Area::Applications);
+const WRITE: Permission = Permission::write(Area::Applications);
+const ALL: &str = "/accounts/{account_id}/access/policies";
+const ONE: &str = "/accounts/{account_id}/access/policies/{policy_id}";
+
+pub(super) const OPERATIONS: &[Operation] = &[
+    Operation::new(
+        (&Method::GET, ALL),
+        READ,
+        ("list_policies", "List reusable policies"),
+        Gives::Page(&SHAPE),
+        |call| Box::pin(resource::list::<Policies>(call)),
+    )
+    .asked(super::page::NAMED),
+    Operation::new(
+        (&Method::POST, ALL),
+        WRITE,
+        ("create_policy", "Make a reusable policy"),
+        Gives::Object(&SHAPE),
+        |call| Box::pin(resource::create::<Policies>(call)),
+    )
+    .taking(&SHAPE)
+    .status(StatusCode::CREATED),
+    Operation::new(
+        (&Method::GET, ONE),
+        READ,
+        ("get_policy", "Read a reusable policy"),
+        Gives::Object(&SHAPE),
+        |call| Box::pin(resource::get::<Policies>(call)),
+    ),
+    Operation::new(
+        (&Method::PUT, ONE),
+        WRITE,
+        ("update_policy", "Replace a reusable policy"),
+        Gives::Object(&SHAPE),
+        |call| Box::pin(resource::update::<Policies>(call)),
+    )
+    .taking(&SHAPE),
+    Operation::new(
+        (&Method::DELETE, ONE),
+        WRITE,
+        (
+            "delete_policy",
+            "Delete a reusable policy that no application uses",
+        ),
+        Gives::Id,
+        |call| Box::pin(resource::delete::<Policies>(call)),
+    )
+    .status(StatusCode::ACCEPTED),
+];

@@ -1,0 +1,212 @@
+//! What most objects of the API have in common: they are listed, read, made, replaced and deleted in one way.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+
+use secrecy::SecretString;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::call::{Answer, Call};
+use super::error::{ApiError, Unknown};
+use super::page::{Page, Sizes};
+use super::shape::{Shape, Taken};
+use crate::manage::{Draft, ManageError, Written};
+use crate::snapshot::read::Problem;
+use crate::store::{Document, DocumentFilter, Kind};
+
+/// A kind of objects.
+pub(super) trait Resource {
+    const KIND: Kind;
+    const UNKNOWN: Unknown;
+    const SHAPE: &'static Shape;
+    const SIZES: Sizes;
+    /// The parameter of paths that holds an id.
+    const PARAM: &'static str;
+
+    /// How a body becomes an object. `before` is the one it takes the place of.
+    ///
+    /// # Errors
+    /// What cannot be taken of it, beyond what readers find.
+    fn draft(call: &Call<'_>, taken: Taken, before: Option<Before<'_>>) -> Result<Draft, Vec<Problem>>;
+
+    /// How objects are shown.
+    fn present(
+        call: &Call<'_>,
+        documents: &[Document],
+    ) -> impl Future<Output = Result<Vec<Value>, ApiError>> + Send;
+}
+
+/// An object that is to be replaced, with its secrets.
+pub(super) struct Before<'b> {
+    pub(super) document: &'b Document,
+    pub(super) secrets: BTreeMap<String, SecretString>,
+}
+
+/// A page of the objects.
+pub(super) async fn list<R: Resource>(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let page = Page::of(&call.query, R::SIZES)?;
+    let filter = DocumentFilter {
+        name: call.query.value("name").map(str::to_owned),
+        search: call.query.value("search").map(str::to_owned),
+    };
+    let place = (page.size, page.offset());
+    let (documents, total) = call.api.store.documents_page(R::KIND, &filter, place).await?;
+    let shown = R::present(call, &documents).await?;
+    let info = page.info(shown.len(), total);
+    Ok(Answer::page(shown, info))
+}
+
+/// One object.
+pub(super) async fn get<R: Resource>(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let document = stored::<R>(call).await?;
+    Ok(Answer::of(one::<R>(call, document).await?))
+}
+
+/// Makes an object.
+pub(super) async fn create<R: Resource>(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let body = call.object()?;
+    create_from::<R>(call, Uuid::new_v4(), body).await
+}
+
+/// Makes an object of a body that was read.
+pub(super) async fn create_from<R: Resource>(
+    call: &Call<'_>,
+    id: Uuid,
+    body: Map<String, Value>,
+) -> Result<Answer, ApiError> {
+    let (taken, messages) = take(R::SHAPE, body)?;
+    let draft = R::draft(call, taken, None).map_err(|problems| ApiError::problems(&problems))?;
+    let written = call.api.manage.create(R::KIND, id, draft, call.actor()).await?;
+    written_answer::<R>(call, written, messages).await
+}
+
+/// Replaces an object.
+pub(super) async fn update<R: Resource>(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let body = call.object()?;
+    let id = call.id(R::PARAM, R::UNKNOWN)?;
+    let (taken, messages) = take(R::SHAPE, body)?;
+    let change = |document: &Document, secrets| R::draft(call, taken, Some(Before { document, secrets }));
+    let written = call.api.manage.change(R::KIND, id, change, call.actor()).await;
+    written_answer::<R>(call, written.map_err(|error| named(error, R::UNKNOWN))?, messages).await
+}
+
+/// Deletes an object, and answers with its id.
+pub(super) async fn delete<R: Resource>(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let id = call.id(R::PARAM, R::UNKNOWN)?;
+    let deleted = call.api.manage.delete(R::KIND, id, call.actor()).await;
+    let deleted = deleted.map_err(|error| named(error, R::UNKNOWN))?;
+    call.in_force(&deleted.position).await;
+    Ok(Answer::of(json!({ "id": id })))
+}
+
+/// The object that a path names.
+pub(super) async fn stored<R: Resource>(call: &Call<'_>) -> Result<Document, ApiError> {
+    let id = call.id(R::PARAM, R::UNKNOWN)?;
+    let document = call.api.store.document(R::KIND, id).await?;
+    document.ok_or_else(|| ApiError::unknown(R::UNKNOWN))
+}
+
+/// Answers with an object that was written.
+pub(super) async fn written_answer<R: Resource>(
+    call: &Call<'_>,
+    written: Written,
+    messages: Vec<String>,
+) -> Result<Answer, ApiError> {
+    call.in_force(&written.position).await;
+    let shown = one::<R>(call, written.document).await?;
+    Ok(Answer::of(shown).saying(messages))
+}
+
+async fn one<R: Resource>(call: &Call<'_>, document: Document) -> Result<Value, ApiError> {
+    let shown = R::present(call, std::slice::from_ref(&document)).await?;
+    Ok(shown.into_iter().next().unwrap_or_default())
+}
+
+/// Takes a body apart; what of it is kept without a meaning is said.
+pub(super) fn take(shape: &Shape, body: Map<String, Value>) -> Result<(Taken, Vec<String>), ApiError> {
+    let mut taken = shape.take(body);
+    if !taken.problems.is_empty() {
+        return Err(ApiError::problems(&taken.problems));
+    }
+    let unknown = std::mem::take(&mut taken.unknown);
+    let said = unknown.iter().map(|pointer| {
+        format!("{pointer} is kept, and nothing follows from it: this version does not know it")
+    });
+    Ok((taken, said.collect()))
+}
+
+/// An object that is not there, by its own name.
+pub(super) fn named(error: ManageError, what: Unknown) -> ApiError {
+    match error {
+        ManageError::NotFound { .. } => ApiError::unknown(what),
+        other => other.into(),
+    }
+}
+
+/// A draft of a body as it is, called by its `name`.
+pub(super) fn plain(taken: Taken) -> Draft {
+    Draft {
+        name: name_of(&taken.body),
+        body: Value::Object(taken.body),
+        secrets: BTreeMap::new(),
+    }
+}
+
+/// The name in a body; readers say where it is missing.
+pub(super) fn name_of(body: &Map<String, Value>) -> String {
+    let name = body.get("name").and_then(Value::as_str);
+    name.unwrap_or_default().to_owned()
+}
+
+/// An object as it was accepted, with what the server knows of it in front and behind.
+pub(super) struct Shown(Map<String, Value>);
+
+impl Shown {
+    /// Its id first.
+    pub(super) fn begin(id_keys: &[&str], document: &Document) -> Self {
+        let mut map = Map::new();
+        for key in id_keys {
+            map.insert((*key).to_owned(), document.id.to_string().into());
+        }
+        if let Value::Object(body) = &document.body {
+            map.extend(body.iter().map(|(key, value)| (key.clone(), value.clone())));
+        }
+        if document.declared {
+            map.insert("read_only".to_owned(), true.into());
+        }
+        Self(map)
+    }
+
+    /// A key of the server's.
+    pub(super) fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.0.insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// A key that stands as it was sent, and so where it was not.
+    pub(super) fn or(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.0.entry(key).or_insert_with(|| value.into());
+        self
+    }
+
+    /// When it was made and last changed.
+    pub(super) fn timed(self, document: &Document) -> Self {
+        self.with("created_at", time(document.created_ms))
+            .with("updated_at", time(document.updated_ms))
+    }
+
+    pub(super) fn into_map(self) -> Map<String, Value> {
+        self.0
+    }
+
+    pub(super) fn into_value(self) -> Value {
+        Value::Object(self.0)
+    }
+}
+
+/// A time as the API writes it: RFC 3339, to the second.
+pub(super) fn time(ms: i64) -> String {
+    let at = jiff::Timestamp::from_second(ms.div_euclid(1000)).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    at.to_string()
+}

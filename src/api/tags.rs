@@ -1,0 +1,177 @@
+//! Tags, which applications are found by in the launcher; a tag is its name
+//! (<https://developers.cloudflare.com/api/resources/zero_trust/subresources/access/subresources/tags/>).
+
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::call::{Answer, Call};
+use super::error::{ApiError, Unknown};
+use super::operation::{Gives, Operation};
+use super::page::{self, Sizes};
+use super::resource::{self, Before, Resource, Shown, named, plain, take, written_answer};
+use super::shape::{Shape, Taken, UnknownKeys, What, needed, read_only};
+use crate::manage::Draft;
+use crate::model::application::Tag;
+use crate::model::permission::{Area, Permission};
+use crate::snapshot::read::Problem;
+use crate::store::{Document, Kind};
+
+pub(super) const SHAPE: Shape = Shape {
+    name: "Tag",
+    keys: &[
+        needed("name", What::Text),
+        read_only("app_count", What::Number),
+        read_only("created_at", What::Time),
+        read_only("updated_at", What::Time),
+    ],
+    unknown: UnknownKeys::Refused,
+};
+
+struct Tags;
+
+impl Resource for Tags {
+    const KIND: Kind = Kind::Tag;
+    const UNKNOWN: Unknown = Unknown::Tag;
+    const SHAPE: &'static Shape = &SHAPE;
+    const SIZES: Sizes = Sizes {
+        usual: 1000,
+        most: 1000,
+    };
+    const PARAM: &'static str = "tag_name";
+
+    fn draft(_: &Call<'_>, taken: Taken, _: Option<Before<'_>>) -> Result<Draft, Vec<Problem>> {
+        let draft = plain(taken);
+        let problem = |reason: String| {
+            vec![Problem {
+                pointer: "/name".to_owned(),
+                reason,
+            }]
+        };
+        match draft.name.parse::<Tag>() {
+            Ok(_) => Ok(draft),
+            Err(malformed) => Err(problem(malformed.to_string())),
+        }
+    }
+
+    async fn present(call: &Call<'_>, documents: &[Document]) -> Result<Vec<Value>, ApiError> {
+        let uses = call.api.uses.of(&call.snapshot);
+        let show = |document: &Document| {
+            Shown::begin(&[], document)
+                .with("app_count", uses.of_tag(&document.name))
+                .timed(document)
+                .into_value()
+        };
+        Ok(documents.iter().map(show).collect())
+    }
+}
+
+/// Tags have their names for ids: the id in the store follows from the name.
+fn id_of(name: &str) -> Uuid {
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("tag {name}").as_bytes())
+}
+
+fn named_in_path(call: &Call<'_>) -> String {
+    call.params.get("tag_name").to_owned()
+}
+
+async fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let body = call.object()?;
+    let id = id_of(&resource::name_of(&body));
+    resource::create_from::<Tags>(call, id, body).await
+}
+
+async fn get(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let document = call
+        .api
+        .store
+        .document(Kind::Tag, id_of(&named_in_path(call)))
+        .await?;
+    let document = document.ok_or_else(|| ApiError::unknown(Unknown::Tag))?;
+    let shown = Tags::present(call, &[document]).await?;
+    Ok(Answer::of(shown.into_iter().next().unwrap_or_default()))
+}
+
+/// A tag under another name is another one.
+async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let (taken, messages) = take(&SHAPE, call.object()?)?;
+    let name = named_in_path(call);
+    if resource::name_of(&taken.body) != name {
+        return Err(ApiError::invalid_at(
+            "/name",
+            "a tag keeps its name; make another one",
+        ));
+    }
+    let change = |document: &Document, secrets| Tags::draft(call, taken, Some(Before { document, secrets }));
+    let written = call
+        .api
+        .manage
+        .change(Kind::Tag, id_of(&name), change, call.actor())
+        .await;
+    written_answer::<Tags>(
+        call,
+        written.map_err(|error| named(error, Unknown::Tag))?,
+        messages,
+    )
+    .await
+}
+
+async fn delete(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let name = named_in_path(call);
+    let deleted = call
+        .api
+        .manage
+        .delete(Kind::Tag, id_of(&name), call.actor())
+        .await;
+    let deleted = deleted.map_err(|error| named(error, Unknown::Tag))?;
+    call.in_force(&deleted.position).await;
+    Ok(Answer::of(json!({ "name": name })))
+}
+
+const READ: Permission = Permission::read(Area::Applications);
+const WRITE: Permission = Permission::write(Area::Applications);
+const ALL: &str = "/accounts/{account_id}/access/tags";
+const ONE: &str = "/accounts/{account_id}/access/tags/{tag_name}";
+
+pub(super) const OPERATIONS: &[Operation] = &[
+    Operation::new(
+        (&Method::GET, ALL),
+        READ,
+        ("list_tags", "List tags"),
+        Gives::Page(&SHAPE),
+        |call| Box::pin(resource::list::<Tags>(call)),
+    )
+    .asked(page::NAMED),
+    Operation::new(
+        (&Method::POST, ALL),
+        WRITE,
+        ("create_tag", "Make a tag"),
+        Gives::Object(&SHAPE),
+        |call| Box::pin(create(call)),
+    )
+    .taking(&SHAPE)
+    .status(StatusCode::CREATED),
+    Operation::new(
+        (&Method::GET, ONE),
+        READ,
+        ("get_tag", "Read a tag"),
+        Gives::Object(&SHAPE),
+        |call| Box::pin(get(call)),
+    ),
+    Operation::new(
+        (&Method::PUT, ONE),
+        WRITE,
+        ("update_tag", "Write a tag anew"),
+        Gives::Object(&SHAPE),
+        |call| Box::pin(update(call)),
+    )
+    .taking(&SHAPE),
+    Operation::new(
+        (&Method::DELETE, ONE),
+        WRITE,
+        ("delete_tag", "Delete a tag"),
+        Gives::Any,
+        |call| Box::pin(delete(call)),
+    )
+    .status(StatusCode::ACCEPTED),
+];

@@ -1,0 +1,76 @@
+//! Which room answers a request for one of the gateway's own addresses.
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Extension, Request, State};
+use http::Response;
+use tower::ServiceExt as _;
+
+use crate::api::{self, Api, Caller};
+use crate::login::{self, Login, Place, Visit};
+use crate::scim::{self, Scim};
+
+/// The rooms behind the gate.
+#[derive(Clone)]
+struct Rooms {
+    login: Router,
+    scim: Scim,
+    api: Api,
+}
+
+/// Answers everything on the control plane. Each request carries a [`Visit`], and goes by its path, which is parsed once
+/// for the whole gateway.
+pub(super) fn router(login: Login, scim: Scim, api: Api) -> Router {
+    let rooms = Rooms {
+        login: login::router(login),
+        scim,
+        api,
+    };
+    Router::new().fallback(answer).with_state(rooms)
+}
+
+async fn answer(
+    State(rooms): State<Rooms>,
+    Extension(visit): Extension<Visit>,
+    request: Request,
+) -> Response<Body> {
+    if visit.place == Place::AuthHost && api::is_path(visit.target.path()) {
+        return to_api(&rooms.api, visit, request).await.map(Body::from);
+    }
+    if visit.place == Place::AuthHost && scim::concerns(visit.target.path()) {
+        return to_scim(&rooms.scim, &visit, request).await.map(Body::from);
+    }
+    // A router cannot fail.
+    let Ok(response) = rooms.login.oneshot(request).await;
+    response
+}
+
+async fn to_api(api: &Api, visit: Visit, request: Request) -> Response<Bytes> {
+    let caller = Caller {
+        address: visit.client,
+        address_known: visit.facts.address.is_some(),
+        path: visit.target.path().to_owned(),
+        request_id: visit.request_id.to_string(),
+    };
+    let (head, body) = request.into_parts();
+    // The gate has read it already, up to its own limit.
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+    api.answer(&caller, &Request::from_parts(head, body)).await
+}
+
+async fn to_scim(scim: &Scim, visit: &Visit, request: Request) -> Response<Bytes> {
+    let (head, body) = request.into_parts();
+    // The gate has read it already, up to the same limit.
+    let body = axum::body::to_bytes(body, scim::LONGEST_BODY)
+        .await
+        .unwrap_or_default();
+    let too_large = head.extensions.get::<scim::TooLarge>().is_some();
+    let asked = scim::Asked {
+        path: visit.target.path(),
+        client: visit.client,
+        request_id: visit.request_id.to_string(),
+        head: &head,
+        body: (!too_large).then_some(&body),
+    };
+    scim.answer(asked).await
+}

@@ -1,0 +1,397 @@
+//! Objects of the API: made, changed and deleted, each in one transaction with its line in the audit log.
+//!
+//! A change is held against everything it touches: the object itself, what it refers to, and what refers to it. What
+//! would no longer stand after it refuses the change, and nothing is written.
+
+use std::collections::{BTreeMap, HashSet};
+
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::plan::{Planned, Stored};
+use super::reconcile::{end_sessions_of, other_directory, stored};
+use super::{Manage, ManageError, RefusedObject};
+use crate::snapshot::read::Problem;
+use crate::snapshot::secrets;
+use crate::store::{Actor, AuditEntry, Document, Kind, ObjectWrite, Position};
+
+/// An object as it is to be: the accepted JSON, and the secrets that were taken out of it.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// Its name, a label.
+    pub name: String,
+    /// The object, without secrets.
+    pub body: Value,
+    /// Its secrets, by the key that held them.
+    pub secrets: BTreeMap<String, SecretString>,
+}
+
+/// An object that was written.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// How it stands now.
+    pub document: Document,
+    /// The change that it was written with: what a gateway must have reached for it to be in force there.
+    pub position: Position,
+}
+
+impl Manage {
+    /// Makes an object.
+    ///
+    /// # Errors
+    /// [`ManageError::Refused`] where it cannot stand, [`ManageError::Exists`] where there is one with this id.
+    pub async fn create(
+        &self,
+        kind: Kind,
+        id: Uuid,
+        draft: Draft,
+        actor: Actor,
+    ) -> Result<Written, ManageError> {
+        let mut write = self.store.write(actor).await?;
+        let stored = stored(&mut write).await?;
+        if stored.contains_key(&(kind, id)) {
+            return Err(ManageError::Exists {
+                kind,
+                name: draft.name,
+            });
+        }
+        self.put(write, vec![(kind, id, draft)], &stored).await
+    }
+
+    /// Changes an object: `change` is given it with its secrets, as they stand in the transaction, and says how it is to
+    /// be.
+    ///
+    /// # Errors
+    /// [`ManageError::NotFound`], [`ManageError::Declared`], [`ManageError::Refused`], and what `change` answers.
+    pub async fn change(
+        &self,
+        kind: Kind,
+        id: Uuid,
+        change: impl FnOnce(&Document, BTreeMap<String, SecretString>) -> Result<Draft, Vec<Problem>>,
+        actor: Actor,
+    ) -> Result<Written, ManageError> {
+        let mut write = self.store.write(actor).await?;
+        let stored = stored(&mut write).await?;
+        let before = stored
+            .get(&(kind, id))
+            .ok_or(ManageError::NotFound { kind, id })?;
+        if before.declared {
+            return Err(ManageError::Declared {
+                kind,
+                name: before.name.clone(),
+            });
+        }
+        let refused = |problems| {
+            ManageError::Refused(vec![RefusedObject {
+                kind,
+                name: before.name.clone(),
+                problems,
+            }])
+        };
+        let held = secrets::open(before, &self.sealer, self.clock.now_ms()).map_err(|error| {
+            refused(vec![Problem {
+                pointer: String::new(),
+                reason: error.to_string(),
+            }])
+        })?;
+        let draft = change(before, held).map_err(refused)?;
+        self.put(write, vec![(kind, id, draft)], &stored).await
+    }
+
+    /// Deletes an object; what it was. Sessions of a provider that goes end with it.
+    ///
+    /// # Errors
+    /// [`ManageError::NotFound`], [`ManageError::Declared`], [`ManageError::InUse`] where other objects refer to it.
+    pub async fn delete(&self, kind: Kind, id: Uuid, actor: Actor) -> Result<Written, ManageError> {
+        let mut write = self.store.write(actor).await?;
+        let stored = stored(&mut write).await?;
+        let document = stored
+            .get(&(kind, id))
+            .ok_or(ManageError::NotFound { kind, id })?;
+        if document.declared {
+            return Err(ManageError::Declared {
+                kind,
+                name: document.name.clone(),
+            });
+        }
+        refuse_if_used(document, &stored)?;
+        write.delete(kind, id).await?;
+        let entry = AuditEntry {
+            action: "delete",
+            kind,
+            id,
+            before: Some(document.body.clone()),
+            after: None,
+        };
+        write.audit(&entry).await?;
+        if kind == Kind::IdentityProvider {
+            end_sessions_of(&mut write, document).await?;
+        }
+        Ok(Written {
+            document: document.clone(),
+            position: write.commit().await?,
+        })
+    }
+
+    /// Makes a policy that stands in an application one of its own, by the same id; the application refers to it.
+    ///
+    /// # Errors
+    /// [`ManageError::NotFound`] where the application has no such policy, [`ManageError::Declared`],
+    /// [`ManageError::Refused`].
+    pub async fn make_reusable(
+        &self,
+        application: Uuid,
+        policy: Uuid,
+        actor: Actor,
+    ) -> Result<Written, ManageError> {
+        let mut write = self.store.write(actor).await?;
+        let stored = stored(&mut write).await?;
+        let kind = Kind::Application;
+        let before = stored.get(&(kind, application)).ok_or(ManageError::NotFound {
+            kind,
+            id: application,
+        })?;
+        if before.declared {
+            return Err(ManageError::Declared {
+                kind,
+                name: before.name.clone(),
+            });
+        }
+        let mut body = before.body.clone();
+        let own = body
+            .get_mut("policies")
+            .and_then(Value::as_array_mut)
+            .and_then(|items| items.iter_mut().find(|item| is_own(item, policy)))
+            .ok_or(ManageError::NotFound {
+                kind: Kind::Policy,
+                id: policy,
+            })?;
+        let mut taken_out = own.take();
+        let mut link = json!({ "id": policy.to_string() });
+        if let (Value::Object(taken_out), Value::Object(link)) = (&mut taken_out, &mut link) {
+            link.extend(taken_out.shift_remove_entry("precedence"));
+            for key in ["id", "created_ms", "updated_ms"] {
+                taken_out.shift_remove(key);
+            }
+        }
+        *own = link;
+        let name = taken_out.get("name").and_then(Value::as_str).unwrap_or_default();
+        let drafts = vec![
+            (
+                Kind::Policy,
+                policy,
+                Draft {
+                    name: name.to_owned(),
+                    body: taken_out,
+                    secrets: BTreeMap::new(),
+                },
+            ),
+            (
+                kind,
+                application,
+                Draft {
+                    name: before.name.clone(),
+                    body,
+                    secrets: BTreeMap::new(),
+                },
+            ),
+        ];
+        self.put(write, drafts, &stored).await
+    }
+
+    /// Writes objects together; answers with the last of them.
+    async fn put(
+        &self,
+        mut write: ObjectWrite,
+        drafts: Vec<(Kind, Uuid, Draft)>,
+        stored: &Stored,
+    ) -> Result<Written, ManageError> {
+        let planned: Vec<Planned> = drafts
+            .into_iter()
+            .map(|(kind, id, draft)| self.planned(kind, id, draft, stored))
+            .collect();
+        let is_planned = |key: &(Kind, Uuid)| {
+            let mut documents = planned.iter().map(|planned| &planned.document);
+            documents.any(|document| (document.kind, document.id) == *key)
+        };
+        let others = stored.iter().filter(|(key, _)| !is_planned(key));
+        self.validate(&planned, others.map(|(_, document)| document))?;
+        let mut last = None;
+        for planned in &planned {
+            if let Some(before) = &planned.before {
+                self.validate_users(planned, before, stored)?;
+            }
+            last = Some(written(&mut write, planned).await?);
+        }
+        // There is always at least one draft.
+        let document = last.ok_or(ManageError::Refused(Vec::new()))?;
+        Ok(Written {
+            document,
+            position: write.commit().await?,
+        })
+    }
+
+    fn planned(&self, kind: Kind, id: Uuid, draft: Draft, stored: &Stored) -> Planned {
+        let document = Document {
+            kind,
+            id,
+            name: draft.name,
+            secrets: secrets::seal(kind, id, &draft.secrets, &self.sealer, self.clock.now_ms()),
+            body: draft.body,
+            declared: false,
+            version: 0,
+            created_ms: 0,
+            updated_ms: 0,
+        };
+        Planned {
+            document,
+            secrets: draft.secrets,
+            before: stored.get(&(kind, id)).cloned(),
+            changes: true,
+        }
+    }
+
+    /// Whether what refers to an object still stands once it is changed. What did not stand before is no reason to
+    /// refuse: the change may be its mend.
+    fn validate_users(
+        &self,
+        planned: &Planned,
+        before: &Document,
+        stored: &Stored,
+    ) -> Result<(), ManageError> {
+        let changed = &planned.document;
+        let users: Vec<Planned> = users_of(changed.id, stored)
+            .map(|user| Planned {
+                document: user.clone(),
+                secrets: BTreeMap::new(),
+                before: None,
+                changes: false,
+            })
+            .collect();
+        if users.is_empty() {
+            return Ok(());
+        }
+        let ids: HashSet<(Kind, Uuid)> = users
+            .iter()
+            .map(|user| (user.document.kind, user.document.id))
+            .collect();
+        let beside = |object: &Document| {
+            let others = stored
+                .iter()
+                .filter(|(key, _)| !ids.contains(*key) && **key != (object.kind, object.id))
+                .map(|(_, other)| other);
+            let all: Vec<&Document> = others.chain(std::iter::once(object)).collect();
+            match self.validate(&users, all.into_iter()) {
+                Err(ManageError::Refused(refused)) => refused,
+                _ => Vec::new(),
+            }
+        };
+        let after = beside(changed);
+        if after.is_empty() {
+            return Ok(());
+        }
+        let known = beside(before);
+        let broken = after.into_iter().filter(|user| !known.contains(user));
+        let refused: Vec<RefusedObject> = broken.flat_map(|user| in_use(planned, user)).collect();
+        if refused.is_empty() {
+            Ok(())
+        } else {
+            Err(ManageError::Refused(refused))
+        }
+    }
+}
+
+/// Writes one object with its line in the audit log. Sessions of a provider that becomes another directory's end.
+async fn written(write: &mut ObjectWrite, planned: &Planned) -> Result<Document, ManageError> {
+    let document = write.put(&planned.document).await?;
+    let before = planned.before.as_ref();
+    let entry = AuditEntry {
+        action: if before.is_some() { "update" } else { "create" },
+        kind: document.kind,
+        id: document.id,
+        before: before.map(|before| before.body.clone()),
+        after: Some(document.body.clone()),
+    };
+    write.audit(&entry).await?;
+    let other = before.is_some_and(|before| other_directory(&before.body, &document.body));
+    if document.kind == Kind::IdentityProvider && other {
+        end_sessions_of(write, &document).await?;
+    }
+    Ok(document)
+}
+
+/// Whether an item among an application's policies is this one, and not a reference to it.
+fn is_own(item: &Value, policy: Uuid) -> bool {
+    let id = item.get("id").and_then(Value::as_str);
+    item.get("decision").is_some() && id.is_some_and(|id| id.eq_ignore_ascii_case(&policy.to_string()))
+}
+
+/// What is wrong with an object for the sake of one that refers to it.
+fn in_use(planned: &Planned, user: RefusedObject) -> impl Iterator<Item = RefusedObject> + use<> {
+    let (kind, name) = (planned.document.kind, planned.document.name.clone());
+    user.problems.into_iter().map(move |problem| RefusedObject {
+        kind,
+        name: name.clone(),
+        problems: vec![Problem {
+            pointer: String::new(),
+            reason: format!(
+                "the {} \"{}\" would no longer stand: {}",
+                user.kind.as_str(),
+                user.name,
+                problem.reason
+            ),
+        }],
+    })
+}
+
+/// An object that others refer to stays.
+pub(super) fn refuse_if_used(document: &Document, stored: &Stored) -> Result<(), ManageError> {
+    let users = users_of(document.id, stored);
+    let mut by: Vec<String> = users
+        .map(|user| format!("{} \"{}\"", user.kind.as_str(), user.name))
+        .collect();
+    if by.is_empty() {
+        return Ok(());
+    }
+    by.sort();
+    Err(ManageError::InUse {
+        kind: document.kind,
+        name: document.name.clone(),
+        by,
+    })
+}
+
+/// The objects that refer to one: they have its id somewhere in them.
+fn users_of(id: Uuid, stored: &Stored) -> impl Iterator<Item = &Document> {
+    let text = id.hyphenated().to_string();
+    stored
+        .values()
+        .filter(move |document| document.id != id && mentions(&document.body, &text))
+}
+
+/// Whether a text stands anywhere in a value.
+fn mentions(value: &Value, text: &str) -> bool {
+    match value {
+        Value::String(written) => written.eq_ignore_ascii_case(text),
+        Value::Array(items) => items.iter().any(|item| mentions(item, text)),
+        Value::Object(map) => map.values().any(|below| mentions(below, text)),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_refers_to_an_object_is_found_wherever_it_names_it() {
+        let id = Uuid::from_u128(7).to_string();
+        let rule = json!({ "service_token": { "token_id": id } });
+        let policy = json!({ "include": [{ "everyone": {} }], "exclude": [rule] });
+        assert!(mentions(&policy, &id));
+        assert!(mentions(&json!({ "policies": [policy] }), &id));
+        assert!(mentions(&json!({ "policies": [id.to_uppercase()] }), &id));
+        assert!(!mentions(&policy, &Uuid::from_u128(8).to_string()));
+    }
+}

@@ -1,0 +1,167 @@
+//! Identity providers: the requests of Cloudflare's page on Entra ID, word for word.
+
+use serde_json::{Value, json};
+
+use super::{call, id, made, world};
+use crate::support::{tenant, world::World};
+
+/// The secret that is sent, and must never come back.
+const SECRET: &str = "Zx8Q~the-secret-of-the-example-registration";
+
+fn example() -> Value {
+    json!({
+        "name": "Entra ID example",
+        "type": "azureAD",
+        "config": {
+            "client_id": "3b5f2c9e-5d0f-4c0e-9c1c-1a2b3c4d5e6f",
+            "client_secret": SECRET,
+            "directory_id": tenant::TENANT,
+            "support_groups": true,
+        },
+    })
+}
+
+/// As the page says: make it, get it, copy the answer, put it back with `prompt`.
+#[tokio::test]
+async fn the_page_of_cloudflare_on_entra_id_works_as_it_stands() {
+    let world = world().await;
+    let made = made(&world, "/access/identity_providers", example()).await;
+    assert_eq!(made["uid"], made["id"]);
+    assert_eq!(made["config"]["support_groups"], true);
+    let callback = format!("http://{}/cdn-cgi/access/callback", world.authority("login"));
+    assert_eq!(made["config"]["redirect_url"], callback);
+    let path = format!("/access/identity_providers/{}", id(&made));
+
+    let mut copied = call(&world, "GET", &path, None).await.result(200);
+    assert_eq!(copied, made);
+    copied["config"]["prompt"] = json!("login");
+    let put = call(&world, "PUT", &path, Some(&copied)).await.result(200);
+    assert_eq!(put["config"]["prompt"], "login");
+    assert_ne!(put["version"], made["version"]);
+
+    // The secret is still the one that was sent first: it can be opened, and stands in no answer.
+    let document = world
+        .store()
+        .await
+        .document(
+            vestibule::store::Kind::IdentityProvider,
+            id(&made).parse().unwrap(),
+        )
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(document.secrets.is_some());
+    assert!(world.running().published.load().faults.is_empty());
+    for answer in [
+        &made,
+        &put,
+        &copied,
+        &call(&world, "GET", "/access/identity_providers", None).await.body,
+    ] {
+        assert!(!answer.to_string().contains(SECRET));
+    }
+    call(&world, "DELETE", &path, None).await.result(202);
+    assert_eq!(call(&world, "GET", &path, None).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_provider_of_the_api_signs_people_in() {
+    let mut world = World::builder().more(&super::tokens()).start().await;
+    world.declare(|builder| builder).await;
+    let mut body = example();
+    body["name"] = json!("By API");
+    body["config"] = json!({
+        "client_id": tenant::CLIENT, "client_secret": tenant::SECRET, "directory_id": tenant::TENANT,
+        "support_groups": true, "azure_cloud": "mock",
+    });
+    let provider = made(&world, "/access/identity_providers", body).await;
+    let application = json!({
+        "name": "Third", "type": "self_hosted", "domain": world.host("third"), "allowed_idps": [id(&provider)],
+        "policies": [{ "name": "alice", "decision": "allow", "include": [{ "email": { "email": "alice@contoso.example" } }] }],
+    });
+    made(&world, "/access/apps", application).await;
+    let mut alice = world.person("alice@contoso.example");
+    let arrival = alice.open(&world.host("third"), "/deep").await;
+    // No upstream serves it: the decision has fallen, and she was let in.
+    assert_eq!(arrival.status(), 502, "{}", arrival.text());
+    let mut bob = world.person("adam@contoso.example");
+    assert_eq!(bob.open(&world.host("third"), "/deep").await.status(), 403);
+}
+
+#[tokio::test]
+async fn what_is_not_known_or_not_done_is_refused_by_its_place() {
+    let world = world().await;
+    for (pointer, value, wanted) in [
+        ("/config/clientid", json!("x"), "/config/clientid"),
+        ("/config/prompt", json!("always"), "/config/prompt"),
+        ("/config/directory_id", json!("common"), "/config/directory_id"),
+        (
+            "/config/federated_token_file",
+            json!("/etc/passwd"),
+            "/config/federated_token_file",
+        ),
+        ("/type", json!("okta"), "/type"),
+        ("/name", json!(""), "/name"),
+    ] {
+        let mut body = example();
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        body.pointer_mut(parent).unwrap()[key] = value;
+        let answer = call(&world, "POST", "/access/identity_providers", Some(&body)).await;
+        let (code, _, place) = answer.error(400);
+        assert_eq!((code, place.as_deref()), (12130, Some(wanted)), "{}", answer.body);
+    }
+    let mut body = example();
+    body["colour"] = json!("blue");
+    let answer = call(&world, "POST", "/access/identity_providers", Some(&body)).await;
+    assert!(
+        answer.body["messages"][0]["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("/colour")
+    );
+    assert_eq!(answer.result(201)["colour"], "blue");
+}
+
+#[tokio::test]
+async fn what_the_file_declares_is_read_only() {
+    let world = world().await;
+    let all = call(&world, "GET", "/access/identity_providers", None)
+        .await
+        .result(200);
+    let declared = &all[0];
+    assert_eq!(declared["read_only"], true);
+    let path = format!("/access/identity_providers/{}", id(declared));
+    for (method, body) in [("PUT", Some(declared)), ("DELETE", None)] {
+        let answer = call(&world, method, &path, body).await;
+        let (code, message, _) = answer.error(409);
+        assert_eq!(code, 12132);
+        assert!(message.contains("configuration file"), "{message}");
+        assert_eq!(answer.header("x-should-retry"), Some("false"));
+    }
+}
+
+#[tokio::test]
+async fn a_provider_in_use_stays_and_who_uses_it_is_named() {
+    let world = world().await;
+    let provider = made(&world, "/access/identity_providers", example()).await;
+    let application = json!({
+        "name": "Third", "type": "self_hosted", "domain": world.host("third"), "allowed_idps": [id(&provider)],
+    });
+    let application = made(&world, "/access/apps", application).await;
+    let path = format!("/access/identity_providers/{}", id(&provider));
+    let answer = call(&world, "DELETE", &path, None).await;
+    assert!(
+        answer.error(409).1.contains("application \"Third\""),
+        "{}",
+        answer.body
+    );
+    call(
+        &world,
+        "DELETE",
+        &format!("/access/apps/{}", id(&application)),
+        None,
+    )
+    .await
+    .result(202);
+    call(&world, "DELETE", &path, None).await.result(202);
+}
