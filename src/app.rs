@@ -3,11 +3,11 @@
 //! The runtime that [`start`] is called on becomes the *control plane*: logins, the store, Microsoft. The *data plane*
 //! is one thread a core, started last, when everything that requests need is in memory.
 
-mod control;
 mod directories;
 mod housekeeping;
 mod internal;
 mod reload;
+mod rooms;
 mod secrets;
 mod service_tokens;
 
@@ -134,6 +134,13 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
         &clock,
         &shutdown,
     );
+    let api = Api::new(
+        Arc::clone(&memory.published),
+        foundation.store.clone(),
+        foundation.manage.clone(),
+        memory.revoker.clone(),
+        clock.clone(),
+    );
     let scim = Scim::start(
         Arc::clone(&memory.published),
         foundation.store.clone(),
@@ -153,14 +160,8 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
         clock: clock.clone(),
     };
     tokio::spawn(sensor.keep_trying(shutdown.clone()));
-    let api = Api::new(
-        Arc::clone(&memory.published),
-        foundation.store.clone(),
-        foundation.manage.clone(),
-        memory.revoker.clone(),
-        clock.clone(),
-    );
-    let (renewal, control) = control_plane(login, scim, api, &shutdown);
+    let renewal = Renewal::start(login.clone(), &shutdown);
+    let control = ControlPlane::start(rooms::router(api, scim, login), &shutdown);
     let Foundation {
         store,
         sealer,
@@ -393,15 +394,6 @@ fn login_chain(
         transfers: Transfers::start(foundation.store.clone(), shutdown),
         metadata: Metadata::default(),
     }
-}
-
-/// What answers on the control plane, started.
-fn control_plane(login: Login, scim: Scim, api: Api, shutdown: &Shutdown) -> (Renewal, ControlPlane) {
-    let renewal = Renewal::start(login.clone(), shutdown);
-    (
-        renewal,
-        ControlPlane::start(control::router(login, scim, api), shutdown),
-    )
 }
 
 /// Makes the objects of the store as the file declares them.

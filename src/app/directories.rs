@@ -84,7 +84,7 @@ pub(super) async fn round(
                 limit.as_secs() / 60
             ),
             Some(Told::Back) => {
-                tracing::info!(provider.id = %id, provider = name, "The directory provisions again")
+                tracing::info!(provider.id = %id, provider = name, "The directory provisions again");
             }
         }
     }

@@ -33,6 +33,9 @@ use crate::model::idp::{EntraSettings, IdentityProvider, Prompt};
 /// Directories whose metadata and keys are remembered. One for each provider is usual.
 const MAX_DIRECTORIES: usize = 256;
 
+/// Tokens of the application's own, and until when they are used.
+type Kept = (Arc<Tokens>, i64);
+
 /// Talks to Microsoft for every provider. Cheap to clone.
 #[derive(Clone)]
 pub struct RelyingParty {
@@ -40,8 +43,7 @@ pub struct RelyingParty {
     clock: Clock,
     directories: Arc<Cache<Directory, Arc<Remembered>>>,
     contexts: ContextLists,
-    /// Tokens of the application's own, and until when each is used.
-    applications: Arc<Cache<(Directory, String), (Arc<Tokens>, i64)>>,
+    applications: Arc<Cache<(Directory, String), Kept>>,
 }
 
 /// How long a token of the application's own is used. Entra's last an hour

@@ -38,9 +38,6 @@ const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
 /// The longest body of a request to the gateway's own addresses, in bytes: forms, nothing more.
 const LONGEST_OWN_BODY: usize = 64 * 1024;
 
-/// The longest body of a request to the API or of SCIM, in bytes.
-const LONGEST_LONG_BODY: usize = scim::LONGEST_BODY;
-
 /// How long such a body may take to come: they are short.
 const OWN_BODY_TIME: Duration = Duration::from_secs(10);
 
@@ -136,16 +133,21 @@ impl Gate {
         };
         let report = Report::new(&request, arrival, request_id);
         let is_api = place == Place::AuthHost && api::is_path(target.path());
-        let turned_away = |status, page: &BadRequest<'_>| {
+        let is_scim = place == Place::AuthHost && scim::concerns(target.path());
+        let turned_away = |status, page: &dyn Fn() -> Response<Body>| {
             if is_api {
                 api::turned_away(status).map(own_body)
             } else {
-                report.page(page, snapshot, &self.shared)
+                page()
             }
         };
+        let busy = || {
+            turned_away(StatusCode::SERVICE_UNAVAILABLE, &|| {
+                report.page(&Unavailable::Busy, snapshot, &self.shared)
+            })
+        };
         let (mut head, body) = request.into_parts();
-        let told = place == Place::AuthHost && scim::concerns(target.path());
-        let body = if told || is_api {
+        let body = if is_api || is_scim {
             self.long_body(body).await
         } else {
             own(body, LONGEST_OWN_BODY).await
@@ -154,13 +156,21 @@ impl Gate {
         let body = match body {
             Ok(body) => body,
             // What SCIM clients are told they are told in their own words.
-            Err(NoBody::TooLong) if told => {
+            Err(NoBody::TooLong) if is_scim => {
                 head.extensions.insert(scim::TooLarge);
                 Bytes::new()
             }
-            Err(NoBody::TooLong) => return turned_away(StatusCode::PAYLOAD_TOO_LARGE, &BadRequest::TooLong),
-            Err(NoBody::TooSlow) => return turned_away(StatusCode::REQUEST_TIMEOUT, &BadRequest::TooSlow),
-            Err(NoBody::Busy) => return report.page(&Unavailable::Busy, snapshot, &self.shared),
+            Err(NoBody::TooLong) => {
+                return turned_away(StatusCode::PAYLOAD_TOO_LARGE, &|| {
+                    report.page(&BadRequest::TooLong, snapshot, &self.shared)
+                });
+            }
+            Err(NoBody::TooSlow) => {
+                return turned_away(StatusCode::REQUEST_TIMEOUT, &|| {
+                    report.page(&BadRequest::TooSlow, snapshot, &self.shared)
+                });
+            }
+            Err(NoBody::Busy) => return busy(),
         };
         head.extensions.insert(Visit {
             target,
@@ -171,8 +181,7 @@ impl Gate {
         });
         match self.shared.control.answer(Request::from_parts(head, body)).await {
             Ok(response) => response.map(own_body),
-            Err(_) if is_api => api::turned_away(StatusCode::SERVICE_UNAVAILABLE).map(own_body),
-            Err(_) => report.page(&Unavailable::Busy, snapshot, &self.shared),
+            Err(_) => busy(),
         }
     }
 
@@ -195,13 +204,16 @@ impl Gate {
                     continue;
                 };
                 length = length.saturating_add(data.len());
-                match length {
-                    ..=LONGEST_LONG_BODY => kept.extend_from_slice(&data),
-                    ..=PASSED_OVER => kept = BytesMut::new(),
-                    _ => break,
+                if length > PASSED_OVER {
+                    break;
+                }
+                if length > scim::LONGEST_BODY {
+                    kept = BytesMut::new();
+                } else {
+                    kept.extend_from_slice(&data);
                 }
             }
-            if length <= LONGEST_LONG_BODY {
+            if length <= scim::LONGEST_BODY {
                 Ok(kept.freeze())
             } else {
                 Err(NoBody::TooLong)

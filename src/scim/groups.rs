@@ -47,7 +47,7 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Done, ScimError> {
         left -= members.as_ref().map_or(0, Vec::len).min(left);
         resources.push(shown(shown_group(group, members.as_deref(), &call.base), &wanted));
     }
-    Ok(Done::found(schema::list(resources, total, page.start)))
+    Ok(Done::found(schema::list(&resources, total, page.start)))
 }
 
 pub(super) async fn get(call: &Call<'_>, id: &str) -> Result<Done, ScimError> {

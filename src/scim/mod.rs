@@ -8,7 +8,7 @@
 //!   what is kept                       resource, schema      one table says which attributes there are
 //!   effects                            store   ends sessions and changes identities in the write's own transaction
 //! ```
-//! Nothing here reads cookies. What Entra never uses (bulk, sorting, `ETag`, `/Me`) is not offered, and
+//! Nothing here reads cookies. What Entra never uses (bulk, sorting, `ETag`s, `/Me`) is not offered, and
 //! `ServiceProviderConfig` says so.
 
 pub mod attribute;

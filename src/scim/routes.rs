@@ -251,7 +251,7 @@ fn discover(call: &Call<'_>, kind: &str, id: Option<&str>) -> Result<Done, ScimE
     let Some(id) = id else {
         let total = described.len();
         let described: Vec<Value> = described.into_iter().map(|(_, value)| value).collect();
-        return Ok(Done::found(schema::list(described, total, 1)));
+        return Ok(Done::found(schema::list(&described, total, 1)));
     };
     let found = described
         .into_iter()

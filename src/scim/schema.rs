@@ -343,7 +343,7 @@ fn describe(attribute: &Attribute) -> Value {
 }
 
 /// A `ListResponse` of some resources (RFC 7644 §3.4.2).
-pub(super) fn list(resources: Vec<Value>, total: usize, start_index: usize) -> Value {
+pub(super) fn list(resources: &[Value], total: usize, start_index: usize) -> Value {
     json!({
         "schemas": [LIST],
         "totalResults": total,

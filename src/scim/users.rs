@@ -37,7 +37,8 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Done, ScimError> {
     let found = found
         .iter()
         .map(|user| shown(shown_user(user, &call.base), &wanted));
-    Ok(Done::found(schema::list(found.collect(), total, page.start)))
+    let found: Vec<_> = found.collect();
+    Ok(Done::found(schema::list(&found, total, page.start)))
 }
 
 pub(super) async fn get(call: &Call<'_>, id: &str) -> Result<Done, ScimError> {
@@ -209,7 +210,9 @@ async fn scan(call: &Call<'_>, filter: &Filter, page: Page) -> Result<(Vec<ScimU
             return Ok((chosen.found, chosen.total));
         };
         last = Some(end.clone());
-        some.into_iter().for_each(|user| chosen.take(user));
+        for user in some {
+            chosen.take(user);
+        }
         tokio::task::yield_now().await;
     }
 }

@@ -91,8 +91,4 @@ CREATE INDEX scim_updates_time ON scim_updates (at_ms);
 ALTER TABLE users ADD COLUMN seat BIGINT NOT NULL DEFAULT 1;
 -- Whether the address of the last login may link the user to a person of a directory: a member's, vouched for.
 ALTER TABLE users ADD COLUMN linkable BIGINT NOT NULL DEFAULT 0;
--- When a session's refresh token was last tried in the background, and when the provider last vouched for the person.
-ALTER TABLE sessions ADD COLUMN refresh_tried_ms BIGINT NOT NULL DEFAULT 0;
-ALTER TABLE sessions ADD COLUMN refresh_confirmed_ms BIGINT NOT NULL DEFAULT 0;
-CREATE INDEX sessions_refresh ON sessions (provider, refresh_tried_ms);
 CREATE INDEX users_last_login ON users (last_login_ms, id);

@@ -60,10 +60,15 @@ const MIGRATIONS: &[Migration] = &[
         readable_by: 7,
         sql: include_str!("0008_scim.sql"),
     },
+    Migration {
+        number: 9,
+        readable_by: 8,
+        sql: include_str!("0009_refreshes.sql"),
+    },
 ];
 
 /// The newest schema of this release.
-const KNOWN: i64 = 8;
+const KNOWN: i64 = 9;
 
 const HISTORY: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (\
      number BIGINT PRIMARY KEY, readable_by BIGINT NOT NULL, checksum TEXT NOT NULL, applied_ms BIGINT NOT NULL)";

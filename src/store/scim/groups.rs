@@ -54,6 +54,9 @@ const REMOVE_MEMBER: &str = "DELETE FROM scim_members WHERE scim_group = $1 AND 
 const MEMBERS: &str = "SELECT scim_user FROM scim_members WHERE scim_group = $1";
 const EMPTY: &str = "DELETE FROM scim_members WHERE scim_group = $1";
 
+/// A group as it is to be, and what becomes of its members.
+pub(super) type Regrouped = (GroupRecord, Vec<Membership>);
+
 impl Store {
     /// Keeps a new group of a directory.
     ///
@@ -95,7 +98,7 @@ impl Store {
         &self,
         provider: IdpId,
         id: ScimGroupId,
-        change: &(dyn Fn(&GroupRecord) -> Result<(GroupRecord, Vec<Membership>), E> + Sync),
+        change: &(dyn Fn(&GroupRecord) -> Result<Regrouped, E> + Sync),
         rules: &ScimRules,
     ) -> Result<Option<Result<GroupWritten, E>>, StoreError> {
         self.patiently(|| async {

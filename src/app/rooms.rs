@@ -1,7 +1,7 @@
-//! Which room answers a request for one of the gateway's own addresses.
+//! Which room of the control plane answers a request for one of the gateway's own addresses.
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Extension, Request, State};
 use http::Response;
 use tower::ServiceExt as _;
@@ -10,23 +10,20 @@ use crate::api::{self, Api, Caller};
 use crate::login::{self, Login, Place, Visit};
 use crate::scim::{self, Scim};
 
-/// The rooms behind the gate.
 #[derive(Clone)]
 struct Rooms {
-    login: Router,
-    scim: Scim,
     api: Api,
+    scim: Scim,
+    login: Router,
 }
 
-/// Answers everything on the control plane. Each request carries a [`Visit`], and goes by its path, which is parsed once
-/// for the whole gateway.
-pub(super) fn router(login: Login, scim: Scim, api: Api) -> Router {
-    let rooms = Rooms {
-        login: login::router(login),
-        scim,
-        api,
-    };
-    Router::new().fallback(answer).with_state(rooms)
+/// Answers everything that is not forwarded. Each request carries a [`Visit`], and goes by its path, which is parsed
+/// once for the whole gateway.
+pub(super) fn router(api: Api, scim: Scim, login: Login) -> Router {
+    let login = login::router(login);
+    Router::new()
+        .fallback(answer)
+        .with_state(Rooms { api, scim, login })
 }
 
 async fn answer(
@@ -35,7 +32,7 @@ async fn answer(
     request: Request,
 ) -> Response<Body> {
     if visit.place == Place::AuthHost && api::is_path(visit.target.path()) {
-        return to_api(&rooms.api, visit, request).await.map(Body::from);
+        return to_api(&rooms.api, &visit, request).await.map(Body::from);
     }
     if visit.place == Place::AuthHost && scim::concerns(visit.target.path()) {
         return to_scim(&rooms.scim, &visit, request).await.map(Body::from);
@@ -45,7 +42,7 @@ async fn answer(
     response
 }
 
-async fn to_api(api: &Api, visit: Visit, request: Request) -> Response<Bytes> {
+async fn to_api(api: &Api, visit: &Visit, request: Request) -> Response<Bytes> {
     let caller = Caller {
         address: visit.client,
         address_known: visit.facts.address.is_some(),
@@ -54,16 +51,14 @@ async fn to_api(api: &Api, visit: Visit, request: Request) -> Response<Bytes> {
     };
     let (head, body) = request.into_parts();
     // The gate has read it already, up to its own limit.
-    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
     api.answer(&caller, &Request::from_parts(head, body)).await
 }
 
 async fn to_scim(scim: &Scim, visit: &Visit, request: Request) -> Response<Bytes> {
     let (head, body) = request.into_parts();
     // The gate has read it already, up to the same limit.
-    let body = axum::body::to_bytes(body, scim::LONGEST_BODY)
-        .await
-        .unwrap_or_default();
+    let body = to_bytes(body, scim::LONGEST_BODY).await.unwrap_or_default();
     let too_large = head.extensions.get::<scim::TooLarge>().is_some();
     let asked = scim::Asked {
         path: visit.target.path(),
