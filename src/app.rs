@@ -50,6 +50,7 @@ use crate::session::keys::{self, Signer};
 use crate::session::limits::FailureLimit;
 use crate::session::lookup::SessionLookup;
 use crate::session::revoke::Revoker;
+use crate::session::sensor::Sensor;
 use crate::session::table::SessionTable;
 use crate::shutdown::Shutdown;
 use crate::snapshot::Published;
@@ -150,6 +151,16 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
         clock.clone(),
         &shutdown,
     );
+    let sensor = Sensor {
+        published: Arc::clone(&memory.published),
+        store: foundation.store.clone(),
+        sessions: memory.sessions.clone(),
+        revoker: memory.revoker.clone(),
+        relying_party: login.relying_party.clone(),
+        sealer: foundation.sealer.clone(),
+        clock: clock.clone(),
+    };
+    tokio::spawn(sensor.keep_trying(shutdown.clone()));
     let renewal = Renewal::start(login.clone(), &shutdown);
     let control = ControlPlane::start(rooms::router(api, scim, login), &shutdown);
     let Foundation {

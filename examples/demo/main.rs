@@ -45,7 +45,9 @@ Sign in as\n
   eve@contoso.example     in 250 groups, none of them Engineering: opens Wiki
   carol@partner.example   a guest of another company: is refused
   dan@contoso.example     his account is disabled: Microsoft's side refuses him\n
-The mock Entra tenant is at {entra} (no password is checked).
+The mock Entra tenant is at {entra} (no password is checked). At
+  {entra}/provisioning
+disable somebody, or have them leave a group, and watch their open tab of Live: it is cut within a second.
 Stop with Ctrl-C; nothing is kept.\n",
         entra = world.entra.base_url(),
     );

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 
 use anyhow::Context as _;
-use mock_entra::{Directory, MockEntra, demo};
+use mock_entra::{Directory, MemberRef, MockEntra, Provisioning, demo};
 use vestibule::app::{self, Running};
 use vestibule::clock::Clock;
 use vestibule::config::{self, Surroundings};
@@ -51,6 +51,7 @@ impl World {
             text: configuration(port, store, &entra.base_url(), wiki, live),
         };
         let gateway = settings.start().await?;
+        provision(&gateway, &directory, port).await?;
         Ok((Self { gateway, entra, port }, settings))
     }
 
@@ -59,6 +60,32 @@ impl World {
         format!("http://{name}.localhost:{}{path}", self.port)
     }
 }
+
+/// Has the mock tenant provision into the gateway, as an administrator sets it up in Entra.
+async fn provision(gateway: &Running, directory: &Directory, port: u16) -> anyhow::Result<()> {
+    let snapshot = gateway.published.load();
+    let provider = snapshot
+        .providers
+        .keys()
+        .next()
+        .context("the demo has a provider")?;
+    let tenant_url = format!("http://login.localhost:{port}/populations/{provider}/scim/v2");
+    let job = Provisioning::new(directory, demo::TENANT, &tenant_url, SCIM_SECRET)
+        .assign(MemberRef::group(demo::ENGINEERING))
+        .assign(MemberRef::group(demo::SALES))
+        .assign(MemberRef::group(demo::ALL_STAFF));
+    let report = job.cycle().await;
+    anyhow::ensure!(
+        report.failures.is_empty(),
+        "the directory cannot provision: {:?}",
+        report.failures
+    );
+    directory.provision_with(&job);
+    Ok(())
+}
+
+/// What the mock tenant proves itself with.
+const SCIM_SECRET: &str = "a-secret-of-the-demo-which-guards-nothing-worth-having";
 
 impl Settings {
     /// Starts the gateway: the first, or another over the same store.
@@ -115,6 +142,8 @@ service = "http://{live}"
 name = "Entra ID"
 type = "azureAD"
 config = {{ client_id = "{client}", client_secret = "{secret}", directory_id = "{tenant}", support_groups = true, azure_cloud = "mock" }}
+scim_config = {{ enabled = true, user_deprovision = true, identity_update_behavior = "automatic" }}
+scim_secret = "{SCIM_SECRET}"
 
 [[applications]]
 name = "Wiki"

@@ -24,6 +24,7 @@ use crate::clock::{self, Clock};
 use crate::faults::{Fault, Faults};
 use crate::grants::Grants;
 use crate::keys::{KeyFailure, KeySet};
+use crate::provisioning::Provisioning;
 use crate::recorded::Recorded;
 
 /// A cheap handle on the directory of a mock: clones share everything.
@@ -49,6 +50,8 @@ pub(crate) struct State {
     requests: Vec<Recorded>,
     clock: Clock,
     offset: i64,
+    /// The job that the provisioning page runs.
+    pub(crate) provisioning: Option<Provisioning>,
 }
 
 impl State {
@@ -94,6 +97,7 @@ impl Directory {
                 requests: Vec::new(),
                 clock: clock::system(),
                 offset: 0,
+                provisioning: None,
             })),
         }
     }

@@ -39,6 +39,9 @@
 //!
 //! # How it is built
 //!
+//! [`Provisioning`] is a job of Entra's provisioning service: it tells an application by SCIM of those who are assigned to
+//! it, in Entra's order and both its dialects; `/provisioning` is a page on which people are disabled and moved.
+//!
 //! `directory` holds what there is, `grants` what was handed out, `faults` what goes wrong. `authorize`, `token`,
 //! `logout`, `discovery` and `graph` are the endpoints; `aadsts` and `graph::error` the refusals.
 
@@ -58,6 +61,7 @@ mod keys;
 mod logout;
 mod pages;
 mod params;
+mod provisioning;
 mod random;
 mod recorded;
 mod scope;
@@ -72,5 +76,6 @@ pub use directory::{
 };
 pub use faults::{Endpoint, Fault, IdTokenFault};
 pub use keys::KeyFailure;
+pub use provisioning::{Dialect, Provisioning, Report};
 pub use recorded::Recorded;
 pub use server::{MockEntra, StartFailure};

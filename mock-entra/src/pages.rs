@@ -1,6 +1,7 @@
 //! The pages people see: plain HTML, readable without script, on a phone and in the dark.
 
 pub(crate) mod index;
+pub(crate) mod provisioning;
 pub(crate) mod sign_in;
 
 use axum::http::{HeaderValue, StatusCode, header};

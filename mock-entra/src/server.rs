@@ -140,6 +140,10 @@ fn router(context: Context) -> Router {
     Router::new()
         .route("/", get(pages::index::index))
         .route(
+            "/provisioning",
+            get(pages::provisioning::show).post(pages::provisioning::act),
+        )
+        .route(
             "/{tenant}/v2.0/.well-known/openid-configuration",
             get(discovery::metadata),
         )

@@ -1,6 +1,7 @@
 //! `[[identity_providers]]`: Entra directories with the keys of Access' type `azureAD`, and ours.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -14,6 +15,7 @@ use super::scim;
 use super::secret;
 use super::suggest::closest;
 use super::tree::{Keys, Node, Table};
+use crate::model::duration::GoDuration;
 use crate::model::idp::Cloud;
 
 pub(super) const KEYS: Keys = Keys {
@@ -40,6 +42,8 @@ pub(super) const CONFIG_KEYS: Keys = Keys {
         "scopes",
         "trust_guest_email",
         "custom_signing_key",
+        "refresh_check",
+        "refresh_check_grace",
     ],
     refused: &[(
         "redirect_url",
@@ -160,6 +164,8 @@ fn settings(node: &Node<'_>, clouds: &BTreeMap<String, Cloud>) -> Option<Setting
     for key in ["email_claim_name", "domain_hint"] {
         written.option(key, |node| node.name().map(Value::from));
     }
+    written.option("refresh_check", |node| duration(node, Duration::from_mins(1)));
+    written.option("refresh_check_grace", |node| duration(node, Duration::ZERO));
     for key in ["claims", "scopes"] {
         written.option(key, words);
     }
@@ -169,6 +175,16 @@ fn settings(node: &Node<'_>, clouds: &BTreeMap<String, Cloud>) -> Option<Setting
     });
     written.option("azure_cloud", |node| azure_cloud(node, clouds).map(Value::from));
     written.complete.then_some((written.config, written.secrets))
+}
+
+fn duration(node: &Node<'_>, least: Duration) -> Option<Value> {
+    let mend = "write a duration such as \"15m\"";
+    let length: GoDuration = node.parsed(mend)?;
+    let fine = length.length() >= least;
+    if !fine {
+        node.fault(format!("{length} is too short"), mend);
+    }
+    fine.then(|| length.as_str().into())
 }
 
 /// The settings as far as they have been read.

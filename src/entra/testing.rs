@@ -130,6 +130,7 @@ pub(super) fn settings(base: &str) -> EntraSettings {
         domain_hint: None,
         scopes: Vec::new(),
         trust_guest_email: false,
+        refresh_check: None,
         custom_signing_key: false,
     }
 }

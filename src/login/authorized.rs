@@ -69,10 +69,9 @@ async fn honour(call: &Call<'_>, ticket: &Ticket, nonce: &str) -> Result<Answer,
             .await?
             .ok_or(Why::TicketUsed.into());
     }
-    let session = call
-        .session(ticket.session.clone())
-        .await?
-        .ok_or(Why::SessionOver)?;
+    let Some(session) = call.session(ticket.session.clone()).await? else {
+        return Err(call.why_over(&ticket.session).await?.into());
+    };
     let judged = judge_anew(call, &application, &session, landing, MaxAge::End).await?;
     if let Some(round) = &ticket.round
         && !matches!(judged, Judged::Enters(_))
@@ -103,7 +102,7 @@ async fn let_in(
         .minted_in(session.nonce(), &application.app.aud)
         .await?
     else {
-        return Err(Why::SessionOver.into());
+        return Err(call.why_over(session.nonce()).await?.into());
     };
     let now = login.clock.now_seconds();
     let identity = session.identity().identity.clone();

@@ -117,6 +117,19 @@ impl Call<'_> {
         }
     }
 
+    /// Why a session is over, as far as its person is told: the directory put them out, or it is over.
+    pub(super) async fn why_over(&self, nonce: &SessionNonce) -> Result<Why, Why> {
+        let store = &self.login.store;
+        let Some(row) = store.session(nonce).await? else {
+            return Ok(Why::SessionOver);
+        };
+        let user = store.user(row.user).await?;
+        Ok(match user {
+            Some(user) if user.deprovisioned => Why::Deprovisioned,
+            _ => Why::SessionOver,
+        })
+    }
+
     /// Adds to the identity of a live session what was found out since the login: here and in the store, so that the next
     /// request is decided by it. Answers the new one; `None` where the session is over. `change` may be called twice.
     pub(super) async fn amend(

@@ -1,5 +1,7 @@
 //! Identity providers: Microsoft Entra ID with the keys of the API type `azureAD`.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -53,8 +55,19 @@ pub struct EntraSettings {
     pub scopes: Vec<String>,
     /// Ours: whether a guest's unverified address satisfies e-mail rules.
     pub trust_guest_email: bool,
+    /// Ours: whether, and how often, refresh tokens are tried in the background.
+    pub refresh_check: Option<RefreshCheck>,
     /// Whether the app has a signing key of its own: its keys are then asked for with `?appid=`.
     pub custom_signing_key: bool,
+}
+
+/// How refresh tokens are tried in the background.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RefreshCheck {
+    /// How often each person's is.
+    pub every: Duration,
+    /// How long sessions go on while nobody can say whether a person is still there.
+    pub grace: Duration,
 }
 
 /// How the client authenticates at the token endpoint.

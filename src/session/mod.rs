@@ -14,6 +14,7 @@ pub mod keys;
 pub mod limits;
 pub mod lookup;
 pub mod revoke;
+pub mod sensor;
 pub mod service_auth;
 pub mod service_jwt;
 pub mod service_mint;

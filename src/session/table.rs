@@ -36,6 +36,8 @@ pub enum Cause {
     Idle = 8,
     /// The person's groups changed in the directory.
     GroupsChanged = 9,
+    /// The provider vouches for the person no longer.
+    ProviderRefused = 10,
 }
 
 impl Cause {
@@ -51,6 +53,7 @@ impl Cause {
             Self::ElsewhereEnded => "ended_elsewhere",
             Self::Idle => "idle",
             Self::GroupsChanged => "groups_changed",
+            Self::ProviderRefused => "provider_refused",
         }
     }
 
@@ -65,6 +68,7 @@ impl Cause {
             7 => Self::ElsewhereEnded,
             8 => Self::Idle,
             9 => Self::GroupsChanged,
+            10 => Self::ProviderRefused,
             _ => return None,
         })
     }

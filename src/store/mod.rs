@@ -26,6 +26,7 @@ mod leave;
 mod logs;
 mod migrations;
 mod patience;
+mod refreshes;
 mod register;
 mod row;
 mod scim;
@@ -58,6 +59,7 @@ pub use error::StoreError;
 pub use keys::{KeyState, SigningKeyRow};
 pub use leave::{Vote, Voted};
 pub use logs::{AccessRequest, AccessRequestFilter};
+pub use refreshes::DueRefresh;
 pub use register::{UserFilter, UserPlace};
 pub use scim::{
     Consequences, GroupWritten, Membership, ScimAtLogin, ScimGroup, ScimKey, ScimRules, ScimSearch,

@@ -10,7 +10,7 @@ pub struct Group {
 }
 
 /// A direct member of a group.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MemberRef {
     /// A person, by object id.
     User(String),

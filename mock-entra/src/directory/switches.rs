@@ -4,6 +4,7 @@ use super::Directory;
 use crate::clock::Clock;
 use crate::faults::{Endpoint, Fault};
 use crate::keys::SigningKey;
+use crate::provisioning::Provisioning;
 use crate::recorded::Recorded;
 
 impl Directory {
@@ -16,6 +17,12 @@ impl Directory {
     /// Shifts every time the mock stamps or compares, in seconds.
     pub fn set_clock_offset(&self, seconds: i64) -> &Self {
         self.lock().offset = seconds;
+        self
+    }
+
+    /// Gives the provisioning page this job, which it runs after each change.
+    pub fn provision_with(&self, job: &Provisioning) -> &Self {
+        self.lock().provisioning = Some(job.clone());
         self
     }
 

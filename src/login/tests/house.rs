@@ -349,6 +349,7 @@ fn provider(number: u128, entra: &MockEntra) -> IdentityProvider {
             domain_hint: None,
             scopes: Vec::new(),
             trust_guest_email: false,
+            refresh_check: None,
             custom_signing_key: false,
         },
     }

@@ -1,11 +1,13 @@
 //! Identity providers of type `azureAD`, with our own keys.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use secrecy::SecretString;
 use serde_json::Value;
 
-use crate::model::idp::{ClientCredential, Cloud, EntraSettings, IdentityProvider, Prompt};
+use crate::model::duration::GoDuration;
+use crate::model::idp::{ClientCredential, Cloud, EntraSettings, IdentityProvider, Prompt, RefreshCheck};
 use crate::model::ids::{IdpId, TenantId};
 use crate::snapshot::secrets::{CERTIFICATE_KEY, CLIENT_SECRET, NEXT_CLIENT_SECRET};
 
@@ -64,6 +66,7 @@ fn settings(
     let secret_expires_at = config.parsed("client_secret_expires_at");
     let cloud = cloud(config, clouds);
     let prompt = prompt(config);
+    let refresh_check = refresh_check(config);
     Some(EntraSettings {
         client_id: client_id?.to_owned(),
         directory_id: directory_id?,
@@ -79,7 +82,26 @@ fn settings(
         domain_hint: text("domain_hint"),
         scopes: config.list("scopes"),
         trust_guest_email: flag("trust_guest_email", false),
+        refresh_check,
         custom_signing_key: flag("custom_signing_key", false),
+    })
+}
+
+/// How long sessions go on where Microsoft cannot be asked, if nothing else is said.
+const USUAL_GRACE: Duration = Duration::from_hours(4);
+/// More often is more than Microsoft's token endpoint is there for.
+const SHORTEST_CHECK: Duration = Duration::from_mins(1);
+
+fn refresh_check(config: &Object<'_>) -> Option<RefreshCheck> {
+    let every = config.parsed::<GoDuration>("refresh_check")?.length();
+    let grace = config.parsed::<GoDuration>("refresh_check_grace");
+    if every < SHORTEST_CHECK {
+        config.problem("refresh_check", "a minute is the least");
+        return None;
+    }
+    Some(RefreshCheck {
+        every,
+        grace: grace.map_or(USUAL_GRACE, |grace| grace.length()),
     })
 }
 

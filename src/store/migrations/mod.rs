@@ -65,10 +65,15 @@ const MIGRATIONS: &[Migration] = &[
         readable_by: 8,
         sql: include_str!("0009_users.sql"),
     },
+    Migration {
+        number: 10,
+        readable_by: 9,
+        sql: include_str!("0010_refreshes.sql"),
+    },
 ];
 
 /// The newest schema of this release.
-const KNOWN: i64 = 9;
+const KNOWN: i64 = 10;
 
 const HISTORY: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (\
      number BIGINT PRIMARY KEY, readable_by BIGINT NOT NULL, checksum TEXT NOT NULL, applied_ms BIGINT NOT NULL)";

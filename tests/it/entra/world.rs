@@ -61,6 +61,7 @@ impl World {
                 domain_hint: None,
                 scopes: Vec::new(),
                 trust_guest_email: false,
+                refresh_check: None,
                 custom_signing_key: false,
             },
         };

@@ -6,5 +6,6 @@ mod keys;
 mod orders;
 mod renewal;
 mod replicas;
+mod sensor;
 mod store_gone;
 mod streams;

@@ -78,6 +78,34 @@ async fn a_login_in_flight_does_not_outlive_a_deactivation() {
 }
 
 #[tokio::test]
+async fn a_hand_over_under_way_says_why_it_ends() {
+    let world = provisioned(EVERYTHING).start().await;
+    let directory = Directory::of(&world).await;
+    let alice = directory.person(ALICE_OID, ALICE).await;
+    let mut browser = world.person(ALICE);
+    let start = browser.address(&world.host("wiki"), "/x");
+    let ticket = browser
+        .follow_while(start, |url| !url.path().ends_with("/cdn-cgi/access/authorized"))
+        .await;
+    directory.set_active(&alice, false).await;
+    let arrival = browser.follow(ticket.url).await;
+    assert_eq!(arrival.status(), 403, "{}", arrival.text());
+    let refused = world.person(ALICE).open(&world.host("wiki"), "/x").await;
+    let title = |page: &str| {
+        page.split("<h1")
+            .nth(1)
+            .and_then(|rest| rest.split("</h1>").next())
+            .map(str::to_owned)
+    };
+    assert_eq!(
+        title(&arrival.text()),
+        title(&refused.text()),
+        "the same words as after a sign-in"
+    );
+    assert!(title(&refused.text()).is_some());
+}
+
+#[tokio::test]
 async fn whoever_signs_in_is_active_again_where_the_provider_says_so() {
     let settings = format!("{EVERYTHING}reactivate_on_login = true\n");
     let world = provisioned(&settings).start().await;

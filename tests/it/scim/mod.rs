@@ -2,6 +2,7 @@
 
 mod client;
 mod effects;
+mod engine;
 mod expect;
 mod fixtures;
 mod inherited;

@@ -257,6 +257,38 @@ async fn the_command_line_shows_a_secret_once_and_a_declared_one_is_the_files() 
         out.contains(&directory.base) && !out.contains(&directory.token),
         "{out}"
     );
+    // What login and directory say of somebody, side by side.
+    world.signed_in(ALICE, &["wiki"]).await;
+    let told = directory
+        .person(super::effects::ALICE_OID, "alice@corp.example")
+        .await;
+    let group = directory
+        .group("a1000009-1111-4a11-8a11-000000000009", "Told of", &[&told])
+        .await;
+    assert!(!group.is_empty());
+    let (_, out, _) = run(arguments(&["users", "list", "ALICE"])).await.unwrap();
+    assert!(
+        out.contains(ALICE) && out.contains("seat") && !out.contains("no seat"),
+        "{out}"
+    );
+    let (_, out, err) = run(arguments(&["users", "show", ALICE])).await.unwrap();
+    for part in ["session ", "Staff", "alice@corp.example", "active", "Told of"] {
+        assert!(out.contains(part), "{part}: {out}{err}");
+    }
+    directory.set_active(&told, false).await;
+    let (_, out, _) = run(arguments(&["users", "list"])).await.unwrap();
+    assert!(
+        out.contains("no seat") && out.contains("out: the directory says so"),
+        "{out}"
+    );
+    let id = out.split_whitespace().next().unwrap().to_owned();
+    let (_, out, _) = run(arguments(&["users", "readmit", &id])).await.unwrap();
+    assert!(out.starts_with("may sign in again"), "{out}");
+    // The directory still says so.
+    assert_eq!(
+        world.person(ALICE).open(&world.host("wiki"), "/").await.status(),
+        403
+    );
     let (code, _, err) = run(arguments(&["idp", "scim-secret", "Nobody"])).await.unwrap();
     assert_eq!(code, Some(64), "{err}");
 }

@@ -140,6 +140,79 @@ on_both! {
         assert!(matches!(elsewhere.try_sign_in_asking(&store, read_at, asks(true)).await.1, SessionInserted::Yes(_)));
     }
 
+    async fn an_address_links_once_whoever_comes_first(database) {
+        let store = database.store().await;
+        let asks = || Some(ScimAtLogin { stays_out: true, reactivates: false, email: Some("zoe@example.com".to_owned()) });
+        let linked = |user: vestibule::model::ids::UserId| {
+            let store = store.clone();
+            async move { store.scim_user_of(user).await.unwrap().map(|told| told.id) }
+        };
+        let sign_in = |person: Person| {
+            let (store, asks) = (store.clone(), asks());
+            async move {
+                let read_at = store.head().await.unwrap().seq;
+                match person.try_sign_in_asking(&store, read_at, asks).await.1 {
+                    SessionInserted::Yes(user) => user.id,
+                    other => panic!("{other:?}"),
+                }
+            }
+        };
+        // Signed in first, told of later.
+        let first = Person::new();
+        let user = sign_in(first).await;
+        let told = store.insert_scim_user(first.provider, &record("Zoe@Example.com", Some("zoe"), true), &RULES).await.unwrap().user;
+        assert_eq!((told.user, linked(user).await), (Some(user), Some(told.id)));
+        let again = store.insert_scim_user(first.provider, &record("z@example.com", Some("z"), true), &RULES).await.unwrap().user;
+        assert_eq!(again.user, None, "nobody is two people");
+        // Told of first.
+        let second = Person::new();
+        let mut by_mail = record("u4711", None, true);
+        by_mail.0.insert("emails".to_owned(), json!([{ "type": "work", "value": "ZOE@example.com" }]));
+        let told = store.insert_scim_user(second.provider, &by_mail, &RULES).await.unwrap().user;
+        let user = sign_in(second).await;
+        assert_eq!(linked(user).await, Some(told.id));
+        // Two candidates are none, and an object speaks against an address.
+        let third = Person::new();
+        let mail = |name: &str, external: Option<&str>| {
+            let mut told = record(name, external, true);
+            told.0.insert("emails".to_owned(), json!([{ "type": "work", "value": "zoe@example.com" }]));
+            told
+        };
+        store.insert_scim_user(third.provider, &mail("a", None), &RULES).await.unwrap();
+        let object = uuid::Uuid::new_v4().to_string();
+        store.insert_scim_user(third.provider, &mail("b", Some(&object)), &RULES).await.unwrap();
+        store.insert_scim_user(third.provider, &mail("c", None), &RULES).await.unwrap();
+        assert_eq!(linked(sign_in(third).await).await, None);
+        // What the directory told of groups is found for who signs in, linked or by object.
+        let team = GroupRecord { display_name: "Team".to_owned(), external_id: Some(object.clone()) };
+        store.insert_scim_group(second.provider, &team, &[told.id], &RULES).await.unwrap();
+        let groups = store.scim_groups_of(second.provider, second.key).await.unwrap();
+        assert_eq!(groups.iter().map(|group| group.id.to_string()).collect::<Vec<_>>(), [object]);
+        assert!(store.scim_groups_of(third.provider, third.key).await.unwrap().is_empty());
+    }
+
+    async fn a_refresh_token_is_tried_by_one_gateway_and_once_a_person(database) {
+        let store = database.store().await;
+        let person = Person::new();
+        let (_, user) = person.sign_in(&store).await;
+        let (newest, _) = person.sign_in(&store).await;
+        let soon = vestibule::clock::Clock::system().now_ms() + 60_000;
+        assert!(store.take_due_refreshes(person.provider, soon - 3_600_000).await.unwrap().is_empty(), "not due");
+        let other = store.clone();
+        let (here, there) = tokio::join!(
+            store.take_due_refreshes(person.provider, soon),
+            other.take_due_refreshes(person.provider, soon)
+        );
+        let mut taken: Vec<_> = here.unwrap().into_iter().chain(there.unwrap()).collect();
+        // The time of trying is before `soon`, so it may be taken twice, but never for both sessions.
+        assert!(taken.iter().all(|due| due.nonce == newest && due.user == user.id));
+        let due = taken.pop().unwrap();
+        store.refresh_done(&due.nonce, Some(vec![7])).await.unwrap();
+        let again = store.take_due_refreshes(person.provider, soon + 120_000).await.unwrap();
+        assert_eq!(again[0].token_sealed, [7]);
+        assert!(again[0].confirmed_ms >= due.confirmed_ms);
+    }
+
     async fn changes_of_one_group_at_once_all_happen(database) {
         let store = database.store().await;
         let provider = IdpId(uuid::Uuid::new_v4());

@@ -1,0 +1,190 @@
+//! The refresh-token sensor: each person's refresh token is tried in the background, and where Microsoft says that the
+//! person is out, so is the session. It needs neither SCIM nor the person.
+//!
+//! What Microsoft answers to whom: <https://learn.microsoft.com/entra/identity-platform/refresh-tokens>. An outage of
+//! theirs, or a secret of ours that has expired, ends nobody's session until the grace is over.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::revoke::Revoker;
+use super::table::{Cause, SessionTable};
+use crate::clock::Clock;
+use crate::crypto::seal::{Purpose, Sealer};
+use crate::entra::errors::{Class, EntraError};
+use crate::entra::{Refresh, RelyingParty, SignedIn};
+use crate::model::identity::Identity;
+use crate::model::idp::{IdentityProvider, RefreshCheck};
+use crate::shutdown::Shutdown;
+use crate::snapshot::Published;
+use crate::store::{Amended, AmendedSession, DueRefresh, Ending, Store, StoreError};
+
+/// Between two looks at what is due.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// What the sensor works with.
+pub struct Sensor {
+    /// The providers.
+    pub published: Arc<Published>,
+    /// Where sessions and tokens are.
+    pub store: Store,
+    /// The sessions of this replica.
+    pub sessions: SessionTable,
+    /// Ends sessions.
+    pub revoker: Revoker,
+    /// Talks to Microsoft.
+    pub relying_party: RelyingParty,
+    /// Opens and seals refresh tokens.
+    pub sealer: Sealer,
+    /// The clock.
+    pub clock: Clock,
+}
+
+impl Sensor {
+    /// Tries what is due until the process ends.
+    pub async fn keep_trying(self, shutdown: Shutdown) {
+        let trying = async {
+            loop {
+                if let Err(error) = self.look().await {
+                    tracing::warn!(%error, "Refresh tokens could not be tried");
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        tokio::select! {
+            () = trying => {}
+            () = shutdown.hard() => {}
+        }
+    }
+
+    async fn look(&self) -> Result<(), StoreError> {
+        let snapshot = self.published.load();
+        for provider in snapshot.providers.values() {
+            let Some(check) = &provider.entra.refresh_check else {
+                continue;
+            };
+            let before_ms = self.clock.now_ms().saturating_sub(millis(check.every));
+            // Some at a time, one after the other: Microsoft's patience is shared with people who sign in.
+            for due in self.store.take_due_refreshes(provider.id, before_ms).await? {
+                self.try_one(provider, check, due).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn try_one(
+        &self,
+        provider: &IdentityProvider,
+        check: &RefreshCheck,
+        due: DueRefresh,
+    ) -> Result<(), StoreError> {
+        let now_ms = self.clock.now_ms();
+        let associated = due.nonce.as_str().as_bytes();
+        let opened = self
+            .sealer
+            .open(Purpose::RefreshToken, associated, &due.token_sealed, now_ms);
+        let token = opened
+            .ok()
+            .and_then(|token| std::str::from_utf8(&token).ok().map(str::to_owned));
+        let Some(token) = token else {
+            tracing::error!(user.id = %due.user, "A refresh token cannot be unsealed: is this the master key it was sealed with?");
+            return Ok(());
+        };
+        let refresh = Refresh {
+            refresh_token: SecretString::from(token),
+            person: due.identity.person,
+        };
+        match self.relying_party.refresh(provider, &refresh).await {
+            Ok(signed_in) => self.confirmed(&due, signed_in).await,
+            Err(error) if is_out(&error) => {
+                tracing::info!(provider.id = %provider.id, user.id = %due.user, "Microsoft vouches for a person no longer: {error}");
+                self.revoker
+                    .revoke(Ending::User(due.user), Cause::ProviderRefused)
+                    .await
+                    .map(drop)
+            }
+            Err(error) => {
+                let silent_ms = now_ms.saturating_sub(due.confirmed_ms);
+                if silent_ms <= millis(check.grace) {
+                    tracing::warn!(provider.id = %provider.id, user.id = %due.user, "A refresh token could not be tried: {error}");
+                    return Ok(());
+                }
+                tracing::error!(alarm = true, provider.id = %provider.id, user.id = %due.user, "Nobody has vouched for a person for longer than the grace: {error}");
+                self.revoker
+                    .revoke(Ending::User(due.user), Cause::ProviderRefused)
+                    .await
+                    .map(drop)
+            }
+        }
+    }
+
+    /// The person is there. What has changed of them since is known to their sessions from the next request on.
+    async fn confirmed(&self, due: &DueRefresh, signed_in: SignedIn) -> Result<(), StoreError> {
+        let now_ms = self.clock.now_ms();
+        let token = signed_in.refresh_token.as_ref().map(|token| {
+            let token = token.expose_secret().as_bytes();
+            let associated = due.nonce.as_str().as_bytes();
+            self.sealer.seal(Purpose::RefreshToken, associated, token, now_ms)
+        });
+        self.store.refresh_done(&due.nonce, token).await?;
+        let mut identity = due.identity.clone();
+        renewed(&mut identity, &signed_in);
+        if identity == due.identity {
+            return Ok(());
+        }
+        let change = |identity: &mut Identity| renewed(identity, &signed_in);
+        for AmendedSession {
+            nonce,
+            identity,
+            version,
+        } in self
+            .store
+            .amend_identities(Amended::User(due.user), &change)
+            .await?
+        {
+            self.sessions.replace_identity(&nonce, identity, version);
+        }
+        Ok(())
+    }
+}
+
+/// Puts what Microsoft says now under an identity. A list of groups that did not come whole says nothing.
+fn renewed(identity: &mut Identity, signed_in: &SignedIn) {
+    if signed_in.groups.complete() {
+        identity.groups = signed_in.groups.clone();
+    }
+    if signed_in.email.is_some() {
+        identity.email.clone_from(&signed_in.email);
+    }
+    for (known, said) in [
+        (&mut identity.name, &signed_in.name),
+        (&mut identity.given_name, &signed_in.given_name),
+        (&mut identity.family_name, &signed_in.family_name),
+    ] {
+        if said.is_some() {
+            known.clone_from(said);
+        }
+    }
+}
+
+/// Whether an answer says that the person has to sign in again, or may not. What is our own fault, or passes, does not.
+fn is_out(error: &EntraError) -> bool {
+    match error {
+        EntraError::IdToken(_) => false,
+        other => match other.class() {
+            Class::Config | Class::Transient => false,
+            Class::Denied
+            | Class::Interactive
+            | Class::Restart
+            | Class::Revoked
+            | Class::Consent
+            | Class::UserAction => true,
+        },
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,86 @@
+//! Refresh tokens that are tried in the background: whose is due, and what became of it.
+
+use sqlx::any::AnyRow;
+
+use super::row::Cells;
+use super::{Store, StoreError, bounded};
+use crate::model::identity::Identity;
+use crate::model::ids::{IdpId, SessionNonce, UserId};
+
+/// A session whose refresh token is to be tried. No `Debug`: it carries the token.
+pub struct DueRefresh {
+    /// The session's key, which the token is sealed to.
+    pub nonce: SessionNonce,
+    /// The user.
+    pub user: UserId,
+    /// What is known of the person.
+    pub identity: Identity,
+    /// The token, sealed (`Purpose::RefreshToken`).
+    pub token_sealed: Vec<u8>,
+    /// When the provider last vouched for the person: at the login, or by a refresh.
+    pub confirmed_ms: i64,
+}
+
+/// One token a person: that of the session that began last. Taking it is one statement, so that of several gateways one
+/// does; PostgreSQL looks anew at a row that was taken since it was found.
+const TAKE: &str = "UPDATE sessions SET refresh_tried_ms = $1 \
+     WHERE refresh_tried_ms < $2 AND ended_ms IS NULL AND nonce IN (SELECT nonce FROM sessions s \
+     WHERE s.provider = $3 AND s.ended_ms IS NULL AND s.expires_ms > $1 AND s.refresh_token IS NOT NULL \
+     AND s.refresh_tried_ms < $2 AND s.created_ms < $2 AND NOT EXISTS (SELECT 1 FROM sessions o \
+     WHERE o.user_id = s.user_id AND o.ended_ms IS NULL AND o.expires_ms > $1 AND o.refresh_token IS NOT NULL \
+     AND (o.created_ms > s.created_ms OR (o.created_ms = s.created_ms AND o.nonce > s.nonce))) \
+     ORDER BY s.refresh_tried_ms LIMIT 20) \
+     RETURNING nonce, user_id, identity, refresh_token, created_ms, refresh_confirmed_ms";
+const DONE: &str = "UPDATE sessions SET refresh_confirmed_ms = $1, refresh_token = COALESCE($2, refresh_token) \
+     WHERE nonce = $3 AND ended_ms IS NULL";
+
+impl Store {
+    /// Takes some refresh tokens of a provider that were last tried before this time; no other gateway takes them too.
+    pub async fn take_due_refreshes(
+        &self,
+        provider: IdpId,
+        before_ms: i64,
+    ) -> Result<Vec<DueRefresh>, StoreError> {
+        bounded(async {
+            let mut connection = self.writer().await?;
+            let rows = sqlx::query(TAKE)
+                .bind(self.now_ms())
+                .bind(before_ms)
+                .bind(provider.to_string())
+                .fetch_all(&mut *connection)
+                .await?;
+            rows.iter().map(due).collect()
+        })
+        .await
+    }
+
+    /// The provider vouched for the person, and may have given another token.
+    pub async fn refresh_done(
+        &self,
+        nonce: &SessionNonce,
+        token_sealed: Option<Vec<u8>>,
+    ) -> Result<(), StoreError> {
+        bounded(async {
+            let mut connection = self.writer().await?;
+            sqlx::query(DONE)
+                .bind(self.now_ms())
+                .bind(token_sealed)
+                .bind(nonce.as_str())
+                .execute(&mut *connection)
+                .await?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn due(row: &AnyRow) -> Result<DueRefresh, StoreError> {
+    let cells = Cells::new(row, "sessions", "nonce");
+    Ok(DueRefresh {
+        nonce: cells.parsed("nonce")?,
+        user: cells.parsed("user_id")?,
+        identity: cells.json("identity")?,
+        token_sealed: cells.bytes("refresh_token")?,
+        confirmed_ms: cells.int("created_ms")?.max(cells.int("refresh_confirmed_ms")?),
+    })
+}

@@ -1,0 +1,95 @@
+//! Refresh tokens tried in the background: whoever Microsoft refuses is out, and whoever it cannot be asked about is not.
+
+use std::time::{Duration, Instant};
+
+use jiff::SignedDuration;
+use mock_entra::{Endpoint, Fault, MemberRef};
+
+use crate::support::person::Person;
+use crate::support::tenant::{ALICE, MALLORY, STAFF};
+use crate::support::world::World;
+
+const ALICE_OID: &str = "0aa11bb2-2cc3-4dd4-8ee5-5ff66a77b88c";
+
+async fn world() -> World {
+    World::builder()
+        .provider("refresh_check = \"10m\"\nrefresh_check_grace = \"1h\"\n")
+        .start()
+        .await
+}
+
+async fn is_in(world: &World, person: &Person) -> bool {
+    let mut person = person.clone();
+    person.fetch(&world.host("wiki"), "/x", &[]).await.status == 200
+}
+
+/// Waits until the token endpoint has been asked this often.
+async fn asked(world: &World, times: usize) {
+    let began = Instant::now();
+    while world.entra.count(Endpoint::Token) < times {
+        assert!(began.elapsed() < Duration::from_secs(20), "nobody asks");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn out(world: &World, person: &Person) -> bool {
+    let began = Instant::now();
+    while is_in(world, person).await {
+        if began.elapsed() > Duration::from_secs(5) {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    true
+}
+
+#[tokio::test]
+async fn whoever_is_disabled_at_microsoft_is_out_without_scim() {
+    let world = world().await;
+    let (first, second) = (
+        world.signed_in(ALICE, &["wiki"]).await,
+        world.signed_in(ALICE, &["wiki"]).await,
+    );
+    assert_eq!(world.entra.count(Endpoint::Token), 2);
+    world.pass(SignedDuration::from_mins(11));
+    asked(&world, 3).await;
+    assert!(is_in(&world, &first).await && is_in(&world, &second).await);
+    world.entra.disable_user(ALICE_OID);
+    world.pass(SignedDuration::from_mins(11));
+    asked(&world, 4).await;
+    assert!(
+        out(&world, &first).await && out(&world, &second).await,
+        "all sessions of the person, by one token"
+    );
+    assert_eq!(world.entra.count(Endpoint::Token), 4, "one token a person");
+}
+
+#[tokio::test]
+async fn groups_follow_and_an_outage_ends_nobody_before_the_grace() {
+    let world = world().await;
+    let alice = world.signed_in(ALICE, &["wiki"]).await;
+    world.entra.fail_always(Fault::TokenHtml { status: 503 });
+    world.pass(SignedDuration::from_mins(11));
+    asked(&world, 2).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(is_in(&world, &alice).await, "an outage is nobody's fault");
+    world.entra.clear_faults();
+    world.entra.remove_member(STAFF, &MemberRef::user(ALICE_OID));
+    world.pass(SignedDuration::from_mins(11));
+    assert!(out(&world, &alice).await, "she is signed in, and not let in");
+    world.entra.add_member(STAFF, MemberRef::user(ALICE_OID));
+    world.pass(SignedDuration::from_mins(11));
+    let began = Instant::now();
+    while !is_in(&world, &alice).await {
+        assert!(began.elapsed() < Duration::from_secs(15));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    world.entra.fail_always(Fault::TokenHtml { status: 503 });
+    world.pass(SignedDuration::from_mins(75));
+    let began = Instant::now();
+    while is_in(&world, &alice).await {
+        assert!(began.elapsed() < Duration::from_secs(15), "the grace is over");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(world.person(MALLORY).upn.as_deref(), Some(MALLORY));
+}
