@@ -94,7 +94,7 @@ pub(super) const SHAPE: Shape = Shape {
         optional("case_insensitive_paths", What::Flag),
         optional("token_groups", What::Text),
         optional("token_claims", What::Texts),
-        optional("allow_authenticate_via_warp", What::Flag),
+        optional("allow_authenticate_via_warp", What::Any),
         optional("mfa_config", What::Any),
         optional("oauth_configuration", What::Any),
         optional("scim_config", What::Any),

@@ -29,13 +29,14 @@ pub(super) fn token(
 ) -> Result<Arc<ApiToken>, ApiError> {
     let now_ms = api.clock.now_ms();
     let (request_id, address) = (&caller.request_id, caller.address);
-    if api.failures.must_wait(address, now_ms) {
-        tracing::warn!(request.id = request_id, client.address = %address, "API request refused: too many failures");
-        return Err(ApiError::too_many(RETRY_AFTER));
-    }
     let shown = shown(headers).map_err(|error| ("no credential", error));
     let found = shown.and_then(|shown| look_up(snapshot, shown, caller, now_ms));
     found.map_err(|(reason, error)| {
+        // A good token always counts, so that nobody locks out its holder; only bad ones are told to wait.
+        if api.failures.must_wait(address, now_ms) {
+            tracing::warn!(request.id = request_id, client.address = %address, reason, "API request refused: too many failures");
+            return ApiError::too_many(RETRY_AFTER);
+        }
         api.failures.failed(address, now_ms);
         tracing::warn!(request.id = request_id, client.address = %address, reason, "API request refused");
         error

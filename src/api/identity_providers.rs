@@ -48,6 +48,8 @@ const CONFIG: Shape = Shape {
         optional("scopes", What::Texts),
         optional("trust_guest_email", What::Flag),
         optional("custom_signing_key", What::Flag),
+        optional("refresh_check", What::Text),
+        optional("refresh_check_grace", What::Text),
         read_only("redirect_url", What::Text),
     ],
     unknown: UnknownKeys::Refused,

@@ -18,17 +18,6 @@ use crate::model::service_token::{Inactivity, InactivityAction};
 use crate::snapshot::read::{SETTINGS, organization_settings};
 use crate::store::{Document, Kind};
 
-const LOGIN_DESIGN: Shape = Shape {
-    name: "LoginDesign",
-    keys: &[
-        optional("background_color", What::Text),
-        optional("text_color", What::Text),
-        optional("logo_path", What::Text),
-        optional("header_text", What::Text),
-        optional("footer_text", What::Text),
-    ],
-    unknown: UnknownKeys::Refused,
-};
 const PAGES: Shape = Shape {
     name: "OrganizationPages",
     keys: &[
@@ -56,17 +45,17 @@ pub(super) const SHAPE: Shape = Shape {
         optional("strict_service_token_auth", What::Flag),
         optional("service_token_inactivity", What::Object(&INACTIVITY)),
         optional("custom_pages", What::Object(&PAGES)),
-        optional("login_design", What::Object(&LOGIN_DESIGN)),
-        optional("allow_authenticate_via_warp", What::Flag),
-        optional("warp_auth_session_duration", What::Text),
-        optional("warp_auth_non_browser_401", What::Flag),
-        optional("is_ui_read_only", What::Flag),
-        optional("ui_read_only_toggle_reason", What::Text),
-        optional("user_seat_expiration_inactive_time", What::Text),
+        optional("login_design", What::Any),
+        optional("allow_authenticate_via_warp", What::Any),
+        optional("warp_auth_session_duration", What::Any),
+        optional("warp_auth_non_browser_401", What::Any),
+        optional("is_ui_read_only", What::Any),
+        optional("ui_read_only_toggle_reason", What::Any),
+        optional("user_seat_expiration_inactive_time", What::Any),
         optional("deny_unmatched_requests", What::Flag),
-        optional("deny_unmatched_requests_exempted_zone_names", What::Texts),
+        optional("deny_unmatched_requests_exempted_zone_names", What::Any),
         optional("mfa_config", What::Any),
-        optional("mfa_required_for_all_apps", What::Flag),
+        optional("mfa_required_for_all_apps", What::Any),
         optional("mfa_piv_key_requirements", What::Any),
         read_only("created_at", What::Time),
         read_only("updated_at", What::Time),

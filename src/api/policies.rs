@@ -43,7 +43,7 @@ macro_rules! policy_shape {
                 optional("purpose_justification_prompt", What::Text),
                 optional("approval_required", What::Flag),
                 optional("approval_groups", What::Objects(&APPROVAL_GROUP)),
-                optional("isolation_required", What::Flag),
+                optional("isolation_required", What::Any),
                 optional("connection_rules", What::Any),
                 optional("mfa_config", What::Any),
                 read_only("uid", What::Id),

@@ -76,7 +76,8 @@ async fn a_bad_object_is_refused_and_nothing_is_written() {
         "session_duration": "24h", "sign_out_at_provider": false, "idle_timeout": null, "logout_return_to": [],
         "transfer_host": null, "service_tokens": {"strict": false, "inactivity": null},
         "auto_redirect_to_identity": null, "custom_pages": {"identity_denied": null, "forbidden": null},
-        "refusals": {"told": "kinds", "words": {}}, "accept_unevaluated_selectors": ["device_posture"]}))
+        "refusals": {"told": "kinds", "words": {}}, "accept_unevaluated_selectors": ["device_posture"],
+        "key_rotation_days": 42, "in_file": []}))
     .unwrap();
     let sealer = Sealer::new(vec![7; 32].into(), "0123456789abcdef0123456789abcdef");
     let manage = Manage::new(
