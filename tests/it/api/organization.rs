@@ -192,10 +192,7 @@ async fn settings_that_cannot_stand_change_nothing() {
             json!({ "login_design": { "header_text": "Hello" } }),
             "/login_design",
         ),
-        (
-            json!({ "login_design": { "heading": "Hello" } }),
-            "/login_design/heading",
-        ),
+        (json!({ "login_design": { "heading": "Hello" } }), "/login_design"),
         (
             json!({ "mfa_config": { "session_duration": "1h" } }),
             "/mfa_config",

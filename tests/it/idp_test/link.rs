@@ -101,10 +101,10 @@ async fn the_token_of_a_link_is_in_no_log() {
     assert_eq!(told.len(), 1, "{told:#?}");
     assert!(told[0].to_string().contains("A provider was tested"), "{told:#?}");
     assert!(!log::contains(&token));
-    let line = told[0].to_string();
+    let said = told[0].to_string();
     assert!(
-        !line.contains(ADAM),
-        "the page is for who tests, not the log: {line}"
+        !said.contains(ADAM),
+        "the page is for who tests, not the log: {said}"
     );
 }
 
