@@ -13,11 +13,11 @@ use super::error::{ApiError, Unknown};
 use super::operation::{Gives, Operation};
 use super::page::{self, Page, Sizes};
 use super::policies::IN_APPLICATION;
-use super::resource::{self, Resource, named, take, time};
-use crate::manage::{Draft, Written};
+use super::resource::{self, named, take, time};
+use crate::manage::Written;
 use crate::model::permission::{Area, Permission};
 use crate::snapshot::read::Problem;
-use crate::store::{Document, Kind};
+use crate::store::Document;
 
 /// The policies of one application, in the order in which they stand.
 #[derive(Debug, Default, Clone)]
@@ -34,7 +34,11 @@ pub(super) async fn read(call: &Call<'_>, ids: HashSet<Uuid>) -> Result<Reusable
 
 impl InApplication {
     pub(super) fn of(document: &Document) -> Self {
-        let items = document.body.get("policies").and_then(Value::as_array);
+        document.body.as_object().map(Self::in_body).unwrap_or_default()
+    }
+
+    fn in_body(body: &Map<String, Value>) -> Self {
+        let items = body.get("policies").and_then(Value::as_array);
         Self(items.cloned().unwrap_or_default())
     }
 
@@ -264,28 +268,13 @@ async fn in_application(
     call: &Call<'_>,
     change: impl FnOnce(&mut InApplication) -> Result<(), Vec<Problem>>,
 ) -> Result<Written, ApiError> {
-    let id = call.id(Apps::PARAM, Unknown::Application)?;
-    let change = |before: &Document, secrets| {
-        let mut held = InApplication::of(before);
+    let change = |body: &mut Map<String, Value>| {
+        let mut held = InApplication::in_body(body);
         change(&mut held)?;
-        let mut body = before.body.clone();
-        if let Value::Object(body) = &mut body {
-            body.insert("policies".to_owned(), held.into_value());
-        }
-        Ok(Draft {
-            name: before.name.clone(),
-            body,
-            secrets,
-        })
+        body.insert("policies".to_owned(), held.into_value());
+        Ok(())
     };
-    let written = call
-        .api
-        .manage
-        .change(Kind::Application, id, change, call.actor())
-        .await;
-    let written = written.map_err(|error| named(error, Unknown::Application))?;
-    call.in_force(&written.position).await;
-    Ok(written)
+    resource::amend::<Apps>(call, change).await
 }
 
 /// Reusable policies are changed where they are: other applications may have them too. One that is not the

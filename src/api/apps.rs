@@ -13,7 +13,7 @@ use super::error::{ApiError, Unknown};
 use super::operation::{Gives, Operation};
 use super::page::{Page, Sizes};
 use super::policies;
-use super::resource::{self, Before, Resource, Shown, name_of, named};
+use super::resource::{self, Before, Resource, Shown, name_of};
 use super::shape::{Shape, Taken, UnknownKeys, What, needed, optional, read_only};
 use crate::crypto::random;
 use crate::manage::Draft;
@@ -261,26 +261,12 @@ async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
 /// Changes two settings and leaves the rest.
 async fn settings(call: &Call<'_>) -> Result<Answer, ApiError> {
     let (taken, messages) = resource::take(&SETTINGS, call.object()?)?;
-    let id = call.id(Apps::PARAM, Apps::UNKNOWN)?;
     let sent = taken.body.clone();
-    let change = |before: &Document, secrets| {
-        let mut body = before.body.clone();
-        if let Value::Object(body) = &mut body {
-            body.extend(taken.body);
-        }
-        Ok(Draft {
-            name: before.name.clone(),
-            body,
-            secrets,
-        })
+    let change = |body: &mut Map<String, Value>| {
+        body.extend(taken.body);
+        Ok(())
     };
-    let written = call
-        .api
-        .manage
-        .change(Kind::Application, id, change, call.actor())
-        .await;
-    let written = written.map_err(|error| named(error, Apps::UNKNOWN))?;
-    call.in_force(&written.position).await;
+    let written = resource::amend::<Apps>(call, change).await?;
     let of = |key: &str| written.document.body.get(key).cloned().unwrap_or(false.into());
     let mut shown =
         Map::from_iter(["allow_iframe", "skip_interstitial"].map(|key| (key.to_owned(), of(key))));

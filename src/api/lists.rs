@@ -8,7 +8,7 @@ use super::call::{Answer, Call};
 use super::error::{ApiError, Unknown};
 use super::operation::{Gives, Operation};
 use super::page::{self, Page, Sizes};
-use super::resource::{self, Before, Resource, Shown, named, plain, take, written_answer};
+use super::resource::{self, Before, Resource, Shown, plain, take, written_answer};
 use super::shape::{Shape, Taken, UnknownKeys, What, needed, optional, read_only};
 use crate::manage::Draft;
 use crate::model::permission::{Area, Permission};
@@ -111,40 +111,24 @@ async fn list_items(call: &Call<'_>) -> Result<Answer, ApiError> {
 /// Adds and removes items.
 async fn patch(call: &Call<'_>) -> Result<Answer, ApiError> {
     let (taken, messages) = take(&CHANGE, call.object()?)?;
-    let id = call.id(Lists::PARAM, Lists::UNKNOWN)?;
-    let change = |before: &Document, secrets| {
-        Ok(Draft {
-            name: before.name.clone(),
-            body: changed(&before.body, &taken.body),
-            secrets,
-        })
+    let change = |body: &mut Map<String, Value>| {
+        edit(body, &taken.body);
+        Ok(())
     };
-    let written = call.api.manage.change(Kind::List, id, change, call.actor()).await;
-    let written = written.map_err(|error| named(error, Unknown::List))?;
+    let written = resource::amend::<Lists>(call, change).await?;
     written_answer::<Lists>(call, written, messages).await
 }
 
-fn changed(body: &Value, change: &Map<String, Value>) -> Value {
-    let of = |key: &str| {
-        change
-            .get(key)
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default()
+fn edit(body: &mut Map<String, Value>, change: &Map<String, Value>) {
+    let of = |map: &Map<String, Value>, key: &str| {
+        let items = map.get(key).and_then(Value::as_array);
+        items.cloned().unwrap_or_default()
     };
-    let (appended, removed) = (of("append"), of("remove"));
-    let stays = |item: &&Value| item.get("value").is_none_or(|value| !removed.contains(value));
-    let kept: Vec<Value> = items(body)
-        .iter()
-        .filter(stays)
-        .cloned()
-        .chain(appended)
-        .collect();
-    let mut body = body.clone();
-    if let Value::Object(body) = &mut body {
-        body.insert("items".to_owned(), kept.into());
-    }
-    body
+    let removed = of(change, "remove");
+    let stays = |item: &Value| item.get("value").is_none_or(|value| !removed.contains(value));
+    let kept = of(body, "items").into_iter().filter(stays);
+    let kept: Vec<Value> = kept.chain(of(change, "append")).collect();
+    body.insert("items".to_owned(), kept.into());
 }
 
 async fn delete(call: &Call<'_>) -> Result<Answer, ApiError> {

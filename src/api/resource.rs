@@ -46,15 +46,20 @@ pub(super) struct Before<'b> {
 /// A page of the objects.
 pub(super) async fn list<R: Resource>(call: &Call<'_>) -> Result<Answer, ApiError> {
     let page = Page::of(&call.query, R::SIZES)?;
+    let (documents, total) = found(call, R::KIND, page).await?;
+    let shown = R::present(call, &documents).await?;
+    let info = page.info(shown.len(), total);
+    Ok(Answer::page(shown, info))
+}
+
+/// The objects on a page of those that the query asks for, and how many there are in all.
+pub(super) async fn found(call: &Call<'_>, kind: Kind, page: Page) -> Result<(Vec<Document>, u64), ApiError> {
     let filter = DocumentFilter {
         name: call.query.value("name").map(str::to_owned),
         search: call.query.value("search").map(str::to_owned),
     };
     let place = (page.size, page.offset());
-    let (documents, total) = call.api.store.documents_page(R::KIND, &filter, place).await?;
-    let shown = R::present(call, &documents).await?;
-    let info = page.info(shown.len(), total);
-    Ok(Answer::page(shown, info))
+    Ok(call.api.store.documents_page(kind, &filter, place).await?)
 }
 
 /// One object.
@@ -89,6 +94,29 @@ pub(super) async fn update<R: Resource>(call: &Call<'_>) -> Result<Answer, ApiEr
     let change = |document: &Document, secrets| R::draft(call, taken, Some(Before { document, secrets }));
     let written = call.api.manage.change(R::KIND, id, change, call.actor()).await;
     written_answer::<R>(call, written.map_err(|error| named(error, R::UNKNOWN))?, messages).await
+}
+
+/// Changes part of the object that the path names, and leaves the rest.
+pub(super) async fn amend<R: Resource>(
+    call: &Call<'_>,
+    change: impl FnOnce(&mut Map<String, Value>) -> Result<(), Vec<Problem>>,
+) -> Result<Written, ApiError> {
+    let id = call.id(R::PARAM, R::UNKNOWN)?;
+    let change = |before: &Document, secrets| {
+        let mut body = before.body.clone();
+        if let Value::Object(body) = &mut body {
+            change(body)?;
+        }
+        Ok(Draft {
+            name: before.name.clone(),
+            body,
+            secrets,
+        })
+    };
+    let written = call.api.manage.change(R::KIND, id, change, call.actor()).await;
+    let written = written.map_err(|error| named(error, R::UNKNOWN))?;
+    call.in_force(&written.position).await;
+    Ok(written)
 }
 
 /// Deletes an object, and answers with its id.

@@ -10,13 +10,13 @@ use super::call::{Answer, Call};
 use super::error::{ApiError, Unknown};
 use super::operation::{Gives, Operation};
 use super::page::{self, Page, Sizes};
-use super::resource::{Shown, named, take, time};
+use super::resource::{self, Shown, named, take, time};
 use super::shape::{Shape, UnknownKeys, What, needed, optional, read_only};
 use crate::manage::{NewServiceToken, ServiceTokenChanges};
 use crate::model::ids::ServiceTokenId;
 use crate::model::permission::{Area, Permission};
 use crate::model::service_token::TokenLife;
-use crate::store::{Document, DocumentFilter, Kind};
+use crate::store::{Document, Kind};
 
 pub(super) const SHAPE: Shape = Shape {
     name: "ServiceToken",
@@ -49,15 +49,8 @@ const SIZES: Sizes = Sizes {
 
 async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
     let page = Page::of(&call.query, SIZES)?;
-    let filter = DocumentFilter {
-        name: call.query.value("name").map(str::to_owned),
-        search: call.query.value("search").map(str::to_owned),
-    };
-    let store = &call.api.store;
-    let (documents, total) = store
-        .documents_page(Kind::ServiceToken, &filter, (page.size, page.offset()))
-        .await?;
-    let uses = store.service_token_uses().await?;
+    let (documents, total) = resource::found(call, Kind::ServiceToken, page).await?;
+    let uses = call.api.store.service_token_uses().await?;
     let shown: Vec<Value> = documents
         .iter()
         .map(|document| show(document, uses.get(&ServiceTokenId(document.id)).copied(), None))

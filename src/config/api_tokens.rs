@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 
@@ -38,7 +37,7 @@ pub(super) fn read(node: &Node<'_>, names: &mut Names) -> Option<Declaration> {
         .map(|node| network(node).map(|network| network.to_string().into()))
         .collect();
     let addresses: Option<Vec<Value>> = addresses.into_iter().collect();
-    let expires = table.node("expires_at").map(|node| expiry(&node));
+    let expires = table.node("expires_at").map(|node| node.instant());
     let (name, permissions, addresses) = (name?, permissions?, addresses?);
     let mut body = Map::new();
     body.insert("name".to_owned(), name.into());
@@ -93,19 +92,4 @@ fn permission(node: &Node<'_>) -> Option<Value> {
     };
     node.fault(format!("no permission is called \"{name}\""), mend);
     None
-}
-
-fn expiry(node: &Node<'_>) -> Option<String> {
-    let written = match node.datetime() {
-        Some(written) => written,
-        None => node.text()?.to_owned(),
-    };
-    let fine = written.parse::<Timestamp>().is_ok();
-    if !fine {
-        node.fault(
-            format!("\"{written}\" is no point in time"),
-            "write 2027-03-31T00:00:00Z",
-        );
-    }
-    fine.then_some(written)
 }

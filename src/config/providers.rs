@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value, json};
 
@@ -253,7 +252,7 @@ fn credential(written: &mut Written<'_, '_>) {
     if let (Some(node), None) = (table.node("next_client_secret"), table.node("client_secret")) {
         node.fault("a next secret without a present one", "write it as client_secret");
     }
-    written.option("client_secret_expires_at", expiry);
+    written.option("client_secret_expires_at", |node| node.instant().map(Value::from));
     if let Some(node) = table.node("client_certificate") {
         match client_certificate(&node) {
             Some((certificate, key)) => {
@@ -267,21 +266,6 @@ fn credential(written: &mut Written<'_, '_>) {
         secret::file_bytes(node)?;
         Some(Value::from(node.reader.path(node.text()?).display().to_string()))
     });
-}
-
-fn expiry(node: &Node<'_>) -> Option<Value> {
-    let written = match node.datetime() {
-        Some(written) => written,
-        None => node.text()?.to_owned(),
-    };
-    let fine = written.parse::<Timestamp>().is_ok();
-    if !fine {
-        node.fault(
-            format!("\"{written}\" is no point in time"),
-            "write 2027-03-31T00:00:00Z",
-        );
-    }
-    fine.then(|| Value::from(written))
 }
 
 /// The certificate and its RSA key, PEM each. Entra takes RSA only

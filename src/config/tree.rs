@@ -247,9 +247,20 @@ impl<'t> Node<'t> {
         self.value.is_table()
     }
 
-    /// The TOML date and time, as written.
-    pub(super) fn datetime(&self) -> Option<String> {
-        self.value.as_datetime().map(ToString::to_string)
+    /// A point in time as it is written: a TOML date and time, or a text that is one.
+    pub(super) fn instant(&self) -> Option<String> {
+        let written = match self.value.as_datetime() {
+            Some(written) => written.to_string(),
+            None => self.text()?.to_owned(),
+        };
+        let fine = written.parse::<jiff::Timestamp>().is_ok();
+        if !fine {
+            self.fault(
+                format!("\"{written}\" is no point in time"),
+                "write 2027-03-31T00:00:00Z",
+            );
+        }
+        fine.then_some(written)
     }
 
     /// The table; keys that are not among `keys` are faults.

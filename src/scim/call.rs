@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::Scim;
 use super::error::ScimError;
+use super::filter::Filter;
 use super::inherited::Regrouped;
 use super::resource::Wanted;
 use crate::manage::scim_rules;
@@ -42,6 +43,12 @@ pub(super) struct Query {
 const MOST_PARAMETERS: usize = 50;
 
 impl Query {
+    /// The filter, if there is one.
+    pub(super) fn filter(&self) -> Result<Option<Filter>, ScimError> {
+        let read = |text: &str| Filter::parse(text).map_err(|error| ScimError::Filter(error.to_string()));
+        self.filter.as_deref().map(read).transpose()
+    }
+
     /// Reads a query: names in any case, `+` for a space.
     pub(super) fn parse(query: &str) -> Self {
         let mut read = Self::default();

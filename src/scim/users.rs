@@ -15,10 +15,7 @@ use crate::store::{ScimKey, ScimUser, UserWritten};
 
 pub(super) async fn list(call: &Call<'_>) -> Result<Done, ScimError> {
     let (page, wanted) = (Page::parse(&call.query)?, call.query.wanted()?);
-    let filter = match call.query.filter.as_deref() {
-        Some(text) => Some(Filter::parse(text).map_err(|error| ScimError::Filter(error.to_string()))?),
-        None => None,
-    };
+    let filter = call.query.filter()?;
     let (found, total) = match &filter {
         None => every(call, page).await?,
         Some(filter) => match key(filter) {

@@ -109,15 +109,14 @@ pub(super) fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
-/// A pattern of `LIKE … ESCAPE '!'` for what has this within, in lower case.
+/// A pattern of `LIKE … ESCAPE '!'` for what has this within, for columns that are kept folded.
 pub(super) fn pattern_within(part: &str) -> String {
     format!("%{}", pattern_of_beginning(part))
 }
 
 /// The same for what begins so.
 pub(super) fn pattern_of_beginning(part: &str) -> String {
-    let folded = storable(part).to_lowercase();
-    let escaped = folded.replace('!', "!!").replace('%', "!%").replace('_', "!_");
+    let escaped = escaped(&part.to_lowercase());
     format!("{escaped}%")
 }
 
@@ -129,16 +128,15 @@ pub(super) fn maybe_storable(text: Option<&str>) -> Option<String> {
 /// A pattern for `LOWER(column) LIKE … ESCAPE '!'` that finds what contains a text. SQLite lowers ASCII letters only, so
 /// does this.
 pub(super) fn containing(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len() + 2);
-    pattern.push('%');
-    for character in storable(text).chars() {
-        if matches!(character, '%' | '_' | '!') {
-            pattern.push('!');
-        }
-        pattern.push(character.to_ascii_lowercase());
-    }
-    pattern.push('%');
-    pattern
+    format!("%{}%", escaped(&text.to_ascii_lowercase()))
+}
+
+/// A text that stands for itself in a pattern.
+fn escaped(text: &str) -> String {
+    storable(text)
+        .replace('!', "!!")
+        .replace('%', "!%")
+        .replace('_', "!_")
 }
 
 #[cfg(test)]

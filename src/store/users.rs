@@ -2,7 +2,7 @@
 
 use sqlx::any::AnyRow;
 
-use super::row::{Cells, pattern_within};
+use super::row::{Cells, containing};
 use super::{Store, StoreError, bounded};
 use crate::model::email::EmailAddress;
 use crate::model::identity::PersonKey;
@@ -67,7 +67,7 @@ impl Store {
         bounded(async {
             let mut connection = self.reader().await?;
             let rows = sqlx::query(FOUND)
-                .bind(search.contains.as_deref().map(pattern_within))
+                .bind(search.contains.as_deref().map(containing))
                 .bind(search.provider.map(|provider| provider.to_string()))
                 .bind(limit)
                 .bind(i64::from(page.saturating_sub(1)) * limit)
