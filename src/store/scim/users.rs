@@ -166,9 +166,11 @@ impl Store {
     ) -> Result<Option<UserWritten>, StoreError> {
         self.patiently(|| async {
             let mut tx = self.begin_brief().await?;
-            let Some(user) = lock(&mut tx, provider, id).await? else {
+            let Some(mut user) = lock(&mut tx, provider, id).await? else {
                 return Ok(None);
             };
+            // Whoever signed in without being linked is out all the same.
+            user.user = self.link(&mut tx, &user).await?;
             let mut plan = Plan::default();
             if let Some(linked) = user.user {
                 plan.out.insert(linked);
