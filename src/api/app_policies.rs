@@ -105,6 +105,12 @@ impl InApplication {
         self.0.iter().position(|item| id_of(item) == Some(id))
     }
 
+    /// Where an own policy stands, and not a reference to one.
+    fn own_position(&self, id: Uuid) -> Option<usize> {
+        let position = self.position(id)?;
+        self.0.get(position).filter(|item| is_own(item)).map(|_| position)
+    }
+
     /// The precedence after all others.
     fn last(&self) -> u64 {
         let precedences = self
@@ -223,7 +229,9 @@ async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
     let now_ms = call.api.clock.now_ms();
     refuse_reusable(call, id).await?;
     let change = |held: &mut InApplication| {
-        let place = held.position(id).and_then(|position| held.0.get_mut(position));
+        let place = held
+            .own_position(id)
+            .and_then(|position| held.0.get_mut(position));
         let place = place.ok_or_else(gone)?;
         let mut policy = taken.body;
         policy.insert("id".to_owned(), id.to_string().into());
@@ -244,7 +252,7 @@ async fn delete(call: &Call<'_>) -> Result<Answer, ApiError> {
     let id = call.id("policy_id", Unknown::Policy)?;
     refuse_reusable(call, id).await?;
     let change = |held: &mut InApplication| {
-        let position = held.position(id).ok_or_else(gone)?;
+        let position = held.own_position(id).ok_or_else(gone)?;
         held.0.remove(position);
         Ok(())
     };
