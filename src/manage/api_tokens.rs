@@ -38,12 +38,6 @@ impl Manage {
         new: NewApiToken,
         actor: Actor,
     ) -> Result<(Document, SecretString), ManageError> {
-        if self.api_token_called(&new.name).await?.is_some() {
-            return Err(ManageError::Exists {
-                kind: Kind::ApiToken,
-                name: new.name,
-            });
-        }
         let token = SecretString::from(random::alphanumeric(NEW_LENGTH));
         let mut body = Map::new();
         body.insert("name".to_owned(), new.name.clone().into());

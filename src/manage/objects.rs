@@ -51,7 +51,10 @@ impl Manage {
     ) -> Result<Written, ManageError> {
         let mut write = self.store.write(actor).await?;
         let stored = stored(&mut write).await?;
-        if stored.contains_key(&(kind, id)) {
+        // Tokens of the API are called by their names.
+        let is_called = |document: &Document| document.kind == kind && document.name == draft.name;
+        let taken = kind == Kind::ApiToken && stored.values().any(is_called);
+        if taken || stored.contains_key(&(kind, id)) {
             return Err(ManageError::Exists {
                 kind,
                 name: draft.name,
