@@ -1,6 +1,8 @@
 //! Lists of e-mail and network addresses, which rules refer to
 //! (<https://developers.cloudflare.com/api/resources/zero_trust/subresources/gateway/subresources/lists/>).
 
+use std::collections::HashSet;
+
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
@@ -125,7 +127,9 @@ fn edit(body: &mut Map<String, Value>, change: &Map<String, Value>) {
         items.cloned().unwrap_or_default()
     };
     let removed = of(change, "remove");
-    let stays = |item: &Value| item.get("value").is_none_or(|value| !removed.contains(value));
+    let removed: HashSet<&str> = removed.iter().filter_map(Value::as_str).collect();
+    let value = |item: &Value| item.get("value").and_then(Value::as_str).map(str::to_owned);
+    let stays = |item: &Value| value(item).is_none_or(|value| !removed.contains(value.as_str()));
     let kept = of(body, "items").into_iter().filter(stays);
     let kept: Vec<Value> = kept.chain(of(change, "append")).collect();
     body.insert("items".to_owned(), kept.into());

@@ -164,7 +164,8 @@ const PATH: &str = "/accounts/{account_id}/access/apps/{app_id}/user_policy_chec
 
 pub(super) const OPERATIONS: &[Operation] = &[Operation::new(
     (&Method::GET, PATH),
-    Permission::read(Area::Applications),
+    // It tells of people, as the register does.
+    Permission::read(Area::AuditLogs),
     (
         "check_user_policies",
         "Explain what an application says of a person, rule by rule",

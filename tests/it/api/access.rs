@@ -104,6 +104,15 @@ async fn a_token_does_what_it_may_and_no_more() {
     );
     let answer = ask(&world, "GET", &account("/access/service_tokens"), &headers, None).await;
     assert_eq!(answer.error(403).0, 10000);
+    // What tells of people takes the permission for people.
+    let asked = account(&format!(
+        "/access/apps/{}/user_policy_checks?user=alice@contoso.example",
+        uuid::Uuid::new_v4()
+    ));
+    assert_eq!(
+        ask(&world, "GET", &asked, &headers, None).await.error(403).0,
+        10000
+    );
     // Another account is nowhere.
     let foreign = format!("/accounts/{}/access/groups", "0".repeat(32));
     assert_eq!(
