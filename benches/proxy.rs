@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use world::World;
+use world::{Kept, World};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -30,7 +30,14 @@ fn main() -> anyhow::Result<()> {
         .worker_threads(2)
         .enable_all()
         .build()?;
-    let world = control.block_on(World::start(listen, upstream))?;
+    let world = control.block_on(World::start(
+        listen,
+        upstream,
+        Kept {
+            store: "sqlite::memory:",
+            provider: "",
+        },
+    ))?;
     let cases = [
         Case {
             name: "open to everybody",
@@ -49,6 +56,7 @@ fn main() -> anyhow::Result<()> {
             rounds.push(case.round(listen)?);
         }
     }
+    control.block_on(world.gateway.stop(Duration::ZERO));
     report(&cases, &results);
     Ok(())
 }

@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use crate::clock::Clock;
 use crate::crypto::seal::Sealer;
 use crate::model::idp::Cloud;
+use crate::model::ids::SessionNonce;
 use crate::model::organization::Organization;
 use crate::model::upstream::Upstream;
 use crate::session::grace::StoreGrace;
@@ -22,7 +23,7 @@ use crate::session::keys::{KeyError, Signer};
 use crate::session::table::{Cause, SessionTable, Whose};
 use crate::shutdown::Shutdown;
 use crate::snapshot::{Inputs, ObjectFault, Published, Snapshot};
-use crate::store::{Change, ChangeKind, Feed as Read, Position, Store, StoreError, TokensOf};
+use crate::store::{AmendedSession, Change, ChangeKind, Feed as Read, Position, Store, StoreError, TokensOf};
 use crate::telemetry::metrics::Metrics;
 
 /// The longest time between two looks at the store.
@@ -184,12 +185,7 @@ impl Follower {
             Read::Same => {}
             Read::Changes(changes, reached) => {
                 self.apply(&changes, wanted);
-                for change in changes
-                    .iter()
-                    .filter(|change| change.kind == ChangeKind::IdentityChanged)
-                {
-                    self.take_over_identity(&change.subject).await?;
-                }
+                self.take_over_identities(&changes).await?;
                 *position = reached;
             }
             Read::Lost => {
@@ -253,15 +249,31 @@ impl Follower {
         self.metrics.revocation_applied(delay);
     }
 
-    async fn take_over_identity(&self, subject: &str) -> Result<(), StoreError> {
-        let Ok(nonce) = subject.parse() else { return Ok(()) };
-        // Whoever reads the session at this moment may have the old identity in hands.
-        self.table.identity_changed(&nonce);
-        if self.table.find(&nonce).is_some()
-            && let Some(row) = self.store.session(&nonce).await?
+    /// Reads identities anew, those of one page of the feed together: a directory that renames a large group changes
+    /// thousands, and an ending that stands behind them must not wait.
+    async fn take_over_identities(&self, changes: &[Change]) -> Result<(), StoreError> {
+        let mut known: Vec<SessionNonce> = Vec::new();
+        let of_identities = |change: &&Change| change.kind == ChangeKind::IdentityChanged;
+        for change in changes.iter().filter(of_identities) {
+            let Ok(nonce) = change.subject.parse() else {
+                continue;
+            };
+            // Whoever reads the session at this moment may have the old identity in hands.
+            self.table.identity_changed(&nonce);
+            if self.table.find(&nonce).is_some() {
+                known.push(nonce);
+            }
+        }
+        if known.is_empty() {
+            return Ok(());
+        }
+        for AmendedSession {
+            nonce,
+            identity,
+            version,
+        } in self.store.identities(&known).await?
         {
-            self.table
-                .replace_identity(&nonce, row.identity, row.identity_version);
+            self.table.replace_identity(&nonce, identity, version);
         }
         Ok(())
     }

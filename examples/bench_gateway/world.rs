@@ -16,26 +16,38 @@ use vestibule::config::{self, Surroundings};
 
 /// A gateway to be measured.
 pub(crate) struct World {
-    /// The gateway. Kept, because it ends with this value.
-    pub(crate) _gateway: Running,
+    /// The gateway, which ends with this value.
+    pub(crate) gateway: Running,
     /// The mock tenant. Kept likewise.
     pub(crate) _entra: MockEntra,
     /// The `Cookie` header of the person signed in.
     pub(crate) cookie: String,
 }
 
+/// Where a gateway keeps what it keeps, and what else its provider says.
+pub(crate) struct Kept<'k> {
+    /// The address of its store.
+    pub(crate) store: &'k str,
+    /// Lines of the configuration file.
+    pub(crate) provider: &'k str,
+}
+
 impl World {
     /// Starts a gateway at this address before this upstream, and signs somebody in.
     ///
     /// The host in the address is the protected application; the paths under `/open` are open to everybody.
-    pub(crate) async fn start(listen: SocketAddr, upstream: SocketAddr) -> anyhow::Result<Self> {
+    pub(crate) async fn start(
+        listen: SocketAddr,
+        upstream: SocketAddr,
+        kept: Kept<'_>,
+    ) -> anyhow::Result<Self> {
         let directory = Directory::demo();
         let callback = format!("http://localhost:{}/cdn-cgi/access/callback", listen.port());
         directory
             .tenant(demo::TENANT)
             .edit_app(demo::CLIENT_ID, |app| app.redirect_uri(callback));
         let entra = MockEntra::start(&directory).await?;
-        let text = configuration(listen, upstream, &entra.base_url());
+        let text = configuration(listen, upstream, &entra.base_url(), kept);
         let surroundings = Surroundings {
             env: &|_| None,
             read: &|path| std::fs::read(path),
@@ -43,16 +55,17 @@ impl World {
         let config = config::load_text(Path::new("bench.toml"), &text, surroundings)
             .map_err(|faults| anyhow::anyhow!("{faults}"))?;
         let gateway = app::start(config, None, Clock::system()).await?;
-        let cookie = sign_in(&format!("http://{listen}/small")).await?;
+        let cookie = sign_in(listen).await?;
         Ok(Self {
-            _gateway: gateway,
+            gateway,
             _entra: entra,
             cookie,
         })
     }
 }
 
-fn configuration(listen: SocketAddr, upstream: SocketAddr, entra: &str) -> String {
+fn configuration(listen: SocketAddr, upstream: SocketAddr, entra: &str, kept: Kept<'_>) -> String {
+    let Kept { store, provider } = kept;
     let (tenant, client, secret) = (demo::TENANT, demo::CLIENT_ID, demo::CLIENT_SECRET);
     let (host, port, group) = (listen.ip(), listen.port(), demo::ENGINEERING);
     format!(
@@ -63,7 +76,7 @@ auth_url = "http://localhost:{port}"
 [listen]
 http = "{listen}"
 [store]
-url = "sqlite::memory:"
+url = "{store}"
 [secrets]
 master_key = "a key for the benchmark, which keeps nothing worth keeping"
 [clouds.mock]
@@ -76,6 +89,7 @@ service = "http://{upstream}"
 name = "Entra ID"
 type = "azureAD"
 config = {{ client_id = "{client}", client_secret = "{secret}", directory_id = "{tenant}", support_groups = true, azure_cloud = "mock" }}
+{provider}
 [[applications]]
 name = "Protected"
 domain = "{host}"
@@ -89,7 +103,8 @@ policies = [{{ name = "Everybody", decision = "bypass", include = [{{ everyone =
 }
 
 /// Follows the login from an address of the application to its end; gives the `Cookie` header for that host.
-async fn sign_in(start: &str) -> anyhow::Result<String> {
+pub(crate) async fn sign_in(gateway: SocketAddr) -> anyhow::Result<String> {
+    let start = format!("http://{gateway}/small");
     let mut url: Url = start.parse()?;
     let mut cookies: Vec<(String, String)> = Vec::new();
     for _ in 0..10 {

@@ -72,7 +72,7 @@ async fn users(call: &Call<'_>) -> Result<Answer, ApiError> {
     if let Some(ids) = Ids::of(call)? {
         let mut found = Vec::new();
         for id in &ids.list {
-            found.extend(store.scim_users_with(provider, ids.key(id)).await?);
+            found.extend(store.scim_with::<ScimUser>(provider, ids.key(id)).await?);
         }
         return Ok(cut(page, found.iter().map(show_user).collect()));
     }
@@ -86,9 +86,9 @@ async fn users(call: &Call<'_>) -> Result<Answer, ApiError> {
         ..search(call)
     };
     let found = store
-        .scim_users(provider, &search, size(page), number(page))
+        .scim_list::<ScimUser>(provider, &search, offset(page), size(page))
         .await?;
-    let total = store.count_scim_users(provider).await?;
+    let total = store.count_scim::<ScimUser>(provider).await?;
     Ok(listed(
         page,
         &search,
@@ -104,7 +104,7 @@ async fn groups(call: &Call<'_>) -> Result<Answer, ApiError> {
     if let Some(ids) = Ids::of(call)? {
         let mut found = Vec::new();
         for id in &ids.list {
-            found.extend(store.scim_groups_with(provider, ids.key(id)).await?);
+            found.extend(store.scim_with::<ScimGroup>(provider, ids.key(id)).await?);
         }
         return Ok(cut(page, found.iter().map(shown_group).collect()));
     }
@@ -113,9 +113,9 @@ async fn groups(call: &Call<'_>) -> Result<Answer, ApiError> {
         ..search(call)
     };
     let found = store
-        .scim_groups(provider, &search, size(page), number(page))
+        .scim_list::<ScimGroup>(provider, &search, offset(page), size(page))
         .await?;
-    let total = store.count_scim_groups(provider).await?;
+    let total = store.count_scim::<ScimGroup>(provider).await?;
     Ok(listed(
         page,
         &search,
@@ -138,7 +138,7 @@ async fn group(call: &Call<'_>) -> Result<Answer, ApiError> {
     let store = &call.api.store;
     let found = store.scim_group(provider(call)?.id, group_id(call)?).await?;
     let found = found.ok_or_else(|| ApiError::unknown(Unknown::ScimResource))?;
-    let members = store.scim_members(found.id, MOST_MEMBERS).await?;
+    let members = store.scim_members(found.id, None, MOST_MEMBERS).await?;
     let member = |(id, name): (ScimUserId, String)| json!({ "value": id, "display": name, "type": "User" });
     let members: Vec<Value> = members.into_iter().map(member).collect();
     let mut shown = show_group(&found);
@@ -283,8 +283,8 @@ fn size(page: Page) -> usize {
     usize::try_from(page.size).unwrap_or(usize::MAX)
 }
 
-fn number(page: Page) -> usize {
-    usize::try_from(page.number).unwrap_or(usize::MAX)
+fn offset(page: Page) -> usize {
+    usize::try_from(page.offset()).unwrap_or(usize::MAX)
 }
 
 fn show_user(user: &ScimUser) -> Value {

@@ -9,7 +9,7 @@ use super::opened::{Opened, Said, at, open, tell};
 use super::{ConfigFile, Exit, Terminal};
 use crate::model::identity::Groups;
 use crate::model::ids::UserId;
-use crate::store::{AccessRequestFilter, ScimKey, StoreError, User, UserSearch};
+use crate::store::{AccessRequestFilter, ScimGroup, ScimKey, StoreError, User, UserSearch};
 
 /// Users on a page of the list.
 const PAGE: u32 = 50;
@@ -160,10 +160,8 @@ async fn described(opened: &Opened, user: &User) -> Result<String, StoreError> {
                 at(told.updated_ms)
             ));
             let key = told.id.to_string();
-            for group in store
-                .scim_groups_with(told.provider, ScimKey::Member(&key))
-                .await?
-            {
+            let groups: Vec<ScimGroup> = store.scim_with(told.provider, ScimKey::Member(&key)).await?;
+            for group in groups {
                 let object = group.record.external_id.as_deref().unwrap_or("no object id");
                 add(format!("           {object} {}", group.record.display_name));
             }

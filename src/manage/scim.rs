@@ -7,7 +7,6 @@ use crate::crypto::digest::sha256_hex;
 use crate::crypto::random;
 use crate::model::ids::IdpId;
 use crate::model::scim::ScimSettings;
-use crate::session::table::Cause;
 use crate::snapshot::read::{self, Problem};
 use crate::snapshot::secrets;
 use crate::store::{Actor, AuditEntry, Document, Kind, ScimRules};
@@ -21,7 +20,6 @@ pub fn scim_rules(settings: &ScimSettings) -> ScimRules {
         user_deprovision: settings.user_deprovision,
         seat_deprovision: settings.seat_deprovision,
         identity_update: settings.identity_update,
-        causes: (Cause::Deprovisioned.word(), Cause::GroupsChanged.word()),
     }
 }
 

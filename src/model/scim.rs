@@ -138,11 +138,6 @@ pub struct GroupChange {
 }
 
 impl GroupChange {
-    /// Whether nothing changed.
-    pub fn is_empty(&self) -> bool {
-        self.added.is_empty() && self.removed.is_empty()
-    }
-
     /// Takes what the directory says next into account.
     pub fn then(&mut self, next: &Self) {
         self.added.retain(|group| !next.removed.contains(&group.id));
@@ -237,9 +232,8 @@ pub fn complete_groups(found: &mut Groups, told: &[Group]) {
 }
 
 /// Puts what the directory changed of a person under an identity: names, and the address where it was one of the
-/// directory's. Gives whether anything is another now.
-pub fn update_identity(identity: &mut Identity, before: &UserRecord, after: &UserRecord) -> bool {
-    let was = identity.clone();
+/// directory's.
+pub fn update_identity(identity: &mut Identity, before: &UserRecord, after: &UserRecord) {
     let moved = |old: Option<&str>, new: Option<&str>| (old != new).then(|| new.map(str::to_owned)).flatten();
     if let Some(name) = moved(before.display_name(), after.display_name()) {
         identity.name = Some(name);
@@ -266,7 +260,6 @@ pub fn update_identity(identity: &mut Identity, before: &UserRecord, after: &Use
             email.address = address;
         }
     }
-    *identity != was
 }
 
 #[cfg(test)]

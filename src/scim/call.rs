@@ -76,7 +76,8 @@ impl Query {
 #[derive(Debug)]
 pub(super) struct Done {
     pub(super) status: StatusCode,
-    pub(super) body: Option<Value>,
+    /// JSON, written out.
+    pub(super) body: Option<String>,
     pub(super) location: Option<String>,
     pub(super) about: About,
 }
@@ -92,7 +93,7 @@ pub(super) struct About {
 }
 
 impl Done {
-    pub(super) fn new(status: StatusCode, body: impl Into<Option<Value>>, about: About) -> Self {
+    pub(super) fn new(status: StatusCode, body: impl Into<Option<String>>, about: About) -> Self {
         Self {
             status,
             body: body.into(),
@@ -102,7 +103,7 @@ impl Done {
     }
 
     /// Something that was asked for.
-    pub(super) fn found(body: Value) -> Self {
+    pub(super) fn found(body: String) -> Self {
         Self::new(StatusCode::OK, body, About::default())
     }
 }
@@ -180,6 +181,6 @@ impl Call<'_> {
 }
 
 /// A resource as it is answered.
-pub(super) fn shown(resource: Map<String, Value>, wanted: &Wanted) -> Value {
-    Value::Object(wanted.apply(resource))
+pub(super) fn shown(resource: Map<String, Value>, wanted: &Wanted) -> String {
+    Value::Object(wanted.apply(resource)).to_string()
 }

@@ -18,7 +18,9 @@ pub mod error;
 pub mod filter;
 mod groups;
 mod inherited;
+mod list;
 mod log;
+mod members;
 mod page;
 pub mod patch;
 pub mod path;
@@ -51,14 +53,14 @@ pub struct Scim {
     revoker: Revoker,
     clock: Clock,
     failures: Arc<FailureLimit>,
-    /// Filters that no index answers look at everybody: few of them at once.
-    scans: Arc<Semaphore>,
+    /// Filters that no index answers look at everybody, and large groups are long: few of them at once.
+    long: Arc<Semaphore>,
     log: log::Log,
     inherited: inherited::Inherited,
 }
 
-/// So many filters without an index are worked on at once.
-const SCANS: usize = 2;
+/// So much that takes long is worked on at once.
+const LONG_AT_ONCE: usize = 2;
 
 impl Scim {
     /// Starts on the present (control) runtime.
@@ -86,7 +88,7 @@ impl Scim {
             revoker,
             clock,
             failures: Arc::default(),
-            scans: Arc::new(Semaphore::new(SCANS)),
+            long: Arc::new(Semaphore::new(LONG_AT_ONCE)),
         }
     }
 }

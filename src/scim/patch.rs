@@ -16,6 +16,7 @@ use super::resource::{self, checked_group, checked_user};
 use super::schema::{self, Attribute, Shape};
 use crate::model::ids::ScimUserId;
 use crate::model::scim::{GroupRecord, UserRecord};
+use crate::store::Membership;
 
 /// Most operations of a request.
 pub const MOST_OPERATIONS: usize = 10_000;
@@ -44,17 +45,6 @@ pub(super) enum Assign {
     Add,
     /// In its place.
     Replace,
-}
-
-/// What becomes of a group's members.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MemberChange {
-    /// These come.
-    Add(Vec<ScimUserId>),
-    /// These go.
-    Remove(Vec<ScimUserId>),
-    /// These are all there are.
-    Replace(Vec<ScimUserId>),
 }
 
 impl Patch {
@@ -138,10 +128,7 @@ impl Patch {
     ///
     /// # Errors
     /// The first operation that cannot be.
-    pub fn apply_to_group(
-        &self,
-        before: &GroupRecord,
-    ) -> Result<(GroupRecord, Vec<MemberChange>), ScimError> {
+    pub fn apply_to_group(&self, before: &GroupRecord) -> Result<(GroupRecord, Vec<Membership>), ScimError> {
         let mut record = before.clone();
         let mut members = Vec::new();
         for operation in &self.0 {
@@ -473,7 +460,7 @@ fn is_meant(element: &Value, given: &Value) -> bool {
 
 fn change_group(
     record: &mut GroupRecord,
-    members: &mut Vec<MemberChange>,
+    members: &mut Vec<Membership>,
     kind: Kind,
     path: &PatchPath,
     value: Option<&Value>,
@@ -487,7 +474,13 @@ fn change_group(
         return Ok(());
     }
     if path.attribute.is(schema::MEMBERS) {
-        members.push(member_change(kind, path.which.as_ref(), value)?);
+        let change = member_change(kind, path.which.as_ref(), value)?;
+        match (members.last_mut(), change) {
+            // An operation for each member is one of Entra's dialects: together they cost as much as one.
+            (Some(Membership::Add(before)), Membership::Add(more))
+            | (Some(Membership::Remove(before)), Membership::Remove(more)) => before.extend(more),
+            (_, change) => members.push(change),
+        }
         return Ok(());
     }
     let Some(attribute) = schema::attribute(schema::GROUP_ATTRIBUTES, &path.attribute.name) else {
@@ -505,25 +498,21 @@ fn change_group(
     Ok(())
 }
 
-fn member_change(
-    kind: Kind,
-    which: Option<&Filter>,
-    value: Option<&Value>,
-) -> Result<MemberChange, ScimError> {
+fn member_change(kind: Kind, which: Option<&Filter>, value: Option<&Value>) -> Result<Membership, ScimError> {
     let value = value.filter(|value| !value.is_null());
     match (kind, which) {
-        (Kind::Remove, Some(which)) => Ok(MemberChange::Remove(named(which)?)),
+        (Kind::Remove, Some(which)) => Ok(Membership::Remove(named(which)?)),
         (Kind::Remove, None) => match value {
-            None => Ok(MemberChange::Replace(Vec::new())),
+            None => Ok(Membership::Replace(Vec::new())),
             // Not in the standard, and not to be read as "all"
             // (<https://github.com/MicrosoftDocs/azure-docs/issues/30826>).
-            Some(value) => Ok(MemberChange::Remove(member_ids(value)?)),
+            Some(value) => Ok(Membership::Remove(member_ids(value)?)),
         },
-        (Kind::Assign(Assign::Add), None) => Ok(MemberChange::Add(match value {
+        (Kind::Assign(Assign::Add), None) => Ok(Membership::Add(match value {
             Some(value) => member_ids(value)?,
             None => Vec::new(),
         })),
-        (Kind::Assign(Assign::Replace), None) => Ok(MemberChange::Replace(match value {
+        (Kind::Assign(Assign::Replace), None) => Ok(Membership::Replace(match value {
             Some(value) => member_ids(value)?,
             None => Vec::new(),
         })),

@@ -229,12 +229,8 @@ pub fn shown_user(user: &ScimUser, base: &str) -> Map<String, Value> {
     shown
 }
 
-/// A group as clients are told of it; without its members where those are too many to be told, or were not asked for.
-pub fn shown_group(
-    group: &ScimGroup,
-    members: Option<&[(ScimUserId, String)]>,
-    base: &str,
-) -> Map<String, Value> {
+/// A group as clients are told of it, without its members.
+pub fn shown_group(group: &ScimGroup, base: &str) -> Map<String, Value> {
     let mut shown = Map::new();
     shown.insert("schemas".to_owned(), json!([schema::GROUP]));
     shown.insert("id".to_owned(), group.id.to_string().into());
@@ -243,23 +239,22 @@ pub fn shown_group(
     }
     let name = group.record.display_name.as_str();
     shown.insert(schema::DISPLAY_NAME.to_owned(), name.into());
-    if let Some(members) = members {
-        let members = members.iter().map(|(id, display)| {
-            json!({
-                "value": id.to_string(),
-                "$ref": format!("{base}/Users/{id}"),
-                "display": display,
-                "type": "User"
-            })
-        });
-        shown.insert(schema::MEMBERS.to_owned(), members.collect());
-    }
     let location = format!("{base}/Groups/{}", group.id);
     shown.insert(
         "meta".to_owned(),
         meta("Group", group.created_ms, group.updated_ms, &location),
     );
     shown
+}
+
+/// A member of a group as clients are told of it.
+pub fn shown_member(id: ScimUserId, display: &str, base: &str) -> Value {
+    json!({
+        "value": id.to_string(),
+        "$ref": format!("{base}/Users/{id}"),
+        "display": display,
+        "type": "User"
+    })
 }
 
 fn meta(kind: &str, created_ms: i64, updated_ms: i64, location: &str) -> Value {

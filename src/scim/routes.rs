@@ -6,7 +6,6 @@ use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
-use serde_json::Value;
 
 use super::bearer::{self, Refused};
 use super::call::{About, Call, Done, Query};
@@ -236,10 +235,10 @@ async fn carry_out(call: &Call<'_>, endpoint: &Endpoint<'_>) -> Result<Done, Sci
 fn discover(call: &Call<'_>, kind: &str, id: Option<&str>) -> Result<Done, ScimError> {
     if kind.eq_ignore_ascii_case("ServiceProviderConfig") {
         return match id {
-            None => Ok(Done::found(schema::service_provider_config(
-                &call.base,
-                page::MOST,
-            ))),
+            None => {
+                let config = schema::service_provider_config(&call.base, page::MOST);
+                Ok(Done::found(config.to_string()))
+            }
             Some(_) => Err(ScimError::NotFound("there is no such endpoint".to_owned())),
         };
     }
@@ -250,14 +249,14 @@ fn discover(call: &Call<'_>, kind: &str, id: Option<&str>) -> Result<Done, ScimE
     };
     let Some(id) = id else {
         let total = described.len();
-        let described: Vec<Value> = described.into_iter().map(|(_, value)| value).collect();
+        let described: Vec<String> = described.iter().map(|(_, value)| value.to_string()).collect();
         return Ok(Done::found(schema::list(&described, total, 1)));
     };
     let found = described
         .into_iter()
         .find(|(known, _)| known.eq_ignore_ascii_case(id));
     match found {
-        Some((_, value)) => Ok(Done::found(value)),
+        Some((_, value)) => Ok(Done::found(value.to_string())),
         None => Err(ScimError::NotFound(format!("{kind} has nothing of this id"))),
     }
 }
@@ -265,9 +264,9 @@ fn discover(call: &Call<'_>, kind: &str, id: Option<&str>) -> Result<Done, ScimE
 fn respond(done: Result<Done, ScimError>) -> Response<Bytes> {
     let (status, body, location) = match done {
         Ok(done) => (done.status, done.body, done.location),
-        Err(error) => (error.status(), Some(error.body()), None),
+        Err(error) => (error.status(), Some(error.body().to_string()), None),
     };
-    let body = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
+    let body = body.map(Bytes::from).unwrap_or_default();
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -4,6 +4,8 @@
 //! One table says which attributes there are; what stands in it is stored and given back, everything else is passed
 //! over. Microsoft's validator writes every attribute that is listed as `readWrite` and expects to read it again.
 
+use std::fmt::{Display, Write as _};
+
 use serde_json::{Value, json};
 
 /// The schema of users.
@@ -342,15 +344,49 @@ fn describe(attribute: &Attribute) -> Value {
     described
 }
 
-/// A `ListResponse` of some resources (RFC 7644 §3.4.2).
-pub(super) fn list(resources: &[Value], total: usize, start_index: usize) -> Value {
-    json!({
+/// A `ListResponse` of some resources (RFC 7644 §3.4.2), each of them written out already.
+pub(super) fn list(resources: &[String], total: usize, start_index: usize) -> String {
+    let head = json!({
         "schemas": [LIST],
         "totalResults": total,
         "startIndex": start_index,
-        "itemsPerPage": resources.len(),
-        "Resources": resources
-    })
+        "itemsPerPage": resources.len()
+    });
+    let mut list = Unfinished::list(&head, "Resources");
+    for resource in resources {
+        list.push(resource);
+    }
+    list.finish()
+}
+
+/// The text of an object whose last part is a list that is still growing. What may be long is written as it comes: as a
+/// tree it would take many times as much.
+pub(super) struct Unfinished {
+    text: String,
+    is_empty: bool,
+}
+
+impl Unfinished {
+    /// Behind the other parts of the object, of which there is one at least.
+    pub(super) fn list(object: &Value, name: &str) -> Self {
+        let mut text = object.to_string();
+        text.pop();
+        let _ = write!(text, ",{}:[", Value::from(name)); // a text takes everything
+        Self { text, is_empty: true }
+    }
+
+    /// Appends an element: JSON.
+    pub(super) fn push(&mut self, element: &impl Display) {
+        let comma = if self.is_empty { "" } else { "," };
+        self.is_empty = false;
+        let _ = write!(self.text, "{comma}{element}");
+    }
+
+    /// Ends the list, and the object with it.
+    pub(super) fn finish(mut self) -> String {
+        self.text.push_str("]}");
+        self.text
+    }
 }
 
 #[cfg(test)]

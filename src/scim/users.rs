@@ -1,10 +1,12 @@
 //! `/Users`.
 
 use http::StatusCode;
+use serde_json::{Map, Value};
 
 use super::call::{About, Call, Done, shown};
 use super::error::ScimError;
 use super::filter::Filter;
+use super::list::{self, Listed, demanded};
 use super::page::Page;
 use super::patch::Patch;
 use super::resource::{self, shown_user};
@@ -13,29 +15,31 @@ use crate::model::ids::ScimUserId;
 use crate::model::scim::UserRecord;
 use crate::store::{ScimKey, ScimUser, UserWritten};
 
+impl Listed for ScimUser {
+    fn key(filter: &Filter) -> Option<ScimKey<'_>> {
+        None.or_else(|| demanded(filter, "id").map(ScimKey::Id))
+            .or_else(|| demanded(filter, schema::USER_NAME).map(ScimKey::Name))
+            .or_else(|| demanded(filter, schema::EXTERNAL_ID).map(ScimKey::ExternalId))
+            .or_else(|| demanded(filter, "emails").map(ScimKey::Email))
+    }
+
+    fn asked(_: &Filter) -> Result<Vec<&str>, ScimError> {
+        Ok(Vec::new())
+    }
+
+    async fn seen(&self, call: &Call<'_>, _: &[&str]) -> Result<Map<String, Value>, ScimError> {
+        Ok(shown_user(self, &call.base))
+    }
+}
+
 pub(super) async fn list(call: &Call<'_>) -> Result<Done, ScimError> {
     let (page, wanted) = (Page::parse(&call.query)?, call.query.wanted()?);
-    let filter = call.query.filter()?;
-    let (found, total) = match &filter {
-        None => every(call, page).await?,
-        Some(filter) => match key(filter) {
-            Some(key) => {
-                let found = call.scim.store.scim_users_with(call.provider.id, key).await;
-                let mut chosen = Chosen::new(filter, page, call);
-                found
-                    .map_err(|error| call.failed(error))?
-                    .into_iter()
-                    .for_each(|user| chosen.take(user));
-                (chosen.found, chosen.total)
-            }
-            None => scan(call, filter, page).await?,
-        },
-    };
-    let found = found
-        .iter()
-        .map(|user| shown(shown_user(user, &call.base), &wanted));
-    let found: Vec<_> = found.collect();
-    Ok(Done::found(schema::list(&found, total, page.start)))
+    let found = list::find::<ScimUser>(call, page).await?;
+    let of_page = found.resources.iter();
+    let shown: Vec<String> = of_page
+        .map(|user| shown(shown_user(user, &call.base), &wanted))
+        .collect();
+    Ok(Done::found(schema::list(&shown, found.total, page.start)))
 }
 
 pub(super) async fn get(call: &Call<'_>, id: &str) -> Result<Done, ScimError> {
@@ -131,85 +135,4 @@ fn parsed(id: &str) -> Result<ScimUserId, ScimError> {
 
 fn nobody(id: &str) -> ScimError {
     ScimError::NotFound(format!("there is no user {id}"))
-}
-
-/// Everybody, without a filter.
-async fn every(call: &Call<'_>, page: Page) -> Result<(Vec<ScimUser>, usize), ScimError> {
-    let (store, provider) = (&call.scim.store, call.provider.id);
-    let total = store
-        .count_scim_users(provider)
-        .await
-        .map_err(|error| call.failed(error))?;
-    if page.count == 0 {
-        return Ok((Vec::new(), total));
-    }
-    let found = store.scim_users_page(provider, page.offset(), page.count).await;
-    Ok((found.map_err(|error| call.failed(error))?, total))
-}
-
-/// What has an index and must be so, if the filter says such a thing: the rarest first.
-fn key(filter: &Filter) -> Option<ScimKey<'_>> {
-    let demanded = |name: &str| filter.conjuncts().iter().find_map(|part| part.demands(name));
-    None.or_else(|| demanded("id").map(ScimKey::Id))
-        .or_else(|| demanded(schema::USER_NAME).map(ScimKey::Name))
-        .or_else(|| demanded(schema::EXTERNAL_ID).map(ScimKey::ExternalId))
-        .or_else(|| demanded("emails").map(ScimKey::Email))
-}
-
-/// Who is as a filter says, as far as they are on the page.
-struct Chosen<'f> {
-    filter: &'f Filter,
-    page: Page,
-    base: &'f str,
-    found: Vec<ScimUser>,
-    total: usize,
-}
-
-impl<'f> Chosen<'f> {
-    fn new(filter: &'f Filter, page: Page, call: &'f Call<'_>) -> Self {
-        Self {
-            filter,
-            page,
-            base: &call.base,
-            found: Vec::new(),
-            total: 0,
-        }
-    }
-
-    fn take(&mut self, user: ScimUser) {
-        if self.filter.matches(&shown_user(&user, self.base)) {
-            if self.page.holds(self.total) {
-                self.found.push(user);
-            }
-            self.total += 1;
-        }
-    }
-}
-
-/// Looks at everybody, some at a time. Entra asks for nothing that needs it.
-async fn scan(call: &Call<'_>, filter: &Filter, page: Page) -> Result<(Vec<ScimUser>, usize), ScimError> {
-    let _place = call
-        .scim
-        .scans
-        .acquire()
-        .await
-        .map_err(|_| ScimError::Unavailable)?;
-    let mut chosen = Chosen::new(filter, page, call);
-    let mut last: Option<ScimUser> = None;
-    loop {
-        let some = call
-            .scim
-            .store
-            .scim_users_after(call.provider.id, last.as_ref())
-            .await;
-        let some = some.map_err(|error| call.failed(error))?;
-        let Some(end) = some.last() else {
-            return Ok((chosen.found, chosen.total));
-        };
-        last = Some(end.clone());
-        for user in some {
-            chosen.take(user);
-        }
-        tokio::task::yield_now().await;
-    }
 }

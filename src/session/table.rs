@@ -13,6 +13,7 @@ use arc_swap::{ArcSwap, Guard};
 use super::common::{Common, raise};
 use crate::model::identity::Identity;
 use crate::model::ids::{AudTag, IdpId, SessionNonce, UserId};
+use crate::store;
 
 /// Why a session ended. The order is that of the stored byte; 0 is a live session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -47,12 +48,12 @@ impl Cause {
             Self::Logout => "logout",
             Self::Expired => "expired",
             Self::Administrator => "administrator",
-            Self::Deprovisioned => "deprovisioned",
+            Self::Deprovisioned => store::DEPROVISIONED,
             Self::ProviderLogout => "provider_logout",
             Self::ProviderChanged => "provider_changed",
             Self::ElsewhereEnded => "ended_elsewhere",
             Self::Idle => "idle",
-            Self::GroupsChanged => "groups_changed",
+            Self::GroupsChanged => store::GROUPS_CHANGED,
             Self::ProviderRefused => "provider_refused",
         }
     }

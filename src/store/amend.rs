@@ -3,21 +3,37 @@
 //!
 //! What stands there is read and written in one transaction, so that two additions at once both remain.
 
+use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
 
 use super::changes::ChangeKind;
+use super::many::{AT_ONCE, OfMany, of_many};
 use super::row::{Cells, maybe_storable};
-use super::{Store, StoreError};
+use super::{Store, StoreError, bounded};
 use crate::model::identity::Identity;
 use crate::model::ids::{SessionNonce, UserId};
 
 /// Locks the row: an update that changes nothing, in the one spelling that both databases have.
 const LOCK_SESSION: &str = "UPDATE sessions SET identity_version = identity_version \
-     WHERE nonce = $1 AND ended_ms IS NULL AND expires_ms > $2 RETURNING nonce, identity";
-const LOCK_OF_USER: &str = "UPDATE sessions SET identity_version = identity_version \
-     WHERE user_id = $1 AND ended_ms IS NULL AND expires_ms > $2 RETURNING nonce, identity";
-const AMEND: &str = "UPDATE sessions SET identity = $1, identity_version = identity_version + 1, \
-     provider_session = $2 WHERE nonce = $3 RETURNING identity_version";
+     WHERE nonce = $1 AND ended_ms IS NULL AND expires_ms > $2 RETURNING nonce, identity, identity_version";
+const LOCK_OF_USERS: OfMany = of_many!(
+    "UPDATE sessions SET identity_version = identity_version \
+     WHERE ended_ms IS NULL AND expires_ms > $2 AND user_id IN (SELECT value ->> 0 FROM ",
+    LIST,
+    ") RETURNING nonce, identity, identity_version"
+);
+const AMEND: OfMany = of_many!(
+    "UPDATE sessions SET identity = given.identity, provider_session = given.provider_session, \
+     identity_version = identity_version + 1 FROM (SELECT value ->> 0 AS nonce, value ->> 1 AS identity, \
+     value ->> 2 AS provider_session FROM ",
+    LIST,
+    ") AS given WHERE sessions.nonce = given.nonce"
+);
+const STANDING: OfMany = of_many!(
+    "SELECT nonce, identity, identity_version FROM sessions WHERE nonce IN (SELECT value ->> 0 FROM ",
+    LIST,
+    ")"
+);
 
 /// Whose identity is added to.
 #[derive(Debug, Clone, Copy)]
@@ -69,36 +85,69 @@ impl Store {
         whose: Amended<'_>,
         change: &(dyn Fn(&mut Identity) + Send + Sync),
     ) -> Result<Vec<AmendedSession>, StoreError> {
-        let now_ms = self.now_ms();
-        let rows = match whose {
-            Amended::Session(nonce) => sqlx::query(LOCK_SESSION).bind(nonce.as_str().to_owned()),
-            Amended::User(user) => sqlx::query(LOCK_OF_USER).bind(user.to_string()),
-        };
-        let rows = rows.bind(now_ms).fetch_all(&mut **tx).await?;
-        let mut amended = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let cells = Cells::new(row, "sessions", "nonce");
-            let nonce: SessionNonce = cells.parsed("nonce")?;
-            let mut identity: Identity = cells.json("identity")?;
-            let user = identity.user;
-            change(&mut identity);
-            if identity.user != user {
-                continue;
+        match whose {
+            Amended::Session(nonce) => {
+                let rows = sqlx::query(LOCK_SESSION)
+                    .bind(nonce.as_str().to_owned())
+                    .bind(self.now_ms())
+                    .fetch_all(&mut **tx)
+                    .await?;
+                self.amend_rows(tx, &rows, change).await
             }
-            let json =
-                serde_json::to_string(&identity).map_err(|error| StoreError::Unavailable(error.into()))?;
-            let row = sqlx::query(AMEND)
-                .bind(json)
-                .bind(maybe_storable(identity.provider_session.as_deref()))
-                .bind(nonce.as_str())
-                .fetch_one(&mut **tx)
+            Amended::User(user) => self.amend_users(tx, &[user], change).await,
+        }
+    }
+
+    /// The same for all live sessions of many users.
+    pub(super) async fn amend_users(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        users: &[UserId],
+        change: &(dyn Fn(&mut Identity) + Send + Sync),
+    ) -> Result<Vec<AmendedSession>, StoreError> {
+        let mut amended = Vec::with_capacity(users.len());
+        for users in users.chunks(AT_ONCE) {
+            let list: Vec<_> = users.iter().map(|user| (user.to_string(),)).collect();
+            let rows = self
+                .of_many(&LOCK_OF_USERS, &list)?
+                .bind(self.now_ms())
+                .fetch_all(&mut **tx)
                 .await?;
-            let version = Cells::new(&row, "sessions", "identity_version").int("identity_version")?;
-            amended.push(AmendedSession {
-                nonce,
-                identity,
-                version,
-            });
+            amended.extend(self.amend_rows(tx, &rows, change).await?);
+        }
+        Ok(amended)
+    }
+
+    /// Writes what locked sessions are to be.
+    async fn amend_rows(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        rows: &[AnyRow],
+        change: &(dyn Fn(&mut Identity) + Send + Sync),
+    ) -> Result<Vec<AmendedSession>, StoreError> {
+        let mut amended = Vec::with_capacity(rows.len());
+        for row in rows {
+            let mut session = standing(row)?;
+            let user = session.identity.user;
+            change(&mut session.identity);
+            if session.identity.user == user {
+                session.version += 1;
+                amended.push(session);
+            }
+        }
+        // Somebody may have many sessions, and an identity be long.
+        for sessions in amended.chunks(AT_ONCE) {
+            let mut given = Vec::with_capacity(sessions.len());
+            for AmendedSession { nonce, identity, .. } in sessions {
+                let json =
+                    serde_json::to_string(identity).map_err(|error| StoreError::Unavailable(error.into()))?;
+                given.push((
+                    nonce.as_str(),
+                    json,
+                    maybe_storable(identity.provider_session.as_deref()),
+                ));
+            }
+            self.of_many(&AMEND, &given)?.execute(&mut **tx).await?;
         }
         Ok(amended)
     }
@@ -109,10 +158,41 @@ impl Store {
         tx: &mut Transaction<'static, Any>,
         amended: &[AmendedSession],
     ) -> Result<(), StoreError> {
-        for session in amended {
-            self.append_next(tx, ChangeKind::IdentityChanged, session.nonce.as_str())
-                .await?;
-        }
+        let nonces: Vec<String> = amended
+            .iter()
+            .map(|session| session.nonce.as_str().to_owned())
+            .collect();
+        self.append_all(tx, ChangeKind::IdentityChanged, &nonces).await?;
         Ok(())
     }
+
+    /// The identities under these sessions as they stand, whether the sessions are live or not.
+    pub async fn identities(&self, nonces: &[SessionNonce]) -> Result<Vec<AmendedSession>, StoreError> {
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let mut found = Vec::with_capacity(nonces.len());
+            for nonces in nonces.chunks(AT_ONCE) {
+                let list: Vec<_> = nonces.iter().map(|nonce| (nonce.as_str(),)).collect();
+                let rows = self
+                    .of_many(&STANDING, &list)?
+                    .fetch_all(&mut *connection)
+                    .await?;
+                for row in &rows {
+                    found.push(standing(row)?);
+                }
+            }
+            Ok(found)
+        })
+        .await
+    }
+}
+
+/// A session with the identity that stands under it.
+fn standing(row: &AnyRow) -> Result<AmendedSession, StoreError> {
+    let cells = Cells::new(row, "sessions", "nonce");
+    Ok(AmendedSession {
+        nonce: cells.parsed("nonce")?,
+        identity: cells.json("identity")?,
+        version: cells.int("identity_version")?,
+    })
 }

@@ -2,6 +2,7 @@
 
 use sqlx::{Any, Transaction};
 
+use super::many::{AT_ONCE, OfMany, of_many};
 use super::row::Cells;
 use super::{Backend, Store, StoreError, bounded, wake};
 use crate::crypto::random;
@@ -99,6 +100,13 @@ const HEAD: &str = "SELECT seq, id FROM changes ORDER BY seq DESC LIMIT 1";
 const SINCE: &str = "SELECT seq, id, kind, subject, at_ms FROM changes WHERE seq >= $1 ORDER BY seq LIMIT $2";
 const NEXT: &str = "UPDATE change_head SET seq = seq + 1 WHERE one = 1 RETURNING seq";
 const APPEND: &str = "INSERT INTO changes (seq, id, kind, subject, at_ms) VALUES ($1, $2, $3, $4, $5)";
+const NEXT_OF_MANY: &str = "UPDATE change_head SET seq = seq + $1 WHERE one = 1 RETURNING seq";
+const APPEND_MANY: OfMany = of_many!(
+    "INSERT INTO changes (seq, id, kind, subject, at_ms) \
+     SELECT CAST(value ->> 0 AS BIGINT), value ->> 1, $2, value ->> 2, $3 FROM ",
+    LIST,
+    ""
+);
 
 impl Store {
     /// The newest change.
@@ -164,6 +172,37 @@ impl Store {
             .execute(&mut **tx)
             .await?;
         Ok(Position { seq, id })
+    }
+
+    /// Appends a change of one kind for each subject, in their order; the last one, if there is any.
+    pub(super) async fn append_all(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        kind: ChangeKind,
+        subjects: &[String],
+    ) -> Result<Option<Position>, StoreError> {
+        let count = i64::try_from(subjects.len()).unwrap_or(i64::MAX);
+        if count == 0 {
+            return Ok(None);
+        }
+        let row = sqlx::query(NEXT_OF_MANY).bind(count).fetch_one(&mut **tx).await?;
+        let last = Cells::new(&row, "change_head", "seq").int("seq")?;
+        let mut seq = last - count;
+        let mut position = None;
+        for subjects in subjects.chunks(AT_ONCE) {
+            let mut rows = Vec::with_capacity(subjects.len());
+            for subject in subjects {
+                seq += 1;
+                rows.push((seq, random::hex_digits::<16>(), subject));
+            }
+            self.of_many(&APPEND_MANY, &rows)?
+                .bind(kind.as_str())
+                .bind(self.now_ms())
+                .execute(&mut **tx)
+                .await?;
+            position = rows.pop().map(|(seq, id, _)| Position { seq, id });
+        }
+        Ok(position)
     }
 
     /// Commits a transaction that appended changes, and wakes whoever follows them.

@@ -7,9 +7,12 @@
 //! between, because both lock the same thing first: the user's row, or, for endings that concern users not even
 //! known yet, an advisory lock which logins share. (SQLite has one writer, which is lock enough.)
 
+use std::collections::HashMap;
+
 use sqlx::{Any, Transaction};
 
 use super::changes::ChangeKind;
+use super::many::{AT_ONCE, OfMany, of_many};
 use super::row::{Cells, storable};
 use super::{Backend, Position, Store, StoreError};
 use crate::model::ids::{IdpId, SessionNonce, UserId};
@@ -60,6 +63,22 @@ const END_IDLE: &str = "UPDATE sessions SET ended_ms = $1, ended_cause = $2 \
 /// An update that changes nothing but takes the row's lock, in the one spelling both databases have.
 const LOCK_USER: &str = "UPDATE users SET generation = generation WHERE id = $1";
 const RAISE_GENERATION: &str = "UPDATE users SET generation = $1 WHERE id = $2";
+const LOCK_USERS: OfMany = of_many!(
+    "UPDATE users SET generation = generation WHERE id IN (SELECT value ->> 0 FROM ",
+    LIST,
+    ")"
+);
+const END_OF_USERS: OfMany = of_many!(
+    "UPDATE sessions SET ended_ms = $2, ended_cause = $3 \
+     WHERE ended_ms IS NULL AND user_id IN (SELECT value ->> 0 FROM ",
+    LIST,
+    ") RETURNING user_id, nonce"
+);
+const RAISE_GENERATIONS: OfMany = of_many!(
+    "UPDATE users SET generation = $2 WHERE id IN (SELECT value ->> 0 FROM ",
+    LIST,
+    ")"
+);
 const PROVIDER_ENDED: &str = "SELECT seq FROM changes WHERE seq > $1 \
      AND (kind = 'everybody_ended' OR (kind = 'provider_ended' AND subject = $2)) LIMIT 1";
 
@@ -89,7 +108,8 @@ impl Store {
         let ended = self.mark(tx, ending, cause).await?;
         let last = match ending {
             Ending::Session(_) | Ending::ProviderSession { .. } | Ending::Idle { .. } => {
-                self.append_each(tx, &ended).await?
+                let nonces: Vec<String> = ended.iter().map(|nonce| nonce.as_str().to_owned()).collect();
+                self.append_all(tx, ChangeKind::SessionEnded, &nonces).await?
             }
             Ending::User(user) => Some(self.append_user(tx, *user).await?),
             Ending::Provider(provider) => {
@@ -109,10 +129,26 @@ impl Store {
         cause: &str,
     ) -> Result<Vec<(UserId, Vec<SessionNonce>)>, StoreError> {
         let mut ended = Vec::with_capacity(users.len());
-        for user in users {
-            let ending = Ending::User(*user);
-            self.lock(tx, &ending).await?;
-            ended.push((*user, self.mark(tx, &ending, cause).await?));
+        for users in users.chunks(AT_ONCE) {
+            let list: Vec<_> = users.iter().map(|user| (user.to_string(),)).collect();
+            self.of_many(&LOCK_USERS, &list)?.execute(&mut **tx).await?;
+            let rows = self
+                .of_many(&END_OF_USERS, &list)?
+                .bind(self.now_ms())
+                .bind(storable(cause))
+                .fetch_all(&mut **tx)
+                .await?;
+            let mut nonces: HashMap<UserId, Vec<SessionNonce>> = HashMap::new();
+            for row in &rows {
+                let cells = Cells::new(row, "sessions", "nonce");
+                let of_user = nonces.entry(cells.parsed("user_id")?).or_default();
+                of_user.push(cells.parsed("nonce")?);
+            }
+            ended.extend(
+                users
+                    .iter()
+                    .map(|user| (*user, nonces.remove(user).unwrap_or_default())),
+            );
         }
         Ok(ended)
     }
@@ -123,8 +159,17 @@ impl Store {
         tx: &mut Transaction<'static, Any>,
         ended: &[(UserId, Vec<SessionNonce>)],
     ) -> Result<(), StoreError> {
-        for (user, _) in ended {
-            self.append_user(tx, *user).await?;
+        let users: Vec<String> = ended.iter().map(|(user, _)| user.to_string()).collect();
+        let Some(last) = self.append_all(tx, ChangeKind::UserEnded, &users).await? else {
+            return Ok(());
+        };
+        // All become visible at once, so no login can have read a number between theirs.
+        for users in users.chunks(AT_ONCE) {
+            let list: Vec<_> = users.iter().map(|user| (user,)).collect();
+            self.of_many(&RAISE_GENERATIONS, &list)?
+                .bind(last.seq)
+                .execute(&mut **tx)
+                .await?;
         }
         Ok(())
     }
@@ -179,19 +224,6 @@ impl Store {
         rows.iter()
             .map(|row| Cells::new(row, "sessions", "nonce").parsed("nonce"))
             .collect()
-    }
-
-    async fn append_each(
-        &self,
-        tx: &mut Transaction<'static, Any>,
-        ended: &[SessionNonce],
-    ) -> Result<Option<Position>, StoreError> {
-        let mut last = None;
-        for nonce in ended {
-            let change = self.append_next(tx, ChangeKind::SessionEnded, nonce.as_str());
-            last = Some(change.await?);
-        }
-        Ok(last)
     }
 
     async fn append_user(

@@ -1,9 +1,9 @@
 //! The store: SQLite or PostgreSQL behind one interface.
 //!
 //! One SQL text serves both (sqlx `Any`); columns are TEXT, BIGINT and BLOB, times are milliseconds since 1970, and
-//! every statement is a constant that names its columns. What differs stands in three places: `connect` (how a
-//! connection is made), `endings` and `sessions` (locks that only a database of many writers needs), and
-//! `wake` (who says that something changed).
+//! every statement is a constant that names its columns. What differs stands in four places: `connect` (how a
+//! connection is made), `endings` and `sessions` (locks that only a database of many writers needs), `many` (how a list
+//! is taken apart), and `wake` (who says that something changed).
 //!
 //! # The order of changes
 //! Each object write and each ending of sessions appends a row to `changes`, numbered from the one-row table
@@ -24,6 +24,7 @@ mod error;
 mod keys;
 mod leave;
 mod logs;
+mod many;
 mod migrations;
 mod patience;
 mod refreshes;
@@ -62,8 +63,8 @@ pub use logs::{AccessRequest, AccessRequestFilter};
 pub use refreshes::DueRefresh;
 pub use register::{UserFilter, UserPlace};
 pub use scim::{
-    Consequences, GroupWritten, Membership, ScimAtLogin, ScimGroup, ScimKey, ScimRules, ScimSearch,
-    ScimUpdate, ScimUpdateFilter, ScimUser, UserWritten,
+    Consequences, DEPROVISIONED, GROUPS_CHANGED, GroupWritten, Membership, ScimAtLogin, ScimGroup, ScimKey,
+    ScimResource, ScimRules, ScimSearch, ScimUpdate, ScimUpdateFilter, ScimUser, UserWritten,
 };
 pub use sessions::{NewSession, SessionInserted, SessionRow};
 pub use transfers::Transfer;

@@ -204,7 +204,7 @@ fn what_cannot_be_carried_out_is_named() {
     assert_eq!(kind(long), "invalidValue");
 }
 
-fn group_patched(operations: &Value) -> (GroupRecord, Vec<MemberChange>) {
+fn group_patched(operations: &Value) -> (GroupRecord, Vec<Membership>) {
     let before = GroupRecord {
         display_name: "Engineering".to_owned(),
         external_id: None,
@@ -227,7 +227,7 @@ fn members_come_and_go_in_every_form() {
     for operation in added {
         assert_eq!(
             group_patched(&json!([operation])).1,
-            [MemberChange::Add(wanted.clone())]
+            [Membership::Add(wanted.clone())]
         );
     }
     let removed = [
@@ -237,22 +237,45 @@ fn members_come_and_go_in_every_form() {
     for operation in removed {
         assert_eq!(
             group_patched(&json!([operation])).1,
-            [MemberChange::Remove(wanted.clone())]
+            [Membership::Remove(wanted.clone())]
         );
     }
     let all = json!([{ "op": "remove", "path": "members" }]);
-    assert_eq!(group_patched(&all).1, [MemberChange::Replace(Vec::new())]);
+    assert_eq!(group_patched(&all).1, [Membership::Replace(Vec::new())]);
     let none = json!([{ "op": "remove", "path": "members", "value": [] }]);
     assert_eq!(
         group_patched(&none).1,
-        [MemberChange::Remove(Vec::new())],
+        [Membership::Remove(Vec::new())],
         "an empty list is not all"
     );
     let replaced = json!([{ "op": "Replace", "path": "members", "value": [{ "value": id }] }]);
-    assert_eq!(group_patched(&replaced).1, [MemberChange::Replace(wanted)]);
+    assert_eq!(group_patched(&replaced).1, [Membership::Replace(wanted)]);
     let renamed =
         json!([{ "op": "Add", "value": { "displayName": "New", "externalId": "x", "description": "y" } }]);
     assert_eq!(group_patched(&renamed).0.display_name, "New");
+}
+
+#[test]
+fn an_operation_for_each_member_is_carried_out_as_one() {
+    let ids: Vec<ScimUserId> = (1..=3).map(|n| ScimUserId(uuid::Uuid::from_u128(n))).collect();
+    let operation =
+        |op: &str, id: &ScimUserId| json!({ "op": op, "path": "members", "value": id.to_string() });
+    let operations = json!([
+        operation("add", &ids[0]),
+        operation("add", &ids[1]),
+        operation("remove", &ids[0]),
+        operation("remove", &ids[2]),
+        operation("add", &ids[0])
+    ]);
+    assert_eq!(
+        group_patched(&operations).1,
+        [
+            Membership::Add(vec![ids[0], ids[1]]),
+            Membership::Remove(vec![ids[0], ids[2]]),
+            Membership::Add(vec![ids[0]])
+        ],
+        "in their order"
+    );
 }
 
 fn operation_strategy() -> impl Strategy<Value = Value> {

@@ -5,11 +5,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use sqlx::{Any, Transaction};
 
 use super::super::amend::{Amended, AmendedSession};
+use super::super::many::{AT_ONCE, OfMany, of_many};
 use super::super::row::Cells;
 use super::super::{Store, StoreError};
 use crate::model::identity::{Identity, PersonKey};
-use crate::model::ids::{IdpId, ScimGroupId, ScimUserId, SessionNonce, UserId};
+use crate::model::ids::{ScimGroupId, ScimUserId, SessionNonce, UserId};
 use crate::model::scim::{GroupChange, IdentityUpdate};
+
+/// The cause, as it stands with a session, that somebody is gone from the directory.
+pub const DEPROVISIONED: &str = "deprovisioned";
+/// The cause that somebody's groups changed there.
+pub const GROUPS_CHANGED: &str = "groups_changed";
 
 /// What a provider wants to follow from changes in its directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,8 +26,6 @@ pub struct ScimRules {
     pub seat_deprovision: bool,
     /// What becomes of live sessions otherwise.
     pub identity_update: IdentityUpdate,
-    /// Why sessions end that end because somebody is gone, and because groups changed.
-    pub causes: (&'static str, &'static str),
 }
 
 /// What a change in a directory did besides.
@@ -49,20 +53,30 @@ pub(super) struct Plan {
     pub(super) moved: BTreeSet<UserId>,
 }
 
-/// Up to so many members are looked up one by one; for more, everybody who is signed in is.
+/// Of so many people, those who are not signed in count too: a sign-in of theirs may be under way. Of more, only those
+/// who are.
 const FEW: usize = 200;
 
 const PUT_OUT: &str = "UPDATE users SET deprovisioned = 1 WHERE id = $1";
 const READMIT: &str = "UPDATE users SET deprovisioned = 0 WHERE id = $1";
 const FREE_SEAT: &str = "UPDATE users SET seat = 0 WHERE id = $1";
-const LINKED: &str = "SELECT user_id FROM scim_users WHERE id = $1 AND user_id IS NOT NULL";
-const SIGNED_IN: &str = "SELECT DISTINCT u.id AS id, u.user_id AS user_id FROM sessions s \
-     JOIN scim_users u ON u.user_id = s.user_id \
-     WHERE u.provider = $1 AND s.ended_ms IS NULL AND s.expires_ms > $2";
-const SIGNED_IN_MEMBERS: &str = "SELECT DISTINCT u.user_id AS user_id FROM sessions s \
-     JOIN scim_users u ON u.user_id = s.user_id \
-     JOIN scim_members m ON m.scim_user = u.id AND m.scim_group = $1 \
-     WHERE s.ended_ms IS NULL AND s.expires_ms > $2";
+const LINKED: OfMany = of_many!(
+    "SELECT id, user_id FROM scim_users WHERE user_id IS NOT NULL AND id IN (SELECT value ->> 0 FROM ",
+    LIST,
+    ")"
+);
+const SIGNED_IN: OfMany = of_many!(
+    "SELECT id, user_id FROM scim_users WHERE user_id IS NOT NULL AND EXISTS (SELECT 1 FROM sessions s \
+     WHERE s.user_id = scim_users.user_id AND s.ended_ms IS NULL AND s.expires_ms > $2) \
+     AND id IN (SELECT value ->> 0 FROM ",
+    LIST,
+    ")"
+);
+/// From the members to their sessions, in SQLite too, which takes the order of `CROSS JOIN` as it is written
+/// (<https://www.sqlite.org/optoverview.html#crossjoin>): a group has fewer members than there are sessions, mostly.
+const SIGNED_IN_MEMBERS: &str = "SELECT u.user_id AS user_id FROM scim_members m CROSS JOIN scim_users u \
+     WHERE m.scim_group = $1 AND u.id = m.scim_user AND EXISTS (SELECT 1 FROM sessions s \
+     WHERE s.user_id = u.user_id AND s.ended_ms IS NULL AND s.expires_ms > $2)";
 
 impl Store {
     /// Does what is planned. Takes change numbers, so it comes last in its transaction; whether it took any.
@@ -106,24 +120,30 @@ impl Store {
                 let whose = Amended::User(user);
                 done.amended.extend(self.amend_within(tx, whose, change).await?);
             }
-            for (user, change) in plan.groups.iter().filter(|(user, _)| stays(user)) {
-                let whose = Amended::User(*user);
-                let apply = |identity: &mut Identity| change.apply(&mut identity.groups);
-                let amended = self.amend_within(tx, whose, &apply).await?;
-                let person = amended.first().map(|amended| amended.identity.person);
-                done.regrouped
-                    .extend(person.map(|person| (person, *user, change.clone())));
-                done.amended.extend(amended);
+            let regrouped: Vec<UserId> = plan.groups.keys().copied().filter(stays).collect();
+            let apply = |identity: &mut Identity| {
+                if let Some(change) = plan.groups.get(&identity.user) {
+                    change.apply(&mut identity.groups);
+                }
+            };
+            let amended = self.amend_users(tx, &regrouped, &apply).await?;
+            let people: BTreeMap<UserId, PersonKey> = amended
+                .iter()
+                .map(|session| (session.identity.user, session.identity.person))
+                .collect();
+            for (user, person) in people {
+                let change = plan.groups.get(&user).cloned().unwrap_or_default();
+                done.regrouped.push((person, user, change));
             }
+            done.amended.extend(amended);
         }
         let reauth: Vec<UserId> = match rules.identity_update {
             IdentityUpdate::Reauth => plan.moved.into_iter().filter(stays).collect(),
             _ => Vec::new(),
         };
-        let (gone, moved) = rules.causes;
-        let mut marked = self.mark_users(tx, &out, gone).await?;
+        let mut marked = self.mark_users(tx, &out, DEPROVISIONED).await?;
         let of_groups = marked.len();
-        marked.extend(self.mark_users(tx, &reauth, moved).await?);
+        marked.extend(self.mark_users(tx, &reauth, GROUPS_CHANGED).await?);
         // From here on all others wait who take a number.
         self.tell_amended(tx, &done.amended).await?;
         self.tell_users(tx, &marked).await?;
@@ -137,36 +157,19 @@ impl Store {
     pub(super) async fn users_behind(
         &self,
         tx: &mut Transaction<'static, Any>,
-        provider: IdpId,
         people: &[ScimUserId],
     ) -> Result<HashMap<ScimUserId, UserId>, StoreError> {
-        let mut behind = HashMap::new();
-        if people.len() <= FEW {
-            for person in people {
-                let row = sqlx::query(LINKED)
-                    .bind(person.to_string())
-                    .fetch_optional(&mut **tx)
-                    .await?;
-                if let Some(row) = row {
-                    behind.insert(
-                        *person,
-                        Cells::new(&row, "scim_users", "user_id").parsed("user_id")?,
-                    );
-                }
-            }
-            return Ok(behind);
-        }
-        let people: BTreeSet<ScimUserId> = people.iter().copied().collect();
-        let rows = sqlx::query(SIGNED_IN)
-            .bind(provider.to_string())
-            .bind(self.now_ms())
-            .fetch_all(&mut **tx)
-            .await?;
-        for row in &rows {
-            let cells = Cells::new(row, "scim_users", "id");
-            let person = cells.parsed("id")?;
-            if people.contains(&person) {
-                behind.insert(person, cells.parsed("user_id")?);
+        let mut behind = HashMap::with_capacity(people.len().min(AT_ONCE));
+        for chunk in people.chunks(AT_ONCE) {
+            let list: Vec<_> = chunk.iter().map(|person| (person.to_string(),)).collect();
+            let rows = if people.len() <= FEW {
+                self.of_many(&LINKED, &list)?
+            } else {
+                self.of_many(&SIGNED_IN, &list)?.bind(self.now_ms())
+            };
+            for row in &rows.fetch_all(&mut **tx).await? {
+                let cells = Cells::new(row, "scim_users", "id");
+                behind.insert(cells.parsed("id")?, cells.parsed("user_id")?);
             }
         }
         Ok(behind)

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
 use uuid::Uuid;
 
+use super::super::many::{AT_ONCE, OfMany, of_many};
 use super::super::row::Cells;
 use super::super::{Store, StoreError};
 use super::effects::{Consequences, Plan, ScimRules};
-use super::{ScimGroup, folded, scim_group};
+use super::{Kept as _, ScimGroup, folded};
 use crate::model::identity::Group;
 use crate::model::ids::{IdpId, ScimGroupId, ScimUserId};
 use crate::model::scim::{GroupChange, GroupRecord};
@@ -47,10 +49,20 @@ const UPDATE: &str = "UPDATE scim_groups SET name_key = $1, display_name = $2, e
 const DELETE: &str = "DELETE FROM scim_groups WHERE id = $1";
 const WITH_NAME: &str = "SELECT id FROM scim_groups WHERE provider = $1 AND name_key = $2 AND id <> $3";
 const WITH_OBJECT: &str = "SELECT id FROM scim_groups WHERE provider = $1 AND object = $2 AND id <> $3";
-const ADD_MEMBER: &str = "INSERT INTO scim_members (scim_group, scim_user) \
-     SELECT $1, id FROM scim_users WHERE id = $2 AND provider = $3 \
-     ON CONFLICT (scim_group, scim_user) DO NOTHING";
-const REMOVE_MEMBER: &str = "DELETE FROM scim_members WHERE scim_group = $1 AND scim_user = $2";
+/// SQLite takes the order of `CROSS JOIN` as it is written; it would look at everybody of the provider.
+const ADD_MEMBERS: OfMany = of_many!(
+    "INSERT INTO scim_members (scim_group, scim_user) SELECT given.scim_group, u.id \
+     FROM (SELECT value ->> 0 AS scim_group, value ->> 1 AS id FROM ",
+    LIST,
+    ") AS given CROSS JOIN scim_users u WHERE u.id = given.id AND u.provider = $2 \
+     ON CONFLICT (scim_group, scim_user) DO NOTHING RETURNING scim_user"
+);
+/// The group stands in each row: told of one group, PostgreSQL would read all of its members, as it thinks they are few.
+const REMOVE_MEMBERS: OfMany = of_many!(
+    "DELETE FROM scim_members WHERE (scim_group, scim_user) IN (SELECT value ->> 0, value ->> 1 FROM ",
+    LIST,
+    ") RETURNING scim_user"
+);
 const MEMBERS: &str = "SELECT scim_user FROM scim_members WHERE scim_group = $1";
 const EMPTY: &str = "DELETE FROM scim_members WHERE scim_group = $1";
 
@@ -82,7 +94,7 @@ impl Store {
             must_be_free(&mut tx, &group).await?;
             insert(&mut tx, &group).await?;
             let mut moves = Moves::default();
-            moves.add(&mut tx, &group, members).await?;
+            moves.add(self, &mut tx, &group, members).await?;
             let was = group.record.group();
             self.settle(tx, group, was.as_ref(), moves, rules).await
         })
@@ -121,7 +133,7 @@ impl Store {
             }
             let mut moves = Moves::default();
             for membership in &memberships {
-                moves.make(&mut tx, &group, membership).await?;
+                moves.make(self, &mut tx, &group, membership).await?;
             }
             let was = before.record.group();
             let written = self.settle(tx, group, was.as_ref(), moves, rules).await?;
@@ -188,7 +200,7 @@ impl Store {
             }
         }
         let people: Vec<ScimUserId> = added.iter().chain(&removed).copied().collect();
-        let behind = self.users_behind(&mut tx, group.provider, &people).await?;
+        let behind = self.users_behind(&mut tx, &people).await?;
         for user in added.iter().filter_map(|person| behind.get(person)) {
             plan.moved.insert(*user);
             if let Some(now) = &is_now {
@@ -222,32 +234,33 @@ struct Moves(HashMap<ScimUserId, (bool, bool)>);
 impl Moves {
     async fn make(
         &mut self,
+        store: &Store,
         tx: &mut Transaction<'static, Any>,
         group: &ScimGroup,
         membership: &Membership,
     ) -> Result<(), StoreError> {
         match membership {
-            Membership::Add(people) => self.add(tx, group, people).await,
-            Membership::Remove(people) => self.remove(tx, group, people).await,
-            Membership::Replace(people) => self.replace(tx, group, people).await,
+            Membership::Add(people) => self.add(store, tx, group, people).await,
+            Membership::Remove(people) => self.remove(store, tx, group, people).await,
+            Membership::Replace(people) => self.replace(store, tx, group, people).await,
         }
     }
 
     async fn add(
         &mut self,
+        store: &Store,
         tx: &mut Transaction<'static, Any>,
         group: &ScimGroup,
         people: &[ScimUserId],
     ) -> Result<(), StoreError> {
-        for person in people {
-            let done = sqlx::query(ADD_MEMBER)
-                .bind(group.id.to_string())
-                .bind(person.to_string())
+        for people in people.chunks(AT_ONCE) {
+            let rows = store
+                .of_many(&ADD_MEMBERS, &listed(group.id, people))?
                 .bind(group.provider.to_string())
-                .execute(&mut **tx)
+                .fetch_all(&mut **tx)
                 .await?;
-            if done.rows_affected() > 0 {
-                self.0.entry(*person).or_insert((false, true)).1 = true;
+            for person in members(&rows)? {
+                self.0.entry(person).or_insert((false, true)).1 = true;
             }
         }
         Ok(())
@@ -255,18 +268,18 @@ impl Moves {
 
     async fn remove(
         &mut self,
+        store: &Store,
         tx: &mut Transaction<'static, Any>,
         group: &ScimGroup,
         people: &[ScimUserId],
     ) -> Result<(), StoreError> {
-        for person in people {
-            let done = sqlx::query(REMOVE_MEMBER)
-                .bind(group.id.to_string())
-                .bind(person.to_string())
-                .execute(&mut **tx)
+        for people in people.chunks(AT_ONCE) {
+            let rows = store
+                .of_many(&REMOVE_MEMBERS, &listed(group.id, people))?
+                .fetch_all(&mut **tx)
                 .await?;
-            if done.rows_affected() > 0 {
-                self.0.entry(*person).or_insert((true, false)).1 = false;
+            for person in members(&rows)? {
+                self.0.entry(person).or_insert((true, false)).1 = false;
             }
         }
         Ok(())
@@ -274,6 +287,7 @@ impl Moves {
 
     async fn replace(
         &mut self,
+        store: &Store,
         tx: &mut Transaction<'static, Any>,
         group: &ScimGroup,
         people: &[ScimUserId],
@@ -282,10 +296,7 @@ impl Moves {
             .bind(group.id.to_string())
             .fetch_all(&mut **tx)
             .await?;
-        let present: BTreeSet<ScimUserId> = rows
-            .iter()
-            .map(|row| Cells::new(row, "scim_members", "scim_user").parsed("scim_user"))
-            .collect::<Result<_, _>>()?;
+        let present: BTreeSet<ScimUserId> = members(&rows)?.into_iter().collect();
         let wanted: BTreeSet<ScimUserId> = people.iter().copied().collect();
         if wanted.is_empty() {
             sqlx::query(EMPTY)
@@ -299,8 +310,8 @@ impl Moves {
         }
         let gone: Vec<ScimUserId> = present.difference(&wanted).copied().collect();
         let come: Vec<ScimUserId> = wanted.difference(&present).copied().collect();
-        self.remove(tx, group, &gone).await?;
-        self.add(tx, group, &come).await
+        self.remove(store, tx, group, &gone).await?;
+        self.add(store, tx, group, &come).await
     }
 
     /// Who is in and was not, and who was and is not, in the order of their ids.
@@ -314,6 +325,17 @@ impl Moves {
     }
 }
 
+fn listed(group: ScimGroupId, people: &[ScimUserId]) -> Vec<(String, String)> {
+    let membership = |person: &ScimUserId| (group.to_string(), person.to_string());
+    people.iter().map(membership).collect()
+}
+
+fn members(rows: &[AnyRow]) -> Result<Vec<ScimUserId>, StoreError> {
+    rows.iter()
+        .map(|row| Cells::new(row, "scim_members", "scim_user").parsed("scim_user"))
+        .collect()
+}
+
 async fn lock(
     tx: &mut Transaction<'static, Any>,
     provider: IdpId,
@@ -324,7 +346,7 @@ async fn lock(
         .bind(id.to_string())
         .fetch_optional(&mut **tx)
         .await?;
-    row.as_ref().map(scim_group).transpose()
+    row.as_ref().map(ScimGroup::read).transpose()
 }
 
 /// Names the attribute that another group has already. Two that come at once meet at the table's own keys.

@@ -5,7 +5,7 @@ use sqlx::{Any, Transaction};
 use super::super::row::Cells;
 use super::super::{Store, StoreError, bounded};
 use super::users::{object_of, unbury, update};
-use super::{ScimUser, folded, scim_user};
+use super::{Kept as _, ScimUser, folded};
 use crate::model::identity::{Group, PersonKey};
 use crate::model::ids::{IdpId, UserId};
 
@@ -28,10 +28,11 @@ const BY_LINK: &str = "UPDATE scim_users SET user_id = user_id WHERE provider = 
      RETURNING id, provider, body, user_id, created_ms, updated_ms";
 const BY_ID: &str = "UPDATE scim_users SET user_id = $1 WHERE id = $2 AND user_id IS NULL \
      RETURNING id, provider, body, user_id, created_ms, updated_ms";
-/// Two are enough to know that it is not one.
-const WITH_ADDRESS: &str = "SELECT id FROM scim_users WHERE user_id IS NULL AND object IS NULL \
-     AND id IN (SELECT id FROM scim_users WHERE provider = $1 AND user_name = $2 \
-     UNION SELECT scim_user FROM scim_emails WHERE email = $2 AND provider = $1) LIMIT 2";
+/// Two are enough to know that it is not one. SQLite takes the order of `CROSS JOIN` as it is written, here and below:
+/// it would look at everybody else whom nobody is linked to.
+const WITH_ADDRESS: &str = "SELECT u.id AS id FROM (SELECT id FROM scim_users WHERE provider = $1 AND user_name = $2 \
+     UNION SELECT scim_user FROM scim_emails WHERE email = $2 AND provider = $1) AS named CROSS JOIN scim_users u \
+     WHERE u.id = named.id AND u.user_id IS NULL AND u.object IS NULL LIMIT 2";
 const TOMBSTONE: &str = "SELECT at_ms FROM scim_tombstones WHERE provider = $1 AND object = $2";
 const READMIT: &str = "UPDATE users SET deprovisioned = 0 WHERE id = $1 AND deprovisioned = 1";
 /// A user is one person of the directory: the one whose object it is.
@@ -42,10 +43,12 @@ const WITH_OBJECT: &str =
     "SELECT id FROM users WHERE provider = $1 AND object = $2 ORDER BY last_login_ms DESC LIMIT 1";
 const CANDIDATES: &str = "SELECT id FROM users WHERE provider = $1 AND email = $2 AND linkable = 1 \
      AND deprovisioned = 0 AND NOT EXISTS (SELECT 1 FROM scim_users u WHERE u.user_id = users.id) LIMIT 2";
-const GROUPS_OF_PERSON: &str = "SELECT DISTINCT g.object AS object, g.display_name AS display_name FROM scim_users u \
-     JOIN scim_members m ON m.scim_user = u.id JOIN scim_groups g ON g.id = m.scim_group \
-     WHERE u.provider = $1 AND g.object IS NOT NULL AND (u.object = $2 OR u.user_id IN \
-     (SELECT id FROM users WHERE provider = $1 AND tenant = $3 AND object = $2))";
+const GROUPS_OF_PERSON: &str = "SELECT DISTINCT g.object AS object, g.display_name AS display_name FROM \
+     (SELECT id FROM scim_users WHERE provider = $1 AND object = $2 UNION SELECT linked.id FROM users \
+     JOIN scim_users linked ON linked.user_id = users.id WHERE users.provider = $1 AND users.tenant = $3 \
+     AND users.object = $2 AND linked.provider = $1) AS told \
+     CROSS JOIN scim_members m CROSS JOIN scim_groups g \
+     WHERE m.scim_user = told.id AND g.id = m.scim_group AND g.object IS NOT NULL";
 
 impl Store {
     /// The groups of Entra that the directory told a person is in, whether the person has signed in before or not.
@@ -182,7 +185,7 @@ async fn find(
         .fetch_optional(&mut **tx)
         .await?;
     if let Some(row) = by_object {
-        let told = scim_user(&row)?;
+        let told = ScimUser::read(&row)?;
         unlink_others(tx, &told, user).await?;
         return Ok(Some(told));
     }
@@ -192,7 +195,7 @@ async fn find(
         .fetch_optional(&mut **tx)
         .await?;
     if let Some(row) = by_link {
-        return scim_user(&row).map(Some);
+        return ScimUser::read(&row).map(Some);
     }
     let Some(email) = &asks.email else {
         return Ok(None);
@@ -210,7 +213,7 @@ async fn find(
         .bind(Cells::new(only, "scim_users", "id").text("id")?)
         .fetch_optional(&mut **tx)
         .await?;
-    row.as_ref().map(scim_user).transpose()
+    row.as_ref().map(ScimUser::read).transpose()
 }
 
 /// The one user whose address it is, by name or by any address.

@@ -2,8 +2,9 @@
 //!
 //! A write and what follows from it for users and their live sessions are one transaction, so that nobody is told of
 //! something that half happened. It locks the resource first, then users and sessions, and takes its change numbers
-//! last. A sign-in locks its user first and the resource then: where the two meet, the write gives way and begins anew
-//! ([`super::patience`]).
+//! last. A sign-in keeps to the same order: what the directory says of the person, then the user. Where two cross all the
+//! same (writes of two resources that are the same person in turn, a group with thousands of people, an object write
+//! that took its number first), the write gives way and begins anew ([`super::patience`]).
 //!
 //! # Who is who
 //! A person of the directory is a user of ours where `externalId` is the object that signs in. Where the directory
@@ -18,18 +19,15 @@ mod secrets;
 mod updates;
 mod users;
 
-pub use effects::{Consequences, ScimRules};
+pub use effects::{Consequences, DEPROVISIONED, GROUPS_CHANGED, ScimRules};
 pub use groups::{GroupWritten, Membership};
 pub use link::ScimAtLogin;
-pub use search::{ScimKey, ScimSearch};
+use search::Kept;
+pub use search::{ScimKey, ScimResource, ScimSearch};
 pub(super) use secrets::{forget_provider, set as set_secret};
 pub use updates::{ScimUpdate, ScimUpdateFilter};
 pub use users::UserWritten;
 
-use sqlx::any::AnyRow;
-
-use super::StoreError;
-use super::row::Cells;
 use crate::model::ids::{IdpId, ScimGroupId, ScimUserId, UserId};
 use crate::model::scim::{GroupRecord, UserRecord};
 
@@ -63,34 +61,6 @@ pub struct ScimGroup {
     pub created_ms: i64,
     /// When it last changed.
     pub updated_ms: i64,
-}
-
-/// Reads a row that names the columns of a user.
-fn scim_user(row: &AnyRow) -> Result<ScimUser, StoreError> {
-    let cells = Cells::new(row, "scim_users", "id");
-    Ok(ScimUser {
-        id: cells.parsed("id")?,
-        provider: cells.parsed("provider")?,
-        record: UserRecord(cells.json("body")?),
-        user: cells.maybe_parsed("user_id")?,
-        created_ms: cells.int("created_ms")?,
-        updated_ms: cells.int("updated_ms")?,
-    })
-}
-
-/// Reads a row that names the columns of a group.
-fn scim_group(row: &AnyRow) -> Result<ScimGroup, StoreError> {
-    let cells = Cells::new(row, "scim_groups", "id");
-    Ok(ScimGroup {
-        id: cells.parsed("id")?,
-        provider: cells.parsed("provider")?,
-        record: GroupRecord {
-            display_name: cells.text("display_name")?,
-            external_id: cells.maybe_text("external_id")?,
-        },
-        created_ms: cells.int("created_ms")?,
-        updated_ms: cells.int("updated_ms")?,
-    })
 }
 
 /// Names in the form in which they are compared.

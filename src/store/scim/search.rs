@@ -1,9 +1,16 @@
-//! Looking up people and groups of directories: by what has an index, page after page, and for lists.
+//! Looking up what directories tell of, people and groups alike: by what has an index, page after page, and for lists.
+//!
+//! Each statement is written so that SQLite, which keeps no statistics here, takes the index that finds few rows and not
+//! the one that saves it from sorting them: `created_ms + 0` has none, and `CROSS JOIN` is taken in the order in which
+//! it is written (<https://www.sqlite.org/optoverview.html#crossjoin>).
 
-use super::super::row::{Cells, maybe_storable, pattern_of_beginning, pattern_within, storable};
+use sqlx::any::AnyRow;
+
+use super::super::row::{Cells, pattern_of_beginning, pattern_within, storable};
 use super::super::{Store, StoreError, bounded};
-use super::{ScimGroup, ScimUser, folded, scim_group, scim_user};
-use crate::model::ids::{IdpId, ScimGroupId, ScimUserId};
+use super::{ScimGroup, ScimUser, folded};
+use crate::model::ids::{IdpId, ScimGroupId, ScimUserId, UserId};
+use crate::model::scim::{GroupRecord, UserRecord};
 
 /// What a person or a group is looked up by. Each has an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,171 +40,154 @@ pub struct ScimSearch {
     pub starts_with: Option<String>,
 }
 
+/// What directories tell of: [`ScimUser`] and [`ScimGroup`].
+pub trait ScimResource: Kept {}
+
+impl ScimResource for ScimUser {}
+impl ScimResource for ScimGroup {}
+
+/// How a kind of resource is kept, which is the store's own affair.
+pub trait Kept: Sized + Send + Sync {
+    /// The statements that find it.
+    const FOUND: &'static Statements;
+
+    /// Reads a row of one of them.
+    fn read(row: &AnyRow) -> Result<Self, StoreError>;
+
+    /// When it was made, and its id: resources stand in this order.
+    fn place(&self) -> (i64, String);
+
+    /// What it is called, and its addresses.
+    fn names(&self) -> (&str, Vec<&str>);
+}
+
+/// The statements that find resources of a kind. `$1` is the provider.
+#[derive(Debug)]
+pub struct Statements {
+    by_id: &'static str,
+    by_name: &'static str,
+    by_external_id: &'static str,
+    by_email: Option<&'static str>,
+    by_member: Option<&'static str>,
+    after: &'static str,
+    page: &'static str,
+    count: &'static str,
+}
+
+/// The statements for a table: what stands before `WHERE`, the column of the name, and what only one kind is found by.
+macro_rules! statements {
+    ($all:literal, $name:literal, email: $email:expr, member: $member:expr, count: $count:literal) => {
+        Statements {
+            by_id: concat!($all, " WHERE provider = $1 AND id = $2"),
+            by_name: concat!($all, " WHERE provider = $1 AND ", $name, " = $2"),
+            by_external_id: concat!(
+                $all,
+                " WHERE provider = $1 AND external_id = $2 ORDER BY created_ms + 0, id LIMIT 1000"
+            ),
+            by_email: $email,
+            by_member: $member,
+            after: concat!(
+                $all,
+                " WHERE provider = $1 AND (created_ms, id) > ($2, $3) ",
+                "ORDER BY created_ms, id LIMIT $4"
+            ),
+            page: concat!(
+                $all,
+                " WHERE provider = $1 AND ($2 IS NULL OR ",
+                $name,
+                " LIKE $2 ESCAPE '!') AND ($3 IS NULL OR ",
+                $name,
+                " LIKE $3 ESCAPE '!') ORDER BY created_ms, id LIMIT $4 OFFSET $5"
+            ),
+            count: $count,
+        }
+    };
+}
+
+impl Kept for ScimUser {
+    const FOUND: &'static Statements = &statements!(
+        "SELECT id, provider, body, user_id, created_ms, updated_ms FROM scim_users",
+        "user_name",
+        email: Some(
+            "SELECT id, scim_users.provider AS provider, body, user_id, created_ms, updated_ms \
+             FROM scim_emails CROSS JOIN scim_users WHERE scim_emails.email = $2 AND scim_emails.provider = $1 \
+             AND id = scim_user AND scim_users.provider = $1 ORDER BY created_ms + 0, id LIMIT 1000"
+        ),
+        member: None,
+        count: "SELECT COUNT(*) AS n FROM scim_users WHERE provider = $1"
+    );
+
+    fn read(row: &AnyRow) -> Result<Self, StoreError> {
+        let cells = Cells::new(row, "scim_users", "id");
+        Ok(Self {
+            id: cells.parsed("id")?,
+            provider: cells.parsed("provider")?,
+            record: UserRecord(cells.json("body")?),
+            user: cells.maybe_parsed("user_id")?,
+            created_ms: cells.int("created_ms")?,
+            updated_ms: cells.int("updated_ms")?,
+        })
+    }
+
+    fn place(&self) -> (i64, String) {
+        (self.created_ms, self.id.to_string())
+    }
+
+    fn names(&self) -> (&str, Vec<&str>) {
+        (self.record.user_name(), self.record.emails().collect())
+    }
+}
+
+impl Kept for ScimGroup {
+    const FOUND: &'static Statements = &statements!(
+        "SELECT id, provider, display_name, external_id, created_ms, updated_ms FROM scim_groups",
+        "name_key",
+        email: None,
+        member: Some(
+            "SELECT id, provider, display_name, external_id, created_ms, updated_ms \
+             FROM scim_members CROSS JOIN scim_groups WHERE scim_user = $2 AND id = scim_group AND provider = $1 \
+             ORDER BY created_ms + 0, id LIMIT 1000"
+        ),
+        count: "SELECT COUNT(*) AS n FROM scim_groups WHERE provider = $1"
+    );
+
+    fn read(row: &AnyRow) -> Result<Self, StoreError> {
+        let cells = Cells::new(row, "scim_groups", "id");
+        Ok(Self {
+            id: cells.parsed("id")?,
+            provider: cells.parsed("provider")?,
+            record: GroupRecord {
+                display_name: cells.text("display_name")?,
+                external_id: cells.maybe_text("external_id")?,
+            },
+            created_ms: cells.int("created_ms")?,
+            updated_ms: cells.int("updated_ms")?,
+        })
+    }
+
+    fn place(&self) -> (i64, String) {
+        (self.created_ms, self.id.to_string())
+    }
+
+    fn names(&self) -> (&str, Vec<&str>) {
+        (&self.record.display_name, Vec::new())
+    }
+}
+
 /// Rows answered at once, at most.
 const MOST: i64 = 1000;
 
-const USER: &str = "SELECT id, provider, body, user_id, created_ms, updated_ms FROM scim_users \
-     WHERE provider = $1 AND id = $2";
-const USERS_NAMED: &str = "SELECT id, provider, body, user_id, created_ms, updated_ms FROM scim_users \
-     WHERE provider = $1 AND user_name = $2";
-const USERS_EXTERNAL: &str = "SELECT id, provider, body, user_id, created_ms, updated_ms FROM scim_users \
-     WHERE provider = $1 AND external_id = $2 ORDER BY created_ms, id LIMIT 1000";
-const USERS_WITH_EMAIL: &str = "SELECT id, provider, body, user_id, created_ms, updated_ms FROM scim_users \
-     WHERE id IN (SELECT scim_user FROM scim_emails WHERE email = $2 AND provider = $1) \
-     ORDER BY created_ms, id LIMIT 1000";
-const USERS_PAGE: &str = "SELECT id, provider, body, user_id, created_ms, updated_ms FROM scim_users \
-     WHERE provider = $1 ORDER BY created_ms, id LIMIT $2 OFFSET $3";
-const USERS_AFTER: &str = "SELECT id, provider, body, user_id, created_ms, updated_ms FROM scim_users \
-     WHERE provider = $1 AND (created_ms > $2 OR (created_ms = $2 AND id > $3)) ORDER BY created_ms, id LIMIT $4";
-const USERS_FOUND: &str = "SELECT id, provider, body, user_id, created_ms, updated_ms FROM scim_users \
-     WHERE provider = $1 AND ($2 IS NULL OR user_name = $2) \
-     AND ($3 IS NULL OR id IN (SELECT scim_user FROM scim_emails WHERE email = $3 AND provider = $1)) \
-     AND ($4 IS NULL OR user_name LIKE $4 ESCAPE '!') AND ($5 IS NULL OR user_name LIKE $5 ESCAPE '!') \
-     ORDER BY created_ms, id LIMIT $6 OFFSET $7";
-const COUNT_USERS: &str = "SELECT COUNT(*) AS n FROM scim_users WHERE provider = $1";
 const USER_OF: &str =
     "SELECT id, provider, body, user_id, created_ms, updated_ms FROM scim_users WHERE user_id = $1";
-
-const GROUP: &str = "SELECT id, provider, display_name, external_id, created_ms, updated_ms FROM scim_groups \
-     WHERE provider = $1 AND id = $2";
-const GROUPS_NAMED: &str = "SELECT id, provider, display_name, external_id, created_ms, updated_ms FROM scim_groups \
-     WHERE provider = $1 AND name_key = $2";
-const GROUPS_EXTERNAL: &str = "SELECT id, provider, display_name, external_id, created_ms, updated_ms \
-     FROM scim_groups WHERE provider = $1 AND external_id = $2 ORDER BY created_ms, id LIMIT 1000";
-const GROUPS_WITH_MEMBER: &str = "SELECT id, provider, display_name, external_id, created_ms, updated_ms \
-     FROM scim_groups WHERE provider = $1 AND id IN (SELECT scim_group FROM scim_members WHERE scim_user = $2) \
-     ORDER BY created_ms, id LIMIT 1000";
-const GROUPS_PAGE: &str = "SELECT id, provider, display_name, external_id, created_ms, updated_ms FROM scim_groups \
-     WHERE provider = $1 ORDER BY created_ms, id LIMIT $2 OFFSET $3";
-const GROUPS_AFTER: &str = "SELECT id, provider, display_name, external_id, created_ms, updated_ms FROM scim_groups \
-     WHERE provider = $1 AND (created_ms > $2 OR (created_ms = $2 AND id > $3)) ORDER BY created_ms, id LIMIT $4";
-const GROUPS_FOUND: &str = "SELECT id, provider, display_name, external_id, created_ms, updated_ms FROM scim_groups \
-     WHERE provider = $1 AND ($2 IS NULL OR name_key = $2) \
-     AND ($3 IS NULL OR name_key LIKE $3 ESCAPE '!') AND ($4 IS NULL OR name_key LIKE $4 ESCAPE '!') \
-     ORDER BY created_ms, id LIMIT $5 OFFSET $6";
-const COUNT_GROUPS: &str = "SELECT COUNT(*) AS n FROM scim_groups WHERE provider = $1";
-const MEMBERS: &str = "SELECT u.id AS id, u.user_name AS user_name FROM scim_members m \
-     JOIN scim_users u ON u.id = m.scim_user WHERE m.scim_group = $1 ORDER BY m.scim_user LIMIT $2";
+const MEMBERS: &str = "SELECT u.id AS id, u.user_name AS user_name FROM scim_members m CROSS JOIN scim_users u \
+     WHERE m.scim_group = $1 AND m.scim_user > $2 AND u.id = m.scim_user ORDER BY m.scim_user LIMIT $3";
 const IS_MEMBER: &str = "SELECT scim_user FROM scim_members WHERE scim_group = $1 AND scim_user = $2";
 
 impl Store {
     /// One person of a directory.
     pub async fn scim_user(&self, provider: IdpId, id: ScimUserId) -> Result<Option<ScimUser>, StoreError> {
-        let found = self
-            .scim_users_with(provider, ScimKey::Id(&id.to_string()))
-            .await?;
+        let found = self.scim_with(provider, ScimKey::Id(&id.to_string())).await?;
         Ok(found.into_iter().next())
-    }
-
-    /// The person of a directory that a user of ours is linked to.
-    pub async fn scim_user_of(
-        &self,
-        user: crate::model::ids::UserId,
-    ) -> Result<Option<ScimUser>, StoreError> {
-        bounded(async {
-            let mut connection = self.reader().await?;
-            let row = sqlx::query(USER_OF)
-                .bind(user.to_string())
-                .fetch_optional(&mut *connection)
-                .await?;
-            row.as_ref().map(scim_user).transpose()
-        })
-        .await
-    }
-
-    /// The people of a directory that a key names, oldest first.
-    pub async fn scim_users_with(
-        &self,
-        provider: IdpId,
-        key: ScimKey<'_>,
-    ) -> Result<Vec<ScimUser>, StoreError> {
-        let (sql, key) = match key {
-            ScimKey::Id(id) => (USER, id.to_owned()),
-            ScimKey::Name(name) => (USERS_NAMED, folded(name)),
-            ScimKey::ExternalId(id) => (USERS_EXTERNAL, id.to_owned()),
-            ScimKey::Email(email) => (USERS_WITH_EMAIL, folded(email)),
-            ScimKey::Member(_) => return Ok(Vec::new()),
-        };
-        bounded(async {
-            let mut connection = self.reader().await?;
-            let rows = sqlx::query(sql)
-                .bind(provider.to_string())
-                .bind(storable(&key))
-                .fetch_all(&mut *connection)
-                .await?;
-            rows.iter().map(scim_user).collect()
-        })
-        .await
-    }
-
-    /// Some people of a directory, oldest first, behind the first `offset`; at most a thousand.
-    pub async fn scim_users_page(
-        &self,
-        provider: IdpId,
-        offset: usize,
-        limit: usize,
-    ) -> Result<Vec<ScimUser>, StoreError> {
-        bounded(async {
-            let mut connection = self.reader().await?;
-            let rows = sqlx::query(USERS_PAGE)
-                .bind(provider.to_string())
-                .bind(limited(limit))
-                .bind(int(offset))
-                .fetch_all(&mut *connection)
-                .await?;
-            rows.iter().map(scim_user).collect()
-        })
-        .await
-    }
-
-    /// The people of a directory behind this one, oldest first, at most a thousand; from the first on without one.
-    pub async fn scim_users_after(
-        &self,
-        provider: IdpId,
-        last: Option<&ScimUser>,
-    ) -> Result<Vec<ScimUser>, StoreError> {
-        bounded(async {
-            let mut connection = self.reader().await?;
-            let rows = sqlx::query(USERS_AFTER)
-                .bind(provider.to_string())
-                .bind(last.map_or(i64::MIN, |last| last.created_ms))
-                .bind(last.map_or_else(String::new, |last| last.id.to_string()))
-                .bind(MOST)
-                .fetch_all(&mut *connection)
-                .await?;
-            rows.iter().map(scim_user).collect()
-        })
-        .await
-    }
-
-    /// People of a directory for a list, oldest first; pages count from 1.
-    pub async fn scim_users(
-        &self,
-        provider: IdpId,
-        search: &ScimSearch,
-        limit: usize,
-        page: usize,
-    ) -> Result<Vec<ScimUser>, StoreError> {
-        bounded(async {
-            let mut connection = self.reader().await?;
-            let rows = sqlx::query(USERS_FOUND)
-                .bind(provider.to_string())
-                .bind(maybe_storable(search.name.as_deref().map(folded).as_deref()))
-                .bind(maybe_storable(search.email.as_deref().map(folded).as_deref()))
-                .bind(search.contains.as_deref().map(pattern_within))
-                .bind(search.starts_with.as_deref().map(pattern_of_beginning))
-                .bind(limited(limit))
-                .bind(limited(limit).saturating_mul(int(page.saturating_sub(1))))
-                .fetch_all(&mut *connection)
-                .await?;
-            rows.iter().map(scim_user).collect()
-        })
-        .await
-    }
-
-    /// How many people a directory has told of.
-    pub async fn count_scim_users(&self, provider: IdpId) -> Result<usize, StoreError> {
-        self.count_scim(COUNT_USERS, provider).await
     }
 
     /// One group of a directory.
@@ -206,24 +196,39 @@ impl Store {
         provider: IdpId,
         id: ScimGroupId,
     ) -> Result<Option<ScimGroup>, StoreError> {
-        let found = self
-            .scim_groups_with(provider, ScimKey::Id(&id.to_string()))
-            .await?;
+        let found = self.scim_with(provider, ScimKey::Id(&id.to_string())).await?;
         Ok(found.into_iter().next())
     }
 
-    /// The groups of a directory that a key names, oldest first.
-    pub async fn scim_groups_with(
+    /// The person of a directory that a user of ours is linked to.
+    pub async fn scim_user_of(&self, user: UserId) -> Result<Option<ScimUser>, StoreError> {
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let row = sqlx::query(USER_OF)
+                .bind(user.to_string())
+                .fetch_optional(&mut *connection)
+                .await?;
+            row.as_ref().map(ScimUser::read).transpose()
+        })
+        .await
+    }
+
+    /// The resources of a directory that a key names, oldest first, at most a thousand; none where such a resource has no
+    /// such key.
+    pub async fn scim_with<R: ScimResource>(
         &self,
         provider: IdpId,
         key: ScimKey<'_>,
-    ) -> Result<Vec<ScimGroup>, StoreError> {
+    ) -> Result<Vec<R>, StoreError> {
         let (sql, key) = match key {
-            ScimKey::Id(id) => (GROUP, id.to_owned()),
-            ScimKey::Name(name) => (GROUPS_NAMED, folded(name)),
-            ScimKey::ExternalId(id) => (GROUPS_EXTERNAL, id.to_owned()),
-            ScimKey::Member(id) => (GROUPS_WITH_MEMBER, id.to_owned()),
-            ScimKey::Email(_) => return Ok(Vec::new()),
+            ScimKey::Id(id) => (Some(R::FOUND.by_id), id.to_owned()),
+            ScimKey::Name(name) => (Some(R::FOUND.by_name), folded(name)),
+            ScimKey::ExternalId(id) => (Some(R::FOUND.by_external_id), id.to_owned()),
+            ScimKey::Email(email) => (R::FOUND.by_email, folded(email)),
+            ScimKey::Member(id) => (R::FOUND.by_member, id.to_owned()),
+        };
+        let Some(sql) = sql else {
+            return Ok(Vec::new());
         };
         bounded(async {
             let mut connection = self.reader().await?;
@@ -232,90 +237,98 @@ impl Store {
                 .bind(storable(&key))
                 .fetch_all(&mut *connection)
                 .await?;
-            rows.iter().map(scim_group).collect()
+            rows.iter().map(R::read).collect()
         })
         .await
     }
 
-    /// Some groups of a directory, oldest first, behind the first `offset`; at most a thousand.
-    pub async fn scim_groups_page(
+    /// The resources of a directory behind this place ([`Kept::place`]), oldest first, at most a thousand; from the first
+    /// on without one.
+    pub async fn scim_after<R: ScimResource>(
         &self,
         provider: IdpId,
-        offset: usize,
-        limit: usize,
-    ) -> Result<Vec<ScimGroup>, StoreError> {
+        place: Option<(i64, String)>,
+    ) -> Result<Vec<R>, StoreError> {
+        let (created_ms, id) = place.unwrap_or((i64::MIN, String::new()));
         bounded(async {
             let mut connection = self.reader().await?;
-            let rows = sqlx::query(GROUPS_PAGE)
+            let rows = sqlx::query(R::FOUND.after)
                 .bind(provider.to_string())
-                .bind(limited(limit))
-                .bind(int(offset))
-                .fetch_all(&mut *connection)
-                .await?;
-            rows.iter().map(scim_group).collect()
-        })
-        .await
-    }
-
-    /// The groups of a directory behind this one, oldest first, at most a thousand; from the first on without one.
-    pub async fn scim_groups_after(
-        &self,
-        provider: IdpId,
-        last: Option<&ScimGroup>,
-    ) -> Result<Vec<ScimGroup>, StoreError> {
-        bounded(async {
-            let mut connection = self.reader().await?;
-            let rows = sqlx::query(GROUPS_AFTER)
-                .bind(provider.to_string())
-                .bind(last.map_or(i64::MIN, |last| last.created_ms))
-                .bind(last.map_or_else(String::new, |last| last.id.to_string()))
+                .bind(created_ms)
+                .bind(id)
                 .bind(MOST)
                 .fetch_all(&mut *connection)
                 .await?;
-            rows.iter().map(scim_group).collect()
+            rows.iter().map(R::read).collect()
         })
         .await
     }
 
-    /// Groups of a directory for a list, oldest first; pages count from 1.
-    pub async fn scim_groups(
+    /// Resources of a directory for a list, oldest first, behind the first `offset`; at most a thousand.
+    pub async fn scim_list<R: ScimResource>(
         &self,
         provider: IdpId,
         search: &ScimSearch,
+        offset: usize,
         limit: usize,
-        page: usize,
-    ) -> Result<Vec<ScimGroup>, StoreError> {
+    ) -> Result<Vec<R>, StoreError> {
+        let named = match (&search.name, &search.email) {
+            (Some(name), _) => self.scim_with::<R>(provider, ScimKey::Name(name)).await?,
+            (None, Some(email)) => self.scim_with::<R>(provider, ScimKey::Email(email)).await?,
+            (None, None) => return self.scim_page(provider, search, offset, limit).await,
+        };
+        let chosen = named.into_iter().filter(|found| search.chooses(found));
+        Ok(chosen.skip(offset).take(limit).collect())
+    }
+
+    async fn scim_page<R: ScimResource>(
+        &self,
+        provider: IdpId,
+        search: &ScimSearch,
+        offset: usize,
+        limit: usize,
+    ) -> Result<Vec<R>, StoreError> {
         bounded(async {
             let mut connection = self.reader().await?;
-            let rows = sqlx::query(GROUPS_FOUND)
+            let rows = sqlx::query(R::FOUND.page)
                 .bind(provider.to_string())
-                .bind(maybe_storable(search.name.as_deref().map(folded).as_deref()))
                 .bind(search.contains.as_deref().map(pattern_within))
                 .bind(search.starts_with.as_deref().map(pattern_of_beginning))
-                .bind(limited(limit))
-                .bind(limited(limit).saturating_mul(int(page.saturating_sub(1))))
+                .bind(int(limit).min(MOST))
+                .bind(int(offset))
                 .fetch_all(&mut *connection)
                 .await?;
-            rows.iter().map(scim_group).collect()
+            rows.iter().map(R::read).collect()
         })
         .await
     }
 
-    /// How many groups a directory has told of.
-    pub async fn count_scim_groups(&self, provider: IdpId) -> Result<usize, StoreError> {
-        self.count_scim(COUNT_GROUPS, provider).await
+    /// How many resources of a kind a directory has told of.
+    pub async fn count_scim<R: ScimResource>(&self, provider: IdpId) -> Result<usize, StoreError> {
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let row = sqlx::query(R::FOUND.count)
+                .bind(provider.to_string())
+                .fetch_one(&mut *connection)
+                .await?;
+            let count = Cells::new(&row, "scim resources", "n").int("n")?;
+            Ok(usize::try_from(count).unwrap_or(0))
+        })
+        .await
     }
 
-    /// The members of a group with their names, at most `limit`.
+    /// The members of a group with their names, by their ids, behind `last`; at most `limit`.
     pub async fn scim_members(
         &self,
         group: ScimGroupId,
+        last: Option<ScimUserId>,
         limit: usize,
     ) -> Result<Vec<(ScimUserId, String)>, StoreError> {
         bounded(async {
             let mut connection = self.reader().await?;
             let rows = sqlx::query(MEMBERS)
                 .bind(group.to_string())
+                .bind(last.map_or_else(String::new, |last| last.to_string()))
                 .bind(int(limit))
                 .fetch_all(&mut *connection)
                 .await?;
@@ -341,25 +354,25 @@ impl Store {
         })
         .await
     }
+}
 
-    async fn count_scim(&self, sql: &'static str, provider: IdpId) -> Result<usize, StoreError> {
-        bounded(async {
-            let mut connection = self.reader().await?;
-            let row = sqlx::query(sql)
-                .bind(provider.to_string())
-                .fetch_one(&mut *connection)
-                .await?;
-            let count = Cells::new(&row, "scim_users", "n").int("n")?;
-            Ok(usize::try_from(count).unwrap_or(0))
-        })
-        .await
+impl ScimSearch {
+    /// Whether it is about this one, which one of its keys found.
+    fn chooses<R: ScimResource>(&self, found: &R) -> bool {
+        let (name, emails) = found.names();
+        let name = folded(name);
+        let is = |wanted: Option<&str>, holds: &dyn Fn(&str) -> bool| {
+            wanted.is_none_or(|wanted| holds(&folded(wanted)))
+        };
+        is(self.name.as_deref(), &|wanted| name == wanted)
+            && is(self.email.as_deref(), &|wanted| {
+                emails.iter().any(|email| folded(email) == wanted)
+            })
+            && is(self.contains.as_deref(), &|wanted| name.contains(wanted))
+            && is(self.starts_with.as_deref(), &|wanted| name.starts_with(wanted))
     }
 }
 
 fn int(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-fn limited(limit: usize) -> i64 {
-    int(limit).min(MOST)
 }

@@ -12,7 +12,7 @@ const HASH: &str = "SELECT hash FROM scim_secrets WHERE provider = $1";
 const FORGET_MEMBERS: &str = "DELETE FROM scim_members WHERE scim_group IN \
      (SELECT id FROM scim_groups WHERE provider = $1)";
 const FORGET: [&str; 5] = [
-    "DELETE FROM scim_emails WHERE provider = $1",
+    "DELETE FROM scim_emails WHERE scim_user IN (SELECT id FROM scim_users WHERE provider = $1)",
     "DELETE FROM scim_users WHERE provider = $1",
     "DELETE FROM scim_groups WHERE provider = $1",
     "DELETE FROM scim_tombstones WHERE provider = $1",

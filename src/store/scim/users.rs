@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::super::row::Cells;
 use super::super::{Store, StoreError};
 use super::effects::{Consequences, Plan, ScimRules};
-use super::{ScimUser, folded, scim_user};
+use super::{Kept as _, ScimUser, folded};
 use crate::model::identity::{Group, Identity};
 use crate::model::ids::{IdpId, ObjectId, ScimUserId, UserId};
 use crate::model::scim::{self, GroupChange, UserRecord};
@@ -16,8 +16,6 @@ use crate::model::scim::{self, GroupChange, UserRecord};
 pub struct UserWritten {
     /// The person as they are now; of a deleted one, as they were.
     pub user: ScimUser,
-    /// Whether anything is another now.
-    pub changed: bool,
     /// What followed.
     pub consequences: Consequences,
 }
@@ -77,11 +75,7 @@ impl Store {
             stand(&mut tx, &user, &mut plan).await?;
             let (consequences, told) = self.follow(&mut tx, rules, plan, &|_| {}, None).await?;
             self.commit_scim(tx, told).await?;
-            Ok(UserWritten {
-                user,
-                changed: true,
-                consequences,
-            })
+            Ok(UserWritten { user, consequences })
         })
         .await
     }
@@ -111,7 +105,6 @@ impl Store {
                 // Asserted again: nothing is touched, and nobody is told.
                 return Ok(Some(Ok(UserWritten {
                     user: before,
-                    changed: false,
                     consequences: Consequences::default(),
                 })));
             }
@@ -140,20 +133,14 @@ impl Store {
         if user.user != before.user || user.record.is_active() != before.record.is_active() {
             stand(&mut tx, &user, &mut plan).await?;
         }
-        let change = |identity: &mut Identity| {
-            scim::update_identity(identity, &before.record, &user.record);
-        };
+        let change = |identity: &mut Identity| scim::update_identity(identity, &before.record, &user.record);
         // Sessions are not written for what identities do not hold.
         let amended = user
             .user
             .filter(|_| concerns_identities(&before.record, &user.record));
         let (consequences, told) = self.follow(&mut tx, rules, plan, &change, amended).await?;
         self.commit_scim(tx, told).await?;
-        Ok(UserWritten {
-            user,
-            changed: true,
-            consequences,
-        })
+        Ok(UserWritten { user, consequences })
     }
 
     /// Deletes a person of a directory, who stays out until the directory tells of them anew; `None` where there is none
@@ -204,11 +191,7 @@ impl Store {
             }
             let (consequences, told) = self.follow(&mut tx, rules, plan, &|_| {}, None).await?;
             self.commit_scim(tx, told).await?;
-            Ok(Some(UserWritten {
-                user,
-                changed: true,
-                consequences,
-            }))
+            Ok(Some(UserWritten { user, consequences }))
         })
         .await
     }
@@ -303,7 +286,7 @@ async fn lock(
         .bind(id.to_string())
         .fetch_optional(&mut **tx)
         .await?;
-    row.as_ref().map(scim_user).transpose()
+    row.as_ref().map(ScimUser::read).transpose()
 }
 
 /// Names the attribute that another person has already. Two that come at once meet at the table's own keys.

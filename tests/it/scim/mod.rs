@@ -6,6 +6,7 @@ mod engine;
 mod expect;
 mod fixtures;
 mod inherited;
+mod large;
 mod linking;
 mod log;
 mod replicas;

@@ -9,6 +9,7 @@ mod open;
 pub(crate) mod people;
 mod register;
 mod scim;
+mod scim_many;
 mod service_token_uses;
 mod sessions;
 mod transfers;

@@ -177,6 +177,11 @@ impl World {
         self.gateways[gateway].running.as_ref().expect("the gateway runs")
     }
 
+    /// The gateways' database, to be written behind their backs.
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+
     /// A store of one's own on the gateways' database, as another process has it.
     pub(crate) async fn store(&self) -> Store {
         self.database.store_at(&self.clock).await

@@ -1,0 +1,114 @@
+//! Everybody, as the store would have written them: through SCIM it would take an hour.
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+use sqlx::any::AnyPoolOptions;
+use uuid::Uuid;
+use vestibule::model::identity::{Groups, Identity, PersonKey};
+use vestibule::model::ids::{IdpId, ObjectId, TenantId, UserId};
+
+pub(crate) const PEOPLE: u32 = 200_000;
+pub(crate) const GROUPS: u32 = 20_000;
+/// In the first group.
+pub(crate) const MEMBERS: u32 = 100_000;
+/// The first so many are signed in.
+pub(crate) const SIGNED_IN: u32 = 10_000;
+
+const NUMBERS: &str = "CREATE TABLE n AS WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c LIMIT 200000) SELECT i FROM c";
+const PEOPLE_TOLD: &str = "INSERT INTO scim_users (id, provider, user_name, external_id, object, active, user_id, body, created_ms, updated_ms) \
+     SELECT printf('%08x-0000-4000-8000-000000000001', i), $1, 'user' || i || '@corp.example', \
+     printf('%08x-0000-4000-8000-000000000002', i), printf('%08x-0000-4000-8000-000000000002', i), 1, \
+     iif(i <= 10000, printf('%08x-0000-4000-8000-000000000005', i), NULL), \
+     '{\"userName\":\"user' || i || '@corp.example\",\"active\":true,\"externalId\":\"' || \
+     printf('%08x-0000-4000-8000-000000000002', i) || '\",\"displayName\":\"Person ' || i || '\",\"emails\":[{\"type\":\"work\",\"value\":\"user' || \
+     i || '@corp.example\",\"primary\":true}],\"name\":{\"givenName\":\"Given\",\"familyName\":\"Family\"}}', i, i FROM n";
+const ADDRESSES: &str = "INSERT INTO scim_emails (email, provider, scim_user) SELECT 'user' || i || '@corp.example', $1, \
+     printf('%08x-0000-4000-8000-000000000001', i) FROM n";
+const GROUPS_TOLD: &str = "INSERT INTO scim_groups (id, provider, name_key, display_name, external_id, object, created_ms, updated_ms) \
+     SELECT printf('%08x-0000-4000-8000-000000000003', i), $1, 'group ' || i, 'Group ' || i, \
+     printf('%08x-0000-4000-8000-000000000004', i), printf('%08x-0000-4000-8000-000000000004', i), i, i FROM n WHERE i <= 20000";
+const IN_THE_FIRST: &str = "INSERT INTO scim_members (scim_group, scim_user) SELECT '00000001-0000-4000-8000-000000000003', \
+     printf('%08x-0000-4000-8000-000000000001', i) FROM n WHERE i <= 100000";
+const IN_OTHERS: &str = "INSERT INTO scim_members (scim_group, scim_user) \
+     SELECT printf('%08x-0000-4000-8000-000000000003', 2 + i % 19999), printf('%08x-0000-4000-8000-000000000001', i) FROM n";
+const USERS: &str = "INSERT INTO users (id, provider, tenant, object, email, generation, deprovisioned, created_ms, last_login_ms) \
+     SELECT printf('%08x-0000-4000-8000-000000000005', i), $1, '00000000-0000-4000-8000-000000000007', \
+     printf('%08x-0000-4000-8000-000000000002', i), 'user' || i || '@corp.example', 0, 0, i, i FROM n WHERE i <= 10000";
+const SESSIONS: &str = "INSERT INTO sessions (nonce, user_id, provider, identity, identity_version, read_at, created_ms, \
+     expires_ms, last_use_ms, address) SELECT printf('n%015d', i), printf('%08x-0000-4000-8000-000000000005', i), $1, \
+     replace(replace($2, '00000000-0000-0000-0000-000000000005', printf('%08x-0000-4000-8000-000000000005', i)), \
+     '00000000-0000-0000-0000-000000000002', printf('%08x-0000-4000-8000-000000000002', i)), 1, 0, i, \
+     4000000000000, i, '192.0.2.1' FROM n WHERE i <= 10000";
+
+/// Puts everybody in.
+pub(crate) async fn fill(store: &str, provider: IdpId) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let pool = AnyPoolOptions::new().max_connections(1).connect(store).await?;
+    sqlx::query(NUMBERS).execute(&pool).await?;
+    let of_provider = [PEOPLE_TOLD, ADDRESSES, GROUPS_TOLD, USERS];
+    for sql in of_provider {
+        sqlx::query(sql).bind(provider.to_string()).execute(&pool).await?;
+    }
+    sqlx::query(SESSIONS)
+        .bind(provider.to_string())
+        .bind(serde_json::to_string(&identity(provider))?)
+        .execute(&pool)
+        .await?;
+    for sql in [IN_THE_FIRST, IN_OTHERS] {
+        sqlx::query(sql).execute(&pool).await?;
+    }
+    pool.close().await;
+    crate::say(&format!(
+        "{PEOPLE} people, {GROUPS} groups and one with {MEMBERS} members, {SIGNED_IN} of them signed in; filled in in {:?}",
+        began.elapsed(),
+    ));
+    Ok(())
+}
+
+fn identity(provider: IdpId) -> Identity {
+    Identity {
+        user: UserId(Uuid::from_u128(5)),
+        person: PersonKey {
+            tenant: TenantId(Uuid::from_u128(7)),
+            object: ObjectId(Uuid::from_u128(2)),
+        },
+        provider,
+        email: None,
+        name: Some("Somebody".to_owned()),
+        given_name: None,
+        family_name: None,
+        guest: false,
+        groups: Groups::Known { groups: Vec::new() },
+        amr: vec!["pwd".to_owned(), "mfa".to_owned()],
+        contexts: Vec::new(),
+        claims: serde_json::Map::new(),
+        provider_session: None,
+        login_hint: None,
+        address: std::net::Ipv4Addr::LOCALHOST.into(),
+        country: None,
+        at: Timestamp::UNIX_EPOCH,
+        contexts_asked: false,
+        claims_asked: Vec::new(),
+        evaluations: Vec::new(),
+        justifications: Vec::new(),
+        approvals: Vec::new(),
+    }
+}
+
+pub(crate) fn user_id(number: u32) -> String {
+    format!("{number:08x}-0000-4000-8000-000000000001")
+}
+
+pub(crate) fn object_id(number: u32) -> String {
+    format!("{number:08x}-0000-4000-8000-000000000002")
+}
+
+pub(crate) fn group_id(number: u32) -> String {
+    format!("{number:08x}-0000-4000-8000-000000000003")
+}
+
+/// Group number so much again, as Entra knows it.
+pub(crate) fn group_object_id(number: u32) -> String {
+    format!("{number:08x}-0000-4000-8000-000000000004")
+}
