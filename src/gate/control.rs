@@ -32,8 +32,9 @@ use crate::telemetry::request_id::RequestId;
 const WAITING: usize = 512;
 /// Requests that the control plane works on at once. Most of their time is waiting for Microsoft or the store.
 const AT_ONCE: usize = 512;
-/// The longest answer of the control plane, in bytes: a thousand applications, or a list of fifty thousand addresses.
-const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
+/// The longest answer of the control plane, in bytes: a thousand applications, a list of fifty thousand addresses, or a
+/// group of the directory with two hundred thousand members.
+const LONGEST_ANSWER: usize = scim::LONGEST_ANSWER;
 
 /// The longest body of a request to the gateway's own addresses, in bytes: forms, nothing more.
 const LONGEST_OWN_BODY: usize = 64 * 1024;

@@ -11,15 +11,17 @@ use super::resource::{Wanted, shown_group, shown_member};
 use super::schema::{MEMBERS, Unfinished};
 use crate::store::ScimGroup;
 
-/// Most members in one answer: some 40 MB.
-const MOST: usize = 200_000;
+/// The longest answer, in bytes: some 200,000 members.
+pub const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
+/// How much of it groups with their members take. What stands around them is far shorter.
+const LONGEST: usize = LONGEST_ANSWER / 4 * 3;
 /// Members read at once. An answer with a group of so many is one of those that take long.
 const AT_ONCE: usize = 1000;
 
 /// What an answer has room for.
 #[derive(Default)]
 pub(super) struct Room<'c> {
-    members: usize,
+    taken: usize,
     place: Option<SemaphorePermit<'c>>,
 }
 
@@ -40,10 +42,6 @@ impl<'c> Room<'c> {
         loop {
             let members = call.scim.store.scim_members(group.id, last, AT_ONCE).await;
             let members = members.map_err(|error| call.failed(error))?;
-            self.members += members.len();
-            if self.members > MOST {
-                return Ok(None);
-            }
             let shown = members
                 .iter()
                 .map(|(id, name)| shown_member(*id, name, &call.base));
@@ -51,7 +49,11 @@ impl<'c> Room<'c> {
             if let Some(Value::Array(shown)) = wanted.apply(shown).get(MEMBERS) {
                 shown.iter().for_each(|member| text.push(member));
             }
+            if self.taken + text.len() > LONGEST {
+                return Ok(None);
+            }
             if members.len() < AT_ONCE {
+                self.taken += text.len();
                 return Ok(Some(text.finish()));
             }
             last = members.last().map(|(id, _)| *id);
@@ -65,7 +67,7 @@ impl<'c> Room<'c> {
 /// What is said where a group has no room.
 pub(super) fn too_many(group: &ScimGroup) -> ScimError {
     ScimError::TooMany(format!(
-        "{} has more than {MOST} members; ask with excludedAttributes=members, or whether one is in it by a filter",
+        "{} has too many members for one answer; ask with excludedAttributes=members, or by a filter whether one is in it",
         group.record.display_name
     ))
 }

@@ -42,6 +42,7 @@ use crate::shutdown::Shutdown;
 use crate::snapshot::Published;
 use crate::store::Store;
 
+pub use members::LONGEST_ANSWER;
 pub use routes::{Asked, LONGEST_BODY, TooLarge, concerns};
 
 /// Answers SCIM. Cheap to clone.

@@ -375,6 +375,11 @@ impl Unfinished {
         Self { text, is_empty: true }
     }
 
+    /// How long it is so far, in bytes.
+    pub(super) fn len(&self) -> usize {
+        self.text.len()
+    }
+
     /// Appends an element: JSON.
     pub(super) fn push(&mut self, element: &impl Display) {
         let comma = if self.is_empty { "" } else { "," };

@@ -17,10 +17,11 @@ use crate::model::ids::{SessionNonce, UserId};
 const LOCK_SESSION: &str = "UPDATE sessions SET identity_version = identity_version \
      WHERE nonce = $1 AND ended_ms IS NULL AND expires_ms > $2 RETURNING nonce, identity, identity_version";
 const LOCK_OF_USERS: OfMany = of_many!(
-    "UPDATE sessions SET identity_version = identity_version \
+    "SELECT nonce, identity, identity_version FROM sessions \
      WHERE ended_ms IS NULL AND expires_ms > $2 AND user_id IN (SELECT value ->> 0 FROM ",
     LIST,
-    ") RETURNING nonce, identity, identity_version"
+    ")",
+    FOR UPDATE
 );
 const AMEND: OfMany = of_many!(
     "UPDATE sessions SET identity = given.identity, provider_session = given.provider_session, \

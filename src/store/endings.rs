@@ -64,9 +64,10 @@ const END_IDLE: &str = "UPDATE sessions SET ended_ms = $1, ended_cause = $2 \
 const LOCK_USER: &str = "UPDATE users SET generation = generation WHERE id = $1";
 const RAISE_GENERATION: &str = "UPDATE users SET generation = $1 WHERE id = $2";
 const LOCK_USERS: OfMany = of_many!(
-    "UPDATE users SET generation = generation WHERE id IN (SELECT value ->> 0 FROM ",
+    "SELECT id FROM users WHERE id IN (SELECT value ->> 0 FROM ",
     LIST,
-    ")"
+    ")",
+    FOR UPDATE
 );
 const END_OF_USERS: OfMany = of_many!(
     "UPDATE sessions SET ended_ms = $2, ended_cause = $3 \

@@ -15,6 +15,9 @@ use crate::crypto::random;
 /// How long one call may take before it counts as unanswered. Longer than the server's own limits (see
 /// [`super::connect`]), so that it fires only where the database cannot even say no: a cut network, a frozen host.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the write of a whole group may take. It is many statements, for each of which the server's own limits hold,
+/// and must not fail again and again because a hundred thousand of its members are signed in.
+const LONG_PATIENCE: Duration = Duration::from_secs(60);
 /// Well below `deadlock_timeout` (1 s by default), after which PostgreSQL would end one of two transactions that wait
 /// for each other, and perhaps the one that nobody repeats.
 const POSTGRES_SHORT_WAIT: &str = "SET LOCAL lock_timeout = '200ms'";
@@ -23,7 +26,14 @@ const ATTEMPTS: u32 = 40;
 
 /// Gives up on a database that does not answer.
 pub(super) async fn bounded<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    match tokio::time::timeout(PATIENCE, work).await {
+    within(PATIENCE, work).await
+}
+
+async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(limit, work).await {
         Ok(result) => result,
         Err(elapsed) => Err(StoreError::Unavailable(elapsed.into())),
     }
@@ -36,19 +46,15 @@ impl Store {
     where
         F: Future<Output = Result<T, StoreError>>,
     {
-        bounded(async {
-            let mut attempt = 1;
-            loop {
-                match once().await {
-                    Err(error) if error.contended() && attempt < ATTEMPTS => attempt += 1,
-                    result => return result,
-                }
-                // Two that began at once should not begin again at once.
-                let [jitter] = random::bytes::<1>();
-                tokio::time::sleep(Duration::from_millis(u64::from(jitter) / 8)).await;
-            }
-        })
-        .await
+        bounded(repeated(once)).await
+    }
+
+    /// The same for a write of a whole group.
+    pub(super) async fn very_patiently<T, F>(&self, once: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        within(LONG_PATIENCE, repeated(once)).await
     }
 
     /// A transaction that does not wait for a lock for long.
@@ -58,5 +64,21 @@ impl Store {
             sqlx::query(POSTGRES_SHORT_WAIT).execute(&mut *tx).await?;
         }
         Ok(tx)
+    }
+}
+
+async fn repeated<T, F>(once: impl Fn() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    let mut attempt = 1;
+    loop {
+        match once().await {
+            Err(error) if error.contended() && attempt < ATTEMPTS => attempt += 1,
+            result => return result,
+        }
+        // Two that began at once should not begin again at once.
+        let [jitter] = random::bytes::<1>();
+        tokio::time::sleep(Duration::from_millis(u64::from(jitter) / 8)).await;
     }
 }

@@ -81,7 +81,7 @@ impl Store {
         members: &[ScimUserId],
         rules: &ScimRules,
     ) -> Result<GroupWritten, StoreError> {
-        self.patiently(|| async {
+        self.very_patiently(|| async {
             let mut tx = self.begin_brief().await?;
             let now_ms = self.now_ms();
             let group = ScimGroup {
@@ -113,7 +113,7 @@ impl Store {
         change: &(dyn Fn(&GroupRecord) -> Result<Regrouped, E> + Sync),
         rules: &ScimRules,
     ) -> Result<Option<Result<GroupWritten, E>>, StoreError> {
-        self.patiently(|| async {
+        self.very_patiently(|| async {
             let mut tx = self.begin_brief().await?;
             let Some(before) = lock(&mut tx, provider, id).await? else {
                 return Ok(None);
@@ -149,7 +149,7 @@ impl Store {
         id: ScimGroupId,
         rules: &ScimRules,
     ) -> Result<Option<GroupWritten>, StoreError> {
-        self.patiently(|| async {
+        self.very_patiently(|| async {
             let mut tx = self.begin_brief().await?;
             let Some(group) = lock(&mut tx, provider, id).await? else {
                 return Ok(None);
