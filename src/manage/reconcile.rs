@@ -23,6 +23,18 @@ pub enum Outcome {
     Superseded(Superseded),
 }
 
+/// What becomes of declarations that have been applied, and other ones after them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OlderFile<'f> {
+    /// They are left alone: a gateway that missed a roll-out must not undo it.
+    LeftAlone,
+    /// They are applied if what this fingerprint ([`Manage::fingerprint`]) stands for was applied last: the file said
+    /// that until now, so it was put back on purpose.
+    AppliedAfter(&'f str),
+    /// They are applied.
+    Applied,
+}
+
 /// How many objects had to be changed to be as declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reconciled {
@@ -45,7 +57,7 @@ impl Manage {
     /// Makes declared objects as declared, and deletes those that were declared and are no longer. Sessions of a
     /// provider that goes, or becomes another directory's, end with it. Done again, it changes nothing.
     ///
-    /// Declarations that a newer file has superseded are left alone, unless they are to be applied `again`.
+    /// `older` says what becomes of them where a newer file has superseded them.
     ///
     /// # Errors
     /// [`ManageError::Refused`] where some object cannot stand; then nothing was written.
@@ -53,13 +65,18 @@ impl Manage {
         &self,
         declared: &[Declared],
         actor: Actor,
-        again: bool,
+        older: OlderFile<'_>,
     ) -> Result<Outcome, ManageError> {
         let fingerprint = self.fingerprint(declared);
         let mut write = self.store.write(actor).await?;
         let applied = Applied::read(&mut write).await?;
         let standing = applied.standing(&fingerprint);
-        if let (Standing::Superseded(at_ms), false) = (standing, again) {
+        let put_back = match older {
+            OlderFile::LeftAlone => false,
+            OlderFile::AppliedAfter(present) => applied.standing(present) == Standing::Newest,
+            OlderFile::Applied => true,
+        };
+        if let (Standing::Superseded(at_ms), false) = (standing, put_back) {
             return Ok(Outcome::Superseded(Superseded { at_ms }));
         }
         let stored = stored(&mut write).await?;
