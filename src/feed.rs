@@ -81,11 +81,11 @@ impl Builder {
 
     async fn read(&self) -> Result<(Snapshot, Result<(), KeyError>), StoreError> {
         let parts = &*self.parts;
-        let (position, documents) = parts.store.all_documents().await?;
+        let (position, objects) = parts.store.objects().await?;
         let keys = parts.store.signing_keys().await?;
         let signer = parts.signer.take_up(&keys, &parts.sealer, parts.clock.now_ms());
         let inputs = Inputs {
-            documents: &documents,
+            objects: &objects,
             keys: &keys,
             organization: &parts.organization,
             clouds: &parts.clouds,

@@ -19,7 +19,6 @@ mod error;
 mod groups;
 mod identity_providers;
 mod keys;
-mod linked;
 mod lists;
 mod openapi;
 mod operation;
@@ -40,6 +39,7 @@ mod seen;
 mod service_tokens;
 mod shape;
 mod tags;
+mod texts;
 mod token_verify;
 mod user_sessions;
 mod users;
@@ -56,10 +56,10 @@ use tokio::sync::Semaphore;
 
 use self::call::{Answer, Call};
 use self::error::ApiError;
-use self::linked::Linked;
 use self::operation::{Operation, Params};
 use self::query::Query;
 use self::seen::Seen;
+use self::texts::Texts;
 use self::uses::Uses;
 use crate::clock::Clock;
 use crate::entra::RelyingParty;
@@ -91,7 +91,7 @@ pub struct Api {
     clock: Clock,
     failures: Arc<FailureLimit>,
     uses: Arc<Uses>,
-    linked: Arc<Linked>,
+    texts: Arc<Texts>,
     seen: Arc<Seen>,
     places: Arc<Semaphore>,
     relying_party: RelyingParty,
@@ -141,7 +141,7 @@ impl Api {
             clock,
             failures: Arc::new(FailureLimit::default()),
             uses: Arc::new(Uses::default()),
-            linked: Arc::new(Linked::default()),
+            texts: Arc::new(Texts::default()),
             seen: Arc::new(Seen::default()),
             places: Arc::new(Semaphore::new(AT_ONCE)),
             relying_party,
@@ -169,7 +169,7 @@ impl Api {
         self.seen.note(&token, self.clock.now_ms(), &self.store).await;
         if path == DOCUMENT && request.method() == Method::GET {
             let server = snapshot.organization.auth.address(PREFIX);
-            return Ok(respond(StatusCode::OK, &openapi::document(&server)));
+            return Ok(respond(StatusCode::OK, openapi::document(&server).to_string()));
         }
         let (operation, params) = find(request.method(), path)?;
         let account = params.get("account_id");
@@ -237,21 +237,23 @@ fn done(status: StatusCode, answer: Answer) -> Response<Bytes> {
             .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         return response;
     }
-    let messages: Vec<Value> = answer
+    let messages: Value = answer
         .messages
         .iter()
         .map(|message| json!({ "code": 1000, "message": message }))
         .collect();
-    let mut envelope =
-        json!({ "success": true, "errors": [], "messages": messages, "result": answer.result });
-    if let (Value::Object(envelope), Some(info)) = (&mut envelope, answer.info) {
-        envelope.insert("result_info".to_owned(), info);
+    let mut body = format!(r#"{{"success":true,"errors":[],"messages":{messages},"result":"#);
+    answer.result.write(&mut body);
+    if let Some(info) = answer.info {
+        body.push_str(r#","result_info":"#);
+        body.push_str(&info.to_string());
     }
-    respond(status, &envelope)
+    body.push('}');
+    respond(status, body)
 }
 
 fn failed(error: &ApiError) -> Response<Bytes> {
-    let mut response = respond(error.status, &error.envelope());
+    let mut response = respond(error.status, error.envelope().to_string());
     let headers = response.headers_mut();
     if error.status == StatusCode::CONFLICT {
         headers.insert(X_SHOULD_RETRY, HeaderValue::from_static("false"));
@@ -269,8 +271,8 @@ fn failed(error: &ApiError) -> Response<Bytes> {
     response
 }
 
-fn respond(status: StatusCode, body: &Value) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(body.to_string()));
+fn respond(status: StatusCode, json: String) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(json));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

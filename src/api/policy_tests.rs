@@ -80,11 +80,11 @@ async fn policy(call: &Call<'_>, at: &str, item: Value) -> Result<Policy, ApiErr
 
 /// A policy that is there: a reusable one, or one of an application's own.
 async fn by_id(call: &Call<'_>, id: PolicyId) -> Result<Policy, ApiError> {
-    if let Some(document) = call.api.store.document(Kind::Policy, id.0).await? {
-        return read::policy(id, &document.body).map_err(|problems| ApiError::problems(&problems));
+    let snapshot = call.latest().await?;
+    if let Some(object) = snapshot.objects.get(Kind::Policy, id.0) {
+        return read::policy(id, &object.body()).map_err(|problems| ApiError::problems(&problems));
     }
-    let mut known = call
-        .snapshot
+    let mut known = snapshot
         .applications
         .values()
         .flat_map(|known| &known.policy_docs);

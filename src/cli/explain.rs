@@ -133,9 +133,9 @@ async fn of_question(opened: &Opened, command: &ExplainCommand) -> Result<Said, 
 }
 
 async fn snapshot(opened: &Opened) -> Result<Snapshot, StoreError> {
-    let (position, documents) = opened.store.all_documents().await?;
+    let (position, objects) = opened.store.objects().await?;
     let inputs = Inputs {
-        documents: &documents,
+        objects: &objects,
         keys: &opened.store.signing_keys().await?,
         organization: &opened.organization,
         clouds: &opened.config.clouds,

@@ -50,12 +50,10 @@ impl Manage {
     /// # Errors
     /// [`ManageError::Refused`] where some object cannot stand.
     pub async fn preview(&self, declared: &[Declared]) -> Result<Vec<Change>, ManageError> {
-        let (_, documents) = self.store.all_documents().await?;
-        let objects = documents
-            .into_iter()
-            .filter(|document| document.kind != Kind::Organization);
+        let (_, objects) = self.store.objects().await?;
+        let objects = objects.all().filter(|object| object.kind != Kind::Organization);
         let stored: Stored = objects
-            .map(|document| ((document.kind, document.id), document))
+            .map(|object| ((object.kind, object.id), object.document()))
             .collect();
         let Work { planned, gone } = self.work(declared, &stored)?;
         let mut changes: Vec<Change> = planned

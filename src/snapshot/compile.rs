@@ -25,7 +25,7 @@ use crate::model::service_token::ServiceToken;
 use crate::model::upstream::Upstream;
 use crate::policy::{self, CompiledPolicies, PreparedPolicy, Referents};
 use crate::router::{Entry, Table};
-use crate::store::{Document, Kind, Position, SigningKeyRow};
+use crate::store::{Document, Kind, Objects, Position, SigningKeyRow};
 
 use super::asks::Asks;
 use super::authorities::{self, ClientAuthorities};
@@ -40,8 +40,8 @@ use super::service_tokens::{KnownToken, ServiceTokens};
 /// What a snapshot is built from.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a> {
-    /// Objects of the store, oldest first within their kind.
-    pub documents: &'a [Document],
+    /// Objects of the store.
+    pub objects: &'a Objects,
     /// Signing keys of the store.
     pub keys: &'a [SigningKeyRow],
     /// The organization.
@@ -85,6 +85,7 @@ impl Snapshot {
         Self {
             version: u64::from_ne_bytes(random::bytes()),
             position: inputs.position.clone(),
+            objects: inputs.objects.clone(),
             organization,
             providers,
             by_aud,
@@ -138,11 +139,13 @@ impl ObjectFault {
     }
 }
 
-fn of_kind<'a>(inputs: &Inputs<'a>, kind: Kind) -> impl Iterator<Item = &'a Document> {
+/// The objects of a kind, oldest first.
+fn of_kind<'a>(inputs: &Inputs<'a>, kind: Kind) -> impl Iterator<Item = Document> + use<'a> {
     inputs
-        .documents
+        .objects
+        .of_kind(kind)
         .iter()
-        .filter(move |document| document.kind == kind)
+        .map(|object| object.document())
 }
 
 /// The organization as the file describes it, with what the API says where the file leaves it open.
@@ -152,7 +155,7 @@ fn organization(inputs: &Inputs<'_>, faults: &mut Vec<ObjectFault>) -> Organizat
     };
     let (settings, problems) = read::readable_settings(&document.body);
     if !problems.is_empty() {
-        faults.push(ObjectFault::new(document, sentence(&problems)));
+        faults.push(ObjectFault::new(&document, sentence(&problems)));
     }
     inputs.organization.with(settings)
 }
@@ -176,11 +179,11 @@ fn providers(
 ) -> HashMap<IdpId, Arc<IdentityProvider>> {
     let mut providers = HashMap::new();
     for document in of_kind(inputs, Kind::IdentityProvider) {
-        match read_provider(document, inputs.clouds, sealer, now_ms) {
+        match read_provider(&document, inputs.clouds, sealer, now_ms) {
             Ok(provider) => {
                 providers.insert(provider.id, Arc::new(provider));
             }
-            Err(reason) => faults.push(ObjectFault::new(document, reason)),
+            Err(reason) => faults.push(ObjectFault::new(&document, reason)),
         }
     }
     providers
@@ -204,7 +207,7 @@ fn client_authorities(inputs: &Inputs<'_>, faults: &mut Vec<ObjectFault>) -> Tab
             Ok(authority) => readable.push(authority),
             Err(problems) => {
                 incomplete = true;
-                faults.push(ObjectFault::new(document, sentence(&problems)));
+                faults.push(ObjectFault::new(&document, sentence(&problems)));
             }
         }
     }
@@ -220,13 +223,13 @@ fn service_tokens(
 ) -> ServiceTokens {
     let mut tokens = ServiceTokens::default();
     for document in of_kind(inputs, Kind::ServiceToken) {
-        let entered = service_token(document, sealer, now_ms).and_then(|token| {
+        let entered = service_token(&document, sealer, now_ms).and_then(|token| {
             tokens
                 .enter(KnownToken::new(token, document.created_ms, sealer))
                 .map_err(|_| "another service token has the same client_id".to_owned())
         });
         if let Err(reason) = entered {
-            faults.push(ObjectFault::new(document, reason));
+            faults.push(ObjectFault::new(&document, reason));
         }
     }
     tokens
@@ -247,11 +250,11 @@ fn api_tokens(
 ) -> HashMap<String, Arc<ApiToken>> {
     let mut tokens = HashMap::new();
     for document in of_kind(inputs, Kind::ApiToken) {
-        match api_token(document, sealer, now_ms) {
+        match api_token(&document, sealer, now_ms) {
             Ok(token) => {
                 tokens.insert(token.hash.clone(), Arc::new(token));
             }
-            Err(reason) => faults.push(ObjectFault::new(document, reason)),
+            Err(reason) => faults.push(ObjectFault::new(&document, reason)),
         }
     }
     tokens
@@ -295,7 +298,7 @@ fn readable<T>(
     for document in of_kind(inputs, kind) {
         match read(document.id, &document.body) {
             Ok(object) => objects.push(object),
-            Err(problems) => faults.push(ObjectFault::new(document, sentence(&problems))),
+            Err(problems) => faults.push(ObjectFault::new(&document, sentence(&problems))),
         }
     }
     objects
@@ -318,7 +321,7 @@ impl Shared<'_> {
             let read = read::policy(id, &document.body).map_err(|problems| sentence(&problems));
             let ready = read.and_then(|policy| self.ready(policy));
             if let Err(reason) = &ready {
-                faults.push(ObjectFault::new(document, reason.clone()));
+                faults.push(ObjectFault::new(&document, reason.clone()));
             }
             self.policies.insert(id, ready);
         }
@@ -351,14 +354,14 @@ fn applications(
     let mut audiences = HashSet::new();
     let pages = custom_pages(inputs, faults);
     for document in of_kind(inputs, Kind::Application) {
-        let mut application = protect(document, shared);
+        let mut application = protect(&document, shared);
         application.pages = DenialPages::of(&application.app, &organization.custom_pages, &pages);
         // An audience names one application; the older one keeps it.
         if !audiences.insert(application.app.aud.clone()) {
             application.deny_everyone("another application has the same aud".to_owned());
         }
         if let Some(reason) = &application.broken {
-            faults.push(ObjectFault::new(document, reason.clone()));
+            faults.push(ObjectFault::new(&document, reason.clone()));
         }
         applications.push(Arc::new(application));
     }
@@ -371,7 +374,7 @@ fn custom_pages(inputs: &Inputs<'_>, faults: &mut Vec<ObjectFault>) -> Vec<Arc<C
     for document in of_kind(inputs, Kind::CustomPage) {
         match read::custom_page(CustomPageId(document.id), &document.body) {
             Ok(page) => pages.push(Arc::new(page)),
-            Err(problems) => faults.push(ObjectFault::new(document, sentence(&problems))),
+            Err(problems) => faults.push(ObjectFault::new(&document, sentence(&problems))),
         }
     }
     pages

@@ -16,7 +16,7 @@ use crate::model::policy::Policy;
 use crate::model::upstream::Upstream;
 use crate::policy::{CompiledPolicies, Referents};
 use crate::router::{Found, Routed, Table, Target, TargetRefused};
-use crate::store::Position;
+use crate::store::{Objects, Position};
 
 use super::asks::Asks;
 use super::authorities::ClientAuthorities;
@@ -32,6 +32,8 @@ pub struct Snapshot {
     pub version: u64,
     /// The state of the store it was built from.
     pub position: Position,
+    /// The objects as they are stored, broken ones included.
+    pub objects: Objects,
     /// The organization.
     pub organization: Organization,
     /// Identity providers.

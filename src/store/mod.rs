@@ -25,6 +25,7 @@ mod keys;
 mod leave;
 mod logs;
 mod migrations;
+mod objects;
 mod patience;
 mod refreshes;
 mod register;
@@ -39,7 +40,7 @@ mod wake;
 mod write;
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use secrecy::SecretString;
 use sqlx::pool::PoolConnection;
@@ -52,13 +53,14 @@ pub use amend::{Amended, AmendedSession};
 pub use approvals::{ApprovalRequest, ApprovalState, OpenRequest, REQUEST_LIFE_MS};
 pub use audit::AuditRow;
 pub use changes::{Change, ChangeKind, Feed, Position};
-pub use documents::{Document, DocumentFilter, Kind};
+pub use documents::{Document, Kind};
 pub use endings::Ending;
 pub use epochs::TokensOf;
 pub use error::StoreError;
 pub use keys::{KeyState, SigningKeyRow};
 pub use leave::{Vote, Voted};
 pub use logs::{AccessRequest, AccessRequestFilter};
+pub use objects::{Difference, Object, ObjectFilter, Objects};
 pub use refreshes::DueRefresh;
 pub use register::{UserFilter, UserPlace};
 pub use scim::{
@@ -84,6 +86,8 @@ struct Inner {
     readers: AnyPool,
     clock: Clock,
     wake: wake::Wake,
+    // All objects as they were when somebody last asked for them, and the change they stand at.
+    objects: Mutex<Option<(Position, Objects)>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +116,7 @@ impl Store {
                 readers: pools.readers,
                 clock,
                 wake,
+                objects: Mutex::default(),
             }),
         })
     }
@@ -137,6 +142,7 @@ impl Store {
                 clock,
                 // Who only looks waits for nobody.
                 wake: wake::Wake::in_process(),
+                objects: Mutex::default(),
             }),
         }))
     }

@@ -88,7 +88,7 @@ impl Held {
             in_file: std::collections::BTreeSet::new(),
         };
         let inputs = Inputs {
-            documents: &self.documents,
+            objects: &Objects::of(self.documents.clone()),
             keys: &self.keys,
             organization: &organization,
             clouds: &clouds::builtin(),
