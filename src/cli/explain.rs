@@ -141,6 +141,7 @@ async fn snapshot(opened: &Opened) -> Result<Snapshot, StoreError> {
         clouds: &opened.config.clouds,
         upstreams: &[],
         position: &position,
+        before: None,
     };
     Ok(Snapshot::build(&inputs, &opened.sealer, &opened.clock))
 }

@@ -20,6 +20,7 @@ use crate::store::{Objects, Position};
 
 use super::asks::Asks;
 use super::authorities::ClientAuthorities;
+use super::compile::Basis;
 use super::key_ring::KeyRing;
 use super::openings::Openings;
 use super::pages::DenialPages;
@@ -49,7 +50,7 @@ pub struct Snapshot {
     /// Whose client certificates a host takes. Requests ask [`Snapshot::client_authorities`].
     pub authorities: Table<Arc<ClientAuthorities>>,
     /// Service tokens.
-    pub service_tokens: ServiceTokens,
+    pub service_tokens: Arc<ServiceTokens>,
     /// Tokens of the API, by the SHA-256 of each in lower-case hexadecimal: the look-up's time tells nothing of a token.
     pub api_tokens: HashMap<String, Arc<ApiToken>>,
     /// The headers in which some application takes service tokens. They reach no upstream, of whatever application.
@@ -58,6 +59,8 @@ pub struct Snapshot {
     pub referents: Arc<Referents>,
     /// The keys whose signatures are good.
     pub keys: Arc<KeyRing>,
+    /// What the applications were compiled with.
+    pub(crate) basis: Basis,
     /// What could not be read.
     pub faults: Vec<ObjectFault>,
 }

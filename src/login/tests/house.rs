@@ -127,6 +127,7 @@ impl House {
             clouds: &BTreeMap::new(),
             upstreams: &[],
             position: &position,
+            before: None,
         };
         let empty = Snapshot::build(&inputs, &sealer, &clock);
         let published = Arc::new(Published::new(plan.fill(empty)));

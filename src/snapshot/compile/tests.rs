@@ -97,6 +97,7 @@ impl Held {
                 seq: self.seq,
                 id: "x".to_owned(),
             },
+            before: None,
         };
         Snapshot::build(&inputs, &sealer(), &Clock::system())
     }
