@@ -193,7 +193,7 @@ fn show(snapshot: &Arc<Snapshot>) -> Value {
     // As they were sent, so that they come back equal.
     shown.extend(settings.cloned().unwrap_or_default());
     for key in &organization.in_file {
-        shown.insert(key.clone(), of_file(organization, key, pages));
+        shown.insert(key.clone(), of_file(organization, key, &pages));
     }
     shown
         .entry("auto_redirect_to_identity")
