@@ -5,8 +5,9 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::plan::{Planned, Stored};
+use super::plan::Planned;
 use super::reconcile::Work;
+use super::stored::Stored;
 use super::{Manage, ManageError};
 use crate::config::declared::Declared;
 use crate::store::{Document, Kind};
@@ -51,19 +52,13 @@ impl Manage {
     /// [`ManageError::Refused`] where some object cannot stand.
     pub async fn preview(&self, declared: &[Declared]) -> Result<Vec<Change>, ManageError> {
         let (_, objects) = self.store.objects().await?;
-        let objects = objects.all().filter(|object| object.kind != Kind::Organization);
-        let stored: Stored = objects
-            .map(|object| ((object.kind, object.id), object.document()))
-            .collect();
+        let stored = Stored(objects);
         let Work { planned, gone } = self.work(declared, &stored)?;
         let mut changes: Vec<Change> = planned
             .iter()
             .filter(|planned| planned.changes)
             .map(|planned| change(&planned.document, self.difference(planned)))
-            .chain(
-                gone.into_iter()
-                    .map(|document| change(document, Difference::Delete)),
-            )
+            .chain(gone.iter().map(|document| change(document, Difference::Delete)))
             .collect();
         changes.sort_by(|one, other| (one.kind, &one.name).cmp(&(other.kind, &other.name)));
         Ok(changes)

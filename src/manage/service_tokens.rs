@@ -7,8 +7,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::objects::refuse_if_used;
-use super::reconcile::stored as objects_of;
+use super::stored::Stored;
 use super::{Manage, ManageError, RefusedObject};
 use crate::crypto::digest::sha256_hex;
 use crate::crypto::random;
@@ -176,7 +175,7 @@ impl Manage {
         if document.declared {
             return Err(declared(&document));
         }
-        refuse_if_used(&document, &objects_of(&mut write).await?)?;
+        self.refuse_if_used(&document, &Stored::before(&mut write).await?)?;
         write.delete(Kind::ServiceToken, id.0).await?;
         let entry = AuditEntry {
             action: "delete",
