@@ -64,8 +64,8 @@ pub use objects::{Difference, Object, ObjectFilter, Objects};
 pub use refreshes::DueRefresh;
 pub use register::{UserFilter, UserPlace};
 pub use scim::{
-    Consequences, GroupWritten, Membership, ScimAtLogin, ScimGroup, ScimKey, ScimRules, ScimSearch,
-    ScimUpdate, ScimUpdateFilter, ScimUser, UserWritten,
+    Consequences, GroupWritten, Membership, PROVIDERS_MAX, ScimAtLogin, ScimGroup, ScimKey, ScimRules,
+    ScimSearch, ScimUpdate, ScimUpdateFilter, ScimUser, UserWritten,
 };
 pub use sessions::{NewSession, SessionInserted, SessionRow};
 pub use transfers::Transfer;

@@ -1,12 +1,14 @@
 //! The register of users: a page at a time, and taking somebody out of it.
 
+use std::collections::HashMap;
+
 use sqlx::Any;
 use sqlx::any::AnyArguments;
 use sqlx::query::Query;
 
 use super::row::{Cells, containing, maybe_storable, storable};
-use super::sessions::{NEWEST_OF_USER, session};
-use super::users::user;
+use super::sessions::session;
+use super::users::{user, users};
 use super::{SessionRow, Store, StoreError, User, bounded};
 use crate::model::ids::UserId;
 
@@ -24,29 +26,41 @@ pub struct UserFilter {
 /// A place in the register, by which work goes on where it stopped: when the user was made, and the id.
 pub type UserPlace = (i64, String);
 
-const ONE: &str = "SELECT id, provider, tenant, object, email, name, generation, deprovisioned, seat, created_ms, \
-     last_login_ms FROM users WHERE id = $1 AND deleted = 0";
-const ALL: &str = "SELECT id, provider, tenant, object, email, name, generation, deprovisioned, seat, created_ms, \
-     last_login_ms FROM users WHERE deleted = 0 ORDER BY created_ms, id LIMIT $1 OFFSET $2";
+const ONE: &str = users!("WHERE id = $1 AND deleted = 0");
+/// Several. Fewer ids are repeated: one text serves every number.
+const SOME: &str = users!(
+    "WHERE deleted = 0 AND id IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, \
+     $20, $21, $22, $23, $24, $25)"
+);
+/// How many [`SOME`] asks for.
+const AT_ONCE: usize = 25;
+const ALL: &str = users!("WHERE deleted = 0 ORDER BY created_ms, id LIMIT $1 OFFSET $2");
 const COUNT_ALL: &str = "SELECT COUNT(*) AS rows_counted FROM users WHERE deleted = 0";
 /// With a statement of its own, so that the index of addresses serves it.
-const OF_EMAIL: &str = "SELECT id, provider, tenant, object, email, name, generation, deprovisioned, seat, created_ms, \
-     last_login_ms FROM users WHERE email = $1 AND deleted = 0 AND ($2 IS NULL OR name = $2) \
+const OF_EMAIL: &str = users!(
+    "WHERE email = $1 AND deleted = 0 AND ($2 IS NULL OR name = $2) \
      AND ($3 IS NULL OR LOWER(name) LIKE $3 ESCAPE '!' OR LOWER(email) LIKE $3 ESCAPE '!') \
-     ORDER BY created_ms, id LIMIT $4 OFFSET $5";
+     ORDER BY created_ms, id LIMIT $4 OFFSET $5"
+);
 const COUNT_OF_EMAIL: &str = "SELECT COUNT(*) AS rows_counted FROM users WHERE email = $1 AND deleted = 0 \
      AND ($2 IS NULL OR name = $2) \
      AND ($3 IS NULL OR LOWER(name) LIKE $3 ESCAPE '!' OR LOWER(email) LIKE $3 ESCAPE '!')";
-const SEARCHED: &str = "SELECT id, provider, tenant, object, email, name, generation, deprovisioned, seat, created_ms, \
-     last_login_ms FROM users WHERE deleted = 0 AND ($1 IS NULL OR name = $1) \
+const SEARCHED: &str = users!(
+    "WHERE deleted = 0 AND ($1 IS NULL OR name = $1) \
      AND ($2 IS NULL OR LOWER(name) LIKE $2 ESCAPE '!' OR LOWER(email) LIKE $2 ESCAPE '!') \
-     ORDER BY created_ms, id LIMIT $3 OFFSET $4";
+     ORDER BY created_ms, id LIMIT $3 OFFSET $4"
+);
 const COUNT_SEARCHED: &str = "SELECT COUNT(*) AS rows_counted FROM users WHERE deleted = 0 \
      AND ($1 IS NULL OR name = $1) \
      AND ($2 IS NULL OR LOWER(name) LIKE $2 ESCAPE '!' OR LOWER(email) LIKE $2 ESCAPE '!')";
-const AFTER: &str = "SELECT id, provider, tenant, object, email, name, generation, deprovisioned, seat, created_ms, \
-     last_login_ms FROM users WHERE deleted = 0 AND (created_ms > $1 OR (created_ms = $1 AND id > $2)) \
-     ORDER BY created_ms, id LIMIT $3";
+const AFTER: &str = users!(
+    "WHERE deleted = 0 AND (created_ms > $1 OR (created_ms = $1 AND id > $2)) ORDER BY created_ms, id LIMIT $3"
+);
+/// The newest session of each of them.
+const NEWEST_AFTER: &str = "SELECT nonce, user_id, provider, provider_session, identity, identity_version, created_ms, \
+     expires_ms, last_use_ms, ended_ms, ended_cause, address, agent FROM sessions WHERE nonce IN \
+     (SELECT (SELECT nonce FROM sessions WHERE user_id = users.id ORDER BY created_ms DESC, nonce LIMIT 1) FROM users \
+     WHERE deleted = 0 AND (created_ms > $1 OR (created_ms = $1 AND id > $2)) ORDER BY created_ms, id LIMIT $3)";
 const RENAME: &str = "UPDATE users SET name = $2 WHERE id = $1 AND deleted = 0";
 /// What names the person goes; the row stays with its generation, which logins under way are held against.
 const TAKE_OUT: &str =
@@ -99,6 +113,26 @@ impl Store {
         .await
     }
 
+    /// Several users, those that are in the register, in no order.
+    pub async fn registered_of(&self, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
+        bounded(async {
+            let mut users = Vec::with_capacity(ids.len());
+            if ids.is_empty() {
+                return Ok(users);
+            }
+            let mut connection = self.reader().await?;
+            for ids in ids.chunks(AT_ONCE) {
+                let padded = ids.iter().cycle().take(AT_ONCE);
+                let asked = padded.fold(sqlx::query(SOME), |asked, id| asked.bind(id.to_string()));
+                for row in asked.fetch_all(&mut *connection).await? {
+                    users.push(user(&row)?);
+                }
+            }
+            Ok(users)
+        })
+        .await
+    }
+
     /// Users behind a place in the register, each with the newest session there is of them: for work that goes through
     /// all of them. Begins at `None`.
     pub async fn users_after(
@@ -111,20 +145,27 @@ impl Store {
             let mut connection = self.reader().await?;
             let rows = sqlx::query(AFTER)
                 .bind(made_ms)
-                .bind(id)
+                .bind(&id)
                 .bind(i64::from(limit))
                 .fetch_all(&mut *connection)
                 .await?;
-            let mut users = Vec::with_capacity(rows.len());
-            for row in &rows {
+            let newest = sqlx::query(NEWEST_AFTER)
+                .bind(made_ms)
+                .bind(&id)
+                .bind(i64::from(limit))
+                .fetch_all(&mut *connection)
+                .await?;
+            let newest = newest.iter().map(|row| {
+                let session = session(row)?;
+                Ok((session.user, session))
+            });
+            let mut newest: HashMap<UserId, SessionRow> = newest.collect::<Result<_, StoreError>>()?;
+            let users = rows.iter().map(|row| {
                 let user = user(row)?;
-                let newest = sqlx::query(NEWEST_OF_USER)
-                    .bind(user.id.to_string())
-                    .fetch_optional(&mut *connection)
-                    .await?;
-                users.push((user, newest.as_ref().map(session).transpose()?));
-            }
-            Ok(users)
+                let newest = newest.remove(&user.id);
+                Ok((user, newest))
+            });
+            users.collect()
         })
         .await
     }

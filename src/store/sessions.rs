@@ -107,7 +107,7 @@ const OF_USER: &str = "SELECT nonce, user_id, provider, provider_session, identi
 const LIVE_OF_USER: &str = "SELECT nonce, user_id, provider, provider_session, identity, identity_version, created_ms, \
      expires_ms, last_use_ms, ended_ms, ended_cause, address, agent FROM sessions WHERE user_id = $1 \
      AND ended_ms IS NULL AND expires_ms > $2 ORDER BY last_use_ms DESC, nonce LIMIT 50";
-pub(super) const NEWEST_OF_USER: &str = "SELECT nonce, user_id, provider, provider_session, identity, identity_version, created_ms, \
+const NEWEST_OF_USER: &str = "SELECT nonce, user_id, provider, provider_session, identity, identity_version, created_ms, \
      expires_ms, last_use_ms, ended_ms, ended_cause, address, agent FROM sessions WHERE user_id = $1 \
      ORDER BY created_ms DESC, nonce LIMIT 1";
 const MAY_MINT: &str = "SELECT sessions.nonce FROM sessions JOIN users ON users.id = sessions.user_id \

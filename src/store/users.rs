@@ -1,5 +1,6 @@
 //! People who signed in. A row is made by a login; see [`super::sessions`].
 
+use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::row::{Cells, containing};
@@ -33,18 +34,26 @@ pub struct User {
     pub last_login_ms: i64,
 }
 
-const ONE: &str = "SELECT id, provider, tenant, object, email, name, generation, deprovisioned, seat, created_ms, \
-     last_login_ms FROM users WHERE id = $1";
-const OF_PERSON: &str = "SELECT id, provider, tenant, object, email, name, generation, deprovisioned, seat, \
-     created_ms, last_login_ms FROM users WHERE provider = $1 AND tenant = $2 AND object = $3";
+/// A question for users: all that [`user`] reads, of those that the rest keeps.
+macro_rules! users {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, provider, tenant, object, email, name, generation, deprovisioned, seat, created_ms, last_login_ms \
+             FROM users ",
+            $rest
+        )
+    };
+}
+pub(super) use users;
 
-const WITH_EMAIL: &str = "SELECT id, provider, tenant, object, email, name, generation, deprovisioned, seat, \
-     created_ms, last_login_ms FROM users WHERE email = $1 ORDER BY last_login_ms DESC, id LIMIT 1000";
-
+const ONE: &str = users!("WHERE id = $1");
+const OF_PERSON: &str = users!("WHERE provider = $1 AND tenant = $2 AND object = $3");
+const WITH_EMAIL: &str = users!("WHERE email = $1 ORDER BY last_login_ms DESC, id LIMIT 1000");
 /// In the order of the last login, the latest first.
-const FOUND: &str = "SELECT id, provider, tenant, object, email, name, generation, deprovisioned, seat, created_ms, \
-     last_login_ms FROM users WHERE deleted = 0 AND ($1 IS NULL OR lower(email) LIKE $1 ESCAPE '!' OR lower(name) LIKE $1 ESCAPE '!') \
-     AND ($2 IS NULL OR provider = $2) ORDER BY last_login_ms DESC, id LIMIT $3 OFFSET $4";
+const FOUND: &str = users!(
+    "WHERE deleted = 0 AND ($1 IS NULL OR lower(email) LIKE $1 ESCAPE '!' OR lower(name) LIKE $1 ESCAPE '!') \
+     AND ($2 IS NULL OR provider = $2) ORDER BY last_login_ms DESC, id LIMIT $3 OFFSET $4"
+);
 const READMIT: &str = "UPDATE users SET deprovisioned = 0 WHERE id = $1 AND deprovisioned = 1";
 const SET_SEAT: &str = "UPDATE users SET seat = $2 WHERE id = $1";
 
@@ -83,11 +92,7 @@ impl Store {
     pub async fn readmit_user(&self, id: UserId) -> Result<bool, StoreError> {
         bounded(async {
             let mut connection = self.writer().await?;
-            let done = sqlx::query(READMIT)
-                .bind(id.to_string())
-                .execute(&mut *connection)
-                .await?;
-            Ok(done.rows_affected() > 0)
+            readmit(&mut connection, id).await
         })
         .await
     }
@@ -147,6 +152,15 @@ impl Store {
         })
         .await
     }
+}
+
+/// Takes it back that a directory has put somebody out; whether that changed anything.
+pub(super) async fn readmit(connection: &mut AnyConnection, id: UserId) -> Result<bool, StoreError> {
+    let done = sqlx::query(READMIT)
+        .bind(id.to_string())
+        .execute(connection)
+        .await?;
+    Ok(done.rows_affected() > 0)
 }
 
 /// Reads a row that names all columns of `users`.
