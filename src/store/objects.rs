@@ -148,6 +148,24 @@ impl Objects {
         objects.in_order()
     }
 
+    /// These with one in another state, or with one more.
+    #[cfg(test)]
+    pub(crate) fn with(&self, document: Document) -> Self {
+        let mut with = self.clone();
+        let (kind, id) = (document.kind, document.id);
+        let body = document.body.to_string().into_boxed_str();
+        with.put(kind, id, Some(Arc::new(Object::new(document, body))));
+        with
+    }
+
+    /// These without one of them.
+    #[cfg(test)]
+    pub(crate) fn without(&self, kind: Kind, id: Uuid) -> Self {
+        let mut without = self.clone();
+        without.put(kind, id, None);
+        without
+    }
+
     /// Takes in an object that is not among them; [`Objects::in_order`] must follow.
     fn take_in(&mut self, object: Arc<Object>) {
         let of_kind = Arc::make_mut(self.kinds.entry(object.kind).or_default());
