@@ -75,7 +75,7 @@ impl Call<'_> {
 
     /// The snapshot with whatever is written by now, wherever it was written.
     pub(super) async fn latest(&self) -> Result<Arc<Snapshot>, ApiError> {
-        let change = self.api.store.last_change_of_objects().await?;
+        let change = self.api.latest.ask(&self.api.store).await?;
         if self.snapshot.position.seq >= change {
             return Ok(Arc::clone(&self.snapshot));
         }

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::call::{Answer, Call};
+use super::call::{Answer, Call, Content};
 use super::error::{ApiError, Unknown};
 use super::operation::{Gives, Operation};
 use super::page::{self, Page, Sizes};
@@ -92,10 +92,13 @@ fn items(body: &Value) -> &[Value] {
 
 async fn list_items(call: &Call<'_>) -> Result<Answer, ApiError> {
     let page = Page::of(&call.query, Lists::SIZES)?;
-    let document = resource::stored::<Lists>(call, &call.around().await?)?;
-    let (items, total) = page.cut(items(&document.body).to_vec());
+    let id = call.id(Lists::PARAM, Lists::UNKNOWN)?;
+    let snapshot = call.latest().await?;
+    let object = snapshot.objects.get(Kind::List, id);
+    let object = object.ok_or_else(|| ApiError::unknown(Lists::UNKNOWN))?;
+    let (items, total) = page.cut(call.api.items.of(object).to_vec());
     let info = page.info(items.len(), total);
-    Ok(Answer::page(items, info))
+    Ok(Answer::with(Content::AllKept(items), Some(info)))
 }
 
 /// Adds and removes items.

@@ -18,7 +18,9 @@ mod custom_pages;
 mod error;
 mod groups;
 mod identity_providers;
+mod items;
 mod keys;
+mod latest;
 mod lists;
 mod openapi;
 mod operation;
@@ -56,6 +58,8 @@ use tokio::sync::Semaphore;
 
 use self::call::{Answer, Call};
 use self::error::ApiError;
+use self::items::Items;
+use self::latest::LatestChange;
 use self::operation::{Operation, Params};
 use self::query::Query;
 use self::seen::Seen;
@@ -92,6 +96,8 @@ pub struct Api {
     failures: Arc<FailureLimit>,
     uses: Arc<Uses>,
     texts: Arc<Texts>,
+    items: Arc<Items>,
+    latest: Arc<LatestChange>,
     seen: Arc<Seen>,
     places: Arc<Semaphore>,
     relying_party: RelyingParty,
@@ -142,6 +148,8 @@ impl Api {
             failures: Arc::new(FailureLimit::default()),
             uses: Arc::new(Uses::default()),
             texts: Arc::new(Texts::default()),
+            items: Arc::new(Items::default()),
+            latest: Arc::new(LatestChange::default()),
             seen: Arc::new(Seen::default()),
             places: Arc::new(Semaphore::new(AT_ONCE)),
             relying_party,

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::config::clouds;
 use crate::model::idp::ClientCredential;
-use crate::model::ids::KeyId;
+use crate::model::ids::{AppId, KeyId};
 use crate::model::upstream::{OriginRequest, Service};
 use crate::policy::{RequestFacts, Verdict};
 use crate::router::{Target, TargetRefused, Via};
