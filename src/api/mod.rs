@@ -32,6 +32,7 @@ mod policy_checks;
 mod policy_tests;
 mod provider_test;
 mod query;
+mod register;
 mod resource;
 mod revocation;
 mod scim;
@@ -48,7 +49,7 @@ mod users;
 mod uses;
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
@@ -62,6 +63,7 @@ use self::items::Items;
 use self::latest::LatestChange;
 use self::operation::{Operation, Params};
 use self::query::Query;
+use self::register::Register;
 use self::seen::Seen;
 use self::texts::Texts;
 use self::uses::Uses;
@@ -103,8 +105,7 @@ pub struct Api {
     relying_party: RelyingParty,
     tests: Arc<Semaphore>,
     trials: Trials,
-    // When all users were counted, and how many there were.
-    users_counted: Arc<Mutex<Option<(i64, u64)>>>,
+    register: Arc<Register>,
 }
 
 /// What the gate found out about a request before it handed it on.
@@ -155,7 +156,7 @@ impl Api {
             relying_party,
             tests: Arc::new(Semaphore::new(TESTS_AT_ONCE)),
             trials: Trials::default(),
-            users_counted: Arc::default(),
+            register: Arc::default(),
         }
     }
 

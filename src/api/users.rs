@@ -2,7 +2,6 @@
 //! (<https://developers.cloudflare.com/api/resources/zero_trust/subresources/access/subresources/users/>).
 
 use std::future::ready;
-use std::sync::PoisonError;
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -16,7 +15,7 @@ use super::shape::{Shape, UnknownKeys, What, needed, optional, read_only};
 use crate::model::ids::UserId;
 use crate::model::permission::{Area, Permission};
 use crate::session::table::Cause;
-use crate::store::{User, UserFilter};
+use crate::store::{Marks, User, UserFilter};
 
 pub(super) const SHAPE: Shape = Shape {
     name: "User",
@@ -37,10 +36,6 @@ pub(super) const SHAPE: Shape = Shape {
     ],
     unknown: UnknownKeys::Refused,
 };
-/// So many are counted in less than a millisecond.
-const COUNTED_EACH_TIME: u64 = 5_000;
-/// How long a count of more is good.
-const COUNT_KEPT_MS: i64 = 1_000;
 /// In bytes.
 const LONGEST_NAME: usize = 1024;
 const SIZES: Sizes = Sizes {
@@ -57,37 +52,31 @@ async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
         search: call.query.value("search").map(str::to_owned),
     };
     let place = (page.size, page.offset());
-    let users = call.api.store.users_page(&filter, place).await?;
-    let total = total(call, &filter).await?;
+    let store = &call.api.store;
+    let (users, total) = if filter == UserFilter::default() {
+        let known = call.api.register.known(store, call.api.clock.now_ms()).await?;
+        (
+            store.users_page(&filter, place, &known.marks).await?,
+            known.people,
+        )
+    } else {
+        let users = store.users_page(&filter, place, &Marks::default()).await?;
+        let total = match last(page, users.len()) {
+            Some(total) => total,
+            None => store.users_count(&filter).await?,
+        };
+        (users, total)
+    };
     let shown: Vec<Value> = users.iter().map(show).collect();
     let info = page.info(shown.len(), total);
     Ok(Answer::page(shown, info))
 }
 
-/// How many users there are. Where there are many, all of them are not counted more than once a second.
-async fn total(call: &Call<'_>, filter: &UserFilter) -> Result<u64, ApiError> {
-    if *filter != UserFilter::default() {
-        return Ok(call.api.store.users_count(filter).await?);
-    }
-    let now_ms = call.api.clock.now_ms();
-    let counted = *call
-        .api
-        .users_counted
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    if let Some((at_ms, users)) = counted
-        && users > COUNTED_EACH_TIME
-        && (0..COUNT_KEPT_MS).contains(&(now_ms - at_ms))
-    {
-        return Ok(users);
-    }
-    let users = call.api.store.users_count(filter).await?;
-    *call
-        .api
-        .users_counted
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner) = Some((now_ms, users));
-    Ok(users)
+/// How many there are in all, where a page shows it: it is not full, and not behind the end.
+fn last(page: Page, shown: usize) -> Option<u64> {
+    let shown = u64::try_from(shown).unwrap_or(u64::MAX);
+    let ends_here = shown < u64::from(page.size) && (shown > 0 || page.offset() == 0);
+    ends_here.then(|| page.offset().saturating_add(shown))
 }
 
 async fn get(call: &Call<'_>) -> Result<Answer, ApiError> {
@@ -140,6 +129,7 @@ async fn delete(call: &Call<'_>) -> Result<Answer, ApiError> {
         .revoke_user(user.id, Cause::Administrator)
         .await?;
     call.api.store.take_out_of_register(user.id).await?;
+    call.api.register.forget();
     tracing::info!(
         request.id = call.request_id, token = call.token.name, user.id = %user.id, sessions = ended,
         "A user was deleted through the API"

@@ -6,9 +6,10 @@ use sqlx::Any;
 use sqlx::any::AnyArguments;
 use sqlx::query::Query;
 
+use super::packed::{Packed, packed};
 use super::row::{Cells, containing, maybe_storable, storable};
 use super::sessions::session;
-use super::users::{user, users};
+use super::users::{packed_user, user, users, users_packed};
 use super::{SessionRow, Store, StoreError, User, bounded};
 use crate::model::ids::UserId;
 
@@ -23,6 +24,27 @@ pub struct UserFilter {
     pub search: Option<String>,
 }
 
+/// Places in the register, the first of every so many. Whoever begins at one of them need not go through those before.
+/// They hold as long as nobody before them leaves the register or comes back to it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Marks(Vec<UserPlace>);
+
+impl Marks {
+    /// The last mark that is not behind a place, and how far it is from there.
+    fn before(&self, place: u64) -> (UserPlace, u64) {
+        let last = u64::try_from(self.0.len().saturating_sub(1)).unwrap_or(u64::MAX);
+        let number = (place / MARK_EVERY).min(last);
+        let mark = usize::try_from(number).ok().and_then(|number| self.0.get(number));
+        match mark {
+            Some(mark) => (mark.clone(), place - number * MARK_EVERY),
+            None => ((i64::MIN, String::new()), place),
+        }
+    }
+}
+
+/// Users from one mark to the next.
+const MARK_EVERY: u64 = 500;
+
 /// A place in the register, by which work goes on where it stopped: when the user was made, and the id.
 pub type UserPlace = (i64, String);
 
@@ -34,25 +56,54 @@ const SOME: &str = users!(
 );
 /// How many [`SOME`] asks for.
 const AT_ONCE: usize = 25;
-const ALL: &str = users!("WHERE deleted = 0 ORDER BY created_ms, id LIMIT $1 OFFSET $2");
+const ALL: &str = users_packed!(
+    "WHERE deleted = 0 AND (created_ms, id) >= ($1, $2) ORDER BY created_ms, id LIMIT $3 OFFSET $4"
+);
 const COUNT_ALL: &str = "SELECT COUNT(*) AS rows_counted FROM users WHERE deleted = 0";
-/// With a statement of its own, so that the index of addresses serves it.
-const OF_EMAIL: &str = users!(
-    "WHERE email = $1 AND deleted = 0 AND ($2 IS NULL OR name = $2) \
-     AND ($3 IS NULL OR LOWER(name) LIKE $3 ESCAPE '!' OR LOWER(email) LIKE $3 ESCAPE '!') \
-     ORDER BY created_ms, id LIMIT $4 OFFSET $5"
+/// Every so many users.
+const MARKS: &str = packed!(
+    ["created_ms", "id"]
+    "FROM (SELECT created_ms, id, ROW_NUMBER() OVER (ORDER BY created_ms, id) - 1 AS place FROM users \
+     WHERE deleted = 0) AS placed WHERE place % $1 = 0 ORDER BY place"
 );
-const COUNT_OF_EMAIL: &str = "SELECT COUNT(*) AS rows_counted FROM users WHERE email = $1 AND deleted = 0 \
-     AND ($2 IS NULL OR name = $2) \
-     AND ($3 IS NULL OR LOWER(name) LIKE $3 ESCAPE '!' OR LOWER(email) LIKE $3 ESCAPE '!')";
-const SEARCHED: &str = users!(
-    "WHERE deleted = 0 AND ($1 IS NULL OR name = $1) \
-     AND ($2 IS NULL OR LOWER(name) LIKE $2 ESCAPE '!' OR LOWER(email) LIKE $2 ESCAPE '!') \
-     ORDER BY created_ms, id LIMIT $3 OFFSET $4"
-);
-const COUNT_SEARCHED: &str = "SELECT COUNT(*) AS rows_counted FROM users WHERE deleted = 0 \
-     AND ($1 IS NULL OR name = $1) \
-     AND ($2 IS NULL OR LOWER(name) LIKE $2 ESCAPE '!' OR LOWER(email) LIKE $2 ESCAPE '!')";
+/// The part of a filter that goes through the users that the rest of it keeps.
+macro_rules! searched {
+    () => {
+        " AND ($2 IS NULL OR name = $2) \
+         AND ($3 IS NULL OR LOWER(name) LIKE $3 ESCAPE '!' OR LOWER(email) LIKE $3 ESCAPE '!') "
+    };
+}
+/// Which users a filter keeps: of an address, of a name, or whatever has some text in it. Each has a statement of its own,
+/// so that its index serves it; the `+` keeps SQLite from going through everybody in the order of the register instead.
+macro_rules! of_email {
+    () => {
+        concat!("WHERE email = $1 AND +deleted = 0", searched!())
+    };
+}
+macro_rules! of_name {
+    () => {
+        concat!(
+            "WHERE name = $2 AND +deleted = 0 AND CAST($1 AS TEXT) IS NULL",
+            searched!()
+        )
+    };
+}
+macro_rules! of_text {
+    () => {
+        concat!("WHERE deleted = 0 AND CAST($1 AS TEXT) IS NULL", searched!())
+    };
+}
+macro_rules! in_order {
+    () => {
+        "ORDER BY created_ms, id LIMIT $4 OFFSET $5"
+    };
+}
+const OF_EMAIL: &str = users_packed!(of_email!(), in_order!());
+const OF_NAME: &str = users_packed!(of_name!(), in_order!());
+const OF_TEXT: &str = users_packed!(of_text!(), in_order!());
+const COUNT_OF_EMAIL: &str = concat!("SELECT COUNT(*) AS rows_counted FROM users ", of_email!());
+const COUNT_OF_NAME: &str = concat!("SELECT COUNT(*) AS rows_counted FROM users ", of_name!());
+const COUNT_OF_TEXT: &str = concat!("SELECT COUNT(*) AS rows_counted FROM users ", of_text!());
 const AFTER: &str = users!(
     "WHERE deleted = 0 AND (created_ms > $1 OR (created_ms = $1 AND id > $2)) ORDER BY created_ms, id LIMIT $3"
 );
@@ -67,22 +118,32 @@ const TAKE_OUT: &str =
     "UPDATE users SET deleted = 1, seat = 0, email = NULL, name = NULL WHERE id = $1 AND deleted = 0";
 
 impl Store {
-    /// A page of the register, in the order in which people first signed in.
+    /// A page of the register, in the order in which people first signed in. `from` spares going through all who stand
+    /// before it.
     pub async fn users_page(
         &self,
         filter: &UserFilter,
         (limit, offset): (u32, u64),
+        from: &Marks,
     ) -> Result<Vec<User>, StoreError> {
         let wanted = Wanted::of(filter);
         bounded(async {
             let mut connection = self.reader().await?;
-            let rows = wanted
-                .query(ALL, OF_EMAIL, SEARCHED)
+            let (query, offset) = if *filter == UserFilter::default() {
+                let ((created_ms, id), left) = from.before(offset);
+                (sqlx::query(ALL).bind(created_ms).bind(id), left)
+            } else {
+                (wanted.query(OF_EMAIL, OF_NAME, OF_TEXT), offset)
+            };
+            let row = query
                 .bind(i64::from(limit))
                 .bind(i64::try_from(offset).unwrap_or(i64::MAX))
-                .fetch_all(&mut *connection)
+                .fetch_one(&mut *connection)
                 .await?;
-            rows.iter().map(user).collect()
+            let mut users = Packed::new(&row, "users")?.rows(packed_user)?;
+            // As they were asked for; what becomes of an order within an aggregate is nowhere promised.
+            users.sort_by_key(|user| (user.created_ms, user.id));
+            Ok(users)
         })
         .await
     }
@@ -92,10 +153,33 @@ impl Store {
         let wanted = Wanted::of(filter);
         bounded(async {
             let mut connection = self.reader().await?;
-            let query = wanted.query(COUNT_ALL, COUNT_OF_EMAIL, COUNT_SEARCHED);
+            let query = if *filter == UserFilter::default() {
+                sqlx::query(COUNT_ALL)
+            } else {
+                wanted.query(COUNT_OF_EMAIL, COUNT_OF_NAME, COUNT_OF_TEXT)
+            };
             let counted = query.fetch_one(&mut *connection).await?;
             let counted = Cells::new(&counted, "users", "rows_counted").int("rows_counted")?;
             Ok(u64::try_from(counted).unwrap_or(0))
+        })
+        .await
+    }
+
+    /// Marks in the register as it stands. As slow as there are users.
+    pub async fn register_marks(&self) -> Result<Marks, StoreError> {
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let row = sqlx::query(MARKS)
+                .bind(i64::try_from(MARK_EVERY).unwrap_or(i64::MAX))
+                .fetch_one(&mut *connection)
+                .await?;
+            let places = Packed::new(&row, "users")?.rows(|cells| {
+                let created_ms = cells.int("created_ms")?;
+                Ok((created_ms, cells.text("id")?))
+            });
+            let mut places = places?;
+            places.sort_unstable();
+            Ok(Marks(places))
         })
         .await
     }
@@ -218,25 +302,16 @@ impl Wanted {
     /// The statement that fits, with the filter bound.
     fn query(
         &self,
-        all: &'static str,
         of_email: &'static str,
-        searched: &'static str,
+        of_name: &'static str,
+        of_text: &'static str,
     ) -> Query<'static, Any, AnyArguments> {
-        match self {
-            Self {
-                name: None,
-                email: None,
-                search: None,
-            } => sqlx::query(all),
-            Self {
-                name,
-                email: Some(email),
-                search,
-            } => sqlx::query(of_email)
-                .bind(email.clone())
-                .bind(name.clone())
-                .bind(search.clone()),
-            Self { name, search, .. } => sqlx::query(searched).bind(name.clone()).bind(search.clone()),
-        }
+        let sql = match self {
+            Self { email: Some(_), .. } => of_email,
+            Self { name: Some(_), .. } => of_name,
+            _ => of_text,
+        };
+        let query = sqlx::query(sql).bind(self.email.clone());
+        query.bind(self.name.clone()).bind(self.search.clone())
     }
 }

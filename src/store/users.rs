@@ -3,6 +3,7 @@
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
+use super::packed::Packed;
 use super::row::{Cells, containing};
 use super::{Store, StoreError, bounded};
 use crate::model::email::EmailAddress;
@@ -45,6 +46,18 @@ macro_rules! users {
     };
 }
 pub(super) use users;
+
+/// The same in one cell, for [`packed_user`].
+macro_rules! users_packed {
+    ($($rest:expr),+) => {
+        $crate::store::packed::packed!(
+            ["id", "provider", "tenant", "object", "email", "name", "generation", "deprovisioned", "seat", "created_ms",
+                "last_login_ms"]
+            "FROM users ", $($rest),+
+        )
+    };
+}
+pub(super) use users_packed;
 
 const ONE: &str = users!("WHERE id = $1");
 const OF_PERSON: &str = users!("WHERE provider = $1 AND tenant = $2 AND object = $3");
@@ -166,6 +179,25 @@ pub(super) async fn readmit(connection: &mut AnyConnection, id: UserId) -> Resul
 /// Reads a row that names all columns of `users`.
 pub(super) fn user(row: &AnyRow) -> Result<User, StoreError> {
     let cells = Cells::new(row, "users", "id");
+    Ok(User {
+        id: cells.parsed("id")?,
+        provider: cells.parsed("provider")?,
+        person: PersonKey {
+            tenant: cells.parsed("tenant")?,
+            object: cells.parsed("object")?,
+        },
+        email: cells.maybe_text("email")?,
+        name: cells.maybe_text("name")?,
+        generation: cells.int("generation")?,
+        deprovisioned: cells.flag("deprovisioned")?,
+        seat: cells.flag("seat")?,
+        created_ms: cells.int("created_ms")?,
+        last_login_ms: cells.int("last_login_ms")?,
+    })
+}
+
+/// Reads a user of [`users_packed!`].
+pub(super) fn packed_user(cells: &mut Packed) -> Result<User, StoreError> {
     Ok(User {
         id: cells.parsed("id")?,
         provider: cells.parsed("provider")?,

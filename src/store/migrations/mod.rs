@@ -75,10 +75,15 @@ const MIGRATIONS: &[Migration] = &[
         readable_by: 14,
         sql: include_str!("0015_written_objects.sql"),
     },
+    Migration {
+        number: 16,
+        readable_by: 15,
+        sql: include_str!("0016_pages.sql"),
+    },
 ];
 
 /// The newest schema of this release.
-const KNOWN: i64 = 15;
+const KNOWN: i64 = 16;
 
 const HISTORY: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (\
      number BIGINT PRIMARY KEY, readable_by BIGINT NOT NULL, checksum TEXT NOT NULL, applied_ms BIGINT NOT NULL)";

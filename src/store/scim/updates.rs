@@ -1,10 +1,11 @@
 //! The provisioning log: every request of SCIM, with its body and what followed.
 
+use std::cmp::Reverse;
 use std::net::IpAddr;
 
-use sqlx::any::AnyRow;
 use uuid::Uuid;
 
+use super::super::packed::{Packed, packed};
 use super::super::row::{Cells, maybe_storable, storable};
 use super::super::{Store, StoreError, bounded};
 use crate::model::ids::IdpId;
@@ -109,13 +110,13 @@ const INSERT: &str = "INSERT INTO scim_updates \
 /// The log as filtered: of whom, and in which order.
 macro_rules! filtered {
     ($of:expr, $order:literal) => {
-        concat!(
-            "SELECT id, request_id, at_ms, provider, method, resource_type, resource, external_id, user_email, \
-             group_name, succeeded, status, error, body, effect, address FROM scim_updates \
-             WHERE ($1 IS NULL OR succeeded = $1) AND ($2 IS NULL OR resource_type = $2) \
+        packed!(
+            ["request_id", "at_ms", "provider", "method", "resource_type", "resource", "external_id", "user_email",
+                "group_name", "succeeded", "status", "error", "body", "effect", "address"]
+            "FROM scim_updates WHERE at_ms >= $8 AND at_ms < $9 AND ($1 IS NULL OR succeeded = $1) AND ($2 IS NULL OR resource_type = $2) \
              AND ($3 IS NULL OR method = $3) AND ($4 IS NULL OR user_email = $4) \
              AND ($5 IS NULL OR group_name = $5) AND ($6 IS NULL OR resource = $6) \
-             AND ($7 IS NULL OR external_id = $7) AND ($8 IS NULL OR at_ms >= $8) AND ($9 IS NULL OR at_ms < $9) ",
+             AND ($7 IS NULL OR external_id = $7) ",
             $of,
             $order,
             " LIMIT $10 OFFSET $11"
@@ -212,14 +213,21 @@ impl Store {
                 .bind(maybe_storable(filter.group_name.as_deref()))
                 .bind(maybe_storable(filter.resource.as_deref()))
                 .bind(maybe_storable(filter.external_id.as_deref()))
-                .bind(filter.since_ms)
-                .bind(filter.until_ms)
+                .bind(filter.since_ms.unwrap_or(i64::MIN))
+                .bind(filter.until_ms.unwrap_or(i64::MAX))
                 .bind(limit)
                 .bind(i64::from(filter.page.saturating_sub(1)) * limit);
             let providers = filter.providers.iter().take(PROVIDERS_MAX).cycle().take(asked);
             let query = providers.fold(query, |query, provider| query.bind(provider.to_string()));
-            let rows = query.fetch_all(&mut *connection).await?;
-            rows.iter().map(update).collect()
+            let row = query.fetch_one(&mut *connection).await?;
+            let mut updates = Packed::new(&row, "scim_updates")?.rows(update)?;
+            // As they were asked for; what becomes of an order within an aggregate is nowhere promised.
+            if filter.oldest_first {
+                updates.sort_by_key(|update| update.at_ms);
+            } else {
+                updates.sort_by_key(|update| Reverse(update.at_ms));
+            }
+            Ok(updates)
         })
         .await
     }
@@ -264,8 +272,7 @@ impl Store {
     }
 }
 
-fn update(row: &AnyRow) -> Result<ScimUpdate, StoreError> {
-    let cells = Cells::new(row, "scim_updates", "id");
+fn update(cells: &mut Packed) -> Result<ScimUpdate, StoreError> {
     Ok(ScimUpdate {
         request_id: cells.text("request_id")?,
         at_ms: cells.int("at_ms")?,
