@@ -132,10 +132,7 @@ fn show(document: &Document, auth: &AuthUrl) -> Value {
     ] {
         config.entry(key).or_insert(value);
     }
-    config.insert(
-        "redirect_url".to_owned(),
-        auth.address("/cdn-cgi/access/callback").into(),
-    );
+    config.insert("redirect_url".to_owned(), String::from(auth.callback()).into());
     let shown = Shown::begin(&["id", "uid"], document)
         .with("config", config)
         .with("version", version(document));

@@ -62,8 +62,7 @@ async fn test(call: &Call<'_>) -> Result<Answer, ApiError> {
         return Err(ApiError::too_many(TRY_AGAIN));
     };
     let auth = &call.snapshot.organization.auth;
-    let address = auth.address("/cdn-cgi/access/callback").parse();
-    let address = address.map_err(|_| ApiError::invalid("the auth host has no address"))?;
+    let address = auth.callback();
     let checks = call
         .api
         .relying_party

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::answer::{Answer, see_other};
@@ -14,6 +13,7 @@ use super::form;
 use super::reason::{About, Asking, ask, policy_of, reason, sent};
 use crate::mail::Mail;
 use crate::model::identity::Identity;
+use crate::model::time::ms_to_the_minute;
 use crate::pages::person::{Before, LENGTHS, Waiting};
 use crate::session::table::LiveSession;
 use crate::snapshot::ProtectedApplication;
@@ -155,7 +155,7 @@ fn waiting(
 ) -> Answer {
     call.page(&Waiting {
         app: label(application, &about.landing),
-        since: &at(request.created_ms),
+        since: &ms_to_the_minute(request.created_ms),
         mailed: call.login.mailer.was_taken(request.id),
         again: &about.landing.address(call.auth()),
     })
@@ -215,10 +215,4 @@ fn tell_approvers(
             about: Some(request.id),
         });
     }
-}
-
-/// A time for people. UTC, and says so.
-pub(super) fn at(ms: i64) -> String {
-    let at = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
-    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }

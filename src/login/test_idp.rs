@@ -14,7 +14,7 @@ use super::answer::{Answer, set_cookie};
 use super::call::Call;
 use super::callback::{again, issuer_of};
 use super::failure::{Ended, Why};
-use super::leave::{Leaving, leave, way_back};
+use super::leave::{Leaving, leave};
 use super::routes::not_found;
 use super::state::{LIFE_SECONDS, LoginPurpose, LoginState};
 use crate::entra::check::{self, WayBack};
@@ -44,7 +44,7 @@ pub(super) async fn answer(call: &Call<'_>, id: &str) -> Result<Answer, Ended> {
         return Err(Why::from(TestLinkRefused::Used).into());
     }
     let provider = call.snapshot.providers.get(&id).ok_or(Why::NoProvider)?;
-    let way_back = way_back(call.auth())?;
+    let way_back = call.auth().callback();
     if call.query.value(GO).is_none() {
         let next = format!("{}&{GO}=1", address(call, id, token));
         return Ok(call.page(&TestIdp {

@@ -10,6 +10,7 @@ use super::reconcile::Work;
 use super::stored::Stored;
 use super::{Manage, ManageError};
 use crate::config::declared::Declared;
+use crate::model::pointer;
 use crate::store::{Document, Kind};
 
 /// What would happen to one object.
@@ -103,7 +104,7 @@ fn differing(before: &Value, after: &Value, at: &str, places: &mut BTreeSet<Stri
         return;
     };
     for key in old.keys().chain(new.keys()) {
-        let place = format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
+        let place = pointer::below(at, key);
         match (old.get(key), new.get(key)) {
             (Some(before), Some(after)) => differing(before, after, &place, places),
             _ => {
