@@ -212,7 +212,7 @@ impl Manage {
     }
 
     /// Writes objects together; answers with the last of them.
-    async fn put(
+    pub(super) async fn put(
         &self,
         mut write: ObjectWrite,
         drafts: Vec<(Kind, Uuid, Draft)>,
@@ -239,13 +239,14 @@ impl Manage {
     }
 
     fn planned(&self, kind: Kind, id: Uuid, draft: Draft, stored: &Stored) -> Planned {
+        let before = stored.get(kind, id);
         let document = Document {
             kind,
             id,
             name: draft.name,
             secrets: secrets::seal(kind, id, &draft.secrets, &self.sealer, self.clock.now_ms()),
             body: draft.body,
-            declared: false,
+            declared: before.as_ref().is_some_and(|before| before.declared),
             version: 0,
             created_ms: 0,
             updated_ms: 0,
@@ -253,7 +254,7 @@ impl Manage {
         Planned {
             document,
             secrets: draft.secrets,
-            before: stored.get(kind, id),
+            before,
             changes: true,
         }
     }

@@ -70,7 +70,7 @@ pub use scim::{
 };
 pub use sessions::{NewSession, SessionInserted, SessionRow};
 pub use transfers::Transfer;
-pub use users::{User, UserSearch};
+pub use users::User;
 pub use write::{Actor, ActorKind, AuditEntry, ObjectWrite};
 
 /// The store. Cheap to clone; all clones share connections and wake each other.

@@ -1,5 +1,6 @@
 //! The register of users: a page at a time, and taking somebody out of it.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use sqlx::Any;
@@ -101,6 +102,8 @@ macro_rules! in_order {
 const OF_EMAIL: &str = users_packed!(of_email!(), in_order!());
 const OF_NAME: &str = users_packed!(of_name!(), in_order!());
 const OF_TEXT: &str = users_packed!(of_text!(), in_order!());
+/// In the order of the last login, the latest first.
+const LATEST: &str = users_packed!(of_text!(), "ORDER BY last_login_ms DESC, id LIMIT $4 OFFSET $5");
 const COUNT_OF_EMAIL: &str = concat!("SELECT COUNT(*) AS rows_counted FROM users ", of_email!());
 const COUNT_OF_NAME: &str = concat!("SELECT COUNT(*) AS rows_counted FROM users ", of_name!());
 const COUNT_OF_TEXT: &str = concat!("SELECT COUNT(*) AS rows_counted FROM users ", of_text!());
@@ -143,6 +146,31 @@ impl Store {
             let mut users = Packed::new(&row, "users")?.rows(packed_user)?;
             // As they were asked for; what becomes of an order within an aggregate is nowhere promised.
             users.sort_by_key(|user| (user.created_ms, user.id));
+            Ok(users)
+        })
+        .await
+    }
+
+    /// Users for a list, who signed in last first: those with this in the name or the address, or all. Pages count from 1.
+    pub async fn users_by_login(
+        &self,
+        search: Option<&str>,
+        (limit, page): (u32, u32),
+    ) -> Result<Vec<User>, StoreError> {
+        let filter = UserFilter {
+            search: search.map(str::to_owned),
+            ..UserFilter::default()
+        };
+        let query = Wanted::of(&filter).query(LATEST, LATEST, LATEST);
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let row = query
+                .bind(i64::from(limit))
+                .bind(i64::from(page.saturating_sub(1)) * i64::from(limit))
+                .fetch_one(&mut *connection)
+                .await?;
+            let mut users = Packed::new(&row, "users")?.rows(packed_user)?;
+            users.sort_by_key(|user| (Reverse(user.last_login_ms), user.id));
             Ok(users)
         })
         .await

@@ -4,7 +4,7 @@ use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use super::packed::Packed;
-use super::row::{Cells, containing};
+use super::row::Cells;
 use super::{Store, StoreError, bounded};
 use crate::model::email::EmailAddress;
 use crate::model::identity::PersonKey;
@@ -62,44 +62,10 @@ pub(super) use users_packed;
 const ONE: &str = users!("WHERE id = $1");
 const OF_PERSON: &str = users!("WHERE provider = $1 AND tenant = $2 AND object = $3");
 const WITH_EMAIL: &str = users!("WHERE email = $1 ORDER BY last_login_ms DESC, id LIMIT 1000");
-/// In the order of the last login, the latest first.
-const FOUND: &str = users!(
-    "WHERE deleted = 0 AND ($1 IS NULL OR lower(email) LIKE $1 ESCAPE '!' OR lower(name) LIKE $1 ESCAPE '!') \
-     AND ($2 IS NULL OR provider = $2) ORDER BY last_login_ms DESC, id LIMIT $3 OFFSET $4"
-);
 const READMIT: &str = "UPDATE users SET deprovisioned = 0 WHERE id = $1 AND deprovisioned = 1";
 const SET_SEAT: &str = "UPDATE users SET seat = $2 WHERE id = $1";
 
-/// Which users to list. The default lists all.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct UserSearch {
-    /// With this in the address or the name, whatever the case.
-    pub contains: Option<String>,
-    /// Of this provider only.
-    pub provider: Option<IdpId>,
-}
-
-/// Rows answered at once, at most.
-const PAGE_MAX: u32 = 1000;
-
 impl Store {
-    /// Users for a list, who signed in last first; at most a thousand a page, pages count from 1.
-    pub async fn users(&self, search: &UserSearch, limit: u32, page: u32) -> Result<Vec<User>, StoreError> {
-        let limit = i64::from(limit.clamp(1, PAGE_MAX));
-        bounded(async {
-            let mut connection = self.reader().await?;
-            let rows = sqlx::query(FOUND)
-                .bind(search.contains.as_deref().map(containing))
-                .bind(search.provider.map(|provider| provider.to_string()))
-                .bind(limit)
-                .bind(i64::from(page.saturating_sub(1)) * limit)
-                .fetch_all(&mut *connection)
-                .await?;
-            rows.iter().map(user).collect()
-        })
-        .await
-    }
-
     /// Lets somebody sign in again whom a directory has put out; whether that changed anything. Where the directory still
     /// says so, the next login is refused all the same.
     pub async fn readmit_user(&self, id: UserId) -> Result<bool, StoreError> {
