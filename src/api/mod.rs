@@ -19,6 +19,7 @@ mod error;
 mod groups;
 mod identity_providers;
 mod items;
+mod kept;
 mod keys;
 mod latest;
 mod lists;

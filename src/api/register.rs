@@ -1,99 +1,82 @@
-//! How many people there are and where pages of them begin. Where there are many, the register is not gone through for
-//! each request.
+//! The register of people, where there are many: how many there are, where its pages begin, and what they are called.
+//! It is gone through once a second at most, and not for each request.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
 
-use crate::store::{Marks, Store, StoreError, UserFilter};
+use super::kept::Kept;
+use crate::store::{Called, Marks, Store, StoreError, UserFilter};
 
-/// So many are counted in less than a millisecond.
-const COUNTED_EACH_TIME: u64 = 5_000;
-/// How long a count of more is good, in milliseconds.
-const COUNT_KEPT_MS: i64 = 1_000;
-/// How long one may serve while it is taken anew.
-const COUNT_SERVES_MS: i64 = 2_000;
-/// How long marks are good, unless there are fewer people since.
+/// So many are gone through in less than a millisecond.
+const FEW: u64 = 5_000;
+/// Of so many, names and addresses are kept to be searched: some megabytes.
+const SEARCHED: RangeInclusive<u64> = FEW + 1..=250_000;
+/// How long marks are good, in milliseconds, unless there are fewer people since.
 const MARKS_KEPT_MS: i64 = 10_000;
 
 /// What is known of the register.
 #[derive(Debug, Clone)]
 pub(super) struct Known {
-    counted_ms: i64,
-    marked_ms: i64,
     /// How many people are in it.
     pub(super) people: u64,
     /// Where its pages begin; none where there are few.
     pub(super) marks: Arc<Marks>,
+    marked_ms: i64,
 }
 
 /// What was last found out.
 #[derive(Debug, Default)]
 pub(super) struct Register {
-    known: Mutex<Option<Known>>,
-    /// Whoever holds it finds out.
-    turn: tokio::sync::Mutex<()>,
+    known: Kept<Known>,
+    called: Kept<Arc<Called>>,
 }
 
 impl Register {
     /// What is known of the register now.
     pub(super) async fn known(&self, store: &Store, now_ms: i64) -> Result<Known, StoreError> {
-        if let Some(known) = self.kept(now_ms, COUNT_KEPT_MS) {
-            return Ok(known);
+        let anew = |before| counted(store, before, now_ms);
+        match self.known.last() {
+            Some(known) if known.people > FEW => self.known.get(now_ms, anew).await,
+            // Few are counted each time.
+            _ => {
+                let known = anew(None).await?;
+                if known.people > FEW {
+                    return self.known.get(now_ms, |_| async { Ok(known) }).await;
+                }
+                Ok(known)
+            }
         }
-        let before = self.last();
-        if before
-            .as_ref()
-            .is_none_or(|before| before.people <= COUNTED_EACH_TIME)
-        {
-            return self.find_out(before, store, now_ms).await;
-        }
-        let _turn = match (self.turn.try_lock(), self.kept(now_ms, COUNT_SERVES_MS)) {
-            (Ok(turn), _) => turn,
-            (Err(_), Some(known)) => return Ok(known),
-            (Err(_), None) => self.turn.lock().await,
-        };
-        // Somebody else may have found out meanwhile.
-        if let Some(known) = self.kept(now_ms, COUNT_KEPT_MS) {
-            return Ok(known);
-        }
-        self.find_out(self.last(), store, now_ms).await
     }
 
-    async fn find_out(&self, before: Option<Known>, store: &Store, now_ms: i64) -> Result<Known, StoreError> {
-        let people = store.users_count(&UserFilter::default()).await?;
-        let marked = before.filter(|before| {
-            people >= before.people && (0..MARKS_KEPT_MS).contains(&(now_ms - before.marked_ms))
-        });
-        let (marked_ms, marks) = match marked {
-            _ if people <= COUNTED_EACH_TIME => (i64::MIN, Arc::default()),
-            Some(before) if before.people > COUNTED_EACH_TIME => (before.marked_ms, before.marks),
-            _ => (now_ms, Arc::new(store.register_marks().await?)),
-        };
-        let known = Known {
-            counted_ms: now_ms,
-            marked_ms,
-            people,
-            marks,
-        };
-        *self.slot() = Some(known.clone());
-        Ok(known)
+    /// What people are called, where there are so many that the database would take long to search them.
+    pub(super) async fn called(&self, store: &Store, now_ms: i64) -> Result<Option<Arc<Called>>, StoreError> {
+        if !SEARCHED.contains(&self.known(store, now_ms).await?.people) {
+            return Ok(None);
+        }
+        let anew = |_| async { Ok(Arc::new(store.users_called().await?)) };
+        self.called.get(now_ms, anew).await.map(Some)
     }
 
-    /// Somebody was taken out.
+    /// Somebody was taken out, or is called otherwise.
     pub(super) fn forget(&self) {
-        *self.slot() = None;
+        self.known.forget();
+        self.called.forget();
     }
+}
 
-    fn kept(&self, now_ms: i64, longest_ms: i64) -> Option<Known> {
-        self.last().filter(|known| {
-            known.people > COUNTED_EACH_TIME && (0..longest_ms).contains(&(now_ms - known.counted_ms))
-        })
-    }
-
-    fn last(&self) -> Option<Known> {
-        self.slot().clone()
-    }
-
-    fn slot(&self) -> std::sync::MutexGuard<'_, Option<Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+async fn counted(store: &Store, before: Option<Known>, now_ms: i64) -> Result<Known, StoreError> {
+    let people = store.users_count(&UserFilter::default()).await?;
+    let stand = before.filter(|before| {
+        people >= before.people && (0..MARKS_KEPT_MS).contains(&(now_ms - before.marked_ms))
+    });
+    let (marked_ms, marks) = match stand {
+        _ if people <= FEW => (now_ms, Arc::default()),
+        Some(before) => (before.marked_ms, before.marks),
+        None => (now_ms, Arc::new(store.register_marks().await?)),
+    };
+    Ok(Known {
+        people,
+        marks,
+        marked_ms,
+    })
 }

@@ -51,25 +51,50 @@ async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
         email: call.query.value("email").map(str::to_ascii_lowercase),
         search: call.query.value("search").map(str::to_owned),
     };
-    let place = (page.size, page.offset());
-    let store = &call.api.store;
-    let (users, total) = if filter == UserFilter::default() {
-        let known = call.api.register.known(store, call.api.clock.now_ms()).await?;
-        (
-            store.users_page(&filter, place, &known.marks).await?,
-            known.people,
-        )
-    } else {
-        let users = store.users_page(&filter, place, &Marks::default()).await?;
-        let total = match last(page, users.len()) {
-            Some(total) => total,
-            None => store.users_count(&filter).await?,
-        };
-        (users, total)
+    let (users, total) = match &filter {
+        UserFilter {
+            search: Some(part),
+            name: None,
+            email: None,
+        } => searched(call, page, part).await?,
+        _ => found(call, page, &filter).await?,
     };
     let shown: Vec<Value> = users.iter().map(show).collect();
     let info = page.info(shown.len(), total);
     Ok(Answer::page(shown, info))
+}
+
+/// A page of the users that a filter keeps, and how many they are.
+async fn found(call: &Call<'_>, page: Page, filter: &UserFilter) -> Result<(Vec<User>, u64), ApiError> {
+    let (store, place) = (&call.api.store, (page.size, page.offset()));
+    if *filter == UserFilter::default() {
+        let known = call.api.register.known(store, call.api.clock.now_ms()).await?;
+        let users = store.users_page(filter, place, &known.marks).await?;
+        return Ok((users, known.people));
+    }
+    let users = store.users_page(filter, place, &Marks::default()).await?;
+    let total = match last(page, users.len()) {
+        Some(total) => total,
+        None => store.users_count(filter).await?,
+    };
+    Ok((users, total))
+}
+
+/// A page of the users who have some text in the name or the address, and how many they are.
+async fn searched(call: &Call<'_>, page: Page, part: &str) -> Result<(Vec<User>, u64), ApiError> {
+    let store = &call.api.store;
+    let called = call.api.register.called(store, call.api.clock.now_ms()).await?;
+    let Some(called) = called else {
+        let filter = UserFilter {
+            search: Some(part.to_owned()),
+            ..UserFilter::default()
+        };
+        return found(call, page, &filter).await;
+    };
+    let (ids, total) = page.cut(called.with(part));
+    let mut users = store.registered_of(&ids).await?;
+    users.sort_by_key(|user| (user.created_ms, user.id));
+    Ok((users, total))
 }
 
 /// How many there are in all, where a page shows it: it is not full, and not behind the end.
@@ -113,6 +138,7 @@ async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
     let mut messages = Vec::new();
     if user.name.as_deref().unwrap_or_default() != name {
         call.api.store.rename_user(user.id, name).await?;
+        call.api.register.forget();
         messages.push("the next login sets the name to what the directory says".to_owned());
         user.name = Some(name.to_owned());
     }

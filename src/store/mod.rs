@@ -63,7 +63,7 @@ pub use leave::{Vote, Voted};
 pub use logs::{AccessRequest, AccessRequestFilter};
 pub use objects::{Difference, Object, ObjectFilter, Objects};
 pub use refreshes::DueRefresh;
-pub use register::{Marks, UserFilter, UserPlace};
+pub use register::{Called, Marks, UserFilter, UserPlace};
 pub use scim::{
     Consequences, GroupWritten, Membership, PROVIDERS_MAX, ScimAtLogin, ScimGroup, ScimKey, ScimRules,
     ScimSearch, ScimUpdate, ScimUpdateFilter, ScimUser, UserWritten,

@@ -13,6 +13,7 @@ use super::sessions::session;
 use super::users::{packed_user, user, users, users_packed};
 use super::{SessionRow, Store, StoreError, User, bounded};
 use crate::model::ids::UserId;
+use crate::model::lines::Lines;
 
 /// Which users are asked for; the default asks for all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,6 +44,30 @@ impl Marks {
     }
 }
 
+/// What people in the register are called, to be searched.
+#[derive(Debug)]
+pub struct Called {
+    /// In the order of the register.
+    people: Vec<UserId>,
+    /// The name and the address of each, in small letters.
+    lines: Lines,
+}
+
+impl Called {
+    /// Those with this in the name or the address, in whatever case of the letters A to Z, in the order of the register.
+    pub fn with(&self, part: &str) -> Vec<UserId> {
+        let mut found = self.lines.containing(&part.to_ascii_lowercase());
+        // Two lines each.
+        found.iter_mut().for_each(|line| *line /= 2);
+        found.dedup();
+        found
+            .iter()
+            .filter_map(|number| self.people.get(*number))
+            .copied()
+            .collect()
+    }
+}
+
 /// Users from one mark to the next.
 const MARK_EVERY: u64 = 500;
 
@@ -67,6 +92,8 @@ const MARKS: &str = packed!(
     "FROM (SELECT created_ms, id, ROW_NUMBER() OVER (ORDER BY created_ms, id) - 1 AS place FROM users \
      WHERE deleted = 0) AS placed WHERE place % $1 = 0 ORDER BY place"
 );
+const CALLED: &str =
+    packed!(["created_ms", "id", "name", "email"] "FROM users WHERE deleted = 0 ORDER BY created_ms, id");
 /// The part of a filter that goes through the users that the rest of it keeps.
 macro_rules! searched {
     () => {
@@ -189,6 +216,35 @@ impl Store {
             let counted = query.fetch_one(&mut *connection).await?;
             let counted = Cells::new(&counted, "users", "rows_counted").int("rows_counted")?;
             Ok(u64::try_from(counted).unwrap_or(0))
+        })
+        .await
+    }
+
+    /// What everybody in the register is called. As slow as there are users.
+    pub async fn users_called(&self) -> Result<Called, StoreError> {
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let row = sqlx::query(CALLED).fetch_one(&mut *connection).await?;
+            drop(connection);
+            let read = move || {
+                let mut users = Packed::new(&row, "users")?.rows(|cells| {
+                    let place: (i64, UserId) = (cells.int("created_ms")?, cells.parsed("id")?);
+                    let (name, email) = (cells.maybe_text("name")?, cells.maybe_text("email")?);
+                    Ok((place, [name, email].map(Option::unwrap_or_default)))
+                })?;
+                users.sort_unstable_by_key(|(place, _)| *place);
+                let folded = users
+                    .iter()
+                    .flat_map(|(_, called)| called)
+                    .map(|text| text.to_ascii_lowercase());
+                Ok(Called {
+                    lines: Lines::of(folded),
+                    people: users.iter().map(|((_, id), _)| *id).collect(),
+                })
+            };
+            // Others have the thread meanwhile.
+            let read = tokio::task::spawn_blocking(read).await;
+            read.map_err(|failed| StoreError::Unavailable(failed.into()))?
         })
         .await
     }
