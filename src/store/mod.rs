@@ -21,6 +21,7 @@ mod documents;
 mod endings;
 mod epochs;
 mod error;
+mod held;
 mod keys;
 mod leave;
 mod logs;

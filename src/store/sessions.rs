@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::row::{Cells, maybe_storable};
 use super::users::user;
-use super::{Backend, ScimAtLogin, Store, StoreError, User, bounded, endings, epochs, objects};
+use super::{Backend, ScimAtLogin, Store, StoreError, User, bounded, endings, epochs, held};
 use crate::model::identity::{Identity, PersonKey};
 use crate::model::ids::{IdpId, SessionNonce, UserId};
 
@@ -306,7 +306,7 @@ impl Store {
             })
             .await?;
         }
-        for sql in [epochs::FORGET, objects::FORGET] {
+        for sql in [epochs::FORGET, held::FORGET] {
             bounded(async {
                 let mut connection = self.writer().await?;
                 sqlx::query(sql).execute(&mut *connection).await?;
