@@ -7,6 +7,7 @@ use sqlx::{Any, Transaction};
 use super::super::amend::{Amended, AmendedSession};
 use super::super::many::{AT_ONCE, OfMany, of_many};
 use super::super::row::Cells;
+use super::super::users::readmit;
 use super::super::{Store, StoreError};
 use crate::model::identity::{Identity, PersonKey};
 use crate::model::ids::{ScimGroupId, ScimUserId, SessionNonce, UserId};
@@ -58,7 +59,6 @@ pub(super) struct Plan {
 const FEW: usize = 200;
 
 const PUT_OUT: &str = "UPDATE users SET deprovisioned = 1 WHERE id = $1";
-const READMIT: &str = "UPDATE users SET deprovisioned = 0 WHERE id = $1";
 const FREE_SEAT: &str = "UPDATE users SET seat = 0 WHERE id = $1";
 const LINKED: OfMany = of_many!(
     "SELECT id, user_id FROM scim_users WHERE user_id IS NOT NULL AND id IN (SELECT value ->> 0 FROM ",
@@ -108,10 +108,7 @@ impl Store {
             }
         }
         for user in &plan.readmitted {
-            sqlx::query(READMIT)
-                .bind(user.to_string())
-                .execute(&mut **tx)
-                .await?;
+            readmit(tx, *user).await?;
             done.readmitted.push(*user);
         }
         let stays = |user: &UserId| !out.contains(user);

@@ -3,6 +3,7 @@
 use sqlx::{Any, Transaction};
 
 use super::super::row::Cells;
+use super::super::users::readmit;
 use super::super::{Store, StoreError, bounded};
 use super::users::{object_of, unbury, update};
 use super::{Kept as _, ScimUser, folded};
@@ -34,7 +35,6 @@ const WITH_ADDRESS: &str = "SELECT u.id AS id FROM (SELECT id FROM scim_users WH
      UNION SELECT scim_user FROM scim_emails WHERE email = $2 AND provider = $1) AS named CROSS JOIN scim_users u \
      WHERE u.id = named.id AND u.user_id IS NULL AND u.object IS NULL LIMIT 2";
 const TOMBSTONE: &str = "SELECT at_ms FROM scim_tombstones WHERE provider = $1 AND object = $2";
-const READMIT: &str = "UPDATE users SET deprovisioned = 0 WHERE id = $1 AND deprovisioned = 1";
 /// A user is one person of the directory: the one whose object it is.
 const UNLINK_OTHERS: &str =
     "UPDATE scim_users SET user_id = NULL WHERE provider = $1 AND user_id = $2 AND id <> $3";
@@ -110,10 +110,7 @@ impl Store {
         if !is_out || asks.reactivates {
             unbury(tx, provider, person.object).await?;
         }
-        sqlx::query(READMIT)
-            .bind(user.to_string())
-            .execute(&mut **tx)
-            .await?;
+        readmit(tx, user).await?;
         Ok(true)
     }
 

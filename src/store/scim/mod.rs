@@ -25,7 +25,7 @@ pub use link::ScimAtLogin;
 use search::Kept;
 pub use search::{ScimKey, ScimResource, ScimSearch};
 pub(super) use secrets::{forget_provider, set as set_secret};
-pub use updates::{ScimUpdate, ScimUpdateFilter};
+pub use updates::{PROVIDERS_MAX, ScimUpdate, ScimUpdateFilter};
 pub use users::UserWritten;
 
 use crate::model::ids::{IdpId, ScimGroupId, ScimUserId, UserId};
