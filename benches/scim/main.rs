@@ -75,6 +75,7 @@ fn main() -> anyhow::Result<()> {
     let before = memory_kb()?;
     one_by_one(&mut client)?;
     sustained(&mut client, listen, &world.cookie)?;
+    everybody(&mut client, listen, &world.cookie, [scim()?, scim()?])?;
     put_out(&mut client, listen, &runtime)?;
     say_memory(before, "after these")?;
     whole_groups(&mut client)?;
@@ -267,6 +268,37 @@ fn put_out(client: &mut Client, listen: SocketAddr, runtime: &Runtime) -> anyhow
     }
     report("somebody signed in is deactivated", answered);
     report("… from the answer to a refused request", refused);
+    Ok(())
+}
+
+/// Filters that no index answers, two at once; and what others wait for meanwhile.
+fn everybody(
+    client: &mut Client,
+    listen: SocketAddr,
+    cookie: &str,
+    asking: [Client; 2],
+) -> anyhow::Result<()> {
+    let (proxied, (scans, took)) = visited(listen, cookie, || {
+        let asking = asking.map(|mut client| {
+            let path = "/Users?filter=name.familyName+co+%22nobody%22+or+title+pr";
+            std::thread::spawn(move || client.must("GET", path, "").map(|answer| answer.took))
+        });
+        let (mut scans, mut took, mut round) = (Vec::new(), Vec::new(), 0);
+        while !asking.iter().all(std::thread::JoinHandle::is_finished) {
+            let [(_, request), ..] = CASES;
+            let (method, path, body) = request(round);
+            took.push(client.must(method, &path, &body)?.took);
+            round += 1;
+            std::thread::sleep(THOUGHT);
+        }
+        for asked in asking {
+            scans.push(asked.join().map_err(|_| anyhow::anyhow!("a client failed"))??);
+        }
+        Ok((scans, took))
+    })?;
+    report("a filter looks at 200,000, two at once", scans);
+    report("… look up by userName meanwhile", took);
+    report("… proxied requests meanwhile", proxied);
     Ok(())
 }
 

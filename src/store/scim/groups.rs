@@ -402,3 +402,21 @@ async fn update(tx: &mut Transaction<'static, Any>, group: &ScimGroup) -> Result
         .map_err(|error| StoreError::or_conflict(error, "displayName or externalId"))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::plans;
+    use super::*;
+
+    #[tokio::test]
+    async fn members_come_and_go_without_a_look_at_everybody() {
+        let statements = [
+            ADD_MEMBERS.sqlite,
+            REMOVE_MEMBERS.sqlite,
+            WITH_NAME,
+            WITH_OBJECT,
+            LOCK,
+        ];
+        plans::take_an_index(&statements).await;
+    }
+}

@@ -251,3 +251,23 @@ async fn is_buried(
         .await?;
     Ok(row.is_some())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::plans;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_person_is_linked_without_a_look_at_everybody() {
+        let at_login = [
+            BY_OBJECT,
+            BY_LINK,
+            BY_ID,
+            WITH_ADDRESS,
+            TOMBSTONE,
+            GROUPS_OF_PERSON,
+        ];
+        plans::take_an_index(&at_login).await;
+        plans::take_an_index(&[WITH_OBJECT, CANDIDATES, UNLINK_OTHERS]).await;
+    }
+}

@@ -14,6 +14,8 @@
 mod effects;
 mod groups;
 mod link;
+#[cfg(test)]
+mod plans;
 mod search;
 mod secrets;
 mod updates;

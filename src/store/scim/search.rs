@@ -376,3 +376,20 @@ impl ScimSearch {
 fn int(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::plans;
+    use super::*;
+
+    #[tokio::test]
+    async fn whatever_has_a_key_is_found_by_its_index() {
+        for kept in [ScimUser::FOUND, ScimGroup::FOUND] {
+            let mut keys = vec![kept.by_id, kept.by_name, kept.by_external_id, kept.after];
+            keys.extend(kept.by_email);
+            keys.extend(kept.by_member);
+            plans::take_an_index(&keys).await;
+        }
+        plans::take_an_index(&[USER_OF, MEMBERS, IS_MEMBER]).await;
+    }
+}
