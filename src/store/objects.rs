@@ -278,7 +278,7 @@ impl OfKind {
         let folded = |object: &Arc<Object>| object.name.to_ascii_lowercase();
         let names = || Arc::new(Lines::of(self.ordered.iter().map(folded)));
         let names = self.names.get_or_init(names);
-        let named = |index: &usize, name: &str| {
+        let is_called = |index: &usize, name: &str| {
             let object = self.ordered.get(*index);
             object.is_some_and(|object| object.name == name)
         };
@@ -291,7 +291,7 @@ impl OfKind {
             (None, search) => names.containing(&search.unwrap_or_default()),
             (Some(name), search) => {
                 let mut found = names.equal_to(&name.to_ascii_lowercase());
-                found.retain(|index| named(index, &name));
+                found.retain(|index| is_called(index, &name));
                 if let Some(search) = search {
                     let search = names.containing(&search);
                     found.retain(|index| search.binary_search(index).is_ok());

@@ -58,7 +58,9 @@ impl Called {
     pub fn with(&self, part: &str) -> Vec<UserId> {
         let mut found = self.lines.containing(&part.to_ascii_lowercase());
         // Two lines each.
-        found.iter_mut().for_each(|line| *line /= 2);
+        for line in &mut found {
+            *line /= 2;
+        }
         found.dedup();
         found
             .iter()
