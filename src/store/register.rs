@@ -69,7 +69,7 @@ impl Called {
 }
 
 /// Users from one mark to the next.
-const MARK_EVERY: u64 = 500;
+const MARK_EVERY: u64 = 100;
 
 /// A place in the register, by which work goes on where it stopped: when the user was made, and the id.
 pub type UserPlace = (i64, String);
