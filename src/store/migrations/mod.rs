@@ -70,10 +70,15 @@ const MIGRATIONS: &[Migration] = &[
         readable_by: 9,
         sql: include_str!("0010_refreshes.sql"),
     },
+    Migration {
+        number: 11,
+        readable_by: 10,
+        sql: include_str!("0011_scim_updates_actor.sql"),
+    },
 ];
 
 /// The newest schema of this release.
-const KNOWN: i64 = 10;
+const KNOWN: i64 = 11;
 
 const HISTORY: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (\
      number BIGINT PRIMARY KEY, readable_by BIGINT NOT NULL, checksum TEXT NOT NULL, applied_ms BIGINT NOT NULL)";
