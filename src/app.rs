@@ -135,14 +135,7 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
         &clock,
         &shutdown,
     );
-    let effects = Effects::start(
-        Arc::clone(&memory.published),
-        foundation.store.clone(),
-        memory.sessions.clone(),
-        memory.revoker.clone(),
-        login.relying_party.clone(),
-        &shutdown,
-    );
+    let effects = login.effects.clone();
     let api = Api::new(
         Arc::clone(&memory.published),
         foundation.store.clone(),
@@ -385,14 +378,25 @@ fn login_chain(
         .outbound
         .clone()
         .observed(move |operation, status| counted.graph_answered(operation, status));
+    let relying_party = RelyingParty::new(outbound.clone(), clock.clone());
+    let effects = Effects::start(
+        Arc::clone(&memory.published),
+        foundation.store.clone(),
+        memory.sessions.clone(),
+        memory.revoker.clone(),
+        relying_party.clone(),
+        clock.clone(),
+        shutdown,
+    );
     Login {
         published: Arc::clone(&memory.published),
         store: foundation.store.clone(),
         sessions: memory.sessions.clone(),
         lookup: memory.lookup.clone(),
         revoker: memory.revoker.clone(),
+        effects,
         signer: memory.signer.clone(),
-        relying_party: RelyingParty::new(outbound.clone(), clock.clone()),
+        relying_party,
         evaluations: Evaluations::new(outbound, clock.clone()),
         sealer: foundation.sealer.clone(),
         clock: clock.clone(),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::identity::{Group, Groups, Identity};
@@ -129,7 +130,7 @@ impl GroupRecord {
 }
 
 /// What the directory said of a person's groups.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupChange {
     /// Groups that the person is in now.
     pub added: Vec<Group>,

@@ -6,11 +6,12 @@
 
 use std::sync::Arc;
 
-use super::inherited::{Inherited, Parts, Regrouped};
+use super::inherited::{Inherited, Parts};
 use super::revoke::Revoker;
 use super::table::{Cause, SessionTable};
+use crate::clock::Clock;
 use crate::entra::RelyingParty;
-use crate::model::ids::IdpId;
+use crate::model::ids::{IdpId, UserId};
 use crate::shutdown::Shutdown;
 use crate::snapshot::Published;
 use crate::store::{AmendedSession, Consequences, Store};
@@ -31,6 +32,7 @@ impl Effects {
         sessions: SessionTable,
         revoker: Revoker,
         relying_party: RelyingParty,
+        clock: Clock,
         shutdown: &Shutdown,
     ) -> Self {
         let parts = Parts {
@@ -38,6 +40,7 @@ impl Effects {
             store,
             sessions: sessions.clone(),
             relying_party,
+            clock,
         };
         Self {
             revoker,
@@ -48,9 +51,15 @@ impl Effects {
 
     /// Follows what was committed. Says in words what it was, for whoever writes it down; `None` where nothing
     /// followed. `request` names in the log what asked for it.
+    #[expect(
+        clippy::unused_async,
+        reason = "nothing waits now; whoever calls it must not rest on that"
+    )]
     pub async fn take_effect(&self, provider: IdpId, request: &str, done: Consequences) -> Option<String> {
         self.revoker.ended_in_store(&done.out, Cause::Deprovisioned);
         self.revoker.ended_in_store(&done.reauth, Cause::GroupsChanged);
+        self.revoker
+            .ended_in_store(&done.passed_on, Cause::AddressPassedOn);
         let count = |ended: &[(_, Vec<_>)]| ended.iter().map(|(_, nonces)| nonces.len()).sum::<usize>();
         let mut words = Vec::new();
         for (user, nonces) in &done.out {
@@ -62,6 +71,13 @@ impl Effects {
             let (people, sessions) = (done.reauth.len(), count(&done.reauth));
             tracing::info!(request.id = request, provider.id = %provider, people, sessions, "Sessions ended: groups changed in the directory");
             words.push(format!("groups of {people} changed: {sessions} sessions ended"));
+        }
+        for (user, nonces) in &done.passed_on {
+            let sessions = nonces.len();
+            tracing::info!(request.id = request, provider.id = %provider, user.id = %user, sessions, "The directory means somebody else by an address");
+            words.push(format!(
+                "the address of {user} is somebody else's: {sessions} sessions ended"
+            ));
         }
         for user in &done.readmitted {
             words.push(format!("{user} may sign in"));
@@ -84,15 +100,14 @@ impl Effects {
         {
             self.sessions.replace_identity(&nonce, identity, version);
         }
-        for (person, user, change) in done.regrouped {
-            let regrouped = Regrouped {
-                provider,
-                user,
-                person,
-                change,
-            };
-            self.inherited.read_again(regrouped).await;
+        for user in done.regrouped {
+            self.read_again(user);
         }
         (!words.is_empty()).then(|| words.join("; "))
+    }
+
+    /// Has the groups of somebody read again at once, where the store says that they are to be.
+    pub fn read_again(&self, user: UserId) {
+        self.inherited.read_again(user);
     }
 }

@@ -62,8 +62,8 @@ pub use logs::{AccessRequest, AccessRequestFilter};
 pub use refreshes::DueRefresh;
 pub use register::{UserFilter, UserPlace};
 pub use scim::{
-    Consequences, GroupWritten, Membership, ScimAtLogin, ScimGroup, ScimKey, ScimRules, ScimSearch,
-    ScimUpdate, ScimUpdateFilter, ScimUser, UserWritten,
+    ADDRESS_PASSED_ON, Consequences, GroupWritten, Membership, Reread, ScimAtLogin, ScimGroup, ScimKey,
+    ScimRules, ScimSearch, ScimUpdate, ScimUpdateFilter, ScimUser, UserWritten,
 };
 pub use sessions::{NewSession, SessionInserted, SessionRow};
 pub use transfers::Transfer;

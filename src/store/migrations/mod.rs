@@ -75,10 +75,15 @@ const MIGRATIONS: &[Migration] = &[
         readable_by: 10,
         sql: include_str!("0011_scim_updates_actor.sql"),
     },
+    Migration {
+        number: 12,
+        readable_by: 11,
+        sql: include_str!("0012_addresses_and_flights.sql"),
+    },
 ];
 
 /// The newest schema of this release.
-const KNOWN: i64 = 11;
+const KNOWN: i64 = 12;
 
 const HISTORY: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (\
      number BIGINT PRIMARY KEY, readable_by BIGINT NOT NULL, checksum TEXT NOT NULL, applied_ms BIGINT NOT NULL)";
