@@ -6,12 +6,14 @@ mod effects;
 mod engine;
 mod expect;
 mod fixtures;
+mod in_flight;
 mod inherited;
 mod linking;
 mod log;
 mod replicas;
 mod secret;
 mod sequences;
+mod silence;
 
 use std::time::Duration;
 
