@@ -8,6 +8,7 @@ mod housekeeping;
 mod internal;
 mod reload;
 mod rooms;
+mod seats;
 mod secrets;
 mod service_tokens;
 
@@ -195,6 +196,7 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
     tokio::spawn(follower.follow(position, shutdown.clone()));
     let chores = housekeeping::Chores {
         store: store.clone(),
+        manage: manage.clone(),
         sessions: sessions.clone(),
         sealer: sealer.clone(),
         clock: clock.clone(),

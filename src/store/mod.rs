@@ -30,6 +30,7 @@ mod refreshes;
 mod register;
 mod row;
 mod scim;
+mod seats;
 mod service_token_uses;
 mod sessions;
 mod spent;
