@@ -3,6 +3,7 @@
 use sqlx::{Any, Transaction};
 
 use super::super::row::Cells;
+use super::super::users::readmit;
 use super::super::{NewSession, Store, StoreError};
 use super::ScimUser;
 use super::buried::{is_buried, unbury, unbury_address};
@@ -39,7 +40,6 @@ const MEANWHILE_MS: i64 = 30_000;
 pub(in super::super) const TAKEN_KEPT_MS: i64 = 3_600_000;
 
 const OWN: &str = "SELECT id, created_ms FROM users WHERE provider = $1 AND tenant = $2 AND object = $3";
-const READMIT: &str = "UPDATE users SET deprovisioned = 0 WHERE id = $1 AND deprovisioned = 1";
 /// What was given again meanwhile was not taken.
 const TAKEN: &str = "SELECT DISTINCT t.object AS object FROM scim_taken t WHERE t.scim_user = $1 AND t.at_ms >= $2 \
      AND NOT EXISTS (SELECT 1 FROM scim_members m JOIN scim_groups g ON g.id = m.scim_group \
@@ -86,10 +86,7 @@ impl Store {
                 unbury_address(tx, provider, email).await?;
             }
         }
-        sqlx::query(READMIT)
-            .bind(arriving.user.to_string())
-            .execute(&mut **tx)
-            .await?;
+        readmit(tx, arriving.user).await?;
         let Found::One { told, instead_of } = found else {
             return Ok(Word::admitting());
         };

@@ -29,7 +29,7 @@ pub use rereads::Reread;
 pub(super) use rereads::note as note_reread;
 pub use search::{ScimKey, ScimSearch};
 pub(super) use secrets::{forget_provider, set as set_secret};
-pub use updates::{ScimUpdate, ScimUpdateFilter};
+pub use updates::{PROVIDERS_MAX, ScimUpdate, ScimUpdateFilter};
 pub use users::UserWritten;
 
 use sqlx::any::AnyRow;
