@@ -60,6 +60,7 @@ fn told_at(provider: IdpId, at_ms: i64, request: &str) -> ScimUpdate {
         body: None,
         effect: None,
         address: "192.0.2.1".parse().unwrap(),
+        actor: None,
     }
 }
 
