@@ -14,7 +14,7 @@ use super::hand_over::{Judged, judge_anew, refuse, ticket_address};
 use super::landing::Landing;
 use super::state::{LoginPurpose, LoginState};
 use super::step_up::{Station, step_up};
-use super::{directory, launcher, mint, record, refresh};
+use super::{launcher, mint, record, refresh};
 use crate::crypto::random;
 use crate::crypto::seal::Purpose;
 use crate::entra::SignedIn;
@@ -25,7 +25,7 @@ use crate::pages::person;
 use crate::session::cookies;
 use crate::session::table::{Asked, Cause, Found, LiveSession};
 use crate::snapshot::ProtectedApplication;
-use crate::store::{Ending, NewSession, Position, SessionInserted};
+use crate::store::{Ending, NewSession, Position, ScimAtLogin, SessionInserted};
 
 /// A login whose code has been redeemed.
 pub(super) struct Signing<'c> {
@@ -120,7 +120,7 @@ async fn insert(call: &Call<'_>, signing: &Signing<'_>) -> Result<Arc<LiveSessio
         agent: agent(&call.parts.headers),
         refresh_token_sealed: refresh_token,
         read_at: signing.head.seq,
-        scim: directory::asks(signing.provider, signed_in.guest, signed_in.email.as_ref()),
+        scim: ScimAtLogin::of(signing.provider, signed_in.guest, signed_in.email.as_ref()),
     };
     install(call, signing.asked, new).await
 }

@@ -11,13 +11,13 @@ use crate::login::call::{Call, label};
 use crate::login::failure::{Ended, Why};
 use crate::login::leave_to_enter::take_up;
 use crate::login::sign_in::{install, new_nonce};
-use crate::login::{directory, mint, record};
+use crate::login::{mint, record};
 use crate::model::identity::Identity;
 use crate::model::ids::UserId;
 use crate::pages::person::Approved;
 use crate::session::table::{Cause, LiveSession};
 use crate::snapshot::ProtectedApplication;
-use crate::store::{Ending, NewSession, Transfer};
+use crate::store::{Ending, NewSession, ScimAtLogin, Transfer};
 
 /// How long the box waits to be fetched: 5 minutes.
 const KEPT_MS: i64 = 300_000;
@@ -99,7 +99,7 @@ async fn branch(
         refresh_token_sealed: None,
         read_at: head.seq,
         scim: provider
-            .and_then(|provider| directory::asks(provider, identity.guest, identity.email.as_ref())),
+            .and_then(|provider| ScimAtLogin::of(provider, identity.guest, identity.email.as_ref())),
     };
     let session = install(call, asked, new).await?;
     take_up(call, &session).await?;

@@ -6,7 +6,8 @@ use super::super::row::Cells;
 use super::super::{Store, StoreError, bounded};
 use super::users::{object_of, unbury, update};
 use super::{ScimUser, folded, scim_user};
-use crate::model::identity::{Group, PersonKey};
+use crate::model::identity::{Email, Group, PersonKey};
+use crate::model::idp::IdentityProvider;
 use crate::model::ids::{IdpId, UserId};
 
 /// What a sign-in asks of the directory's word.
@@ -18,6 +19,25 @@ pub struct ScimAtLogin {
     pub reactivates: bool,
     /// The address that may link the person to one of the directory, once: a member's, which rules may rely on.
     pub email: Option<String>,
+}
+
+impl ScimAtLogin {
+    /// What a sign-in at this provider asks; `None` where no directory tells of its people.
+    pub fn of(provider: &IdentityProvider, guest: bool, email: Option<&Email>) -> Option<Self> {
+        let scim = provider.scim.as_ref()?;
+        // A guest's address is another organization's word, and says nothing of who is meant here.
+        let email = email.filter(|email| email.trusted && !guest);
+        Some(Self {
+            stays_out: scim.user_deprovision,
+            reactivates: scim.reactivate_on_login,
+            email: email.map(|email| email.address.to_string()),
+        })
+    }
+
+    /// Whether whoever the directory has put out is refused.
+    pub(super) fn refuses_those_out(&self) -> bool {
+        self.stays_out && !self.reactivates
+    }
 }
 
 const OWN: &str = "SELECT id FROM users WHERE provider = $1 AND tenant = $2 AND object = $3";
@@ -32,7 +52,7 @@ const BY_ID: &str = "UPDATE scim_users SET user_id = $1 WHERE id = $2 AND user_i
 const WITH_ADDRESS: &str = "SELECT id FROM scim_users WHERE user_id IS NULL AND object IS NULL \
      AND id IN (SELECT id FROM scim_users WHERE provider = $1 AND user_name = $2 \
      UNION SELECT scim_user FROM scim_emails WHERE email = $2 AND provider = $1) LIMIT 2";
-const TOMBSTONE: &str = "SELECT at_ms FROM scim_tombstones WHERE provider = $1 AND object = $2";
+pub(super) const TOMBSTONE: &str = "SELECT at_ms FROM scim_tombstones WHERE provider = $1 AND object = $2";
 const READMIT: &str = "UPDATE users SET deprovisioned = 0 WHERE id = $1 AND deprovisioned = 1";
 /// A user is one person of the directory: the one whose object it is.
 const UNLINK_OTHERS: &str =
@@ -93,7 +113,7 @@ impl Store {
         if told.is_none() && !is_out {
             return Ok(true); // the directory has never told of this person
         }
-        if is_out && asks.stays_out && !asks.reactivates {
+        if is_out && asks.refuses_those_out() {
             return Ok(false);
         }
         if is_out

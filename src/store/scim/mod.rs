@@ -12,6 +12,7 @@
 
 mod effects;
 mod groups;
+mod kept_out;
 mod link;
 mod search;
 mod secrets;
