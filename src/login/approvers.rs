@@ -11,8 +11,10 @@ use super::answer::{Answer, redirect, see_other};
 use super::call::Call;
 use super::failure::{Ended, Why};
 use super::form;
+use super::launcher;
 use super::query::Query;
 use super::reason::{policy_of, sent};
+use super::state::OwnPage;
 use crate::mail::Mail;
 use crate::model::email::EmailAddress;
 use crate::model::identity::PersonKey;
@@ -136,8 +138,8 @@ fn entitled<'s>(
 
 async fn show(call: &Call<'_>) -> Result<Answer, Ended> {
     let Some(session) = call.organization_session().await? else {
-        // Who followed a mail and is not signed in: the launcher signs people in and shows them the way here.
-        return Ok(redirect("/"));
+        // Who followed a mail and is not signed in.
+        return Ok(redirect(&launcher::login_address(OwnPage::Approvals)));
     };
     let approver = Approver::of(&session);
     let open = match &approver {
