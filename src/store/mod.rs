@@ -62,8 +62,8 @@ pub use logs::{AccessRequest, AccessRequestFilter};
 pub use refreshes::DueRefresh;
 pub use register::{UserFilter, UserPlace};
 pub use scim::{
-    Consequences, GroupWritten, Membership, ScimAtLogin, ScimGroup, ScimKey, ScimRules, ScimSearch,
-    ScimUpdate, ScimUpdateFilter, ScimUser, UserWritten,
+    Consequences, DirectorySync, GroupWritten, Held, Membership, RoundEnd, ScimAtLogin, ScimGroup, ScimKey,
+    ScimRules, ScimSearch, ScimUpdate, ScimUpdateFilter, ScimUser, UserWritten,
 };
 pub use sessions::{NewSession, SessionInserted, SessionRow};
 pub use transfers::Transfer;
