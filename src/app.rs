@@ -45,6 +45,7 @@ use crate::model::idp::Cloud;
 use crate::model::organization::Organization;
 use crate::model::upstream::Upstream;
 use crate::scim::Scim;
+use crate::session::effects::Effects;
 use crate::session::grace::StoreGrace;
 use crate::session::keys::{self, Signer};
 use crate::session::limits::FailureLimit;
@@ -134,20 +135,27 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
         &clock,
         &shutdown,
     );
+    let effects = Effects::start(
+        Arc::clone(&memory.published),
+        foundation.store.clone(),
+        memory.sessions.clone(),
+        memory.revoker.clone(),
+        login.relying_party.clone(),
+        &shutdown,
+    );
     let api = Api::new(
         Arc::clone(&memory.published),
         foundation.store.clone(),
         foundation.manage.clone(),
         memory.revoker.clone(),
+        effects.clone(),
         login.relying_party.clone(),
         clock.clone(),
     );
     let scim = Scim::start(
         Arc::clone(&memory.published),
         foundation.store.clone(),
-        memory.sessions.clone(),
-        memory.revoker.clone(),
-        login.relying_party.clone(),
+        effects,
         clock.clone(),
         &shutdown,
     );

@@ -71,6 +71,11 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("0010_refreshes.sql"),
     },
     Migration {
+        number: 11,
+        readable_by: 10,
+        sql: include_str!("0011_scim_updates_actor.sql"),
+    },
+    Migration {
         number: 19,
         readable_by: 18,
         sql: include_str!("0019_directory_syncs.sql"),

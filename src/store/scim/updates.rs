@@ -40,8 +40,10 @@ pub struct ScimUpdate {
     pub body: Option<String>,
     /// What followed for users and sessions.
     pub effect: Option<String>,
-    /// Who asked.
+    /// From where.
     pub address: IpAddr,
+    /// Who asked in the directory's place; `None` for the directory itself.
+    pub actor: Option<String>,
 }
 
 /// Which requests to read. The default reads the newest 20 of every provider.
@@ -100,24 +102,25 @@ const PAGE_MAX: u32 = 1000;
 
 const INSERT: &str = "INSERT INTO scim_updates \
      (id, request_id, at_ms, provider, method, resource_type, resource, external_id, user_email, group_name, succeeded, \
-     status, error, body, effect, address) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+     status, error, body, effect, address, actor) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
 const NEWEST: &str = "SELECT id, request_id, at_ms, provider, method, resource_type, resource, external_id, user_email, \
-     group_name, succeeded, status, error, body, effect, address FROM scim_updates \
+     group_name, succeeded, status, error, body, effect, address, actor FROM scim_updates \
      WHERE ($1 IS NULL OR provider = $1) AND ($2 IS NULL OR succeeded = $2) \
      AND ($3 IS NULL OR resource_type = $3) AND ($4 IS NULL OR method = $4) AND ($5 IS NULL OR user_email = $5) \
      AND ($6 IS NULL OR group_name = $6) AND ($7 IS NULL OR resource = $7) AND ($8 IS NULL OR external_id = $8) \
      AND ($9 IS NULL OR at_ms >= $9) AND ($10 IS NULL OR at_ms < $10) \
      ORDER BY at_ms DESC, id DESC LIMIT $11 OFFSET $12";
 const OLDEST: &str = "SELECT id, request_id, at_ms, provider, method, resource_type, resource, external_id, user_email, \
-     group_name, succeeded, status, error, body, effect, address FROM scim_updates \
+     group_name, succeeded, status, error, body, effect, address, actor FROM scim_updates \
      WHERE ($1 IS NULL OR provider = $1) AND ($2 IS NULL OR succeeded = $2) \
      AND ($3 IS NULL OR resource_type = $3) AND ($4 IS NULL OR method = $4) AND ($5 IS NULL OR user_email = $5) \
      AND ($6 IS NULL OR group_name = $6) AND ($7 IS NULL OR resource = $7) AND ($8 IS NULL OR external_id = $8) \
      AND ($9 IS NULL OR at_ms >= $9) AND ($10 IS NULL OR at_ms < $10) \
      ORDER BY at_ms, id LIMIT $11 OFFSET $12";
-/// Whoever has not shown the secret is not heard.
-const LAST: &str = "SELECT MAX(at_ms) AS at_ms FROM scim_updates WHERE provider = $1 AND status <> 401";
+/// Whoever has not shown the secret is not heard, nor is whoever asked in the directory's place.
+const LAST: &str =
+    "SELECT MAX(at_ms) AS at_ms FROM scim_updates WHERE provider = $1 AND status <> 401 AND actor IS NULL";
 const FORGET: &str = "DELETE FROM scim_updates WHERE at_ms < $1 AND ($2 IS NULL OR provider = $2)";
 
 impl Store {
@@ -143,6 +146,7 @@ impl Store {
                     .bind(maybe_storable(update.body.as_deref()))
                     .bind(maybe_storable(update.effect.as_deref()))
                     .bind(update.address.to_string())
+                    .bind(maybe_storable(update.actor.as_deref()))
                     .execute(&mut *tx)
                     .await?;
             }
@@ -226,5 +230,6 @@ fn update(row: &AnyRow) -> Result<ScimUpdate, StoreError> {
         body: cells.maybe_text("body")?,
         effect: cells.maybe_text("effect")?,
         address: cells.parsed("address")?,
+        actor: cells.maybe_text("actor")?,
     })
 }

@@ -1,4 +1,4 @@
-//! Groups that people inherit: SCIM never tells of them, so after a change they are read again from Graph.
+//! Groups that people inherit: no directory tells of them, so after a change they are read again from Graph.
 //!
 //! Until then, what a person held is held, and what was not is unknown. Where Graph cannot be asked (it takes the
 //! application permission `GroupMember.Read.All`), whatever may have been inherited from a group that was taken is held
@@ -11,11 +11,11 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::table::SessionTable;
 use crate::entra::RelyingParty;
 use crate::model::identity::{Groups, Identity, PersonKey};
 use crate::model::ids::{IdpId, UserId};
 use crate::model::scim::GroupChange;
-use crate::session::table::SessionTable;
 use crate::shutdown::Shutdown;
 use crate::snapshot::Published;
 use crate::store::{Amended, AmendedSession, Store, StoreError};
@@ -113,7 +113,7 @@ async fn read(parts: &Parts, regrouped: &Regrouped) {
         match read_once(parts, regrouped).await {
             Ok(()) => return,
             Err(error) if attempt == ATTEMPTS => {
-                tracing::error!(user.id = %regrouped.user, %error, "Groups could not be read again after a change by SCIM");
+                tracing::error!(user.id = %regrouped.user, %error, "Groups could not be read again after a change by the directory");
             }
             Err(_) => tokio::time::sleep(AGAIN).await,
         }
@@ -140,7 +140,7 @@ async fn read_once(parts: &Parts, regrouped: &Regrouped) -> Result<(), StoreErro
         Err(reason) => {
             tracing::warn!(
                 provider.id = %provider.id, user.id = %regrouped.user,
-                "Inherited groups are unknown after a change by SCIM, until the next sign-in: {reason}. \
+                "Inherited groups are unknown after a change by the directory, until the next sign-in: {reason}. \
                  They can be read where the application permission GroupMember.Read.All is granted"
             );
             let (provider, person) = (regrouped.provider, regrouped.person);
