@@ -29,7 +29,7 @@ use crate::entra::RelyingParty;
 use crate::model::idp::IdentityProvider;
 use crate::model::ids::IdpId;
 use crate::model::scim::SyncSettings;
-use crate::scim::Effects;
+use crate::session::effects::Effects;
 use crate::shutdown::Shutdown;
 use crate::snapshot::Published;
 use crate::store::{DirectorySync, RoundEnd, Store, StoreError};
@@ -122,7 +122,7 @@ impl Directories {
             read = round.run() => read,
             () = lease.keep() => Err(Failed::Taken),
         };
-        let end = read.unwrap_or_else(|failed| failed.into_end());
+        let end = read.unwrap_or_else(Failed::into_end);
         self.tell(provider, &end);
         lease.end(&end).await
     }

@@ -264,9 +264,7 @@ impl<'a> Graph<'a> {
         address: &str,
         body: Option<&Value>,
     ) -> Result<Value, GraphFailed> {
-        let answer = self
-            .ask_whole(operation, method, address, body, MAX_BODY)
-            .await?;
+        let answer = self.ask_whole(operation, method, address, body, MAX_BODY).await?;
         serde_json::from_slice(&answer).map_err(|_| GraphFailed::Malformed)
     }
 
@@ -355,7 +353,9 @@ fn refusal(answer: &Response<Vec<u8>>) -> GraphFailed {
 /// (<https://devblogs.microsoft.com/microsoft365dev/duration-of-change-tracking-tokens-for-identity-and-education-resources/>).
 fn is_out_of_step(body: &[u8]) -> bool {
     let code = serde_json::from_slice::<Value>(body).ok();
-    let code = code.as_ref().and_then(|body| body.pointer("/error/code")?.as_str());
+    let code = code
+        .as_ref()
+        .and_then(|body| body.pointer("/error/code")?.as_str());
     code.is_some_and(|code| {
         let code = code.to_ascii_lowercase();
         code.starts_with("syncstate") || code.starts_with("resync")

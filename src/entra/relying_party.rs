@@ -137,7 +137,10 @@ impl RelyingParty {
     }
 
     /// A token of the application's own for Graph, ten minutes old at most.
-    pub(super) async fn application_tokens(&self, settings: &EntraSettings) -> Result<Arc<Tokens>, EntraError> {
+    pub(super) async fn application_tokens(
+        &self,
+        settings: &EntraSettings,
+    ) -> Result<Arc<Tokens>, EntraError> {
         let key = (Directory::of(settings), settings.client_id.clone());
         let now_ms = self.clock.now_ms();
         if let Some((tokens, until_ms)) = self.applications.get(&key)

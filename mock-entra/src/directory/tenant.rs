@@ -143,7 +143,11 @@ impl Tenant {
 
     /// Deletes a person, who can be restored; whether there was one.
     pub(crate) fn delete_user(&mut self, oid: &str) -> bool {
-        let Some(place) = self.users.iter().position(|user| user.oid.eq_ignore_ascii_case(oid)) else {
+        let Some(place) = self
+            .users
+            .iter()
+            .position(|user| user.oid.eq_ignore_ascii_case(oid))
+        else {
             return false;
         };
         let user = self.users.remove(place);
@@ -153,7 +157,11 @@ impl Tenant {
 
     /// Restores a deleted person; whether there was one.
     pub(crate) fn restore_user(&mut self, oid: &str) -> bool {
-        let Some(place) = self.deleted.iter().position(|user| user.oid.eq_ignore_ascii_case(oid)) else {
+        let Some(place) = self
+            .deleted
+            .iter()
+            .position(|user| user.oid.eq_ignore_ascii_case(oid))
+        else {
             return false;
         };
         let user = self.deleted.remove(place);

@@ -27,10 +27,7 @@ const GROUP: &str = "#microsoft.graph.group";
 
 /// Whether a segment of a path is the function, by its short or its full name.
 pub(super) fn is_called(segment: &str) -> bool {
-    matches!(
-        segment.trim_end_matches("()"),
-        "delta" | "microsoft.graph.delta"
-    )
+    matches!(segment.trim_end_matches("()"), "delta" | "microsoft.graph.delta")
 }
 
 /// `GET /users/delta`
@@ -46,8 +43,7 @@ pub(super) fn groups(request: &GraphRequest<'_>) -> Result<Value, GraphRefusal> 
 }
 
 /// What changed: the state that is known, the present one, the properties asked for, members an entry has at most.
-type Changed =
-    fn(Option<&Tenant>, &Tenant, &[&str], usize) -> Result<Vec<Map<String, Value>>, GraphRefusal>;
+type Changed = fn(Option<&Tenant>, &Tenant, &[&str], usize) -> Result<Vec<Map<String, Value>>, GraphRefusal>;
 
 fn round(request: &GraphRequest<'_>, of: &str, changed: Changed) -> Result<Value, GraphRefusal> {
     if request.params.find("$filter").is_some() || request.params.find("$orderby").is_some() {
@@ -71,7 +67,11 @@ fn round(request: &GraphRequest<'_>, of: &str, changed: Changed) -> Result<Value
         &here.known
     };
     let select = here.select.clone();
-    let names: Vec<&str> = select.split(',').map(str::trim).filter(|name| *name != "id").collect();
+    let names: Vec<&str> = select
+        .split(',')
+        .map(str::trim)
+        .filter(|name| *name != "id")
+        .collect();
     let entries = if latest {
         Vec::new()
     } else {
@@ -174,6 +174,12 @@ fn changed_users(
             false => entries.push(removed(&user.oid, "deleted")),
         }
     }
+    // Made and deleted since.
+    for user in &present.deleted {
+        if !is_among(&known.users, user) && !is_among(&known.deleted, user) {
+            entries.push(removed(&user.oid, "changed"));
+        }
+    }
     Ok(entries)
 }
 
@@ -213,7 +219,11 @@ fn changed_groups(
     for group in known.iter().flat_map(|known| known.groups.values()) {
         if !present.groups.contains_key(&group.id) {
             // Only Microsoft 365 groups can be restored.
-            let reason = if group.security_enabled { "deleted" } else { "changed" };
+            let reason = if group.security_enabled {
+                "deleted"
+            } else {
+                "changed"
+            };
             entries.push(removed(&group.id, reason));
         }
     }

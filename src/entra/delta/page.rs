@@ -116,6 +116,22 @@ pub struct PersonTold {
     pub surname: Said,
 }
 
+impl PersonTold {
+    /// Somebody who is there no more, and nothing else is known.
+    pub fn gone_for_good(object: ObjectId) -> Self {
+        Self {
+            object,
+            gone: Some(Gone::ForGood),
+            enabled: None,
+            principal_name: Said::Nothing,
+            mail: Said::Nothing,
+            display_name: Said::Nothing,
+            given_name: Said::Nothing,
+            surname: Said::Nothing,
+        }
+    }
+}
+
 impl Entry for PersonTold {
     fn read(entry: &Map<String, Value>) -> Result<Self, Unreadable> {
         let enabled = match entry.get("accountEnabled") {

@@ -2,9 +2,9 @@
 
 use sqlx::any::AnyRow;
 
-use super::super::row::{Cells, maybe_storable};
+use super::super::row::{Cells, storable};
 use super::super::{Store, StoreError, bounded};
-use crate::model::ids::IdpId;
+use crate::model::ids::{IdpId, ObjectId};
 
 /// How reading a provider's directory stands. Times are milliseconds since 1970, 0 for never.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -92,7 +92,31 @@ const HELD_BACK: &str = "UPDATE directory_syncs SET holder = NULL, held_until_ms
 const START_OVER: &str = "UPDATE directory_syncs SET holder = NULL, held_until_ms = 0, ended_ms = $1, failure = $2, \
      people_link = NULL, groups_link = NULL WHERE provider = $3 AND holder = $4";
 
+const SIGNED_IN: &str = "SELECT DISTINCT u.object AS object FROM sessions s JOIN users u ON u.id = s.user_id \
+     WHERE u.provider = $1 AND s.ended_ms IS NULL AND s.expires_ms > $2 AND s.created_ms < $3";
+
 impl Store {
+    /// Who is signed in at a provider since before this time, by object.
+    pub async fn objects_signed_in(
+        &self,
+        provider: IdpId,
+        before_ms: i64,
+    ) -> Result<Vec<ObjectId>, StoreError> {
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let rows = sqlx::query(SIGNED_IN)
+                .bind(provider.to_string())
+                .bind(self.now_ms())
+                .bind(before_ms)
+                .fetch_all(&mut *connection)
+                .await?;
+            rows.iter()
+                .map(|row| Cells::new(row, "users", "object").parsed("object"))
+                .collect()
+        })
+        .await
+    }
+
     /// How reading a provider's directory stands; `None` where it never began.
     pub async fn directory_sync(&self, provider: IdpId) -> Result<Option<DirectorySync>, StoreError> {
         bounded(async {
@@ -201,17 +225,15 @@ impl Store {
                 .bind(i64::from(*whole))
                 .bind(count(*people))
                 .bind(count(*groups)),
-            RoundEnd::Failed(why) => sqlx::query(FAILED).bind(now_ms).bind(maybe_storable(Some(why))),
-            RoundEnd::StartOver(why) => sqlx::query(START_OVER)
-                .bind(now_ms)
-                .bind(maybe_storable(Some(why))),
+            RoundEnd::Failed(why) => sqlx::query(FAILED).bind(now_ms).bind(storable(why)),
+            RoundEnd::StartOver(why) => sqlx::query(START_OVER).bind(now_ms).bind(storable(why)),
             RoundEnd::HeldBack {
                 why,
                 people,
                 since_ms,
             } => sqlx::query(HELD_BACK)
                 .bind(now_ms)
-                .bind(maybe_storable(Some(why)))
+                .bind(storable(why))
                 .bind(*since_ms)
                 .bind(count(*people)),
         };

@@ -72,7 +72,10 @@ async fn a_person_deleted_by_the_api_is_out_at_once_and_the_log_says_who_did_it(
     };
     let store = world.store().await;
     let told = store.scim_updates(&told).await.unwrap()[0].at_ms;
-    assert_eq!(store.last_scim_update(provider(&world)).await.unwrap(), Some(told));
+    assert_eq!(
+        store.last_scim_update(provider(&world)).await.unwrap(),
+        Some(told)
+    );
 }
 
 #[tokio::test]

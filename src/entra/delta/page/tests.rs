@@ -104,7 +104,10 @@ fn a_page_leads_to_one_place() {
         assert_eq!(read(wrong.clone()), Err(Unreadable::NoLink), "{wrong}");
     }
     let long = "l".repeat(LONGEST_LINK + 1);
-    assert_eq!(read(json!({ "@odata.deltaLink": long })), Err(Unreadable::LongLink));
+    assert_eq!(
+        read(json!({ "@odata.deltaLink": long })),
+        Err(Unreadable::LongLink)
+    );
 }
 
 fn any_json() -> impl Strategy<Value = Value> {
