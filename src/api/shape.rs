@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
+use crate::model::pointer;
 use crate::snapshot::read::Problem;
 
 /// The keys of an object.
@@ -126,7 +127,7 @@ impl Shape {
     fn keep(&self, body: Map<String, Value>, at: &str, taken: &mut Taken) -> Map<String, Value> {
         let mut kept = Map::new();
         for (name, value) in body {
-            let pointer = format!("{at}/{}", escaped(&name));
+            let pointer = pointer::below(at, &name);
             let Some(key) = self.keys.iter().find(|key| key.name == name) else {
                 match self.unknown {
                     UnknownKeys::Refused => taken.problems.push(Problem {
@@ -195,11 +196,6 @@ fn take_secret(value: Value, pointer: String, taken: &mut Taken) {
         pointer,
         reason: fault.to_owned(),
     });
-}
-
-/// A key as it stands in a JSON pointer (RFC 6901).
-fn escaped(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
 }
 
 #[cfg(test)]

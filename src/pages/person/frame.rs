@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::assets;
 use super::sentence::Sentence;
 use super::words;
+use crate::model::time::{for_machines, to_the_minute};
 
 /// What every page shows besides its own words.
 #[derive(Debug, Clone, Copy)]
@@ -55,11 +56,11 @@ impl<'a> Shell<'a> {
     }
 
     pub(super) fn datetime(&self) -> String {
-        self.frame.at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+        for_machines(self.frame.at)
     }
 
     /// UTC, and says so: the viewer's zone is not known without script.
     pub(super) fn time(&self) -> String {
-        self.frame.at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+        to_the_minute(self.frame.at)
     }
 }

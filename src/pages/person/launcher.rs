@@ -13,6 +13,7 @@ use super::frame::{Frame, Shell};
 use super::respond::Page;
 use super::sentence::Sentence;
 use super::words;
+use crate::model::time::for_machines;
 
 /// Where its forms are sent.
 const ACTION: &str = "/cdn-cgi/access/launcher/sign-out";
@@ -226,7 +227,7 @@ impl<'a> Line<'a> {
             Some(country) => format!("{}, {country}", session.address),
             None => session.address.clone(),
         };
-        let both = |at: Timestamp| (at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), ago(at, now));
+        let both = |at: Timestamp| (for_machines(at), ago(at, now));
         Self {
             session,
             place,

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value};
 
+use crate::model::pointer;
 /// What is wrong with an object, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -190,9 +191,8 @@ impl<'v> Object<'v> {
         }
     }
 
-    /// RFC 6901 §3: `~` and `/` in keys are escaped.
     fn place(&self, key: &str) -> String {
-        format!("{}/{}", self.pointer, key.replace('~', "~0").replace('/', "~1"))
+        pointer::below(&self.pointer, key)
     }
 }
 

@@ -76,6 +76,16 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("0011_scim_updates_actor.sql"),
     },
     Migration {
+        number: 15,
+        readable_by: 14,
+        sql: include_str!("0015_written_objects.sql"),
+    },
+    Migration {
+        number: 16,
+        readable_by: 15,
+        sql: include_str!("0016_pages.sql"),
+    },
+    Migration {
         number: 19,
         readable_by: 18,
         sql: include_str!("0019_directory_syncs.sql"),

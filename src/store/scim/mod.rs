@@ -27,7 +27,7 @@ pub use nesting::Held;
 pub use search::{ScimKey, ScimSearch};
 pub(super) use secrets::{forget_provider, set as set_secret};
 pub use syncs::{DirectorySync, RoundEnd};
-pub use updates::{ScimUpdate, ScimUpdateFilter};
+pub use updates::{PROVIDERS_MAX, ScimUpdate, ScimUpdateFilter};
 pub use users::UserWritten;
 
 use sqlx::any::AnyRow;

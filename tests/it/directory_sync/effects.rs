@@ -41,7 +41,7 @@ async fn whoever_is_disabled_is_out_within_a_round_and_stays_out_until_another_s
     world.signed_in(ALICE, &["wiki"]).await;
     // It is written down as SCIM would have been.
     let filter = ScimUpdateFilter {
-        provider: Some(provider(&world)),
+        providers: vec![provider(&world)],
         external_id: Some(ALICE_OID.to_owned()),
         ..ScimUpdateFilter::default()
     };

@@ -10,7 +10,7 @@ use crate::support::world::World;
 
 async fn rows(world: &World) -> usize {
     let filter = ScimUpdateFilter {
-        provider: Some(provider(world)),
+        providers: vec![provider(world)],
         limit: 1000,
         ..ScimUpdateFilter::default()
     };
