@@ -139,6 +139,7 @@ impl Round<'_> {
         let memberships = if whole {
             vec![Membership::Replace(moved.came)]
         } else {
+            self.admit_strays(&known, object, &moved.left, log).await?;
             let steps = [Membership::Add(moved.came), Membership::Remove(moved.left)];
             steps.into_iter().filter(|step| !is_empty(step)).collect()
         };
@@ -146,6 +147,37 @@ impl Round<'_> {
             return Ok(());
         }
         self.change_group(known.id, &wanted, memberships, log).await
+    }
+
+    /// Somebody leaves of whom it was not known that they were in, as after a restoration that Graph told without its
+    /// memberships. Where a sign-in found them in the group, they are put in, so that leaving it takes effect.
+    async fn admit_strays(
+        &self,
+        group: &ScimGroup,
+        object: ObjectId,
+        left: &[ScimUserId],
+        log: &mut Log<'_>,
+    ) -> Result<(), StoreError> {
+        let mut strays = Vec::new();
+        for person in left {
+            if self.store().is_scim_member(group.id, &person.to_string()).await? {
+                continue;
+            }
+            let told = self.store().scim_user(self.id(), *person).await?;
+            let Some(user) = told.and_then(|told| told.user) else {
+                continue;
+            };
+            let sessions = self.store().live_sessions_of(user).await?;
+            let mut held = sessions.iter().flat_map(|session| session.identity.groups.held());
+            if held.any(|held| held.id == object) {
+                strays.push(*person);
+            }
+        }
+        if strays.is_empty() {
+            return Ok(());
+        }
+        self.change_group(group.id, &group.record, vec![Membership::Add(strays)], log)
+            .await
     }
 
     async fn change_group(

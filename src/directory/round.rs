@@ -205,6 +205,9 @@ impl<'r> Round<'r> {
     /// Who has been signed in for some time and is neither known nor in the directory as a whole: deleted before it was
     /// read for the first time. Graph may not tell yet of whoever was made of late.
     async fn strangers(&self, known: &[Known], told: &[PersonTold]) -> Result<Vec<ObjectId>, StoreError> {
+        if !self.rules.user_deprovision {
+            return Ok(Vec::new());
+        }
         let known = known.iter().filter_map(|(_, object, _)| *object);
         let listed = told.iter().filter(|told| told.gone.is_none());
         let listed: HashSet<ObjectId> = listed.map(|told| told.object).chain(known).collect();

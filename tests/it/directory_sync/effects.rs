@@ -205,3 +205,34 @@ async fn whoever_was_deleted_before_the_directory_was_ever_read_is_out_with_the_
     assert!(!gets_in(&world, &old).await);
     assert!(gets_in(&world, &new).await, "Graph may not know of him yet");
 }
+
+#[tokio::test]
+async fn a_membership_that_was_not_told_of_ends_where_a_sign_in_found_it() {
+    let world = read().await;
+    let browser = world.signed_in(ALICE, &["wiki"]).await;
+    let (store, provider) = (&world.running().store, provider(&world));
+    let staff = vestibule::store::ScimKey::Object(STAFF.parse().unwrap());
+    let staff = store.scim_groups_with(provider, staff).await.unwrap().remove(0);
+    let alice = told(&world, ALICE_OID).await.unwrap();
+    // As after a restoration: the row is not there.
+    let settings = world.running().published.load().providers[&provider]
+        .sync
+        .clone()
+        .unwrap();
+    let rules = vestibule::store::ScimRules {
+        identity_update: vestibule::model::scim::IdentityUpdate::NoAction,
+        ..vestibule::manage::scim_rules(&settings.told)
+    };
+    let change = |before: &vestibule::model::scim::GroupRecord| {
+        let left = vestibule::store::Membership::Remove(vec![alice.id]);
+        Ok::<_, std::convert::Infallible>((before.clone(), vec![left]))
+    };
+    store
+        .update_scim_group(provider, staff.id, &change, &rules)
+        .await
+        .unwrap();
+    assert!(gets_in(&world, &browser).await);
+    world.entra.remove_member(STAFF, &MemberRef::user(ALICE_OID));
+    sync(&world).await;
+    assert!(!gets_in(&world, &browser).await);
+}
