@@ -51,11 +51,7 @@ async fn read(call: &Call<'_>) -> Result<Answer, ApiError> {
 /// A provider whose directory is read, as it is in force here.
 async fn provider(call: &Call<'_>) -> Result<IdpId, ApiError> {
     let id = IdpId(call.id(PARAM, Unknown::IdentityProvider)?);
-    if !call.snapshot.providers.contains_key(&id) {
-        call.latest_in_force().await?;
-    }
-    let snapshot = call.api.published.load();
-    let provider = snapshot.providers.get(&id);
+    let provider = call.latest().await?.providers.get(&id).cloned();
     let provider = provider.ok_or_else(|| ApiError::unknown(Unknown::IdentityProvider))?;
     if provider.sync.is_none() {
         return Err(ApiError::invalid("directory_sync is off for this provider"));

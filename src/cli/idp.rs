@@ -8,10 +8,11 @@ use std::time::Duration;
 use clap::Subcommand;
 use secrecy::ExposeSecret as _;
 
-use super::opened::{Opened, Said, at, open, tell};
+use super::opened::{Opened, Said, open, tell};
 use super::{ConfigFile, Exit, Terminal};
 use crate::manage::ManageError;
 use crate::model::ids::IdpId;
+use crate::model::time::ms_to_the_minute;
 use crate::snapshot::{read, secrets};
 use crate::store::{Actor, ActorKind, DirectorySync, Document, Kind};
 
@@ -130,13 +131,13 @@ fn described(stands: Option<&DirectorySync>) -> String {
         0 => "read by Graph: never successfully".to_owned(),
         succeeded_ms => format!(
             "read by Graph: {}, {} people, {} groups",
-            at(succeeded_ms),
+            ms_to_the_minute(succeeded_ms),
             stands.people,
             stands.groups
         ),
     };
     if let Some(failure) = &stands.failure {
-        let _ = write!(line, "; since {}: {failure}", at(stands.ended_ms)); // writing to a String cannot fail
+        let _ = write!(line, "; since {}: {failure}", ms_to_the_minute(stands.ended_ms)); // writing to a String cannot fail
     }
     line
 }
