@@ -150,8 +150,8 @@ impl Manage {
     /// Makes a policy that stands in an application one of its own, by the same id; the application refers to it.
     ///
     /// # Errors
-    /// [`ManageError::NotFound`] where the application has no such policy, [`ManageError::Declared`],
-    /// [`ManageError::Refused`].
+    /// [`ManageError::NotFound`] where the application has no such policy, [`ManageError::Exists`] where there is another
+    /// with its id, [`ManageError::Declared`], [`ManageError::Refused`].
     pub async fn make_reusable(
         &self,
         application: Uuid,
@@ -193,6 +193,12 @@ impl Manage {
         let drafts = vec![
             (
                 Kind::Policy,
+        if stored.contains_key(&(Kind::Policy, policy)) {
+            return Err(ManageError::Exists {
+                kind: Kind::Policy,
+                name: name.to_owned(),
+            });
+        }
                 policy,
                 Draft {
                     name: name.to_owned(),
@@ -265,8 +271,8 @@ impl Manage {
         }
     }
 
-    /// Whether what refers to an object still stands once it is changed. What did not stand before is no reason to
-    /// refuse: the change may be its mend.
+    /// Whether what rests on an object, however deep, still stands once it is changed. What did not stand before is no
+    /// reason to refuse: the change may be its mend.
     fn validate_users(
         &self,
         planned: &Planned,
@@ -274,7 +280,8 @@ impl Manage {
         stored: &Stored,
     ) -> Result<(), ManageError> {
         let changed = &planned.document;
-        let users: Vec<Planned> = users_of(changed.id, stored)
+        let users: Vec<Planned> = resting_on(changed.id, stored)
+            .into_iter()
             .map(|user| Planned {
                 document: user.clone(),
                 secrets: BTreeMap::new(),
@@ -377,18 +384,39 @@ pub(super) fn refuse_if_used(document: &Document, stored: &Stored) -> Result<(),
 
 /// The objects that refer to one: they have its id somewhere in them.
 fn users_of(id: Uuid, stored: &Stored) -> impl Iterator<Item = &Document> {
-    let text = id.hyphenated().to_string();
+    let ids = HashSet::from([id]);
     stored
         .values()
-        .filter(move |document| document.id != id && mentions(&document.body, &text))
+        .filter(move |document| document.id != id && mentions(&document.body, &ids))
 }
 
-/// Whether a text stands anywhere in a value.
-fn mentions(value: &Value, text: &str) -> bool {
+/// The objects that refer to one, those that refer to them, and so on: a policy asks what a group inside a group asks.
+fn resting_on(id: Uuid, stored: &Stored) -> Vec<&Document> {
+    let mut found: Vec<&Document> = Vec::new();
+    let mut others: Vec<&Document> = stored.values().filter(|document| document.id != id).collect();
+    let mut reached = HashSet::from([id]);
+    // Ends: each turn takes some of the others away.
+    while !reached.is_empty() {
+        let (users, rest): (Vec<_>, Vec<_>) = others
+            .into_iter()
+            .partition(|document| mentions(&document.body, &reached));
+        reached = users.iter().map(|document| document.id).collect();
+        found.extend(users);
+        others = rest;
+    }
+    found
+}
+
+/// Whether one of these ids stands anywhere in a value, as a text of its own.
+fn mentions(value: &Value, ids: &HashSet<Uuid>) -> bool {
     match value {
-        Value::String(written) => written.eq_ignore_ascii_case(text),
-        Value::Array(items) => items.iter().any(|item| mentions(item, text)),
-        Value::Object(map) => map.values().any(|below| mentions(below, text)),
+        // References are read in the hyphenated form alone.
+        Value::String(text) => {
+            text.len() == uuid::fmt::Hyphenated::LENGTH
+                && Uuid::try_parse(text).is_ok_and(|written| ids.contains(&written))
+        }
+        Value::Array(items) => items.iter().any(|item| mentions(item, ids)),
+        Value::Object(map) => map.values().any(|below| mentions(below, ids)),
         _ => false,
     }
 }
@@ -399,12 +427,16 @@ mod tests {
 
     #[test]
     fn what_refers_to_an_object_is_found_wherever_it_names_it() {
-        let id = Uuid::from_u128(7).to_string();
+        let id = Uuid::from_u128(7);
+        let ids = HashSet::from([id]);
         let rule = json!({ "service_token": { "token_id": id } });
         let policy = json!({ "include": [{ "everyone": {} }], "exclude": [rule] });
-        assert!(mentions(&policy, &id));
-        assert!(mentions(&json!({ "policies": [policy] }), &id));
-        assert!(mentions(&json!({ "policies": [id.to_uppercase()] }), &id));
-        assert!(!mentions(&policy, &Uuid::from_u128(8).to_string()));
+        assert!(mentions(&policy, &ids));
+        assert!(mentions(&json!({ "policies": [policy] }), &ids));
+        assert!(mentions(
+            &json!({ "policies": [id.to_string().to_uppercase()] }),
+            &ids
+        ));
+        assert!(!mentions(&policy, &HashSet::from([Uuid::from_u128(8)])));
     }
 }

@@ -13,6 +13,7 @@ mod organization;
 mod policy_tests;
 mod providers;
 mod schema;
+mod resting;
 mod sdk;
 mod users;
 
