@@ -8,6 +8,7 @@ use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::call::{Answer, Call};
+use uuid::Uuid;
 use super::error::ApiError;
 use super::operation::{Gives, Operation};
 use super::resource::{take, time};
@@ -16,7 +17,7 @@ use crate::model::organization::{Organization, OrganizationPages, OrganizationSe
 use crate::model::permission::{Area, Permission};
 use crate::model::service_token::{Inactivity, InactivityAction};
 use crate::snapshot::read::{SETTINGS, organization_settings};
-use crate::store::{Document, Kind};
+use crate::store::{Document, DocumentFilter, Kind};
 
 const PAGES: Shape = Shape {
     name: "OrganizationPages",
@@ -166,12 +167,35 @@ fn says(settings: &OrganizationSettings, key: &str, organization: &Organization,
     }
 }
 
-/// Custom pages, which the file may name and the API calls by id.
+/// The custom pages that the file names, which the API calls by id.
 struct Pages(Vec<Document>);
 
 impl Pages {
     async fn read(call: &Call<'_>) -> Result<Self, ApiError> {
-        Ok(Self(call.api.store.documents(Kind::CustomPage).await?))
+        let organization = &call.snapshot.organization;
+        let mut pages = Vec::new();
+        if !organization.in_file.contains("custom_pages") {
+            return Ok(Self(pages));
+        }
+        let OrganizationPages {
+            identity_denied,
+            forbidden,
+        } = &organization.custom_pages;
+        let store = &call.api.store;
+        for written in [identity_denied, forbidden].into_iter().flatten() {
+            let filter = DocumentFilter {
+                name: Some(written.clone()),
+                search: None,
+            };
+            let (named, _) = store
+                .documents_page(Kind::CustomPage, &filter, (PAGES_OF_A_NAME, 0))
+                .await?;
+            pages.extend(named);
+            if let Ok(id) = Uuid::try_parse(written) {
+                pages.extend(store.document(Kind::CustomPage, id).await?);
+            }
+        }
+        Ok(Self(pages))
     }
 
     fn by_id(&self, written: &OrganizationPages) -> OrganizationPages {
@@ -194,6 +218,9 @@ impl Pages {
 fn show(organization: &Organization, document: Option<&Document>, pages: &Pages) -> Value {
     let mut shown = Map::new();
     shown.insert("name".to_owned(), organization.name.as_str().into());
+/// Pages of one name that are looked at. Names need not differ, and of each type one is meant.
+const PAGES_OF_A_NAME: u32 = 100;
+
     shown.insert("auth_domain".to_owned(), organization.auth.host().as_str().into());
     let settings = document.and_then(|document| document.body.get(SETTINGS)?.as_object());
     // As they were sent, so that they come back equal.

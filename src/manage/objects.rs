@@ -11,7 +11,6 @@ use uuid::Uuid;
 
 use super::plan::{Planned, Stored};
 use super::reconcile::{end_sessions_of, other_directory, stored};
-use super::settings::settings_name;
 use super::{Manage, ManageError, RefusedObject};
 use crate::snapshot::read::Problem;
 use crate::snapshot::secrets;
@@ -107,6 +106,9 @@ impl Manage {
     ///
     /// # Errors
     /// [`ManageError::NotFound`], [`ManageError::Declared`], [`ManageError::InUse`] where other objects refer to it.
+        if kind == Kind::CustomPage && draft.body.get("type") != before.body.get("type") {
+            self.refuse_if_organization_shows(&mut write, before).await?;
+        }
     pub async fn delete(&self, kind: Kind, id: Uuid, actor: Actor) -> Result<Written, ManageError> {
         let mut write = self.store.write(actor).await?;
         let stored = stored(&mut write).await?;
@@ -120,14 +122,8 @@ impl Manage {
             });
         }
         refuse_if_used(document, &stored)?;
-        if kind == Kind::CustomPage
-            && let Some(organization) = settings_name(&mut write, id).await?
-        {
-            return Err(ManageError::InUse {
-                kind,
-                name: document.name.clone(),
-                by: vec![organization],
-            });
+        if kind == Kind::CustomPage {
+            self.refuse_if_organization_shows(&mut write, document).await?;
         }
         write.delete(kind, id).await?;
         let entry = AuditEntry {

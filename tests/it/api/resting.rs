@@ -3,6 +3,9 @@
 use serde_json::json;
 
 use super::{call, id, made, tokens, world};
+use crate::support::world::World;
+
+const ORGANIZATION: &str = "/access/organizations";
 
 #[tokio::test]
 async fn a_change_is_held_against_what_rests_on_it_however_deep() {
@@ -66,4 +69,52 @@ async fn a_policy_never_takes_the_place_of_another_of_its_id() {
     assert_eq!(refused.0, 12132, "{refused:?}");
     let kept = call(&declared, "GET", &format!("/access/policies/{policy}"), None).await;
     assert_eq!(kept.result(200)["name"], "declared");
+}
+
+#[tokio::test]
+async fn a_page_that_the_organization_shows_stays_of_its_type() {
+    let world = world().await;
+    let page = json!({ "name": "No", "type": "identity_denied", "custom_html": "<h1>Not you</h1>" });
+    let page = made(&world, "/access/custom_pages", page).await["uid"].clone();
+    let settings = json!({ "custom_pages": { "identity_denied": page } });
+    call(&world, "PUT", ORGANIZATION, Some(&settings))
+        .await
+        .result(200);
+    let path = format!("/access/custom_pages/{}", page.as_str().unwrap());
+    let other = json!({ "name": "No", "type": "forbidden", "custom_html": "<h1>Not here</h1>" });
+    let said = call(&world, "PUT", &path, Some(&other)).await.error(409);
+    assert!(said.1.contains("organization \"Example\""), "{said:?}");
+    // All else of it may change.
+    let rewritten = json!({ "name": "No!", "type": "identity_denied", "custom_html": "<h1>Not you!</h1>" });
+    call(&world, "PUT", &path, Some(&rewritten)).await.result(200);
+    let nothing = json!({ "custom_pages": null });
+    call(&world, "PUT", ORGANIZATION, Some(&nothing))
+        .await
+        .result(200);
+    call(&world, "PUT", &path, Some(&other)).await.result(200);
+}
+
+#[tokio::test]
+async fn a_page_that_the_file_names_by_id_stays_of_its_type() {
+    let before = world().await;
+    let page = json!({ "name": "No", "type": "forbidden", "custom_html": "<h1>No</h1>" });
+    let path = "/access/custom_pages";
+    let page = made(&before, path, page).await["uid"].clone();
+    let page = page.as_str().unwrap();
+    let database = before.database();
+    drop(before);
+    let world = World::builder()
+        .on(&database)
+        .organization(&format!("custom_pages = {{ forbidden = \"{page}\" }}"))
+        .more(&tokens())
+        .start()
+        .await;
+    let shown = call(&world, "GET", ORGANIZATION, None).await.result(200);
+    assert_eq!(shown["custom_pages"], json!({ "forbidden": page }));
+    let one = format!("{path}/{page}");
+    let other = json!({ "name": "No", "type": "identity_denied", "custom_html": "<h1>No</h1>" });
+    for (method, body) in [("PUT", Some(&other)), ("DELETE", None)] {
+        let said = call(&world, method, &one, body).await.error(409);
+        assert!(said.1.contains("in the configuration file"), "{method}: {said:?}");
+    }
 }
