@@ -50,7 +50,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
@@ -66,7 +66,7 @@ use crate::entra::RelyingParty;
 use crate::manage::{Manage, Trials};
 use crate::session::limits::FailureLimit;
 use crate::session::revoke::Revoker;
-use crate::snapshot::Published;
+use crate::snapshot::{Published, Snapshot};
 use crate::store::Store;
 
 /// What every path of the API begins with.
@@ -124,6 +124,16 @@ pub fn is_path(path: &str) -> bool {
 }
 
 impl Api {
+/// Stands in the extensions of a request whose body was not kept, because no token was shown that there is.
+#[derive(Debug, Clone, Copy)]
+pub struct Unread;
+
+/// Whether a request shows a token that there is. It decides nothing but how much of the body is worth waiting for:
+/// whether the token is good is seen when the request is answered.
+pub fn shows_a_token(headers: &HeaderMap, snapshot: &Snapshot) -> bool {
+    credential::is_known(headers, snapshot)
+}
+
     /// An API over this store.
     pub fn new(
         published: Arc<Published>,
@@ -167,6 +177,10 @@ impl Api {
         let snapshot = self.published.load();
         let token = credential::token(self, &snapshot, request.headers(), caller)?;
         self.seen.note(&token, self.clock.now_ms(), &self.store).await;
+        if request.extensions().get::<Unread>().is_some() {
+            // The token has become known since the body was passed over.
+            return Err(busy());
+        }
         if path == DOCUMENT && request.method() == Method::GET {
             let server = snapshot.organization.auth.address(PREFIX);
             return Ok(respond(StatusCode::OK, &openapi::document(&server)));
@@ -201,12 +215,23 @@ impl Api {
 
 /// The answer to a request that never reached the API: one that is too large, or comes while there is too much to do.
 pub fn turned_away(status: StatusCode) -> Response<Bytes> {
-    let message = match status {
-        StatusCode::PAYLOAD_TOO_LARGE => "The body is too long",
-        StatusCode::REQUEST_TIMEOUT => "The body took too long to come",
-        _ => "The gateway has too much to do; try again",
-    };
-    failed(&ApiError::new(status, 1001, message))
+    failed(&match status {
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(status, 1001, "The body is too long"),
+        StatusCode::REQUEST_TIMEOUT => ApiError::new(status, 1001, "The body took too long to come"),
+        _ => busy(),
+    })
+}
+
+fn busy() -> ApiError {
+    let message = "The gateway has too much to do; try again";
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, 1001, message)
+}
+
+/// What stands behind the zone in a path of Cloudflare's zones. There are none here: hosts are the applications'.
+fn below_zone(path: &str) -> Option<&str> {
+    let rest = path.strip_prefix("/zones/")?;
+    let zone = rest.find('/').unwrap_or(rest.len());
+    rest.get(zone..)
 }
 
 /// The operation of an address. Whoever shows no good token is not told what there is.

@@ -45,6 +45,8 @@ pub struct Inputs<'a> {
     /// Signing keys of the store.
     pub keys: &'a [SigningKeyRow],
     /// The organization.
+    /// SHA-256 of each secret that was generated for a directory's provisioning, in hexadecimal.
+    pub scim_secrets: &'a [String],
     pub organization: &'a Organization,
     /// The clouds that providers may name.
     pub clouds: &'a BTreeMap<String, Cloud>,
@@ -63,6 +65,7 @@ impl Snapshot {
         let keys = key_ring(inputs.keys, now_ms, &mut faults);
         let providers = providers(inputs, sealer, now_ms, &mut faults);
         let referents = Arc::new(referents(inputs, &mut faults));
+        let scim_secrets = scim_secrets(inputs, &providers);
         let mut shared = Shared {
             policies: HashMap::new(),
             referents: Arc::clone(&referents),
@@ -91,6 +94,7 @@ impl Snapshot {
             routes: Table::build(routes),
             upstreams: upstream_table(inputs.upstreams, &applications),
             applications: applications
+            scim_secrets,
                 .into_iter()
                 .map(|known| (known.app.id, known))
                 .collect(),
@@ -191,6 +195,13 @@ fn read_provider(
     clouds: &BTreeMap<String, Cloud>,
     sealer: &Sealer,
     now_ms: i64,
+/// What directories prove themselves with, whichever of them.
+fn scim_secrets(inputs: &Inputs<'_>, providers: &HashMap<IdpId, Arc<IdentityProvider>>) -> HashSet<String> {
+    let settings = providers.values().filter_map(|provider| provider.scim.as_ref());
+    let declared = settings.filter_map(|scim| scim.declared_secret_hash.clone());
+    declared.chain(inputs.scim_secrets.iter().cloned()).collect()
+}
+
 ) -> Result<IdentityProvider, String> {
     let secrets = secrets::open(document, sealer, now_ms).map_err(|unreadable| unreadable.to_string())?;
     read::identity_provider(IdpId(document.id), &document.body, &secrets, clouds)

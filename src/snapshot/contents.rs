@@ -1,6 +1,6 @@
 //! What a snapshot holds, and how requests ask it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use http::HeaderName;
@@ -37,6 +37,9 @@ pub struct Snapshot {
     /// Identity providers.
     pub providers: HashMap<IdpId, Arc<IdentityProvider>>,
     /// Applications, broken ones included.
+    /// SHA-256 of the secrets that directories show, in lower-case hexadecimal. Whether one is good is not decided by
+    /// this: it may be another provider's, or have been replaced a moment ago.
+    pub scim_secrets: HashSet<String>,
     pub applications: HashMap<AppId, Arc<ProtectedApplication>>,
     /// The same by audience tag.
     pub by_aud: HashMap<AudTag, Arc<ProtectedApplication>>,

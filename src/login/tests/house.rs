@@ -123,6 +123,7 @@ impl House {
         let inputs = Inputs {
             documents: &[],
             keys: &rows,
+            scim_secrets: &[],
             organization: &plan.organization,
             clouds: &BTreeMap::new(),
             upstreams: &[],

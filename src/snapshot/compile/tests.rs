@@ -91,6 +91,7 @@ impl Held {
             documents: &self.documents,
             keys: &self.keys,
             organization: &organization,
+            scim_secrets: &[],
             clouds: &clouds::builtin(),
             upstreams: &self.upstreams,
             position: &Position {

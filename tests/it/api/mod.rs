@@ -16,6 +16,7 @@ mod schema;
 mod resting;
 mod sdk;
 mod users;
+mod slow_bodies;
 
 use serde_json::Value;
 

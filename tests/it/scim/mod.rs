@@ -11,6 +11,7 @@ mod log;
 mod replicas;
 mod secret;
 mod sequences;
+mod slow_bodies;
 
 use std::time::Duration;
 
