@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
+use crate::model::strict_json::escaped;
 use crate::snapshot::read::Problem;
 
 /// The keys of an object.
@@ -195,11 +196,6 @@ fn take_secret(value: Value, pointer: String, taken: &mut Taken) {
         pointer,
         reason: fault.to_owned(),
     });
-}
-
-/// A key as it stands in a JSON pointer (RFC 6901).
-fn escaped(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
 }
 
 #[cfg(test)]

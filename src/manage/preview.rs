@@ -9,6 +9,7 @@ use super::plan::{Planned, Stored};
 use super::reconcile::Work;
 use super::{Manage, ManageError};
 use crate::config::declared::Declared;
+use crate::model::strict_json::escaped;
 use crate::store::{Document, Kind};
 
 /// What would happen to one object.
@@ -110,7 +111,7 @@ fn differing(before: &Value, after: &Value, at: &str, places: &mut BTreeSet<Stri
         return;
     };
     for key in old.keys().chain(new.keys()) {
-        let place = format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
+        let place = format!("{at}/{}", escaped(key));
         match (old.get(key), new.get(key)) {
             (Some(before), Some(after)) => differing(before, after, &place, places),
             _ => {

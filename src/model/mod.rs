@@ -34,4 +34,5 @@ pub mod selector;
 pub mod service_token;
 pub mod upstream;
 pub mod web_address;
+pub mod strict_json;
 pub mod web_origin;

@@ -13,6 +13,7 @@ use super::resource::Wanted;
 use crate::manage::scim_rules;
 use crate::model::idp::IdentityProvider;
 use crate::model::scim::ScimSettings;
+use crate::model::strict_json::{self, JsonRefused, Keys};
 use crate::session::table::Cause;
 use crate::store::{AmendedSession, Consequences, ScimRules, StoreError};
 
@@ -115,7 +116,10 @@ impl Call<'_> {
 
     /// The body as JSON.
     pub(super) fn json(&self) -> Result<Value, ScimError> {
-        serde_json::from_slice(self.body).map_err(|_| ScimError::Syntax("the body is no JSON".to_owned()))
+        strict_json::read(self.body, Keys::AnyCase).map_err(|refused| match refused {
+            JsonRefused::NoJson(_) => ScimError::Syntax("the body is no JSON".to_owned()),
+            refused @ JsonRefused::Repeated { .. } => ScimError::Syntax(refused.to_string()),
+        })
     }
 
     pub(super) fn failed(&self, error: StoreError) -> ScimError {

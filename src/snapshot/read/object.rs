@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value};
 
+use crate::model::strict_json::escaped;
+
 /// What is wrong with an object, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -192,7 +194,7 @@ impl<'v> Object<'v> {
 
     /// RFC 6901 §3: `~` and `/` in keys are escaped.
     fn place(&self, key: &str) -> String {
-        format!("{}/{}", self.pointer, key.replace('~', "~0").replace('/', "~1"))
+        format!("{}/{}", self.pointer, escaped(key))
     }
 }
 

@@ -36,3 +36,46 @@ async fn slow_bodies_of_strangers_do_not_keep_the_directory_out() {
     let said: Value = serde_json::from_slice(&reply.body).unwrap();
     assert!(matches!(reply.status, 401 | 429), "{said}");
 }
+
+#[tokio::test]
+async fn a_key_that_stands_twice_is_refused() {
+    let world = provisioned(EVERYTHING).start().await;
+    let directory = Directory::of(&world).await;
+    let adam = directory
+        .person("1aa11bb2-2cc3-4dd4-8ee5-5ff66aa77b88", "twice@contoso.example")
+        .await;
+    let headers = [("Authorization".to_owned(), format!("Bearer {}", directory.token))];
+    for (method, path, body, named) in [
+        (
+            "POST",
+            "/Users".to_owned(),
+            r#"{"userName":"x@contoso.example","active":false,"active":true}"#,
+            "/active",
+        ),
+        // Names of attributes are the same in any case (RFC 7643 section 2.1).
+        (
+            "PUT",
+            format!("/Users/{adam}"),
+            r#"{"userName":"x@contoso.example","name":{"givenName":"x","GivenName":"y"}}"#,
+            "/name/GivenName",
+        ),
+        (
+            "PATCH",
+            format!("/Users/{adam}"),
+            r#"{"Operations":[{"op":"Replace","path":"active","value":"True","value":"False"}]}"#,
+            "/Operations/0/value",
+        ),
+    ] {
+        let target = format!("{}{path}", directory.base);
+        let reply = directory
+            .send(method, &target, &headers, Some(body.as_bytes()))
+            .await;
+        let said: Value = serde_json::from_slice(&reply.body).unwrap();
+        assert_eq!(
+            (reply.status, &said["scimType"]),
+            (400, &json!("invalidSyntax")),
+            "{said}"
+        );
+        assert!(said["detail"].as_str().unwrap().contains(named), "{said}");
+    }
+}
