@@ -220,8 +220,8 @@ pub(super) const TEST_LINK_MEND: &str =
 pub(super) fn tested(state: CheckState) -> &'static str {
     match state {
         CheckState::Good => "Good",
-        CheckState::Warning => "Look at it",
-        CheckState::Bad => "To mend",
+        CheckState::Warning => "Worth a look",
+        CheckState::Bad => "Needs attention",
         CheckState::Unknown => "Not known",
         CheckState::Off => "Not asked for",
     }
