@@ -31,6 +31,7 @@ mod register;
 mod row;
 mod scim;
 mod service_token_uses;
+mod session_apps;
 mod sessions;
 mod spent;
 mod transfers;

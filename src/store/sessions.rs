@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::row::{Cells, maybe_storable};
 use super::users::user;
-use super::{Backend, ScimAtLogin, Store, StoreError, User, bounded, endings, epochs};
+use super::{Backend, ScimAtLogin, Store, StoreError, User, bounded, endings, epochs, session_apps};
 use crate::model::identity::{Identity, PersonKey};
 use crate::model::ids::{IdpId, SessionNonce, UserId};
 
@@ -306,12 +306,15 @@ impl Store {
             })
             .await?;
         }
-        bounded(async {
-            let mut connection = self.writer().await?;
-            sqlx::query(epochs::FORGET).execute(&mut *connection).await?;
-            Ok(())
-        })
-        .await
+        for sql in [epochs::FORGET, session_apps::FORGET] {
+            bounded(async {
+                let mut connection = self.writer().await?;
+                sqlx::query(sql).execute(&mut *connection).await?;
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(())
     }
 }
 
