@@ -186,6 +186,10 @@ pub fn shows_a_token(headers: &HeaderMap, snapshot: &Snapshot) -> bool {
             return Ok(respond(StatusCode::OK, &openapi::document(&server)));
         }
         let (operation, params) = find(request.method(), path)?;
+        if let Some(below) = below_zone(path) {
+            let account = &snapshot.organization.account_id;
+            return Err(ApiError::no_zones(path, &format!("/accounts/{account}{below}")));
+        }
         let account = params.get("account_id");
         if !account.is_empty() && account != snapshot.organization.account_id.as_str() {
             return Err(ApiError::no_route(path));

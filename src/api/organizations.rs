@@ -4,6 +4,8 @@
 //! Name and address are the configuration file's, and so is every setting that it has; the others may be made here. A
 //! setting that neither has is not shown: whoever compares what they asked for with what stands finds no more than that.
 
+use std::future::ready;
+
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
@@ -16,7 +18,7 @@ use super::shape::{Shape, UnknownKeys, What, optional, read_only};
 use crate::model::organization::{Organization, OrganizationPages, OrganizationSettings};
 use crate::model::permission::{Area, Permission};
 use crate::model::service_token::{Inactivity, InactivityAction};
-use crate::snapshot::read::{SETTINGS, organization_settings};
+use crate::snapshot::read::{Problem, SETTINGS, asks_for_something, organization_settings};
 use crate::store::{Document, DocumentFilter, Kind};
 
 const PAGES: Shape = Shape {
@@ -29,6 +31,26 @@ const PAGES: Shape = Shape {
 };
 const INACTIVITY: Shape = Shape {
     name: "ServiceTokenInactivity",
+const DESIGN: Shape = Shape {
+    name: "LoginDesign",
+    keys: &[
+        optional("background_color", What::Text),
+        optional("text_color", What::Text),
+        optional("logo_path", What::Text),
+        optional("header_text", What::Text),
+        optional("footer_text", What::Text),
+    ],
+    unknown: UnknownKeys::Refused,
+};
+const DOH: Shape = Shape {
+    name: "OrganizationDoh",
+    keys: &[
+        optional("doh_jwt_duration", What::Text),
+        optional("service_token_id", What::Id),
+        read_only("enabled", What::Flag),
+    ],
+    unknown: UnknownKeys::Refused,
+};
     keys: &[
         optional("enabled", What::Flag),
         optional("inactivity_threshold_days", What::Number),
@@ -295,9 +317,31 @@ pub(super) const OPERATIONS: &[Operation] = &[
     )
     .taking(&SHAPE)
     .status(StatusCode::CREATED),
+/// No resolver of ours asks for a token: nothing is set, and nothing can be.
+fn doh() -> Answer {
+    Answer::of(json!({ "enabled": false }))
+}
+
+/// Refuses whatever asks for something.
+fn change_doh(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let (taken, messages) = take(&DOH, call.object()?)?;
+    let asking = taken.body.iter().filter(|(_, value)| asks_for_something(value));
+    let problems: Vec<Problem> = asking
+        .map(|(key, _)| Problem {
+            pointer: format!("/{key}"),
+            reason: "this gateway resolves no names, so that there is no DNS over HTTPS to set up".to_owned(),
+        })
+        .collect();
+    if problems.is_empty() {
+        return Ok(doh().saying(messages));
+    }
+    Err(ApiError::problems(&problems))
+}
+
     Operation::new(
         (&Method::PUT, PATH),
         WRITE,
+const DOH_PATH: &str = "/accounts/{account_id}/access/organizations/doh";
         (
             "update_organization",
             "Change settings that the configuration file leaves open",
@@ -307,3 +351,24 @@ pub(super) const OPERATIONS: &[Operation] = &[
     )
     .taking(&SHAPE),
 ];
+    Operation::new(
+        (&Method::GET, DOH_PATH),
+        READ,
+        (
+            "get_organization_doh",
+            "Read the settings of DNS over HTTPS, of which there are none",
+        ),
+        Gives::Object(&DOH),
+        |_| Box::pin(ready(Ok(doh()))),
+    ),
+    Operation::new(
+        (&Method::PUT, DOH_PATH),
+        WRITE,
+        (
+            "update_organization_doh",
+            "Refused: this gateway resolves no names",
+        ),
+        Gives::Object(&DOH),
+        |call| Box::pin(ready(change_doh(call))),
+    )
+    .taking(&DOH),
