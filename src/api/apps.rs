@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::app_policies::{self, InApplication};
 use super::call::{Answer, Call};
 use super::error::{ApiError, Unknown};
+use super::five::Five;
 use super::operation::{Gives, Operation};
 use super::page::{Page, Sizes};
 use super::policies;
@@ -69,7 +70,10 @@ pub(super) const SHAPE: Shape = Shape {
         optional("session_duration", What::Text),
         optional("allowed_idps", What::Texts),
         optional("auto_redirect_to_identity", What::Flag),
-        optional("policies", What::Objects(&policies::IN_APPLICATION)),
+        optional(
+            "policies",
+            What::ObjectsOrLinks(&policies::IN_APPLICATION, &policies::LINK),
+        ),
         optional("app_launcher_visible", What::Flag),
         optional("logo_url", What::Text),
         optional("tags", What::Texts),
@@ -292,7 +296,6 @@ async fn revoke_tokens(call: &Call<'_>) -> Result<Answer, ApiError> {
     Ok(Answer::of(json!({})))
 }
 
-const READ: Permission = Permission::read(Area::Applications);
 const WRITE: Permission = Permission::write(Area::Applications);
 const ALL: &str = "/accounts/{account_id}/access/apps";
 const ONE: &str = "/accounts/{account_id}/access/apps/{app_id}";
@@ -308,71 +311,48 @@ const ASKED: &[(&str, &str)] = &[
     ("exact", "whether domain is a whole address"),
 ];
 
-pub(super) const OPERATIONS: &[Operation] = &[
-    Operation::new(
-        (&Method::GET, ALL),
-        READ,
-        ("list_apps", "List applications"),
-        Gives::Page(&SHAPE),
-        |call| Box::pin(list(call)),
-    )
-    .asked(ASKED),
-    Operation::new(
-        (&Method::POST, ALL),
-        WRITE,
-        ("create_app", "Make an application"),
-        Gives::Object(&SHAPE),
-        |call| Box::pin(resource::create::<Apps>(call)),
-    )
-    .taking(&SHAPE)
-    .status(StatusCode::CREATED),
-    Operation::new(
-        (&Method::GET, ONE),
-        READ,
-        ("get_app", "Read an application"),
-        Gives::Object(&SHAPE),
-        |call| Box::pin(resource::get::<Apps>(call)),
-    ),
-    Operation::new(
-        (&Method::PUT, ONE),
-        WRITE,
-        ("update_app", "Replace an application"),
-        Gives::Object(&SHAPE),
-        |call| Box::pin(resource::update::<Apps>(call)),
-    )
-    .taking(&SHAPE),
-    Operation::new(
-        (&Method::DELETE, ONE),
-        WRITE,
-        ("delete_app", "Delete an application"),
-        Gives::Id,
-        |call| Box::pin(resource::delete::<Apps>(call)),
-    )
-    .status(StatusCode::ACCEPTED),
-    Operation::new(
-        (&Method::PUT, ITS_SETTINGS),
-        WRITE,
-        ("update_app_settings", "Change settings of an application"),
-        Gives::Object(&SETTINGS),
-        |call| Box::pin(settings(call)),
-    )
-    .taking(&SETTINGS)
-    .status(StatusCode::ACCEPTED),
-    Operation::new(
-        (&Method::PATCH, ITS_SETTINGS),
-        WRITE,
-        ("edit_app_settings", "Change settings of an application"),
-        Gives::Object(&SETTINGS),
-        |call| Box::pin(settings(call)),
-    )
-    .taking(&SETTINGS)
-    .status(StatusCode::ACCEPTED),
-    Operation::new(
-        (&Method::POST, ITS_TOKENS),
-        Permission::revoke(Area::Applications),
-        ("revoke_app_tokens", "End every token of an application"),
-        Gives::Any,
-        |call| Box::pin(revoke_tokens(call)),
-    )
-    .status(StatusCode::ACCEPTED),
-];
+pub(super) const OPERATIONS: &[Operation] = &{
+    let [listed, made, read, replaced, deleted] = Five {
+        paths: (ALL, ONE),
+        area: Area::Applications,
+        list: ("list_apps", "List applications"),
+        create: ("create_app", "Make an application"),
+        get: ("get_app", "Read an application"),
+        update: ("update_app", "Replace an application"),
+        delete: ("delete_app", "Delete an application"),
+    }
+    .of::<Apps>();
+    [
+        listed.by(|call| Box::pin(list(call))).asked(ASKED),
+        made,
+        read,
+        replaced,
+        deleted,
+        Operation::new(
+            (&Method::PUT, ITS_SETTINGS),
+            WRITE,
+            ("update_app_settings", "Change settings of an application"),
+            Gives::Object(&SETTINGS),
+            |call| Box::pin(settings(call)),
+        )
+        .taking(&SETTINGS)
+        .status(StatusCode::ACCEPTED),
+        Operation::new(
+            (&Method::PATCH, ITS_SETTINGS),
+            WRITE,
+            ("edit_app_settings", "Change settings of an application"),
+            Gives::Object(&SETTINGS),
+            |call| Box::pin(settings(call)),
+        )
+        .taking(&SETTINGS)
+        .status(StatusCode::ACCEPTED),
+        Operation::new(
+            (&Method::POST, ITS_TOKENS),
+            Permission::revoke(Area::Applications),
+            ("revoke_app_tokens", "End every token of an application"),
+            Gives::Any,
+            |call| Box::pin(revoke_tokens(call)),
+        )
+        .status(StatusCode::ACCEPTED),
+    ]
+};

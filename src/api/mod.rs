@@ -16,6 +16,7 @@ mod certificates;
 mod credential;
 mod custom_pages;
 mod error;
+mod five;
 mod groups;
 mod identity_providers;
 mod keys;
