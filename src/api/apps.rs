@@ -1,4 +1,4 @@
-//! Self-hosted applications
+//! Applications: self-hosted ones, and the one of type `app_launcher`, whose policies say who may open the launcher
 //! (<https://developers.cloudflare.com/api/resources/zero_trust/subresources/access/subresources/applications/>).
 
 use std::collections::HashSet;
@@ -20,7 +20,7 @@ use crate::crypto::random;
 use crate::manage::Draft;
 use crate::model::ids::{AppId, AudTag};
 use crate::model::permission::{Area, Permission};
-use crate::snapshot::read::Problem;
+use crate::snapshot::read::{LAUNCHER, Problem, is_launcher};
 use crate::store::{Document, Kind, TokensOf};
 
 const OVERRIDE: Shape = Shape {
@@ -55,13 +55,31 @@ const CORS: Shape = Shape {
     unknown: UnknownKeys::Refused,
 };
 
+const FOOTER_LINK: Shape = Shape {
+    name: "FooterLink",
+    keys: &[optional("name", What::Text), optional("url", What::Text)],
+    unknown: UnknownKeys::Refused,
+};
+const LANDING_PAGE: Shape = Shape {
+    name: "LandingPageDesign",
+    keys: &[
+        optional("title", What::Text),
+        optional("message", What::Text),
+        optional("image_url", What::Text),
+        optional("button_color", What::Text),
+        optional("button_text_color", What::Text),
+    ],
+    unknown: UnknownKeys::Refused,
+};
+
 pub(super) const SHAPE: Shape = Shape {
     name: "Application",
     keys: &[
         read_only("id", What::Id),
         read_only("uid", What::Id),
         read_only("aud", What::Text),
-        needed("name", What::Text),
+        // The launcher has a name without being given one.
+        optional("name", What::Text),
         needed("type", What::Text),
         optional("domain", What::Text),
         read_only("domain_type", What::Text),
@@ -98,6 +116,12 @@ pub(super) const SHAPE: Shape = Shape {
         optional("case_insensitive_paths", What::Flag),
         optional("token_groups", What::Text),
         optional("token_claims", What::Texts),
+        optional("app_launcher_logo_url", What::Text),
+        optional("bg_color", What::Text),
+        optional("header_bg_color", What::Text),
+        optional("footer_links", What::Objects(&FOOTER_LINK)),
+        optional("landing_page_design", What::Object(&LANDING_PAGE)),
+        optional("skip_app_launcher_login_page", What::Flag),
         optional("allow_authenticate_via_warp", What::Any),
         optional("mfa_config", What::Any),
         optional("oauth_configuration", What::Any),
@@ -151,6 +175,9 @@ impl Resource for Apps {
             None => held.into_value(),
         };
         body.insert("policies".to_owned(), policies);
+        if body.get("type").and_then(Value::as_str) == Some(LAUNCHER) {
+            complete_launcher(&mut body, call.snapshot.organization.auth.host().as_str())?;
+        }
         Ok(Draft {
             name: name_of(&body),
             body: Value::Object(body),
@@ -166,9 +193,18 @@ impl Resource for Apps {
         let reusable = app_policies::read(call, named).await?;
         let show = |document: &Document| {
             let policies = InApplication::of(document).shown(&reusable);
+            let shown = Shown::begin(&["id", "uid"], document).with("policies", policies);
+            if is_launcher(&document.body) {
+                return shown
+                    .with("domain", call.snapshot.organization.auth.host().as_str())
+                    .or("session_duration", "24h")
+                    .or("allowed_idps", json!([]))
+                    .or("auto_redirect_to_identity", false)
+                    .timed(document)
+                    .into_value();
+            }
             let places = Places::of(&document.body);
-            Shown::begin(&["id", "uid"], document)
-                .with("policies", policies)
+            shown
                 .or("domain", places.domain)
                 .with("domain_type", "public")
                 .or("self_hosted_domains", places.domains)
@@ -185,6 +221,24 @@ impl Resource for Apps {
                 .into_value()
         };
         Ok(documents.iter().map(show).collect())
+    }
+}
+
+/// What the launcher is called where nobody says it.
+const LAUNCHER_NAME: &str = "App Launcher";
+
+/// The launcher is where the auth host is, and needs no name.
+fn complete_launcher(body: &mut Map<String, Value>, auth_host: &str) -> Result<(), Vec<Problem>> {
+    if body.get("name").is_none_or(Value::is_null) {
+        body.insert("name".to_owned(), LAUNCHER_NAME.into());
+    }
+    match body.shift_remove("domain") {
+        None | Some(Value::Null) => Ok(()),
+        Some(Value::String(domain)) if domain.is_empty() || domain.eq_ignore_ascii_case(auth_host) => Ok(()),
+        Some(_) => Err(vec![Problem {
+            pointer: "/domain".to_owned(),
+            reason: format!("the launcher is at {auth_host}, and nowhere else"),
+        }]),
     }
 }
 
@@ -233,10 +287,12 @@ async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
     let page = Page::of(&call.query, Apps::SIZES)?;
     let name = call.query.value("name");
     let has_aud = |tag: &AudTag| aud.is_none_or(|aud| tag.as_str() == aud);
+    let launcher = call.snapshot.launcher.as_ref().map(|launcher| &launcher.guard);
     let mut ids: Vec<AppId> = call
         .snapshot
         .applications
         .values()
+        .chain(launcher)
         .filter(|known| has_aud(&known.app.aud) && name.is_none_or(|name| known.app.name == name))
         .filter(|known| {
             domain.is_none_or(|domain| {

@@ -124,7 +124,6 @@ pub fn is_path(path: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-impl Api {
 /// Stands in the extensions of a request whose body was not kept, because no token was shown that there is.
 #[derive(Debug, Clone, Copy)]
 pub struct Unread;
@@ -135,6 +134,7 @@ pub fn shows_a_token(headers: &HeaderMap, snapshot: &Snapshot) -> bool {
     credential::is_known(headers, snapshot)
 }
 
+impl Api {
     /// An API over this store.
     pub fn new(
         published: Arc<Published>,
@@ -177,20 +177,20 @@ pub fn shows_a_token(headers: &HeaderMap, snapshot: &Snapshot) -> bool {
         let _place = self.places.acquire().await;
         let snapshot = self.published.load();
         let token = credential::token(self, &snapshot, request.headers(), caller)?;
-        self.seen.note(&token, self.clock.now_ms(), &self.store).await;
         if request.extensions().get::<Unread>().is_some() {
             // The token has become known since the body was passed over.
             return Err(busy());
         }
+        self.seen.note(&token, self.clock.now_ms(), &self.store).await;
         if path == DOCUMENT && request.method() == Method::GET {
             let server = snapshot.organization.auth.address(PREFIX);
             return Ok(respond(StatusCode::OK, &openapi::document(&server)));
         }
-        let (operation, params) = find(request.method(), path)?;
         if let Some(below) = below_zone(path) {
             let account = &snapshot.organization.account_id;
             return Err(ApiError::no_zones(path, &format!("/accounts/{account}{below}")));
         }
+        let (operation, params) = find(request.method(), path)?;
         let account = params.get("account_id");
         if !account.is_empty() && account != snapshot.organization.account_id.as_str() {
             return Err(ApiError::no_route(path));

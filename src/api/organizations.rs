@@ -8,13 +8,15 @@ use std::future::ready;
 
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use super::call::{Answer, Call};
-use uuid::Uuid;
 use super::error::ApiError;
 use super::operation::{Gives, Operation};
 use super::resource::{take, time};
 use super::shape::{Shape, UnknownKeys, What, optional, read_only};
+use crate::model::colour::Colour;
+use crate::model::design::{LoginDesign, SlotText};
 use crate::model::organization::{Organization, OrganizationPages, OrganizationSettings};
 use crate::model::permission::{Area, Permission};
 use crate::model::service_token::{Inactivity, InactivityAction};
@@ -29,8 +31,6 @@ const PAGES: Shape = Shape {
     ],
     unknown: UnknownKeys::Refused,
 };
-const INACTIVITY: Shape = Shape {
-    name: "ServiceTokenInactivity",
 const DESIGN: Shape = Shape {
     name: "LoginDesign",
     keys: &[
@@ -51,6 +51,8 @@ const DOH: Shape = Shape {
     ],
     unknown: UnknownKeys::Refused,
 };
+const INACTIVITY: Shape = Shape {
+    name: "ServiceTokenInactivity",
     keys: &[
         optional("enabled", What::Flag),
         optional("inactivity_threshold_days", What::Number),
@@ -68,7 +70,7 @@ pub(super) const SHAPE: Shape = Shape {
         optional("strict_service_token_auth", What::Flag),
         optional("service_token_inactivity", What::Object(&INACTIVITY)),
         optional("custom_pages", What::Object(&PAGES)),
-        optional("login_design", What::Any),
+        optional("login_design", What::Object(&DESIGN)),
         optional("allow_authenticate_via_warp", What::Any),
         optional("warp_auth_session_duration", What::Any),
         optional("warp_auth_non_browser_401", What::Any),
@@ -184,6 +186,7 @@ fn says(settings: &OrganizationSettings, key: &str, organization: &Organization,
             let written = settings.service_token_inactivity.clone().map(Option::from);
             written.as_ref() == Some(&organization.service_tokens.inactivity)
         }
+        "login_design" => settings.login_design.as_ref() == Some(&organization.login_design),
         "custom_pages" => settings.custom_pages == Some(pages.by_id(&organization.custom_pages)),
         _ => false,
     }
@@ -191,6 +194,9 @@ fn says(settings: &OrganizationSettings, key: &str, organization: &Organization,
 
 /// The custom pages that the file names, which the API calls by id.
 struct Pages(Vec<Document>);
+
+/// Pages of one name that are looked at. Names need not differ, and of each type one is meant.
+const PAGES_OF_A_NAME: u32 = 100;
 
 impl Pages {
     async fn read(call: &Call<'_>) -> Result<Self, ApiError> {
@@ -240,9 +246,6 @@ impl Pages {
 fn show(organization: &Organization, document: Option<&Document>, pages: &Pages) -> Value {
     let mut shown = Map::new();
     shown.insert("name".to_owned(), organization.name.as_str().into());
-/// Pages of one name that are looked at. Names need not differ, and of each type one is meant.
-const PAGES_OF_A_NAME: u32 = 100;
-
     shown.insert("auth_domain".to_owned(), organization.auth.host().as_str().into());
     let settings = document.and_then(|document| document.body.get(SETTINGS)?.as_object());
     // As they were sent, so that they come back equal.
@@ -273,6 +276,7 @@ fn of_file(organization: &Organization, key: &str, pages: &Pages) -> Value {
             Some(inactivity) => shown_inactivity(inactivity),
             None => json!({ "enabled": false }),
         },
+        "login_design" => shown_design(&organization.login_design),
         "custom_pages" => {
             let pages = pages.by_id(&organization.custom_pages);
             let mut shown = Map::new();
@@ -288,6 +292,23 @@ fn of_file(organization: &Organization, key: &str, pages: &Pages) -> Value {
     }
 }
 
+fn shown_design(design: &LoginDesign) -> Value {
+    let colour = |colour: &Option<Colour>| colour.map(String::from);
+    let text = |text: &Option<SlotText>| text.as_ref().map(|text| text.as_str().to_owned());
+    let written = [
+        ("background_color", colour(&design.background)),
+        ("text_color", colour(&design.text)),
+        ("logo_path", design.logo.as_ref().map(ToString::to_string)),
+        ("header_text", text(&design.header)),
+        ("footer_text", text(&design.footer)),
+    ];
+    let mut shown = Map::new();
+    for (key, value) in written {
+        shown.extend(value.map(|value| (key.to_owned(), Value::from(value))));
+    }
+    Value::Object(shown)
+}
+
 fn shown_inactivity(inactivity: &Inactivity) -> Value {
     let action = match inactivity.action {
         InactivityAction::Disable => "disable",
@@ -296,27 +317,6 @@ fn shown_inactivity(inactivity: &Inactivity) -> Value {
     json!({ "enabled": true, "inactivity_threshold_days": inactivity.days, "action": action })
 }
 
-const READ: Permission = Permission::read(Area::Organization);
-const WRITE: Permission = Permission::write(Area::Organization);
-const PATH: &str = "/accounts/{account_id}/access/organizations";
-
-pub(super) const OPERATIONS: &[Operation] = &[
-    Operation::new(
-        (&Method::GET, PATH),
-        READ,
-        ("get_organization", "Read the organization"),
-        Gives::Object(&SHAPE),
-        |call| Box::pin(get(call)),
-    ),
-    Operation::new(
-        (&Method::POST, PATH),
-        WRITE,
-        ("create_organization", "Describe the organization that there is"),
-        Gives::Object(&SHAPE),
-        |call| Box::pin(create(call)),
-    )
-    .taking(&SHAPE)
-    .status(StatusCode::CREATED),
 /// No resolver of ours asks for a token: nothing is set, and nothing can be.
 fn doh() -> Answer {
     Answer::of(json!({ "enabled": false }))
@@ -338,10 +338,31 @@ fn change_doh(call: &Call<'_>) -> Result<Answer, ApiError> {
     Err(ApiError::problems(&problems))
 }
 
+const READ: Permission = Permission::read(Area::Organization);
+const WRITE: Permission = Permission::write(Area::Organization);
+const PATH: &str = "/accounts/{account_id}/access/organizations";
+const DOH_PATH: &str = "/accounts/{account_id}/access/organizations/doh";
+
+pub(super) const OPERATIONS: &[Operation] = &[
+    Operation::new(
+        (&Method::GET, PATH),
+        READ,
+        ("get_organization", "Read the organization"),
+        Gives::Object(&SHAPE),
+        |call| Box::pin(get(call)),
+    ),
+    Operation::new(
+        (&Method::POST, PATH),
+        WRITE,
+        ("create_organization", "Describe the organization that there is"),
+        Gives::Object(&SHAPE),
+        |call| Box::pin(create(call)),
+    )
+    .taking(&SHAPE)
+    .status(StatusCode::CREATED),
     Operation::new(
         (&Method::PUT, PATH),
         WRITE,
-const DOH_PATH: &str = "/accounts/{account_id}/access/organizations/doh";
         (
             "update_organization",
             "Change settings that the configuration file leaves open",
@@ -350,7 +371,6 @@ const DOH_PATH: &str = "/accounts/{account_id}/access/organizations/doh";
         |call| Box::pin(update(call)),
     )
     .taking(&SHAPE),
-];
     Operation::new(
         (&Method::GET, DOH_PATH),
         READ,
@@ -372,3 +392,4 @@ const DOH_PATH: &str = "/accounts/{account_id}/access/organizations/doh";
         |call| Box::pin(ready(change_doh(call))),
     )
     .taking(&DOH),
+];

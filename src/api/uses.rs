@@ -23,7 +23,8 @@ impl Counts {
             version: snapshot.version,
             ..Self::default()
         };
-        for application in snapshot.applications.values() {
+        let launcher = snapshot.launcher.as_ref().map(|launcher| &launcher.guard);
+        for application in snapshot.applications.values().chain(launcher) {
             let app = &application.app;
             for policy in &app.policies {
                 *counts.policies.entry(*policy).or_default() += 1;

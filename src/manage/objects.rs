@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::plan::{Planned, Stored};
 use super::reconcile::{end_sessions_of, other_directory, stored};
 use super::{Manage, ManageError, RefusedObject};
-use crate::snapshot::read::Problem;
+use crate::snapshot::read::{self, Problem};
 use crate::snapshot::secrets;
 use crate::store::{Actor, AuditEntry, Document, Kind, ObjectWrite, Position};
 
@@ -53,6 +53,13 @@ impl Manage {
         // Tokens of the API are called by their names.
         let is_called = |document: &Document| document.kind == kind && document.name == draft.name;
         let taken = kind == Kind::ApiToken && stored.values().any(is_called);
+        // There is one launcher.
+        let is_launcher =
+            |document: &Document| document.kind == Kind::Application && read::is_launcher(&document.body);
+        let taken = taken
+            || (kind == Kind::Application
+                && read::is_launcher(&draft.body)
+                && stored.values().any(is_launcher));
         if taken || stored.contains_key(&(kind, id)) {
             return Err(ManageError::Exists {
                 kind,
@@ -99,6 +106,9 @@ impl Manage {
             }])
         })?;
         let draft = change(before, held).map_err(refused)?;
+        if kind == Kind::CustomPage && draft.body.get("type") != before.body.get("type") {
+            self.refuse_if_organization_shows(&mut write, before).await?;
+        }
         self.put(write, vec![(kind, id, draft)], &stored).await
     }
 
@@ -106,9 +116,6 @@ impl Manage {
     ///
     /// # Errors
     /// [`ManageError::NotFound`], [`ManageError::Declared`], [`ManageError::InUse`] where other objects refer to it.
-        if kind == Kind::CustomPage && draft.body.get("type") != before.body.get("type") {
-            self.refuse_if_organization_shows(&mut write, before).await?;
-        }
     pub async fn delete(&self, kind: Kind, id: Uuid, actor: Actor) -> Result<Written, ManageError> {
         let mut write = self.store.write(actor).await?;
         let stored = stored(&mut write).await?;
@@ -186,15 +193,15 @@ impl Manage {
         }
         *own = link;
         let name = taken_out.get("name").and_then(Value::as_str).unwrap_or_default();
-        let drafts = vec![
-            (
-                Kind::Policy,
         if stored.contains_key(&(Kind::Policy, policy)) {
             return Err(ManageError::Exists {
                 kind: Kind::Policy,
                 name: name.to_owned(),
             });
         }
+        let drafts = vec![
+            (
+                Kind::Policy,
                 policy,
                 Draft {
                     name: name.to_owned(),

@@ -34,6 +34,10 @@ struct Neighbours {
     audiences: HashMap<AudTag, String>,
     /// Which service token is called so, by its name.
     client_ids: HashMap<ClientId, String>,
+    /// Policies of their own that ask people for something more on the way in.
+    asking: HashSet<Uuid>,
+    /// The application that stands for the launcher, by its name.
+    launcher: Option<String>,
 }
 
 impl Manage {
@@ -52,6 +56,7 @@ impl Manage {
         neighbours.enter_referents(all.chain(staying));
         for planned in planned {
             neighbours.enter_reference(planned.document.kind, planned.document.id);
+            neighbours.enter_asking(&planned.document);
         }
         let mut refused = Vec::new();
         for planned in planned {
@@ -91,6 +96,9 @@ impl Manage {
             Kind::Application => match read::application(AppId(document.id), &document.body) {
                 Ok(read) => {
                     let mut problems = self.application_problems(&read.application, neighbours);
+                    if read.launcher.is_some() {
+                        problems.extend(neighbours.launcher_problems(&read.application));
+                    }
                     let missing = read.application.policies.iter().filter(|policy| {
                         let inside = read.inside.iter().any(|inside| inside.id == **policy);
                         !inside && !neighbours.policies.contains(&policy.0)
@@ -176,6 +184,7 @@ impl Neighbours {
     /// An object that stays as it is. One that cannot be read denies everyone already and claims nothing here.
     fn enter(&mut self, document: &Document) {
         self.enter_reference(document.kind, document.id);
+        self.enter_asking(document);
         if document.kind == Kind::ServiceToken {
             self.enter_client_id(document);
         }
@@ -183,11 +192,43 @@ impl Neighbours {
             && let Ok(read) = read::application(AppId(document.id), &document.body)
         {
             let application = read.application;
+            if read.launcher.is_some() {
+                self.launcher = Some(application.name.clone());
+            }
             for destination in application.destinations {
                 self.addresses.insert(destination, application.name.clone());
             }
             self.audiences.insert(application.aud, application.name);
         }
+    }
+
+    fn enter_asking(&mut self, document: &Document) {
+        if document.kind == Kind::Policy
+            && read::policy(PolicyId(document.id), &document.body)
+                .is_ok_and(|policy| read::asks_on_the_way(&policy))
+        {
+            self.asking.insert(document.id);
+        }
+    }
+
+    /// There is one launcher, and it asks nobody for anything but a sign-in.
+    fn launcher_problems(&mut self, application: &Application) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if let Some(other) = self.launcher.replace(application.name.clone()) {
+            let reason = format!("there is one launcher, and the application \"{other}\" is it");
+            problems.push(problem("/type", reason));
+        }
+        let asking = application
+            .policies
+            .iter()
+            .filter(|policy| self.asking.contains(&policy.0));
+        problems.extend(asking.map(|policy| {
+            problem(
+                "/policies",
+                format!("the policy {policy} {}", read::ASKS_ON_THE_WAY),
+            )
+        }));
+        problems
     }
 
     /// What a service token that stays is called.

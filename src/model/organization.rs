@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::design::LoginDesign;
 use super::duration::GoDuration;
 use super::host::Host;
 use super::ids::AccountId;
@@ -41,6 +42,8 @@ pub struct Organization {
     pub accept_unevaluated_selectors: BTreeSet<Unevaluated>,
     /// What people are told who are refused.
     pub refusals: Refusals,
+    /// What its pages wear.
+    pub login_design: LoginDesign,
     /// After how many days another key signs, [`KEY_ROTATION_DAYS`].
     pub key_rotation_days: u16,
     /// Which of [`SETTINGS`] the configuration file says; those are not changed elsewhere.
@@ -48,12 +51,13 @@ pub struct Organization {
 }
 
 /// The settings that may stand in the configuration file or be set through the API.
-pub const SETTINGS: [&str; 5] = [
+pub const SETTINGS: [&str; 6] = [
     "session_duration",
     "auto_redirect_to_identity",
     "strict_service_token_auth",
     "service_token_inactivity",
     "custom_pages",
+    "login_design",
 ];
 
 /// The days between two rotations of the signing key that an organization may choose from.
@@ -74,6 +78,8 @@ pub struct OrganizationSettings {
     pub service_token_inactivity: Option<UnusedTokens>,
     /// [`Organization::custom_pages`], by id.
     pub custom_pages: Option<OrganizationPages>,
+    /// [`Organization::login_design`].
+    pub login_design: Option<LoginDesign>,
     /// [`Organization::key_rotation_days`].
     pub key_rotation_days: Option<u16>,
 }
@@ -107,6 +113,9 @@ impl Organization {
         }
         if let Some(pages) = settings.custom_pages.filter(|_| open("custom_pages")) {
             with.custom_pages = pages;
+        }
+        if let Some(design) = settings.login_design.filter(|_| open("login_design")) {
+            with.login_design = design;
         }
         if let Some(days) = settings.key_rotation_days {
             with.key_rotation_days = days;

@@ -13,6 +13,7 @@ use crate::crypto::seal::Sealer;
 use crate::model::api_token::ApiToken;
 use crate::model::application::Application;
 use crate::model::custom_page::CustomPage;
+use crate::model::design::LauncherDesign;
 use crate::model::destination::Destination;
 use crate::model::idp::{Cloud, IdentityProvider};
 use crate::model::ids::{
@@ -29,7 +30,7 @@ use crate::store::{Document, Kind, Position, SigningKeyRow};
 
 use super::asks::Asks;
 use super::authorities::{self, ClientAuthorities};
-use super::contents::{ObjectFault, ProtectedApplication, Snapshot};
+use super::contents::{GuardedLauncher, ObjectFault, ProtectedApplication, Snapshot};
 use super::key_ring::KeyRing;
 use super::openings::Openings;
 use super::pages::DenialPages;
@@ -44,9 +45,9 @@ pub struct Inputs<'a> {
     pub documents: &'a [Document],
     /// Signing keys of the store.
     pub keys: &'a [SigningKeyRow],
-    /// The organization.
     /// SHA-256 of each secret that was generated for a directory's provisioning, in hexadecimal.
     pub scim_secrets: &'a [String],
+    /// The organization.
     pub organization: &'a Organization,
     /// The clouds that providers may name.
     pub clouds: &'a BTreeMap<String, Cloud>,
@@ -64,15 +65,18 @@ impl Snapshot {
         let organization = organization(inputs, &mut faults);
         let keys = key_ring(inputs.keys, now_ms, &mut faults);
         let providers = providers(inputs, sealer, now_ms, &mut faults);
-        let referents = Arc::new(referents(inputs, &mut faults));
         let scim_secrets = scim_secrets(inputs, &providers);
+        let referents = Arc::new(referents(inputs, &mut faults));
         let mut shared = Shared {
             policies: HashMap::new(),
             referents: Arc::clone(&referents),
             accepted: &organization.accept_unevaluated_selectors,
         };
         shared.read_policies(inputs, &mut faults);
-        let applications = applications(inputs, &organization, &shared, &mut faults);
+        let Applications {
+            applications,
+            launcher,
+        } = applications(inputs, &organization, &shared, &mut faults);
         let service_tokens = service_tokens(inputs, sealer, now_ms, &mut faults);
         let mut by_aud = HashMap::new();
         for application in &applications {
@@ -90,14 +94,15 @@ impl Snapshot {
             position: inputs.position.clone(),
             organization,
             providers,
+            scim_secrets,
             by_aud,
             routes: Table::build(routes),
             upstreams: upstream_table(inputs.upstreams, &applications),
             applications: applications
-            scim_secrets,
                 .into_iter()
                 .map(|known| (known.app.id, known))
                 .collect(),
+            launcher,
             authorities: client_authorities(inputs, &mut faults),
             service_tokens,
             api_tokens: api_tokens(inputs, sealer, now_ms, &mut faults),
@@ -190,11 +195,6 @@ fn providers(
     providers
 }
 
-fn read_provider(
-    document: &Document,
-    clouds: &BTreeMap<String, Cloud>,
-    sealer: &Sealer,
-    now_ms: i64,
 /// What directories prove themselves with, whichever of them.
 fn scim_secrets(inputs: &Inputs<'_>, providers: &HashMap<IdpId, Arc<IdentityProvider>>) -> HashSet<String> {
     let settings = providers.values().filter_map(|provider| provider.scim.as_ref());
@@ -202,6 +202,11 @@ fn scim_secrets(inputs: &Inputs<'_>, providers: &HashMap<IdpId, Arc<IdentityProv
     declared.chain(inputs.scim_secrets.iter().cloned()).collect()
 }
 
+fn read_provider(
+    document: &Document,
+    clouds: &BTreeMap<String, Cloud>,
+    sealer: &Sealer,
+    now_ms: i64,
 ) -> Result<IdentityProvider, String> {
     let secrets = secrets::open(document, sealer, now_ms).map_err(|unreadable| unreadable.to_string())?;
     read::identity_provider(IdpId(document.id), &document.body, &secrets, clouds)
@@ -352,17 +357,23 @@ impl Shared<'_> {
     }
 }
 
+/// What applications become.
+struct Applications {
+    applications: Vec<Arc<ProtectedApplication>>,
+    launcher: Option<GuardedLauncher>,
+}
+
 fn applications(
     inputs: &Inputs<'_>,
     organization: &Organization,
     shared: &Shared<'_>,
     faults: &mut Vec<ObjectFault>,
-) -> Vec<Arc<ProtectedApplication>> {
-    let mut applications = Vec::new();
+) -> Applications {
+    let (mut applications, mut launcher) = (Vec::new(), None);
     let mut audiences = HashSet::new();
     let pages = custom_pages(inputs, faults);
     for document in of_kind(inputs, Kind::Application) {
-        let mut application = protect(document, shared);
+        let (mut application, design) = protect(document, shared);
         application.pages = DenialPages::of(&application.app, &organization.custom_pages, &pages);
         // An audience names one application; the older one keeps it.
         if !audiences.insert(application.app.aud.clone()) {
@@ -371,9 +382,21 @@ fn applications(
         if let Some(reason) = &application.broken {
             faults.push(ObjectFault::new(document, reason.clone()));
         }
-        applications.push(Arc::new(application));
+        let guard = Arc::new(application);
+        match (design, &launcher) {
+            (None, _) => applications.push(guard),
+            (Some(design), None) => launcher = Some(GuardedLauncher { guard, design }),
+            // The older one counts.
+            (Some(_), Some(_)) => {
+                let reason = "another application is the launcher".to_owned();
+                faults.push(ObjectFault::new(document, reason));
+            }
+        }
     }
-    applications
+    Applications {
+        applications,
+        launcher,
+    }
 }
 
 /// A page that cannot be read is as if it were not there: ours is shown.
@@ -388,12 +411,14 @@ fn custom_pages(inputs: &Inputs<'_>, faults: &mut Vec<ObjectFault>) -> Vec<Arc<C
     pages
 }
 
-fn protect(document: &Document, shared: &Shared<'_>) -> ProtectedApplication {
+/// An application with its policies, and what it wears if it is the launcher.
+fn protect(document: &Document, shared: &Shared<'_>) -> (ProtectedApplication, Option<LauncherDesign>) {
     let id = AppId(document.id);
     let (read, problems) = read::readable_application(id, &document.body);
     let (ready, missing) = policies_of(&read, shared);
     let (policy_docs, prepared): (Vec<_>, Vec<_>) = ready.into_iter().unzip();
     let policies = CompiledPolicies::new(id, prepared, &shared.referents);
+    let design = read.launcher;
     let mut application = ProtectedApplication::new(read.application, policies, policy_docs);
     if !problems.is_empty() {
         application.deny_everyone(sentence(&problems));
@@ -401,7 +426,7 @@ fn protect(document: &Document, shared: &Shared<'_>) -> ProtectedApplication {
         // Without it others would decide, and it may be the one that denies.
         application.deny_everyone(reason);
     }
-    application
+    (application, design)
 }
 
 fn policies_of(read: &read::ReadApplication, shared: &Shared<'_>) -> (Vec<Ready>, Option<String>) {

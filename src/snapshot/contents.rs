@@ -7,6 +7,7 @@ use http::HeaderName;
 
 use crate::model::api_token::ApiToken;
 use crate::model::application::Application;
+use crate::model::design::LauncherDesign;
 use crate::model::destination::Destination;
 use crate::model::host::Host;
 use crate::model::idp::IdentityProvider;
@@ -36,15 +37,17 @@ pub struct Snapshot {
     pub organization: Organization,
     /// Identity providers.
     pub providers: HashMap<IdpId, Arc<IdentityProvider>>,
-    /// Applications, broken ones included.
     /// SHA-256 of the secrets that directories show, in lower-case hexadecimal. Whether one is good is not decided by
     /// this: it may be another provider's, or have been replaced a moment ago.
     pub scim_secrets: HashSet<String>,
+    /// Applications, broken ones included.
     pub applications: HashMap<AppId, Arc<ProtectedApplication>>,
     /// The same by audience tag.
     pub by_aud: HashMap<AudTag, Arc<ProtectedApplication>>,
     /// The same by the addresses they cover. Requests ask [`Snapshot::application`].
     pub routes: Table<Arc<ProtectedApplication>>,
+    /// The launcher, where policies say who may open it; else everybody may who signs in.
+    pub launcher: Option<GuardedLauncher>,
     /// Upstreams by the addresses they serve. Requests ask [`Snapshot::upstream`].
     pub upstreams: Table<Arc<Upstream>>,
     /// Whose client certificates a host takes. Requests ask [`Snapshot::client_authorities`].
@@ -82,6 +85,15 @@ pub struct ProtectedApplication {
     pub broken: Option<String>,
 }
 
+/// The launcher as an application of its own.
+#[derive(Debug, Clone)]
+pub struct GuardedLauncher {
+    /// Who may open it. It covers no address: the auth host is no application's.
+    pub guard: Arc<ProtectedApplication>,
+    /// What it wears.
+    pub design: LauncherDesign,
+}
+
 /// An object that could not be read, for the log and for `check`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectFault {
@@ -107,6 +119,13 @@ pub enum Unroutable {
 }
 
 impl Snapshot {
+    /// The application of this id, the launcher included.
+    pub fn application_of(&self, id: AppId) -> Option<&Arc<ProtectedApplication>> {
+        let launcher = self.launcher.as_ref().map(|launcher| &launcher.guard);
+        let launcher = launcher.filter(|launcher| launcher.app.id == id);
+        self.applications.get(&id).or(launcher)
+    }
+
     /// The application that a request is for.
     ///
     /// # Errors

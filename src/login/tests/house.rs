@@ -273,6 +273,7 @@ impl Plan {
                 service_tokens: crate::model::service_token::ServiceTokenRules::default(),
                 accept_unevaluated_selectors: std::collections::BTreeSet::new(),
                 refusals: crate::model::refusals::Refusals::default(),
+                login_design: crate::model::design::LoginDesign::PLAIN,
                 key_rotation_days: 42,
                 in_file: std::collections::BTreeSet::new(),
             },

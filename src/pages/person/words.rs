@@ -352,6 +352,9 @@ pub(super) const UPSTREAM_NOT_CONFIGURED: &str = "You are let in, but no server 
 
 // The launcher.
 pub(super) const LAUNCHER_TITLE: &str = "Your applications";
+pub(super) const LAUNCHER_LINKS: &str = "More";
+pub(super) const WELCOME_TITLE: &str = "Sign in to {organization}";
+pub(super) const WELCOME_GO: &str = "Sign in";
 pub(super) const LAUNCHER_WHO: &str = "Signed in as {who}";
 pub(super) const LAUNCHER_SIGN_OUT: &str = "Sign out";
 pub(super) const LAUNCHER_SEARCH_LABEL: &str = "Find an application";

@@ -84,14 +84,15 @@ impl Held {
             service_tokens: crate::model::service_token::ServiceTokenRules::default(),
             accept_unevaluated_selectors: std::collections::BTreeSet::new(),
             refusals: crate::model::refusals::Refusals::default(),
+            login_design: crate::model::design::LoginDesign::PLAIN,
             key_rotation_days: 42,
             in_file: std::collections::BTreeSet::new(),
         };
         let inputs = Inputs {
             documents: &self.documents,
             keys: &self.keys,
-            organization: &organization,
             scim_secrets: &[],
+            organization: &organization,
             clouds: &clouds::builtin(),
             upstreams: &self.upstreams,
             position: &Position {

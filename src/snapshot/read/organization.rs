@@ -9,6 +9,7 @@ use crate::model::ids::CustomPageId;
 use crate::model::organization::{KEY_ROTATION_DAYS, OrganizationPages, OrganizationSettings};
 use crate::model::service_token::{INACTIVITY_DAYS, Inactivity, InactivityAction, UnusedTokens};
 
+use super::design;
 use super::object::{Object, Problem, Problems};
 
 /// Where the settings stand in the organization's object.
@@ -24,7 +25,6 @@ const UNENFORCED: &[&str] = &[
     "is_ui_read_only",
     "ui_read_only_toggle_reason",
     "user_seat_expiration_inactive_time",
-    "login_design",
     "mfa_config",
     "mfa_required_for_all_apps",
     "mfa_piv_key_requirements",
@@ -71,6 +71,7 @@ fn read(object: &Object<'_>) -> OrganizationSettings {
         strict_service_token_auth: object.flag("strict_service_token_auth"),
         service_token_inactivity: inactivity(object),
         custom_pages: pages(object),
+        login_design: design::login(object),
         key_rotation_days: None,
     }
 }
@@ -164,8 +165,8 @@ mod tests {
                 "/deny_unmatched_requests",
             ),
             (
-                json!({ "login_design": { "header_text": "Hello" } }),
-                "/login_design",
+                json!({ "login_design": { "background_color": "red;" } }),
+                "/login_design/background_color",
             ),
             (
                 json!({ "warp_auth_session_duration": "30m" }),

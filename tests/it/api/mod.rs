@@ -7,16 +7,17 @@ mod auth_contexts;
 mod directories;
 mod echo;
 mod fuzz;
+mod launcher;
 mod logs;
 mod objects;
 mod organization;
 mod policy_tests;
 mod providers;
-mod schema;
 mod resting;
+mod schema;
 mod sdk;
-mod users;
 mod slow_bodies;
+mod users;
 
 use serde_json::Value;
 
