@@ -23,6 +23,7 @@ use arc_swap::ArcSwap;
 use crate::api::Api;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::declared::Declared;
 use crate::config::geo::GeoConfig;
 use crate::config::listen::Listen;
 use crate::crypto::seal::Sealer;
@@ -39,7 +40,7 @@ use crate::listener::{self, Cores, Gatekeeper, Sockets};
 use crate::login::renew::Renewal;
 use crate::login::{Login, Metadata, Transfers};
 use crate::mail::Mailer;
-use crate::manage::{self, Manage, Outcome};
+use crate::manage::{self, Manage, OlderFile, Outcome};
 use crate::model::duration::GoDuration;
 use crate::model::idp::Cloud;
 use crate::model::organization::Organization;
@@ -117,6 +118,8 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
     let fixed = reload::Fixed::of(&config);
     let geo = countries(&config.geo, &shutdown)?;
     let foundation = Foundation::lay(&config, &clock).await?;
+    let declared = config.declarations.resolve(foundation.manage.account());
+    let present = foundation.manage.fingerprint(&declared);
     let upstreams = config.upstreams.into_iter().map(Arc::new).collect();
     let memory = Memory::fill(&foundation, upstreams, &clock, &shutdown).await?;
     let grace = StoreGrace::new(config.store.grace, clock.now_ms());
@@ -212,6 +215,7 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
             wanted,
             clock: clock.clone(),
             metrics: Arc::clone(&metrics),
+            present,
         };
         tokio::spawn(reload.keep_watching(shutdown.clone()));
     }
@@ -298,7 +302,14 @@ impl Foundation {
             .context("the signing keys cannot be made")?;
         let (org, all) = (Arc::clone(&organization), Arc::clone(&clouds));
         let manage = Manage::new(store.clone(), sealer.clone(), clock.clone(), org, all);
-        declare(&manage, &config.declarations).await?;
+        // A database of one host's is shared with no gateway that could have missed a roll-out.
+        let older = if store.is_postgres() {
+            OlderFile::LeftAlone
+        } else {
+            OlderFile::Applied
+        };
+        let declared = config.declarations.resolve(manage.account());
+        declare(&manage, &declared, older).await?;
         Ok(Self {
             store,
             organization,
@@ -397,17 +408,13 @@ fn login_chain(
     }
 }
 
-/// Makes the objects of the store as the file declares them.
-async fn declare(
-    manage: &Manage,
-    declarations: &crate::config::declared::Declarations,
-) -> anyhow::Result<()> {
-    let declared = declarations.resolve(manage.account());
+/// Makes the objects of the store as the file declares them. Says whether they are.
+async fn declare(manage: &Manage, declared: &[Declared], older: OlderFile<'_>) -> anyhow::Result<bool> {
     let actor = Actor {
         kind: ActorKind::File,
         name: "configuration file".to_owned(),
     };
-    match manage.reconcile(&declared, actor, false).await? {
+    match manage.reconcile(declared, actor, older).await? {
         Outcome::Reconciled(done) => {
             tracing::info!(
                 created = done.created,
@@ -415,13 +422,17 @@ async fn declare(
                 deleted = done.deleted,
                 "Objects are as declared"
             );
+            Ok(true)
         }
-        Outcome::Superseded(newer) => tracing::warn!(
-            newer.at_ms,
-            "A newer file has been applied by another gateway; this one's declarations are left alone (`vestibule apply` insists)"
-        ),
+        Outcome::Superseded(newer) => {
+            tracing::error!(
+                newer.at_ms,
+                "What this file declares is not in force: a newer file has been applied by another gateway \
+                 (`vestibule apply --plan` tells the difference, `vestibule apply` insists)"
+            );
+            Ok(false)
+        }
     }
-    Ok(())
 }
 
 fn bind(listen: &Listen, published: &Arc<Published>, shutdown: &Shutdown) -> anyhow::Result<Sockets> {

@@ -293,6 +293,7 @@ impl Gate {
                 published: Arc::clone(&self.shared.published),
                 grace: self.shared.grace.clone(),
                 application: application.app.id,
+                bound: application.app.enable_binding_cookie,
                 decided: Cell::new((snapshot.version, admitted.identity_version)),
                 target,
                 preflight,

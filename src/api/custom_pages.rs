@@ -3,18 +3,18 @@
 
 use serde_json::Value;
 
-use super::call::{Answer, Call};
-use super::error::{ApiError, Unknown};
+use super::call::Call;
+use super::error::Unknown;
 use super::five::Five;
 use super::operation::{Gives, Operation};
 use super::page::Sizes;
-use super::resource::{self, Before, Resource, Shown, plain};
+use super::resource::{Around, Before, Resource, Shown, plain};
 use super::shape::{Shape, Taken, UnknownKeys, What, needed, optional, read_only};
 use crate::manage::Draft;
 use crate::model::ids::CustomPageId;
 use crate::model::permission::Area;
 use crate::snapshot::read::Problem;
-use crate::store::{Document, Kind};
+use crate::store::{Document, Kind, Object};
 
 /// The keys of a page, with those in front that only some answers have.
 macro_rules! page_shape {
@@ -58,27 +58,18 @@ impl Resource for CustomPages {
         Ok(plain(taken))
     }
 
-    async fn present(call: &Call<'_>, documents: &[Document]) -> Result<Vec<Value>, ApiError> {
-        let uses = call.api.uses.of(&call.snapshot);
-        let show = |document: &Document| {
-            Shown::begin(&["uid"], document)
-                .with("app_count", uses.of_page(CustomPageId(document.id)))
-                .timed(document)
-                .into_value()
-        };
-        Ok(documents.iter().map(show).collect())
-    }
-}
+    const LEFT_OUT: &'static [&'static str] = &["custom_html"];
 
-/// The pages, without what stands in them.
-async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let mut answer = resource::list::<CustomPages>(call).await?;
-    if let Value::Array(pages) = &mut answer.result {
-        for page in pages.iter_mut().filter_map(Value::as_object_mut) {
-            page.shift_remove("custom_html");
-        }
+    fn present(around: &Around<'_>, document: &Document) -> Value {
+        Shown::begin(&["uid"], document)
+            .with("app_count", around.uses().of_page(CustomPageId(document.id)))
+            .timed(document)
+            .into_value()
     }
-    Ok(answer)
+
+    fn rests_on(around: &Around<'_>, object: &Object) -> u64 {
+        around.uses().of_page(CustomPageId(object.id))
+    }
 }
 
 const ALL: &str = "/accounts/{account_id}/access/custom_pages";
@@ -95,13 +86,5 @@ pub(super) const OPERATIONS: &[Operation] = &{
         delete: ("delete_custom_page", "Delete a custom page that nothing shows"),
     }
     .of::<CustomPages>();
-    [
-        listed
-            .by(|call| Box::pin(list(call)))
-            .giving(Gives::Page(&LISTED)),
-        made,
-        read,
-        replaced,
-        deleted,
-    ]
+    [listed.giving(Gives::Page(&LISTED)), made, read, replaced, deleted]
 };

@@ -25,7 +25,7 @@ use crate::snapshot::ProtectedApplication;
 
 async fn check(call: &Call<'_>) -> Result<Answer, ApiError> {
     let id = AppId(call.id(Apps::PARAM, Apps::UNKNOWN)?);
-    let application = call.snapshot.application_of(id);
+    let application = call.snapshot.applications.get(&id);
     let application = application.ok_or_else(|| ApiError::unknown(Unknown::Application))?;
     let question = question(&call.query)?;
     let now_ms = call.api.clock.now_ms();

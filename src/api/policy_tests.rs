@@ -1,6 +1,7 @@
 //! What policies would say of everybody who is known, before they are put in force
 //! (<https://developers.cloudflare.com/api/resources/zero_trust/subresources/access/subresources/applications/subresources/policy_tests/>).
 
+use std::collections::HashMap;
 use std::future::ready;
 
 use http::Method;
@@ -14,13 +15,14 @@ use super::page::{Page, Sizes};
 use super::policies;
 use super::resource::take;
 use super::shape::{Shape, UnknownKeys, What, needed};
-use crate::manage::{TrialOutcome, TrialProgress, TrialStanding};
-use crate::model::ids::{AppId, PolicyId};
+use crate::manage::{TrialOutcome, TrialStanding};
+use crate::model::ids::{AppId, PolicyId, UserId};
 use crate::model::permission::{Area, Permission};
 use crate::model::policy::Policy;
 use crate::policy::compile;
+use crate::snapshot::Snapshot;
 use crate::snapshot::read::{self, Around, Problem};
-use crate::store::Kind;
+use crate::store::{Kind, User};
 
 const SHAPE: Shape = Shape {
     name: "PolicyTest",
@@ -50,11 +52,12 @@ async fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
         let reason = format!("1 to {MOST_POLICIES} policies are needed");
         return Err(ApiError::invalid_at("/policies", reason));
     }
+    let snapshot = call.latest().await?;
     let mut policies = Vec::with_capacity(items.len());
     for (index, item) in items.into_iter().enumerate() {
-        policies.push(policy(call, &format!("/policies/{index}"), item).await?);
+        policies.push(policy(&snapshot, &format!("/policies/{index}"), item)?);
     }
-    let referents = &call.snapshot.referents;
+    let referents = &snapshot.referents;
     let compiled = compile(AppId(Uuid::nil()), &policies, referents)
         .map_err(|unresolved| ApiError::invalid_at("/policies", unresolved.to_string()))?;
     let api = call.api;
@@ -64,7 +67,7 @@ async fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
 }
 
 /// A policy by its id or written out.
-async fn policy(call: &Call<'_>, at: &str, item: Value) -> Result<Policy, ApiError> {
+fn policy(snapshot: &Snapshot, at: &str, item: Value) -> Result<Policy, ApiError> {
     let named = match &item {
         Value::String(id) => Some(id.as_str()),
         Value::Object(object) if !object.contains_key("decision") => object.get("id").and_then(Value::as_str),
@@ -73,21 +76,20 @@ async fn policy(call: &Call<'_>, at: &str, item: Value) -> Result<Policy, ApiErr
     if let Some(named) = named {
         let id =
             Uuid::try_parse(named).map_err(|_| ApiError::invalid_at(at, "the id of a policy is needed"))?;
-        return by_id(call, PolicyId(id)).await;
+        return by_id(snapshot, PolicyId(id));
     }
     let Value::Object(body) = item else {
         return Err(ApiError::invalid_at(at, "a policy or the id of one is needed"));
     };
-    written(call, at, body)
+    written(snapshot, at, body)
 }
 
 /// A policy that is there: a reusable one, or one of an application's own.
-async fn by_id(call: &Call<'_>, id: PolicyId) -> Result<Policy, ApiError> {
-    if let Some(document) = call.api.store.document(Kind::Policy, id.0).await? {
-        return read::policy(id, &document.body).map_err(|problems| ApiError::problems(&problems));
+fn by_id(snapshot: &Snapshot, id: PolicyId) -> Result<Policy, ApiError> {
+    if let Some(object) = snapshot.objects.get(Kind::Policy, id.0) {
+        return read::policy(id, &object.body()).map_err(|problems| ApiError::problems(&problems));
     }
-    let mut known = call
-        .snapshot
+    let mut known = snapshot
         .applications
         .values()
         .flat_map(|known| &known.policy_docs);
@@ -96,7 +98,7 @@ async fn by_id(call: &Call<'_>, id: PolicyId) -> Result<Policy, ApiError> {
         .ok_or_else(|| ApiError::unknown(Unknown::Policy))
 }
 
-fn written(call: &Call<'_>, at: &str, body: Map<String, Value>) -> Result<Policy, ApiError> {
+fn written(snapshot: &Snapshot, at: &str, body: Map<String, Value>) -> Result<Policy, ApiError> {
     let below = |problems: Vec<Problem>| {
         let problems: Vec<Problem> = problems
             .into_iter()
@@ -113,8 +115,8 @@ fn written(call: &Call<'_>, at: &str, body: Map<String, Value>) -> Result<Policy
     }
     let policy = read::policy(PolicyId(Uuid::new_v4()), &Value::Object(taken.body)).map_err(below)?;
     let around = Around {
-        referents: &call.snapshot.referents,
-        accepted: &call.snapshot.organization.accept_unevaluated_selectors,
+        referents: &snapshot.referents,
+        accepted: &snapshot.organization.accept_unevaluated_selectors,
         named: None,
     };
     let problems = around.policy_problems(&policy, at);
@@ -125,21 +127,11 @@ fn written(call: &Call<'_>, at: &str, body: Map<String, Value>) -> Result<Policy
     }
 }
 
-fn progress(call: &Call<'_>) -> Result<(Uuid, TrialProgress), ApiError> {
+fn get(call: &Call<'_>) -> Result<Answer, ApiError> {
     let id = call.id("policy_test_id", Unknown::PolicyTest)?;
     let progress = call.api.trials.progress(id, &call.api.clock);
-    progress
-        .map(|progress| (id, progress))
-        .ok_or_else(|| ApiError::unknown(Unknown::PolicyTest))
-}
-
-fn get(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let (id, progress) = progress(call)?;
-    let count = |wanted: TrialOutcome| {
-        let outcomes = progress.outcomes.iter();
-        outcomes.filter(|(_, outcome)| *outcome == wanted).count()
-    };
-    let done = progress.outcomes.len();
+    let progress = progress.ok_or_else(|| ApiError::unknown(Unknown::PolicyTest))?;
+    let done = progress.done();
     let total = usize::try_from(progress.total).unwrap_or(usize::MAX);
     let status = match progress.standing {
         TrialStanding::UnderWay => "processing",
@@ -147,8 +139,7 @@ fn get(call: &Call<'_>) -> Result<Answer, ApiError> {
         TrialStanding::TooLong => "exceeded time",
         TrialStanding::Failed => "blocked",
     };
-    let (approved, blocked) = (count(TrialOutcome::Approved), count(TrialOutcome::Blocked));
-    let errored = count(TrialOutcome::Uncertain);
+    let (approved, blocked, errored) = (progress.approved, progress.blocked, progress.uncertain);
     Ok(Answer::of(json!({
         "id": id,
         "status": status,
@@ -170,7 +161,7 @@ fn percent(part: usize, whole: usize) -> usize {
 }
 
 async fn users(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let (_, progress) = progress(call)?;
+    let id = call.id("policy_test_id", Unknown::PolicyTest)?;
     let page = Page::of(&call.query, SIZES)?;
     let wanted = match call.query.value("status") {
         None => None,
@@ -179,13 +170,20 @@ async fn users(call: &Call<'_>) -> Result<Answer, ApiError> {
         Some("error") => Some(TrialOutcome::Uncertain),
         Some(_) => return Err(ApiError::invalid("status must be success, fail or error")),
     };
-    let outcomes = progress.outcomes.into_iter();
-    let outcomes = outcomes.filter(|(_, outcome)| wanted.is_none_or(|wanted| wanted == *outcome));
-    let (outcomes, total) = page.cut(outcomes.collect());
+    let offset = usize::try_from(page.offset()).unwrap_or(usize::MAX);
+    let size = usize::try_from(page.size).unwrap_or(usize::MAX);
+    let outcomes = call
+        .api
+        .trials
+        .outcomes(id, wanted, (size, offset), &call.api.clock);
+    let (outcomes, total) = outcomes.ok_or_else(|| ApiError::unknown(Unknown::PolicyTest))?;
+    let ids: Vec<UserId> = outcomes.iter().map(|(id, _)| *id).collect();
+    let users = call.api.store.registered_of(&ids).await?;
+    let mut users: HashMap<UserId, User> = users.into_iter().map(|user| (user.id, user)).collect();
     let mut shown = Vec::with_capacity(outcomes.len());
     for (id, outcome) in outcomes {
         // Whoever has gone meanwhile was asked about all the same.
-        let user = call.api.store.registered(id).await?;
+        let user = users.remove(&id);
         let (email, name) = user.map_or((None, None), |user| (user.email, user.name));
         let status = match outcome {
             TrialOutcome::Approved => "approved",
@@ -196,7 +194,7 @@ async fn users(call: &Call<'_>) -> Result<Answer, ApiError> {
             "id": id, "email": email.unwrap_or_default(), "name": name.unwrap_or_default(), "status": status,
         }));
     }
-    let info = page.info(shown.len(), total);
+    let info = page.info(shown.len(), u64::try_from(total).unwrap_or(u64::MAX));
     Ok(Answer::page(shown, info))
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use crate::model::strict_json::escaped;
+use crate::model::pointer;
 use crate::snapshot::read::Problem;
 
 /// The keys of an object.
@@ -129,7 +129,7 @@ impl Shape {
     fn keep(&self, body: Map<String, Value>, at: &str, taken: &mut Taken) -> Map<String, Value> {
         let mut kept = Map::new();
         for (name, value) in body {
-            let pointer = format!("{at}/{}", escaped(&name));
+            let pointer = pointer::below(at, &name);
             let Some(key) = self.keys.iter().find(|key| key.name == name) else {
                 match self.unknown {
                     UnknownKeys::Refused => taken.problems.push(Problem {

@@ -107,7 +107,7 @@ async fn failed(call: &Call<'_>) -> Result<Answer, ApiError> {
 }
 
 fn refused(call: &Call<'_>, refusal: &AccessRequest) -> Value {
-    let app = refusal.app.and_then(|app| call.snapshot.application_of(app));
+    let app = refusal.app.and_then(|app| call.snapshot.applications.get(&app));
     json!({
         "expiration": refusal.at_ms / 1000 + KEPT_S,
         "metadata": {

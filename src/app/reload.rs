@@ -21,7 +21,7 @@ use crate::config::outbound::OutboundConfig;
 use crate::config::smtp::SmtpConfig;
 use crate::config::{self, Config};
 use crate::feed::Wanted;
-use crate::manage::Manage;
+use crate::manage::{Manage, OlderFile};
 use crate::model::idp::Cloud;
 use crate::model::upstream::Upstream;
 use crate::shutdown::Shutdown;
@@ -39,11 +39,13 @@ pub(super) struct Reload {
     pub(super) wanted: Arc<Wanted>,
     pub(super) clock: Clock,
     pub(super) metrics: Arc<Metrics>,
+    /// The fingerprint of what the file declares as it was last read.
+    pub(super) present: String,
 }
 
 impl Reload {
     /// Watches the file, and takes `SIGHUP` as the word that it changed, until the process ends.
-    pub(super) async fn keep_watching(self, shutdown: Shutdown) {
+    pub(super) async fn keep_watching(mut self, shutdown: Shutdown) {
         let Ok(mut hang_up) = signal(SignalKind::hangup()) else {
             tracing::error!("SIGHUP cannot be listened for; the configuration file is not watched");
             return;
@@ -63,7 +65,7 @@ impl Reload {
         }
     }
 
-    async fn reload(&self) {
+    async fn reload(&mut self) {
         let file = self.file.clone();
         let loaded = tokio::task::spawn_blocking(move || config::load(&file, &config::environment)).await;
         let taken = match loaded {
@@ -80,16 +82,22 @@ impl Reload {
         self.metrics.config_reloaded(taken, self.clock.now());
     }
 
-    async fn take(&self, config: Config) -> bool {
+    async fn take(&mut self, config: Config) -> bool {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
         for section in self.fixed.other_than(&config) {
             tracing::warn!("{section} has changed in the file; it takes a restart to take it up");
         }
-        if let Err(error) = super::declare(&self.manage, &config.declarations).await {
-            tracing::error!("The declared objects cannot stand; nothing was changed: {error:#}");
-            return false;
+        let declared = config.declarations.resolve(self.manage.account());
+        let older = OlderFile::AppliedAfter(&self.present);
+        match super::declare(&self.manage, &declared, older).await {
+            Ok(true) => self.present = self.manage.fingerprint(&declared),
+            Ok(false) => return false,
+            Err(error) => {
+                tracing::error!("The declared objects cannot stand; nothing was changed: {error:#}");
+                return false;
+            }
         }
         // Upstreams that stay the same stay the very same, and keep their connections.
         let present = self.upstreams.load();

@@ -13,7 +13,7 @@ use super::{ConfigFile, Exit, Terminal};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::crypto::seal::Sealer;
-use crate::manage::{self, Change, Difference, Manage, ManageError, Outcome};
+use crate::manage::{self, Change, Difference, Manage, ManageError, OlderFile, Outcome};
 use crate::store::{Actor, ActorKind, Store};
 
 #[derive(Debug, Args)]
@@ -44,7 +44,7 @@ async fn apply(file: &Path, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
         name: file.display().to_string(),
     };
     let (manage, store) = opened.into_manage();
-    let outcome = manage.reconcile(&declared, actor, true).await;
+    let outcome = manage.reconcile(&declared, actor, OlderFile::Applied).await;
     store.close().await;
     match outcome {
         Ok(Outcome::Reconciled(done)) => writeln!(

@@ -5,8 +5,9 @@ use std::io;
 use clap::Subcommand;
 use uuid::Uuid;
 
-use super::opened::{Opened, Said, at, open, tell};
+use super::opened::{Opened, Said, open, tell};
 use super::{ConfigFile, Exit, Terminal};
+use crate::model::time::ms_to_the_minute;
 use crate::store::{ApprovalRequest, ApprovalState, StoreError};
 
 #[derive(Debug, Subcommand)]
@@ -60,8 +61,8 @@ fn described(request: &ApprovalRequest) -> String {
     let who = request.email.clone().or_else(|| request.name.clone());
     let who = who.unwrap_or_else(|| request.user.to_string());
     let how = match (request.state, request.until_ms) {
-        (ApprovalState::Granted, Some(until)) => format!("until {}", at(until)),
-        _ => format!("waiting since {}", at(request.created_ms)),
+        (ApprovalState::Granted, Some(until)) => format!("until {}", ms_to_the_minute(until)),
+        _ => format!("waiting since {}", ms_to_the_minute(request.created_ms)),
     };
     format!("{}  {who}  application {}  {how}\n", request.id, request.app)
 }

@@ -68,12 +68,13 @@ async fn known(config: &Config) -> Result<Known, StoreError> {
 fn summary(config: &Config, known: &Known, out: &mut dyn Write) -> io::Result<()> {
     let auth = &config.organization.auth;
     writeln!(out, "\norganization      {}", config.organization.name)?;
+    let written = config.organization.account_id.as_ref();
+    match known.account.as_ref().or(written) {
+        Some(account) => writeln!(out, "account           {account}")?,
+        None => writeln!(out, "account           given at first start")?,
+    }
     writeln!(out, "auth host         {}", auth.origin())?;
-    writeln!(
-        out,
-        "redirect address  {}",
-        auth.address("/cdn-cgi/access/callback")
-    )?;
+    writeln!(out, "redirect address  {}", auth.callback())?;
     writeln!(
         out,
         "front-channel     {}",
@@ -94,11 +95,10 @@ fn summary(config: &Config, known: &Known, out: &mut dyn Write) -> io::Result<()
         writeln!(out, "forward-auth      {}", forward_auth.address)?;
     }
     // Without an account there are no ids yet; what is listed does not show them.
-    let written = config.organization.account_id.clone();
     let account = known
         .account
         .clone()
-        .or(written)
+        .or_else(|| written.cloned())
         .or_else(|| "0".repeat(32).parse().ok());
     let declared = account
         .map(|account| config.declarations.resolve(&account))

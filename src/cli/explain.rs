@@ -16,6 +16,7 @@ use crate::manage::{Explained, Known, Question, explained};
 use crate::model::country::CountryCode;
 use crate::model::email::EmailAddress;
 use crate::model::ids::{IdpId, ServiceTokenId};
+use crate::model::time::to_the_minute;
 use crate::policy::{RuleExplanation, Verdict};
 use crate::router::{Target, Via};
 use crate::snapshot::{Inputs, ProtectedApplication, Snapshot};
@@ -133,15 +134,16 @@ async fn of_question(opened: &Opened, command: &ExplainCommand) -> Result<Said, 
 }
 
 async fn snapshot(opened: &Opened) -> Result<Snapshot, StoreError> {
-    let (position, documents) = opened.store.all_documents().await?;
+    let (position, objects) = opened.store.objects().await?;
     let inputs = Inputs {
-        documents: &documents,
+        objects: &objects,
         keys: &opened.store.signing_keys().await?,
         scim_secrets: &[],
         organization: &opened.organization,
         clouds: &opened.config.clouds,
         upstreams: &[],
         position: &position,
+        before: None,
     };
     Ok(Snapshot::build(&inputs, &opened.sealer, &opened.clock))
 }
@@ -218,11 +220,7 @@ fn in_text(application: &ProtectedApplication, question: &Question, explained: &
     match &explained.person {
         Known::Nobody => {}
         Known::SignedIn { user, at } => {
-            let _ = writeln!(
-                text,
-                "  as of the login of {} (user {user})",
-                at.strftime("%Y-%m-%d %H:%M UTC")
-            );
+            let _ = writeln!(text, "  as of the login of {} (user {user})", to_the_minute(*at));
         }
         Known::AddressOnly => {
             text.push_str("  nobody has signed in with this address: all else about the person is unknown\n");

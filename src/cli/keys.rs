@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::opened::{Opened, open};
 use super::{ConfigFile, Exit, Terminal};
 use crate::model::ids::KeyId;
+use crate::model::time::to_the_minute;
 use crate::session::keys::{self, KeyError};
 use crate::store::{KeyState, SigningKeyRow};
 
@@ -69,10 +70,7 @@ async fn list(opened: &Opened, terminal: &mut Terminal<'_>) -> Done {
 fn described(row: &SigningKeyRow) -> String {
     let day = |ms: Option<i64>| {
         let at = ms.and_then(|ms| Timestamp::from_millisecond(ms).ok());
-        at.map_or_else(
-            || "an unknown time".to_owned(),
-            |at| at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
-        )
+        at.map_or_else(|| "an unknown time".to_owned(), to_the_minute)
     };
     match row.state {
         KeyState::Next => format!("next, made {}", day(Some(row.created_ms))),

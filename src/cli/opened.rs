@@ -4,8 +4,6 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use super::{Exit, Terminal};
 use crate::clock::Clock;
 use crate::config::{self, Config};
@@ -65,12 +63,6 @@ pub(super) fn tell(
         }
         Err(error) => complain(&error.into(), terminal),
     }
-}
-
-/// A time in a table, to the minute.
-pub(super) fn at(ms: i64) -> String {
-    let at = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
-    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// Reads a configuration; where it has faults, tells each in a line.

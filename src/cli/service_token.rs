@@ -9,12 +9,13 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
-use super::opened::{Said, at, open, tell};
+use super::opened::{Said, open, tell};
 use super::{ConfigFile, Exit, Terminal};
 use crate::manage::{Issued, Manage, ManageError, NewServiceToken, ServiceTokenChanges};
 use crate::model::duration::GoDuration;
 use crate::model::ids::ServiceTokenId;
 use crate::model::service_token::TokenLife;
+use crate::model::time::ms_to_the_minute;
 use crate::store::{Actor, ActorKind, Document, Kind, Store, StoreError};
 
 #[derive(Debug, Subcommand)]
@@ -183,7 +184,7 @@ async fn list(store: &Store) -> Result<String, StoreError> {
         let seen = uses.get(&ServiceTokenId(document.id)).copied();
         let seen = seen.map_or_else(
             || "never let in".to_owned(),
-            |ms| format!("last let in {}", at(ms)),
+            |ms| format!("last let in {}", ms_to_the_minute(ms)),
         );
         let state = match document.body.get("enabled").and_then(Value::as_bool) {
             Some(false) => ", disabled",

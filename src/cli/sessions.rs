@@ -4,10 +4,11 @@ use std::io;
 
 use clap::{Args, Subcommand};
 
-use super::opened::{Opened, Said, at, open, tell};
+use super::opened::{Opened, Said, open, tell};
 use super::{ConfigFile, Exit, Terminal};
 use crate::model::email::EmailAddress;
 use crate::model::ids::{AudTag, SessionNonce, UserId};
+use crate::model::time::ms_to_the_minute;
 use crate::session::table::Cause;
 use crate::store::{Ending, Kind, SessionRow, StoreError, TokensOf, User};
 
@@ -155,7 +156,7 @@ fn described(session: &SessionRow) -> String {
         "  {}  from {}  since {}, until {}\n",
         session.nonce,
         session.address,
-        at(session.created_ms),
-        at(session.expires_ms)
+        ms_to_the_minute(session.created_ms),
+        ms_to_the_minute(session.expires_ms)
     )
 }

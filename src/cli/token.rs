@@ -9,11 +9,12 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
-use super::opened::{Said, at, open, tell};
+use super::opened::{Said, open, tell};
 use super::{ConfigFile, Exit, Terminal};
 use crate::manage::{Manage, ManageError, NewApiToken};
 use crate::model::ids::ServiceTokenId;
 use crate::model::permission::{EVERYTHING, Permission, Permissions};
+use crate::model::time::ms_to_the_minute;
 use crate::store::{Actor, ActorKind, Document, Kind, Store};
 
 #[derive(Debug, Subcommand)]
@@ -116,7 +117,10 @@ async fn list(store: &Store) -> Result<String, ManageError> {
     let mut said = String::new();
     for document in store.documents(Kind::ApiToken).await? {
         let last = last_uses.get(&ServiceTokenId(document.id)).copied();
-        let said_use = last.map_or_else(|| "never used".to_owned(), |ms| format!("last used {}", at(ms)));
+        let said_use = last.map_or_else(
+            || "never used".to_owned(),
+            |ms| format!("last used {}", ms_to_the_minute(ms)),
+        );
         let until = document.body.get("expires_at").and_then(Value::as_str);
         let until = until.map_or_else(String::new, |until| format!(", until {until}"));
         // Writing to a String cannot fail.

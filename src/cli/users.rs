@@ -5,11 +5,12 @@ use std::io;
 
 use clap::Subcommand;
 
-use super::opened::{Opened, Said, at, open, tell};
+use super::opened::{Opened, Said, open, tell};
 use super::{ConfigFile, Exit, Terminal};
 use crate::model::identity::Groups;
 use crate::model::ids::UserId;
-use crate::store::{AccessRequestFilter, ScimKey, StoreError, User, UserSearch};
+use crate::model::time::ms_to_the_minute;
+use crate::store::{AccessRequestFilter, ScimKey, StoreError, User};
 
 /// Users on a page of the list.
 const PAGE: u32 = 50;
@@ -62,12 +63,8 @@ pub(super) async fn run(command: UsersCommand, terminal: &mut Terminal<'_>) -> i
 }
 
 async fn list(opened: &Opened, part: Option<&str>, page: u32) -> Result<Said, StoreError> {
-    let search = UserSearch {
-        contains: part.map(str::to_owned),
-        provider: None,
-    };
     let mut lines = String::new();
-    for user in opened.store.users(&search, PAGE, page).await? {
+    for user in opened.store.users_by_login(part, (PAGE, page)).await? {
         let _ = writeln!(lines, "{}", line(&user)); // writing to a String cannot fail
     }
     Ok(Said::done(lines))
@@ -84,7 +81,7 @@ fn line(user: &User) -> String {
     format!(
         "{}  {email}  {seat}, last login {}{out}",
         user.id,
-        at(user.last_login_ms)
+        ms_to_the_minute(user.last_login_ms)
     )
 }
 
@@ -120,7 +117,7 @@ async fn described(opened: &Opened, user: &User) -> Result<String, StoreError> {
     for session in store.live_sessions_of(user.id).await? {
         let country = session.identity.country.as_deref().unwrap_or("--");
         let agent = session.agent.as_deref().unwrap_or("(no browser named)");
-        let since = at(session.created_ms);
+        let since = ms_to_the_minute(session.created_ms);
         add(format!(
             "session  {}  {} {country}  since {since}  {agent}",
             session.nonce, session.address
@@ -157,7 +154,7 @@ async fn described(opened: &Opened, user: &User) -> Result<String, StoreError> {
             add(format!(
                 "SCIM     {}  {active}, externalId {external}, as of {}",
                 told.record.user_name(),
-                at(told.updated_ms)
+                ms_to_the_minute(told.updated_ms)
             ));
             let key = told.id.to_string();
             for group in store
@@ -181,7 +178,7 @@ async fn described(opened: &Opened, user: &User) -> Result<String, StoreError> {
             let reason = request.reason.as_deref().unwrap_or_default();
             add(format!(
                 "refused  {}  {app}  from {}: {reason}",
-                at(request.at_ms),
+                ms_to_the_minute(request.at_ms),
                 request.address
             ));
         }

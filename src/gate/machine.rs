@@ -198,10 +198,13 @@ impl Gate {
         let refused = match service_auth::shown(headers, single) {
             Shown::Nothing => return Machine::Nobody,
             Shown::Malformed => NotProven { token: None },
-            Shown::Pair(pair) => match service_auth::prove(&snapshot.service_tokens, &pair, now_ms) {
-                Ok(proven) => return Machine::Secret(proven),
-                Err(refused) => refused,
-            },
+            Shown::Twice(_) if snapshot.organization.service_tokens.strict => NotProven { token: None },
+            Shown::Pair(pair) | Shown::Twice(pair) => {
+                match service_auth::prove(&snapshot.service_tokens, &pair, now_ms) {
+                    Ok(proven) => return Machine::Secret(proven),
+                    Err(refused) => refused,
+                }
+            }
         };
         let failures = self
             .shared

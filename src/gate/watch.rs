@@ -24,6 +24,8 @@ pub(super) struct Inputs {
     pub(super) grace: StoreGrace,
     /// The application that was asked for.
     pub(super) application: AppId,
+    /// Whether the application asked for the binding cookie then.
+    pub(super) bound: bool,
     /// What was asked for.
     pub(super) target: Target,
     /// Whether a browser asked what another site's script may do.
@@ -54,6 +56,7 @@ const TOKEN_EXPIRED: CutCause = CutCause("token_expired");
 const APPLICATION_GONE: CutCause = CutCause("application_gone");
 const SERVICE_TOKEN_OVER: CutCause = CutCause("service_token_over");
 const KEY_OR_PROVIDER_WITHDRAWN: CutCause = CutCause("key_or_provider_withdrawn");
+const NOT_BOUND: CutCause = CutCause("binding_cookie");
 const NO_LONGER_PERMITTED: CutCause = CutCause("no_longer_permitted");
 
 /// When a certificate ends; never, where none is counted on.
@@ -132,6 +135,9 @@ impl Inputs {
         let application = snapshot.application(&self.target).map_err(|_| APPLICATION_GONE)?;
         if application.app.id != self.application {
             return Err(APPLICATION_GONE);
+        }
+        if application.app.enable_binding_cookie && !self.bound && self.credential.is_some() {
+            return Err(NOT_BOUND);
         }
         let memo = self.credential.as_ref().map(|credential| {
             let fits = credential.verified.aud == application.app.aud;

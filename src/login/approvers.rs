@@ -11,14 +11,16 @@ use super::answer::{Answer, redirect, see_other};
 use super::call::Call;
 use super::failure::{Ended, Why};
 use super::form;
-use super::leave_to_enter::at;
+use super::launcher;
 use super::query::Query;
 use super::reason::{policy_of, sent};
+use super::state::OwnPage;
 use crate::mail::Mail;
 use crate::model::email::EmailAddress;
 use crate::model::identity::PersonKey;
 use crate::model::ids::UserId;
 use crate::model::policy::{ApprovalGroup, Policy};
+use crate::model::time::ms_to_the_minute;
 use crate::pages::person::{Approvals, Asked, LENGTHS, Said};
 use crate::session::table::LiveSession;
 use crate::snapshot::{ProtectedApplication, Snapshot};
@@ -136,8 +138,8 @@ fn entitled<'s>(
 
 async fn show(call: &Call<'_>) -> Result<Answer, Ended> {
     let Some(session) = call.organization_session().await? else {
-        // Who followed a mail and is not signed in: the launcher signs people in and shows them the way here.
-        return Ok(redirect("/"));
+        // Who followed a mail and is not signed in.
+        return Ok(redirect(&launcher::login_address(OwnPage::Approvals)));
     };
     let approver = Approver::of(&session);
     let open = match &approver {
@@ -186,7 +188,7 @@ fn asked(
             .unwrap_or_else(|| request.user.to_string()),
         app: application.app.name.clone(),
         reason: request.reason.clone(),
-        when: at(request.until_ms.unwrap_or(request.created_ms)),
+        when: ms_to_the_minute(request.until_ms.unwrap_or(request.created_ms)),
         lengths: LENGTHS.iter().filter(shorter).copied().collect(),
         form: form::seal(call, NAME, session, About { request: request.id }),
     }

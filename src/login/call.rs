@@ -25,7 +25,7 @@ use crate::router::{Found, Target, Via};
 use crate::session::lookup::Settled;
 use crate::session::service_auth::Proven;
 use crate::session::table::LiveSession;
-use crate::session::token::{self, Demand, Kind};
+use crate::session::token::{self, Demand, Kind, Verified};
 use crate::session::{binding, cookies, identify, service_jwt};
 use crate::snapshot::{ProtectedApplication, Snapshot};
 use crate::store::{Amended, AmendedSession};
@@ -189,23 +189,29 @@ impl Call<'_> {
             .iter()
             .take(cookies::MAX_SAME_NAME);
         let header = header.filter_map(|value| value.to_str().ok());
-        let mut found: Option<(SessionNonce, Arc<ProtectedApplication>)> = None;
+        let mut found: Vec<(Verified, Arc<ProtectedApplication>)> = Vec::new();
         for token in cookies::values(&self.parts.headers, cookies::AUTHORIZATION).chain(header) {
             let Some(shown) = self.application_token(token, &counts, late) else {
                 continue;
             };
-            match &found {
-                Some((nonce, _)) if *nonce != shown.0 => return Ok(None),
-                // Of several applications the first counts: browsers send the cookie of the longer path first.
-                Some(_) => {}
-                None => found = Some(shown),
+            if found
+                .first()
+                .is_some_and(|(first, _)| first.nonce != shown.0.nonce)
+            {
+                return Ok(None);
             }
+            found.push(shown);
         }
-        let Some((nonce, application)) = found else {
+        let Some((first, _)) = found.first() else {
             return Ok(None);
         };
-        let session = self.session(nonce).await?;
-        Ok(session.map(|session| Shown { session, application }))
+        let Some(session) = self.session(first.nonce.clone()).await? else {
+            return Ok(None);
+        };
+        // Of several applications the first counts: browsers send the cookie of the longer path first.
+        let stands = |verified: &Verified| verified.epoch >= session.token_epoch(&verified.aud);
+        let standing = found.into_iter().find(|(verified, _)| stands(verified));
+        Ok(standing.map(|(_, application)| Shown { session, application }))
     }
 
     /// The service token whose JWT is shown, for an application that `counts`. JWTs of two service tokens are none.
@@ -238,7 +244,7 @@ impl Call<'_> {
         token: &str,
         counts: impl Fn(&ProtectedApplication) -> bool,
         late: i64,
-    ) -> Option<(SessionNonce, Arc<ProtectedApplication>)> {
+    ) -> Option<(Verified, Arc<ProtectedApplication>)> {
         // Read before the signature is checked, only to know which application to ask.
         let aud = claimed_audience(token)?;
         let application = self.snapshot.by_aud.get(&aud)?;
@@ -258,7 +264,7 @@ impl Call<'_> {
             let value = binding::value(&self.login.sealer, &verified.nonce, &aud);
             binding::is_shown(&self.parts.headers, &value)
         };
-        (!binds || bound()).then(|| (verified.nonce.clone(), application.clone()))
+        (!binds || bound()).then(|| (verified, application.clone()))
     }
 
     /// Whether an application covers anything on the host asked.

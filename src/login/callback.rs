@@ -87,14 +87,7 @@ async fn come_back(call: &Call<'_>, state: &LoginState) -> Result<Answer, Ended>
     if let Some(error) = call.parts.uri.query().and_then(read_callback_error) {
         return stopped(call, state, provider, error).await;
     }
-    let code = call.query.value("code").ok_or(Why::NoCode)?;
-    if call
-        .query
-        .value("iss")
-        .is_some_and(|issuer| issuer != issuer_of(provider))
-    {
-        return Err(Why::OtherIssuer.into()); // RFC 9207 §2.4; Entra sends none
-    }
+    let code = code_from(call, provider)?;
     // Another tab signed in while this one was at the provider: its session serves this one too.
     if session
         .as_ref()
@@ -129,7 +122,18 @@ async fn come_back(call: &Call<'_>, state: &LoginState) -> Result<Answer, Ended>
     }
 }
 
-async fn redeem(
+/// The authorization code of the address, if it is this provider's.
+pub(super) fn code_from<'c>(call: &'c Call<'_>, provider: &IdentityProvider) -> Result<&'c str, Why> {
+    let code = call.query.value("code").ok_or(Why::NoCode)?;
+    let issuer = call.query.value("iss"); // RFC 9207 §2.4; Entra sends none
+    if issuer.is_some_and(|issuer| issuer != issuer_of(provider)) {
+        return Err(Why::OtherIssuer);
+    }
+    Ok(code)
+}
+
+/// Redeems the code for who signed in.
+pub(super) async fn redeem(
     call: &Call<'_>,
     state: &LoginState,
     provider: &IdentityProvider,
@@ -155,7 +159,7 @@ async fn already_signed_in(
     let Some(session) = session else {
         return Ok(None);
     };
-    if state.purpose == LoginPurpose::Launcher {
+    if let LoginPurpose::Own(_) = state.purpose {
         return Ok(Some(launcher::arrive(call, state)));
     }
     let Some(landing) = state.landing() else {

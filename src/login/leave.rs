@@ -4,18 +4,16 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method};
 use secrecy::ExposeSecret as _;
-use url::Url;
 
 use super::answer::{Answer, redirect, set_cookie};
 use super::call::{Call, label};
-use super::failure::{Ended, Why};
+use super::failure::Ended;
 use super::fingerprint::Fingerprint;
 use super::return_path::ReturnPath;
 use super::state::{LIFE_SECONDS, LoginPurpose, LoginState};
 use crate::crypto::random;
 use crate::entra::{AuthorizationRequest, pkce};
 use crate::model::idp::{IdentityProvider, Prompt};
-use crate::model::organization::AuthUrl;
 use crate::pages::person::Carry;
 use crate::session::table::LiveSession;
 use crate::session::{cookies, identify};
@@ -74,11 +72,11 @@ pub(super) async fn leave(call: &Call<'_>, leaving: Leaving<'_>) -> Result<Answe
     let flow = leaving
         .flow
         .or_else(|| keeps_fragment.then(|| random::alphanumeric(16)));
-    let redirect_uri = way_back(auth)?;
+    let redirect_uri = auth.callback();
     let landing = match &leaving.purpose {
         LoginPurpose::Open(landing) => Some(landing.clone()),
         LoginPurpose::Transfer(request) => Some(request.landing.clone()),
-        LoginPurpose::Refresh(_) | LoginPurpose::Launcher | LoginPurpose::Test { .. } => None,
+        LoginPurpose::Refresh(_) | LoginPurpose::Own(_) | LoginPurpose::Test { .. } => None,
     };
     let asks_for_context = !leaving.contexts.is_empty();
     let cookie = match leaving.purpose {
@@ -146,14 +144,6 @@ pub(super) async fn leave(call: &Call<'_>, leaving: Leaving<'_>) -> Result<Answe
     };
     set_cookie(&mut answer, cookie);
     Ok(answer)
-}
-
-/// The redirect address: where providers send the browser back to.
-pub(super) fn way_back(auth: &AuthUrl) -> Result<Url, Why> {
-    // An origin with a path is always an address.
-    auth.address("/cdn-cgi/access/callback")
-        .parse()
-        .map_err(|_| Why::NoProvider)
 }
 
 /// The value of this browser's `CF_Session`, which all its tabs share. It is no credential: it binds logins to the

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::answer::{Answer, see_other};
@@ -14,6 +13,7 @@ use super::form;
 use super::reason::{About, Asking, ask, policy_of, reason, sent};
 use crate::mail::Mail;
 use crate::model::identity::Identity;
+use crate::model::time::ms_to_the_minute;
 use crate::pages::person::{Before, LENGTHS, Waiting};
 use crate::session::table::LiveSession;
 use crate::snapshot::ProtectedApplication;
@@ -38,16 +38,9 @@ pub(super) async fn ask_or_wait(
 ) -> Result<Answer, Ended> {
     let known = newest(call, application, session, about).await?;
     let now_ms = call.now_ms();
+    let asked = |before| ask(call, Asking::Leave, application, session, about, before, None);
     let Some(request) = known else {
-        return Ok(ask(
-            call,
-            Asking::Leave,
-            application,
-            session,
-            about,
-            Before::Nothing,
-            None,
-        ));
+        return Ok(asked(Before::Nothing));
     };
     Ok(match request.state {
         ApprovalState::Granted if request.until_ms.is_some_and(|until| until > now_ms) => {
@@ -58,33 +51,9 @@ pub(super) async fn ask_or_wait(
         ApprovalState::Waiting if now_ms - request.created_ms < REQUEST_LIFE_MS => {
             waiting(call, application, about, &request)
         }
-        ApprovalState::Refused if now_ms - request.created_ms < REFUSAL_SHOWN_MS => ask(
-            call,
-            Asking::Leave,
-            application,
-            session,
-            about,
-            Before::Refused,
-            None,
-        ),
-        ApprovalState::Granted | ApprovalState::Withdrawn => ask(
-            call,
-            Asking::Leave,
-            application,
-            session,
-            about,
-            Before::Ended,
-            None,
-        ),
-        ApprovalState::Refused | ApprovalState::Waiting => ask(
-            call,
-            Asking::Leave,
-            application,
-            session,
-            about,
-            Before::Nothing,
-            None,
-        ),
+        ApprovalState::Refused if now_ms - request.created_ms < REFUSAL_SHOWN_MS => asked(Before::Refused),
+        ApprovalState::Granted | ApprovalState::Withdrawn => asked(Before::Ended),
+        ApprovalState::Refused | ApprovalState::Waiting => asked(Before::Nothing),
     })
 }
 
@@ -93,34 +62,29 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
     let session = sent(call).await?;
     let (fields, about) = form::open::<About>(call, NAME, &session)?;
     let application = call.application_at(&about.landing).ok_or(Why::NoApplication)?;
-    let written = fields.value("reason").unwrap_or_default();
-    let minutes: Option<i64> = fields.value("minutes").and_then(|minutes| minutes.parse().ok());
-    let minutes = minutes.filter(|minutes| (1..=MOST_MINUTES).contains(minutes));
-    let (Some(reason), Some(minutes)) = (reason(written), minutes) else {
-        return Ok(ask(
+    let again = |before, written| {
+        ask(
             call,
             Asking::Leave,
             &application,
             &session,
             &about,
-            Before::Unfit,
-            Some(written),
-        ));
+            before,
+            written,
+        )
+    };
+    let written = fields.value("reason").unwrap_or_default();
+    let minutes: Option<i64> = fields.value("minutes").and_then(|minutes| minutes.parse().ok());
+    let minutes = minutes.filter(|minutes| (1..=MOST_MINUTES).contains(minutes));
+    let (Some(reason), Some(minutes)) = (reason(written), minutes) else {
+        return Ok(again(Before::Unfit, Some(written)));
     };
     let identity = session.identity().identity.clone();
     let now_ms = call.now_ms();
     let store = &call.login.store;
     let today = store.approval_requests_since(session.user(), now_ms - REQUEST_LIFE_MS);
     if today.await.map_err(Why::from)? >= MOST_A_DAY {
-        return Ok(ask(
-            call,
-            Asking::Leave,
-            &application,
-            &session,
-            &about,
-            Before::TooOften,
-            Some(written),
-        ));
+        return Ok(again(Before::TooOften, Some(written)));
     }
     let request = ApprovalRequest {
         id: Uuid::new_v4(),
@@ -155,7 +119,7 @@ fn waiting(
 ) -> Answer {
     call.page(&Waiting {
         app: label(application, &about.landing),
-        since: &at(request.created_ms),
+        since: &ms_to_the_minute(request.created_ms),
         mailed: call.login.mailer.was_taken(request.id),
         again: &about.landing.address(call.auth()),
     })
@@ -215,10 +179,4 @@ fn tell_approvers(
             about: Some(request.id),
         });
     }
-}
-
-/// A time for people. UTC, and says so.
-pub(super) fn at(ms: i64) -> String {
-    let at = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
-    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }

@@ -216,7 +216,7 @@ fn row(
     landing: Option<&Landing>,
     provider: Option<IdpId>,
 ) -> AccessRequest {
-    let application = landing.and_then(|landing| call.snapshot.application_of(landing.app));
+    let application = landing.and_then(|landing| call.snapshot.applications.get(&landing.app));
     AccessRequest {
         request_id: call.request_id.clone(),
         at_ms: call.now_ms(),

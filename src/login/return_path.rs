@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::model::application::Application;
 use crate::model::destination::Destination;
@@ -65,7 +67,7 @@ impl ReturnPath {
             return Err(NotAReturnPath);
         }
         let below_root = text.strip_prefix('/').ok_or(NotAReturnPath)?;
-        if below_root.starts_with('/') || text.starts_with(RESERVED) {
+        if below_root.starts_with('/') || is_reserved(path) {
             return Err(NotAReturnPath);
         }
         Ok(Self(text.into()))
@@ -80,6 +82,15 @@ impl ReturnPath {
     pub fn path(&self) -> &str {
         self.0.split_once('?').map_or(&*self.0, |(path, _)| path)
     }
+}
+
+/// Whether a path may be read as one of the gateway's own: dots resolved, escapes decoded.
+fn is_reserved(path: &str) -> bool {
+    let resolved = Url::parse("https://host.invalid").and_then(|base| base.join(path));
+    let Ok(resolved) = resolved else { return true };
+    percent_decode_str(resolved.path())
+        .decode_utf8_lossy()
+        .starts_with(RESERVED)
 }
 
 impl TryFrom<String> for ReturnPath {
@@ -104,7 +115,6 @@ impl fmt::Display for ReturnPath {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use url::Url;
 
     use super::*;
 
@@ -126,7 +136,15 @@ mod tests {
 
     #[test]
     fn our_own_paths_and_endless_ones_are_refused() {
-        assert!(ReturnPath::parse("/cdn-cgi/access/logout").is_err());
+        for text in [
+            "/cdn-cgi/access/logout",
+            "/%63dn-cgi/access/logout",
+            "/x/../cdn-cgi/%61ccess/logout",
+            "/x/%2e%2E/cdn-cgi/access/logout",
+        ] {
+            assert!(ReturnPath::parse(text).is_err(), "{text}");
+        }
+        assert!(ReturnPath::parse("/x?next=/cdn-cgi/access/logout").is_ok());
         assert!(ReturnPath::parse(&format!("/{}", "a".repeat(MAX_LENGTH))).is_err());
     }
 

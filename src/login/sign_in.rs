@@ -45,7 +45,7 @@ pub(super) async fn finish(call: &Call<'_>, signing: Signing<'_>) -> Result<Answ
     let (landing, transfer) = match &signing.state.purpose {
         LoginPurpose::Open(landing) => (Some(landing), None),
         LoginPurpose::Transfer(request) => (Some(&request.landing), Some(request)),
-        LoginPurpose::Launcher => (None, None),
+        LoginPurpose::Own(_) => (None, None),
         LoginPurpose::Refresh(nonce) => return refresh::finish(call, &signing, nonce).await,
         // The callback has handed it to the test; nobody is signed in by one, whatever happens there.
         LoginPurpose::Test { .. } => return Err(Why::NoSession.into()),

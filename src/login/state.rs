@@ -80,9 +80,9 @@ pub enum LoginPurpose {
     /// To give tokens to a program at a command line.
     #[serde(rename = "t")]
     Transfer(Box<TransferRequest>),
-    /// To see the launcher.
+    /// To see a page of the auth host's own.
     #[serde(rename = "l")]
-    Launcher,
+    Own(OwnPage),
     /// To see whether the provider works. Nobody is signed in by it.
     #[serde(rename = "x")]
     Test {
@@ -90,6 +90,17 @@ pub enum LoginPurpose {
         #[serde(rename = "h")]
         had_cookie: bool,
     },
+}
+
+/// A page of the auth host's own that people sign in for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OwnPage {
+    /// The launcher.
+    #[serde(rename = "l")]
+    Launcher,
+    /// What approvers see: they come from a mail.
+    #[serde(rename = "a")]
+    Approvals,
 }
 
 /// Why a `state` is not accepted.
@@ -116,7 +127,7 @@ impl LoginState {
         match &mut self.purpose {
             LoginPurpose::Open(landing) => landing.path = root,
             LoginPurpose::Transfer(request) => request.landing.path = root,
-            LoginPurpose::Refresh(_) | LoginPurpose::Launcher | LoginPurpose::Test { .. } => {}
+            LoginPurpose::Refresh(_) | LoginPurpose::Own(_) | LoginPurpose::Test { .. } => {}
         }
         SealedState {
             text: self.sealed(sealer, clock),
@@ -155,7 +166,7 @@ impl LoginState {
         match &self.purpose {
             LoginPurpose::Open(landing) => Some(landing),
             LoginPurpose::Transfer(request) => Some(&request.landing),
-            LoginPurpose::Refresh(_) | LoginPurpose::Launcher | LoginPurpose::Test { .. } => None,
+            LoginPurpose::Refresh(_) | LoginPurpose::Own(_) | LoginPurpose::Test { .. } => None,
         }
     }
 

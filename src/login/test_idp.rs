@@ -9,19 +9,18 @@
 use std::sync::Arc;
 
 use http::Method;
-use secrecy::SecretString;
 use url::Url;
 
 use super::answer::{Answer, set_cookie};
 use super::call::Call;
-use super::callback::{again, is_its_browser, issuer_of};
+use super::callback::{again, code_from, is_its_browser, redeem};
 use super::failure::{Ended, Why};
-use super::leave::{Leaving, known_browser, leave, way_back};
+use super::leave::{Leaving, known_browser, leave};
 use super::routes::not_found;
 use super::state::{LIFE_SECONDS, LoginPurpose, LoginState};
+use crate::entra::SignedIn;
 use crate::entra::check::{self, WayBack};
 use crate::entra::errors::{EntraError, read_callback_error};
-use crate::entra::{Redemption, SignedIn};
 use crate::manage::{TEST_PAGE, TestLinkRefused, open_test_link};
 use crate::model::check::{Check, CheckState};
 use crate::model::idp::IdentityProvider;
@@ -47,7 +46,7 @@ pub(super) async fn answer(call: &Call<'_>, id: &str) -> Result<Answer, Ended> {
         return Err(Why::from(TestLinkRefused::Used).into());
     }
     let provider = call.snapshot.providers.get(&id).ok_or(Why::NoProvider)?;
-    let way_back = way_back(call.auth())?;
+    let way_back = call.auth().callback();
     if call.query.value(GO).is_none() || call.parts.method != Method::GET {
         let next = format!("{}&{GO}=1", address(call, id, token));
         return Ok(call.page(&TestIdp {
@@ -137,22 +136,8 @@ async fn come(
     if let Some(error) = call.parts.uri.query().and_then(read_callback_error) {
         return Ok(Err(error));
     }
-    let code = call.query.value("code").ok_or(Why::NoCode)?;
-    if call
-        .query
-        .value("iss")
-        .is_some_and(|issuer| issuer != issuer_of(provider))
-    {
-        return Err(Why::OtherIssuer.into());
-    }
-    let redemption = Redemption {
-        code: SecretString::from(code),
-        redirect_uri: state.redirect_uri.clone(),
-        nonce: state.nonce.clone(),
-        pkce_verifier: state.verifier.as_deref().map(SecretString::from),
-        challenge_answered: state.second,
-    };
-    Ok(call.login.relying_party.finish(provider, &redemption).await)
+    let code = code_from(call, provider)?;
+    Ok(redeem(call, state, provider, code).await)
 }
 
 fn checklist(call: &Call<'_>, provider: &IdentityProvider, checks: &[Check]) -> Answer {

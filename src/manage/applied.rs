@@ -2,8 +2,9 @@
 //!
 //! Each set of declarations has a fingerprint; the organization's object lists those applied, the newest last. A
 //! replica that starts with a file whose fingerprint stands there, but not last, has an older file: what it declares
-//! was superseded, and the store's objects stay as the newer file made them. Going back on purpose is a new
-//! declaration: `vestibule apply` makes it the newest again.
+//! was superseded, and the store's objects stay as the newer file made them. A file that is put back while its gateway
+//! runs is no such file where the gateway had applied the newest; otherwise going back takes `vestibule apply`, which
+//! makes it the newest again.
 
 use serde_json::{Value, json};
 
@@ -76,7 +77,7 @@ impl Applied {
 
 impl Manage {
     /// What is equal for equal declarations, secrets included, and tells nothing about them.
-    pub(super) fn fingerprint(&self, declared: &[Declared]) -> String {
+    pub fn fingerprint(&self, declared: &[Declared]) -> String {
         use secrecy::ExposeSecret as _;
         let mut objects: Vec<Value> = declared
             .iter()

@@ -3,14 +3,16 @@
 //! A change is held against everything it touches: the object itself, what it refers to, and what refers to it. What
 //! would no longer stand after it refuses the change, and nothing is written.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::plan::{Planned, Stored};
-use super::reconcile::{end_sessions_of, other_directory, stored};
+use super::plan::Planned;
+use super::reconcile::{end_sessions_of, other_directory};
+use super::stored::Stored;
+use super::validate::Beside;
 use super::{Manage, ManageError, RefusedObject};
 use crate::snapshot::read::{self, Problem};
 use crate::snapshot::secrets;
@@ -49,18 +51,15 @@ impl Manage {
         actor: Actor,
     ) -> Result<Written, ManageError> {
         let mut write = self.store.write(actor).await?;
-        let stored = stored(&mut write).await?;
+        let stored = Stored::before(&mut write).await?;
         // Tokens of the API are called by their names.
-        let is_called = |document: &Document| document.kind == kind && document.name == draft.name;
-        let taken = kind == Kind::ApiToken && stored.values().any(is_called);
+        let mut tokens = stored.of_kind(Kind::ApiToken).iter();
+        let taken = kind == Kind::ApiToken && tokens.any(|token| token.name == draft.name);
         // There is one launcher.
-        let is_launcher =
-            |document: &Document| document.kind == Kind::Application && read::is_launcher(&document.body);
-        let taken = taken
-            || (kind == Kind::Application
-                && read::is_launcher(&draft.body)
-                && stored.values().any(is_launcher));
-        if taken || stored.contains_key(&(kind, id)) {
+        let is_second = kind == Kind::Application
+            && read::is_launcher(&draft.body)
+            && self.index.of(&stored).has_launcher();
+        if taken || is_second || stored.contains(kind, id) {
             return Err(ManageError::Exists {
                 kind,
                 name: draft.name,
@@ -82,10 +81,8 @@ impl Manage {
         actor: Actor,
     ) -> Result<Written, ManageError> {
         let mut write = self.store.write(actor).await?;
-        let stored = stored(&mut write).await?;
-        let before = stored
-            .get(&(kind, id))
-            .ok_or(ManageError::NotFound { kind, id })?;
+        let stored = Stored::before(&mut write).await?;
+        let before = stored.get(kind, id).ok_or(ManageError::NotFound { kind, id })?;
         if before.declared {
             return Err(ManageError::Declared {
                 kind,
@@ -99,15 +96,15 @@ impl Manage {
                 problems,
             }])
         };
-        let held = secrets::open(before, &self.sealer, self.clock.now_ms()).map_err(|error| {
+        let held = secrets::open(&before, &self.sealer, self.clock.now_ms()).map_err(|error| {
             refused(vec![Problem {
                 pointer: String::new(),
                 reason: error.to_string(),
             }])
         })?;
-        let draft = change(before, held).map_err(refused)?;
+        let draft = change(&before, held).map_err(refused)?;
         if kind == Kind::CustomPage && draft.body.get("type") != before.body.get("type") {
-            self.refuse_if_organization_shows(&mut write, before).await?;
+            self.refuse_if_organization_shows(&mut write, &before).await?;
         }
         self.put(write, vec![(kind, id, draft)], &stored).await
     }
@@ -118,19 +115,17 @@ impl Manage {
     /// [`ManageError::NotFound`], [`ManageError::Declared`], [`ManageError::InUse`] where other objects refer to it.
     pub async fn delete(&self, kind: Kind, id: Uuid, actor: Actor) -> Result<Written, ManageError> {
         let mut write = self.store.write(actor).await?;
-        let stored = stored(&mut write).await?;
-        let document = stored
-            .get(&(kind, id))
-            .ok_or(ManageError::NotFound { kind, id })?;
+        let stored = Stored::before(&mut write).await?;
+        let document = stored.get(kind, id).ok_or(ManageError::NotFound { kind, id })?;
         if document.declared {
             return Err(ManageError::Declared {
                 kind,
                 name: document.name.clone(),
             });
         }
-        refuse_if_used(document, &stored)?;
+        self.refuse_if_used(&document, &stored)?;
         if kind == Kind::CustomPage {
-            self.refuse_if_organization_shows(&mut write, document).await?;
+            self.refuse_if_organization_shows(&mut write, &document).await?;
         }
         write.delete(kind, id).await?;
         let entry = AuditEntry {
@@ -142,10 +137,10 @@ impl Manage {
         };
         write.audit(&entry).await?;
         if kind == Kind::IdentityProvider {
-            end_sessions_of(&mut write, document).await?;
+            end_sessions_of(&mut write, &document).await?;
         }
         Ok(Written {
-            document: document.clone(),
+            document,
             position: write.commit().await?,
         })
     }
@@ -162,9 +157,9 @@ impl Manage {
         actor: Actor,
     ) -> Result<Written, ManageError> {
         let mut write = self.store.write(actor).await?;
-        let stored = stored(&mut write).await?;
+        let stored = Stored::before(&mut write).await?;
         let kind = Kind::Application;
-        let before = stored.get(&(kind, application)).ok_or(ManageError::NotFound {
+        let before = stored.get(kind, application).ok_or(ManageError::NotFound {
             kind,
             id: application,
         })?;
@@ -193,7 +188,7 @@ impl Manage {
         }
         *own = link;
         let name = taken_out.get("name").and_then(Value::as_str).unwrap_or_default();
-        if stored.contains_key(&(Kind::Policy, policy)) {
+        if stored.contains(Kind::Policy, policy) {
             return Err(ManageError::Exists {
                 kind: Kind::Policy,
                 name: name.to_owned(),
@@ -223,7 +218,7 @@ impl Manage {
     }
 
     /// Writes objects together; answers with the last of them.
-    async fn put(
+    pub(super) async fn put(
         &self,
         mut write: ObjectWrite,
         drafts: Vec<(Kind, Uuid, Draft)>,
@@ -233,12 +228,7 @@ impl Manage {
             .into_iter()
             .map(|(kind, id, draft)| self.planned(kind, id, draft, stored))
             .collect();
-        let is_planned = |key: &(Kind, Uuid)| {
-            let mut documents = planned.iter().map(|planned| &planned.document);
-            documents.any(|document| (document.kind, document.id) == *key)
-        };
-        let others = stored.iter().filter(|(key, _)| !is_planned(key));
-        self.validate(&planned, others.map(|(_, document)| document))?;
+        self.validate(&planned, Beside::all(stored))?;
         let mut last = None;
         for planned in &planned {
             if let Some(before) = &planned.before {
@@ -255,13 +245,14 @@ impl Manage {
     }
 
     fn planned(&self, kind: Kind, id: Uuid, draft: Draft, stored: &Stored) -> Planned {
+        let before = stored.get(kind, id);
         let document = Document {
             kind,
             id,
             name: draft.name,
             secrets: secrets::seal(kind, id, &draft.secrets, &self.sealer, self.clock.now_ms()),
             body: draft.body,
-            declared: false,
+            declared: before.as_ref().is_some_and(|before| before.declared),
             version: 0,
             created_ms: 0,
             updated_ms: 0,
@@ -269,7 +260,7 @@ impl Manage {
         Planned {
             document,
             secrets: draft.secrets,
-            before: stored.get(&(kind, id)).cloned(),
+            before,
             changes: true,
         }
     }
@@ -283,10 +274,11 @@ impl Manage {
         stored: &Stored,
     ) -> Result<(), ManageError> {
         let changed = &planned.document;
-        let users: Vec<Planned> = resting_on(changed.id, stored)
+        let users: Vec<Planned> = self
+            .resting_on(changed.id, stored)
             .into_iter()
-            .map(|user| Planned {
-                document: user.clone(),
+            .map(|document| Planned {
+                document,
                 secrets: BTreeMap::new(),
                 before: None,
                 changes: false,
@@ -295,20 +287,9 @@ impl Manage {
         if users.is_empty() {
             return Ok(());
         }
-        let ids: HashSet<(Kind, Uuid)> = users
-            .iter()
-            .map(|user| (user.document.kind, user.document.id))
-            .collect();
-        let beside = |object: &Document| {
-            let others = stored
-                .iter()
-                .filter(|(key, _)| !ids.contains(*key) && **key != (object.kind, object.id))
-                .map(|(_, other)| other);
-            let all: Vec<&Document> = others.chain(std::iter::once(object)).collect();
-            match self.validate(&users, all.into_iter()) {
-                Err(ManageError::Refused(refused)) => refused,
-                _ => Vec::new(),
-            }
+        let beside = |object: &Document| match self.validate(&users, Beside::with(stored, object)) {
+            Err(ManageError::Refused(refused)) => refused,
+            _ => Vec::new(),
         };
         let after = beside(changed);
         if after.is_empty() {
@@ -322,6 +303,32 @@ impl Manage {
         } else {
             Err(ManageError::Refused(refused))
         }
+    }
+}
+
+impl Manage {
+    /// An object that others refer to stays.
+    pub(super) fn refuse_if_used(&self, document: &Document, stored: &Stored) -> Result<(), ManageError> {
+        let index = self.index.of(stored);
+        let users = index.users_of(document.id);
+        let mut by: Vec<String> = users
+            .map(|user| format!("{} \"{}\"", user.kind.as_str(), user.name))
+            .collect();
+        if by.is_empty() {
+            return Ok(());
+        }
+        by.sort();
+        Err(ManageError::InUse {
+            kind: document.kind,
+            name: document.name.clone(),
+            by,
+        })
+    }
+
+    /// The objects that refer to one, those that refer to them, and so on.
+    fn resting_on(&self, id: Uuid, stored: &Stored) -> Vec<Document> {
+        let resting = self.index.of(stored).resting_on(id);
+        resting.iter().map(|object| object.document()).collect()
     }
 }
 
@@ -366,80 +373,4 @@ fn in_use(planned: &Planned, user: RefusedObject) -> impl Iterator<Item = Refuse
             ),
         }],
     })
-}
-
-/// An object that others refer to stays.
-pub(super) fn refuse_if_used(document: &Document, stored: &Stored) -> Result<(), ManageError> {
-    let users = users_of(document.id, stored);
-    let mut by: Vec<String> = users
-        .map(|user| format!("{} \"{}\"", user.kind.as_str(), user.name))
-        .collect();
-    if by.is_empty() {
-        return Ok(());
-    }
-    by.sort();
-    Err(ManageError::InUse {
-        kind: document.kind,
-        name: document.name.clone(),
-        by,
-    })
-}
-
-/// The objects that refer to one: they have its id somewhere in them.
-fn users_of(id: Uuid, stored: &Stored) -> impl Iterator<Item = &Document> {
-    let ids = HashSet::from([id]);
-    stored
-        .values()
-        .filter(move |document| document.id != id && mentions(&document.body, &ids))
-}
-
-/// The objects that refer to one, those that refer to them, and so on: a policy asks what a group inside a group asks.
-fn resting_on(id: Uuid, stored: &Stored) -> Vec<&Document> {
-    let mut found: Vec<&Document> = Vec::new();
-    let mut others: Vec<&Document> = stored.values().filter(|document| document.id != id).collect();
-    let mut reached = HashSet::from([id]);
-    // Ends: each turn takes some of the others away.
-    while !reached.is_empty() {
-        let (users, rest): (Vec<_>, Vec<_>) = others
-            .into_iter()
-            .partition(|document| mentions(&document.body, &reached));
-        reached = users.iter().map(|document| document.id).collect();
-        found.extend(users);
-        others = rest;
-    }
-    found
-}
-
-/// Whether one of these ids stands anywhere in a value, as a text of its own.
-fn mentions(value: &Value, ids: &HashSet<Uuid>) -> bool {
-    match value {
-        // References are read in the hyphenated form alone.
-        Value::String(text) => {
-            text.len() == uuid::fmt::Hyphenated::LENGTH
-                && Uuid::try_parse(text).is_ok_and(|written| ids.contains(&written))
-        }
-        Value::Array(items) => items.iter().any(|item| mentions(item, ids)),
-        Value::Object(map) => map.values().any(|below| mentions(below, ids)),
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_refers_to_an_object_is_found_wherever_it_names_it() {
-        let id = Uuid::from_u128(7);
-        let ids = HashSet::from([id]);
-        let rule = json!({ "service_token": { "token_id": id } });
-        let policy = json!({ "include": [{ "everyone": {} }], "exclude": [rule] });
-        assert!(mentions(&policy, &ids));
-        assert!(mentions(&json!({ "policies": [policy] }), &ids));
-        assert!(mentions(
-            &json!({ "policies": [id.to_string().to_uppercase()] }),
-            &ids
-        ));
-        assert!(!mentions(&policy, &HashSet::from([Uuid::from_u128(8)])));
-    }
 }

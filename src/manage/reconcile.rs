@@ -1,18 +1,21 @@
 //! Making the store's objects as the file declares them.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::applied::{Applied, Standing};
-use super::plan::{Planned, Stored, kind};
+use super::plan::{Planned, kind};
+use super::stored::Stored;
+use super::validate::Beside;
 use super::{Manage, ManageError};
 use crate::config::clouds;
 use crate::config::declared::Declared;
 use crate::model::ids::IdpId;
 use crate::session::table::Cause;
-use crate::store::{Actor, AuditEntry, Document, Ending, Kind, ObjectWrite, StoreError};
+use crate::store::{Actor, AuditEntry, Document, Ending, Kind, Object, ObjectWrite, StoreError};
 
 /// What became of declarations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +24,18 @@ pub enum Outcome {
     Reconciled(Reconciled),
     /// A newer file has been applied since; nothing was changed.
     Superseded(Superseded),
+}
+
+/// What becomes of declarations that have been applied, and other ones after them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OlderFile<'f> {
+    /// They are left alone: a gateway that missed a roll-out must not undo it.
+    LeftAlone,
+    /// They are applied if what this fingerprint ([`Manage::fingerprint`]) stands for was applied last: the file said
+    /// that until now, so it was put back on purpose.
+    AppliedAfter(&'f str),
+    /// They are applied.
+    Applied,
 }
 
 /// How many objects had to be changed to be as declared.
@@ -45,7 +60,7 @@ impl Manage {
     /// Makes declared objects as declared, and deletes those that were declared and are no longer. Sessions of a
     /// provider that goes, or becomes another directory's, end with it. Done again, it changes nothing.
     ///
-    /// Declarations that a newer file has superseded are left alone, unless they are to be applied `again`.
+    /// `older` says what becomes of them where a newer file has superseded them.
     ///
     /// # Errors
     /// [`ManageError::Refused`] where some object cannot stand; then nothing was written.
@@ -53,16 +68,21 @@ impl Manage {
         &self,
         declared: &[Declared],
         actor: Actor,
-        again: bool,
+        older: OlderFile<'_>,
     ) -> Result<Outcome, ManageError> {
         let fingerprint = self.fingerprint(declared);
         let mut write = self.store.write(actor).await?;
         let applied = Applied::read(&mut write).await?;
         let standing = applied.standing(&fingerprint);
-        if let (Standing::Superseded(at_ms), false) = (standing, again) {
+        let put_back = match older {
+            OlderFile::LeftAlone => false,
+            OlderFile::AppliedAfter(present) => applied.standing(present) == Standing::Newest,
+            OlderFile::Applied => true,
+        };
+        if let (Standing::Superseded(at_ms), false) = (standing, put_back) {
             return Ok(Outcome::Superseded(Superseded { at_ms }));
         }
-        let stored = stored(&mut write).await?;
+        let stored = Stored::before(&mut write).await?;
         let Work { planned, gone } = self.work(declared, &stored)?;
         let reconciled = apply(&mut write, &planned, &gone).await?;
         if reconciled == Reconciled::default() && standing == Standing::Newest {
@@ -80,11 +100,7 @@ impl Manage {
     ///
     /// # Errors
     /// [`ManageError::Refused`] where some object cannot stand.
-    pub(super) fn work<'s>(
-        &self,
-        declared: &[Declared],
-        stored: &'s Stored,
-    ) -> Result<Work<'s>, ManageError> {
+    pub(super) fn work(&self, declared: &[Declared], stored: &Stored) -> Result<Work, ManageError> {
         let planned: Vec<Planned> = declared
             .iter()
             .map(|declared| self.plan(declared, stored))
@@ -93,48 +109,27 @@ impl Manage {
             .iter()
             .map(|declared| (kind(declared.kind), declared.id))
             .collect();
-        let undeclared = stored.iter().filter(|(id, _)| !ids.contains(*id));
-        let (gone, staying): (Vec<&Document>, Vec<&Document>) = undeclared
-            .map(|(_, document)| document)
-            .partition(|document| document.declared);
-        self.validate(&planned, staying.into_iter())?;
+        let undeclared = |object: &&Arc<Object>| !ids.contains(&(object.kind, object.id));
+        let gone = stored.all().filter(undeclared).filter(|object| object.declared);
+        let gone: Vec<Document> = gone.map(|object| object.document()).collect();
+        let without = gone.iter().map(|document| (document.kind, document.id)).collect();
+        self.validate(&planned, Beside::without(stored, without))?;
         Ok(Work { planned, gone })
     }
 }
 
 /// What is to be done for the store's objects to be as declared.
-pub(super) struct Work<'s> {
+pub(super) struct Work {
     /// The declared ones, changed or not.
     pub(super) planned: Vec<Planned>,
     /// Those that are no longer declared.
-    pub(super) gone: Vec<&'s Document>,
-}
-
-pub(super) async fn stored(write: &mut ObjectWrite) -> Result<Stored, StoreError> {
-    let mut stored = Stored::new();
-    for kind in [
-        Kind::IdentityProvider,
-        Kind::List,
-        Kind::ServiceToken,
-        Kind::Certificate,
-        Kind::Group,
-        Kind::CustomPage,
-        Kind::Policy,
-        Kind::Application,
-        Kind::Tag,
-        Kind::ApiToken,
-    ] {
-        for document in write.documents(kind).await? {
-            stored.insert((kind, document.id), document);
-        }
-    }
-    Ok(stored)
+    pub(super) gone: Vec<Document>,
 }
 
 async fn apply(
     write: &mut ObjectWrite,
     planned: &[Planned],
-    gone: &[&Document],
+    gone: &[Document],
 ) -> Result<Reconciled, StoreError> {
     let mut reconciled = Reconciled::default();
     for planned in planned.iter().filter(|planned| planned.changes) {

@@ -183,6 +183,13 @@ impl AuthUrl {
     pub fn address(&self, path_and_query: &str) -> String {
         format!("{}{path_and_query}", self.origin())
     }
+
+    /// The redirect address (RFC 6749 §3.1.2): where providers send the browser back to.
+    pub fn callback(&self) -> Url {
+        let mut callback = self.url.clone();
+        callback.set_path("/cdn-cgi/access/callback");
+        callback
+    }
 }
 
 impl TryFrom<Url> for AuthUrl {
@@ -233,7 +240,7 @@ mod tests {
             "http://wiki.localhost:8080"
         );
         assert_eq!(
-            auth.address("/cdn-cgi/access/callback"),
+            auth.callback().as_str(),
             "http://login.localhost:8080/cdn-cgi/access/callback"
         );
     }

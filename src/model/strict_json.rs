@@ -10,6 +10,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use super::pointer;
+
 /// When two keys are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keys {
@@ -53,11 +55,6 @@ pub fn read(text: &[u8], keys: Keys) -> Result<Value, JsonRefused> {
     }
 }
 
-/// A key as it stands in a JSON pointer (RFC 6901).
-pub fn escaped(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
-}
-
 /// Where a value stands.
 enum Place<'p> {
     Root,
@@ -69,7 +66,7 @@ impl fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Root => Ok(()),
-            Self::Key(above, key) => write!(f, "{above}/{}", escaped(key)),
+            Self::Key(above, key) => f.write_str(&pointer::below(&above.to_string(), key)),
             Self::Item(above, index) => write!(f, "{above}/{index}"),
         }
     }

@@ -170,6 +170,8 @@ impl Reader {
     /// Whether nobody used it for too long, on whichever replica.
     fn is_idle(&self, known: Option<&LiveSession>, row: &SessionRow, now: i64) -> bool {
         match known {
+            // Nobody but this replica could have used it.
+            Some(known) if !self.store.is_postgres() => known.may_be_idle(now),
             Some(known) => known.idle_by_store(row.last_use_ms, now),
             None => self.table.is_idle(row.last_use_ms, now),
         }

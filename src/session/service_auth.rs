@@ -31,6 +31,8 @@ pub enum Shown<'h> {
     Nothing,
     /// Both parts.
     Pair(Pair<'h>),
+    /// The same credentials in both carriers, which strict mode does not take.
+    Twice(Pair<'h>),
     /// Half a pair, one header twice, two that differ, or a text that is none: nobody's credentials.
     Malformed,
 }
@@ -55,7 +57,7 @@ pub fn shown<'h>(headers: &'h HeaderMap, single: Option<&CredentialHeader>) -> S
     match (pair, single) {
         (Shown::Nothing, other) | (other, Shown::Nothing) => other,
         // Which of two is meant cannot be told.
-        (Shown::Pair(one), Shown::Pair(other)) if one == other => Shown::Pair(one),
+        (Shown::Pair(one), Shown::Pair(other)) if one == other => Shown::Twice(one),
         _ => Shown::Malformed,
     }
 }

@@ -17,10 +17,11 @@ use crate::model::policy::Policy;
 use crate::model::upstream::Upstream;
 use crate::policy::{CompiledPolicies, Referents};
 use crate::router::{Found, Routed, Table, Target, TargetRefused};
-use crate::store::Position;
+use crate::store::{Objects, Position};
 
 use super::asks::Asks;
 use super::authorities::ClientAuthorities;
+use super::compile::Basis;
 use super::key_ring::KeyRing;
 use super::openings::Openings;
 use super::pages::DenialPages;
@@ -33,6 +34,8 @@ pub struct Snapshot {
     pub version: u64,
     /// The state of the store it was built from.
     pub position: Position,
+    /// The objects as they are stored, broken ones included.
+    pub objects: Objects,
     /// The organization.
     pub organization: Organization,
     /// Identity providers.
@@ -53,7 +56,7 @@ pub struct Snapshot {
     /// Whose client certificates a host takes. Requests ask [`Snapshot::client_authorities`].
     pub authorities: Table<Arc<ClientAuthorities>>,
     /// Service tokens.
-    pub service_tokens: ServiceTokens,
+    pub service_tokens: Arc<ServiceTokens>,
     /// Tokens of the API, by the SHA-256 of each in lower-case hexadecimal: the look-up's time tells nothing of a token.
     pub api_tokens: HashMap<String, Arc<ApiToken>>,
     /// The headers in which some application takes service tokens. They reach no upstream, of whatever application.
@@ -62,6 +65,8 @@ pub struct Snapshot {
     pub referents: Arc<Referents>,
     /// The keys whose signatures are good.
     pub keys: Arc<KeyRing>,
+    /// What the applications were compiled with.
+    pub(crate) basis: Basis,
     /// What could not be read.
     pub faults: Vec<ObjectFault>,
 }
@@ -79,6 +84,8 @@ pub struct ProtectedApplication {
     pub asks: Asks,
     /// What it shows to those whom it refuses.
     pub pages: DenialPages,
+    /// What the launcher wears, where this is the launcher; else it is self-hosted.
+    pub design: Option<LauncherDesign>,
     /// Its policies by precedence, as they were read, to explain decisions.
     pub policy_docs: Vec<Arc<Policy>>,
     /// Why it cannot be decided about. It lets nobody pass.
@@ -95,7 +102,7 @@ pub struct GuardedLauncher {
 }
 
 /// An object that could not be read, for the log and for `check`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ObjectFault {
     /// What it is.
     pub kind: &'static str,
@@ -119,13 +126,6 @@ pub enum Unroutable {
 }
 
 impl Snapshot {
-    /// The application of this id, the launcher included.
-    pub fn application_of(&self, id: AppId) -> Option<&Arc<ProtectedApplication>> {
-        let launcher = self.launcher.as_ref().map(|launcher| &launcher.guard);
-        let launcher = launcher.filter(|launcher| launcher.app.id == id);
-        self.applications.get(&id).or(launcher)
-    }
-
     /// The application that a request is for.
     ///
     /// # Errors

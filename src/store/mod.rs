@@ -21,10 +21,13 @@ mod documents;
 mod endings;
 mod epochs;
 mod error;
+mod held;
 mod keys;
 mod leave;
 mod logs;
 mod migrations;
+mod objects;
+mod packed;
 mod patience;
 mod refreshes;
 mod register;
@@ -40,7 +43,7 @@ mod wake;
 mod write;
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use secrecy::SecretString;
 use sqlx::pool::PoolConnection;
@@ -53,22 +56,23 @@ pub use amend::{Amended, AmendedSession};
 pub use approvals::{ApprovalRequest, ApprovalState, OpenRequest, REQUEST_LIFE_MS};
 pub use audit::AuditRow;
 pub use changes::{Change, ChangeKind, Feed, Position};
-pub use documents::{Document, DocumentFilter, Kind};
+pub use documents::{Document, Kind};
 pub use endings::Ending;
 pub use epochs::TokensOf;
 pub use error::StoreError;
 pub use keys::{KeyState, SigningKeyRow};
 pub use leave::{Vote, Voted};
 pub use logs::{AccessRequest, AccessRequestFilter};
+pub use objects::{Difference, Object, ObjectFilter, Objects};
 pub use refreshes::DueRefresh;
-pub use register::{UserFilter, UserPlace};
+pub use register::{Called, Marks, UserFilter, UserPlace};
 pub use scim::{
-    Consequences, GroupWritten, Membership, ScimAtLogin, ScimGroup, ScimKey, ScimRules, ScimSearch,
-    ScimUpdate, ScimUpdateFilter, ScimUser, UserWritten,
+    Consequences, GroupWritten, Membership, PROVIDERS_MAX, ScimAtLogin, ScimGroup, ScimKey, ScimRules,
+    ScimSearch, ScimUpdate, ScimUpdateFilter, ScimUser, UserWritten,
 };
 pub use sessions::{NewSession, SessionInserted, SessionRow};
 pub use transfers::Transfer;
-pub use users::{User, UserSearch};
+pub use users::User;
 pub use write::{Actor, ActorKind, AuditEntry, ObjectWrite};
 
 /// The store. Cheap to clone; all clones share connections and wake each other.
@@ -85,6 +89,8 @@ struct Inner {
     readers: AnyPool,
     clock: Clock,
     wake: wake::Wake,
+    // All objects as they were when somebody last asked for them, and the change they stand at.
+    objects: Mutex<Option<(Position, Objects)>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,6 +119,7 @@ impl Store {
                 readers: pools.readers,
                 clock,
                 wake,
+                objects: Mutex::default(),
             }),
         })
     }
@@ -138,6 +145,7 @@ impl Store {
                 clock,
                 // Who only looks waits for nobody.
                 wake: wake::Wake::in_process(),
+                objects: Mutex::default(),
             }),
         }))
     }

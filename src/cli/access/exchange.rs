@@ -7,7 +7,6 @@ use url::Url;
 
 use super::Access;
 use super::discover::{Application, secure};
-use super::keep::Name;
 use super::trouble::Trouble;
 use super::web::{Reply, Web};
 use crate::model::cookie_names::{APP_SESSION, AUTHORIZATION, HOST_AUTHORIZATION};
@@ -86,7 +85,7 @@ fn not_allowed(application: &Application) -> Trouble {
 /// Ends the kept session at its auth host; whether there was one.
 pub(super) async fn end_session(access: &Access, application: &Application) -> Result<bool, Trouble> {
     let auth = &application.auth;
-    let Some(token) = access.keep.token(auth, &Name::Organization)? else {
+    let Some(token) = access.keep.token_to_end(auth)? else {
         return Ok(false);
     };
     let url: Url = auth

@@ -55,6 +55,15 @@ impl Keep {
     /// # Errors
     /// Where others could have read or written it: it is not used then.
     pub(super) fn token(&self, auth: &AuthUrl, name: &Name<'_>) -> Result<Option<String>, Trouble> {
+        self.read(auth, name, OTHERS)
+    }
+
+    /// The token of the session, to end it by: all the more where others could have read it.
+    pub(super) fn token_to_end(&self, auth: &AuthUrl) -> Result<Option<String>, Trouble> {
+        self.read(auth, &Name::Organization, 0)
+    }
+
+    fn read(&self, auth: &AuthUrl, name: &Name<'_>, forbidden: u32) -> Result<Option<String>, Trouble> {
         let path = self.of(auth).join(file_name(name));
         let found = match fs::symlink_metadata(&path) {
             Ok(found) => found,
@@ -66,7 +75,7 @@ impl Keep {
         }
         let file = File::open(&path)?;
         // Of what was opened, not of what stood there before.
-        if file.metadata()?.permissions().mode() & OTHERS != 0 {
+        if file.metadata()?.permissions().mode() & forbidden != 0 {
             return Err(Trouble::Usage(format!(
                 "{} can be read by others, so its token is not used; end the session with vestibule access logout, or run: chmod 600 {0}",
                 path.display()
@@ -182,6 +191,7 @@ mod tests {
         for open in [0o640, 0o604, 0o660] {
             fs::set_permissions(&path, fs::Permissions::from_mode(open)).unwrap();
             assert!(keep.token(&auth, &Name::Organization).is_err(), "{open:o}");
+            assert_eq!(keep.token_to_end(&auth).unwrap().as_deref(), Some("a.b.c"));
         }
         fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink("/etc/hostname", &path).unwrap();

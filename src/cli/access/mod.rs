@@ -31,6 +31,7 @@ use self::web::Web;
 use super::{Exit, Terminal};
 use crate::clock::Clock;
 use crate::config;
+use crate::model::time::to_the_minute;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AccessCommand {
@@ -153,7 +154,7 @@ async fn login(
         terminal.err,
         "Signed in to {address} as {} until {}.",
         token.email,
-        until.strftime("%Y-%m-%d %H:%M UTC")
+        to_the_minute(until)
     )?;
     Ok(Exit::Fine)
 }

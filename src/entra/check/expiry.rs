@@ -5,11 +5,11 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::at;
 use crate::entra::graph::ListedSecret;
 use crate::entra::relying_party::RelyingParty;
 use crate::model::check::{Check, CheckState, Step};
 use crate::model::idp::{ClientCredential, EntraSettings};
+use crate::model::time::to_the_minute;
 
 /// An end this near is to be seen to.
 const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -89,7 +89,10 @@ fn ends(end: Timestamp, now: Timestamp, source: &str, mend: &str) -> Check {
     let left = end.duration_since(now);
     let days = left.as_hours() / 24;
     let (state, found) = if left <= SignedDuration::ZERO {
-        (CheckState::Bad, format!("ended at {} ({source})", at(end)))
+        (
+            CheckState::Bad,
+            format!("ended at {} ({source})", to_the_minute(end)),
+        )
     } else {
         let state = if left <= SOON {
             CheckState::Warning
@@ -98,7 +101,7 @@ fn ends(end: Timestamp, now: Timestamp, source: &str, mend: &str) -> Check {
         };
         (
             state,
-            format!("ends at {}, days left: {days} ({source})", at(end)),
+            format!("ends at {}, days left: {days} ({source})", to_the_minute(end)),
         )
     };
     let check = Check::new(Step::CredentialExpiry, state, found);

@@ -13,7 +13,6 @@ mod way_back;
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use secrecy::SecretString;
 
 pub use person::of_person;
@@ -182,11 +181,6 @@ fn without_token(step: Step) -> Check {
         "cannot be asked for as long as the credential is not taken",
     )
     .mend("Mend the credential of the app, and test again.")
-}
-
-/// A time for people. UTC, and says so.
-fn at(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 #[cfg(test)]

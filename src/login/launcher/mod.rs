@@ -14,7 +14,7 @@ mod tiles;
 use jiff::Timestamp;
 
 pub(super) use acts::{PATH as ACT, act};
-pub(super) use sign_in::{arrive, sign_in};
+pub(super) use sign_in::{arrive, login_address, sign_in};
 
 use self::guard::Admission;
 use self::tiles::Wanted;
@@ -23,6 +23,7 @@ use super::approvers;
 use super::bounce;
 use super::call::Call;
 use super::failure::Ended;
+use super::state::OwnPage;
 use crate::model::design::LauncherDesign;
 use crate::model::ids::SessionNonce;
 use crate::pages::person::{Launcher, SessionLine};
@@ -35,7 +36,7 @@ pub(super) const HOME: &str = "/";
 /// Shows it, or has the person sign in first.
 pub(super) async fn show(call: &Call<'_>) -> Result<Answer, Ended> {
     let Some(session) = call.organization_session().await? else {
-        return Ok(redirect(&call.auth().address(sign_in::PATH)));
+        return Ok(redirect(&call.auth().address(&login_address(OwnPage::Launcher))));
     };
     session.used(call.now_ms());
     match guard::admit(call, &session).await? {

@@ -7,6 +7,7 @@ use super::sentence::Sentence;
 use super::wear::{self, Wear};
 use super::words;
 use crate::model::design::{LoginDesign, SlotText};
+use crate::model::time::{for_machines, to_the_minute};
 use crate::model::web_address::WebAddress;
 
 /// What every page shows besides its own words.
@@ -86,11 +87,11 @@ impl<'a> Shell<'a> {
     }
 
     pub(super) fn datetime(&self) -> String {
-        self.frame.at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+        for_machines(self.frame.at)
     }
 
     /// UTC, and says so: the viewer's zone is not known without script.
     pub(super) fn time(&self) -> String {
-        self.frame.at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+        to_the_minute(self.frame.at)
     }
 }

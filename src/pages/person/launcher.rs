@@ -13,6 +13,7 @@ use super::sentence::Sentence;
 use super::wear::{self, Wear};
 use super::words;
 use crate::model::design::LauncherDesign;
+use crate::model::time::for_machines;
 
 /// Where its forms are sent.
 const ACTION: &str = "/cdn-cgi/access/launcher/sign-out";
@@ -233,7 +234,7 @@ impl<'a> Line<'a> {
             Some(country) => format!("{}, {country}", session.address),
             None => session.address.clone(),
         };
-        let both = |at: Timestamp| (at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(), ago(at, now));
+        let both = |at: Timestamp| (for_machines(at), ago(at, now));
         Self {
             session,
             place,

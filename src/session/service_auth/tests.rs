@@ -193,7 +193,7 @@ fn two_carriers_must_agree() {
             ("x-token", &written),
         ])
     };
-    assert!(matches!(shown(&both(SECRET), Some(&name)), Shown::Pair(_)));
+    assert!(matches!(shown(&both(SECRET), Some(&name)), Shown::Twice(_)));
     assert!(matches!(shown(&both(OLD), Some(&name)), Shown::Malformed));
 }
 

@@ -6,8 +6,7 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value};
 
-use crate::model::strict_json::escaped;
-
+use crate::model::pointer;
 /// What is wrong with an object, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -197,9 +196,8 @@ impl<'v> Object<'v> {
         }
     }
 
-    /// RFC 6901 §3: `~` and `/` in keys are escaped.
     fn place(&self, key: &str) -> String {
-        format!("{}/{}", self.pointer, escaped(key))
+        pointer::below(&self.pointer, key)
     }
 }
 

@@ -7,6 +7,7 @@ mod auth_contexts;
 mod directories;
 mod echo;
 mod fuzz;
+mod latest;
 mod launcher;
 mod logs;
 mod objects;

@@ -267,6 +267,16 @@ async fn leave_that_is_taken_back_cuts_what_it_opened() {
 }
 
 #[tokio::test]
+async fn who_follows_the_mail_signs_in_and_is_there() {
+    let world = World::start().await;
+    let mut adam = world.person(ADAM);
+    let arrival = approvals(&world, &mut adam).await;
+    assert!(arrival.asked_entra());
+    assert_eq!(arrival.url.path(), "/cdn-cgi/access/approvals");
+    assert_eq!(arrival.status(), 200);
+}
+
+#[tokio::test]
 async fn approvers_are_told_by_mail_and_so_is_who_asked() {
     const GUEST: &str = "ceo@partner.example";
     let sink = crate::support::mail::Sink::start().await;

@@ -38,7 +38,10 @@ async fn declare(world: &World, rules: &Value) {
         body.insert(list.clone(), rules.clone());
     }
     let version = world.running().published.load().version;
-    manage.reconcile(&declared, actor(), true).await.unwrap();
+    manage
+        .reconcile(&declared, actor(), vestibule::manage::OlderFile::Applied)
+        .await
+        .unwrap();
     while world.running().published.load().version == version {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -247,6 +250,9 @@ async fn open_streams_end_with_the_certificate_that_opened_them() {
     declared.retain(|object| object.kind != DeclaredKind::Certificate);
     let policy = declared.iter_mut().find(|object| object.name == "only").unwrap();
     policy.body["include"] = json!([{"certificate": {}}]);
-    manage.reconcile(&declared, actor(), true).await.unwrap();
+    manage
+        .reconcile(&declared, actor(), vestibule::manage::OlderFile::Applied)
+        .await
+        .unwrap();
     assert!(events.end().await < PROMISE, "its authority has gone");
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use vestibule::clock::Clock;
 use vestibule::config::{self, Config, Surroundings};
 use vestibule::crypto::seal::Sealer;
-use vestibule::manage::{Manage, ManageError, Outcome, Reconciled};
+use vestibule::manage::{Manage, ManageError, OlderFile, Outcome, Reconciled};
 use vestibule::model::ids::IdpId;
 use vestibule::snapshot::secrets;
 use vestibule::store::{Actor, ActorKind, Document, Kind, Store};
@@ -80,15 +80,20 @@ impl Gateway {
         }
     }
 
-    async fn try_reconcile(&self, again: bool) -> Result<Outcome, ManageError> {
+    fn fingerprint(&self) -> String {
+        let declared = self.config.declarations.resolve(self.manage.account());
+        self.manage.fingerprint(&declared)
+    }
+
+    async fn try_reconcile(&self, older: OlderFile<'_>) -> Result<Outcome, ManageError> {
         let account = self.manage.account();
         let declared = self.config.declarations.resolve(account);
-        self.manage.reconcile(&declared, file(), again).await
+        self.manage.reconcile(&declared, file(), older).await
     }
 
     /// Created, updated and deleted objects.
     async fn reconcile(&self) -> (usize, usize, usize) {
-        counts(self.try_reconcile(false).await.unwrap())
+        counts(self.try_reconcile(OlderFile::LeftAlone).await.unwrap())
     }
 }
 
@@ -200,12 +205,33 @@ on_both! {
         let newer = Gateway::start(&store, &format!("{PROVIDER}{WIKI}")).await;
         newer.reconcile().await;
 
-        assert!(matches!(older.try_reconcile(false).await, Ok(Outcome::Superseded(_))));
+        assert!(matches!(older.try_reconcile(OlderFile::LeftAlone).await, Ok(Outcome::Superseded(_))));
         assert_eq!(store.documents(Kind::Application).await.unwrap().len(), 1);
 
-        assert_eq!(counts(older.try_reconcile(true).await.unwrap()), (0, 0, 2));
-        assert!(matches!(newer.try_reconcile(false).await, Ok(Outcome::Superseded(_))));
+        assert_eq!(counts(older.try_reconcile(OlderFile::Applied).await.unwrap()), (0, 0, 2));
+        assert!(matches!(newer.try_reconcile(OlderFile::LeftAlone).await, Ok(Outcome::Superseded(_))));
         assert_eq!(older.reconcile().await, (0, 0, 0));
+    }
+
+    async fn a_file_that_is_put_back_is_applied_where_its_gateway_had_applied_the_newest(database) {
+        let store = database.store().await;
+        let first = Gateway::start(&store, PROVIDER).await;
+        first.reconcile().await;
+        let second = Gateway::start(&store, &format!("{PROVIDER}{WIKI}")).await;
+        second.reconcile().await;
+        let third = Gateway::start(&store, "").await;
+
+        // Another gateway has applied another file since: this one's was not the newest when it was put back.
+        let stale = third.fingerprint();
+        let back = first.try_reconcile(OlderFile::AppliedAfter(&stale)).await;
+        assert!(matches!(back, Ok(Outcome::Superseded(_))));
+
+        let present = second.fingerprint();
+        let back = first.try_reconcile(OlderFile::AppliedAfter(&present)).await.unwrap();
+        assert_eq!(counts(back), (0, 0, 2));
+        // And so does the other gateway whose file is put back after it.
+        let back = first.try_reconcile(OlderFile::AppliedAfter(&present)).await.unwrap();
+        assert_eq!(counts(back), (0, 0, 0));
     }
 
     async fn what_cannot_stand_is_refused_whole_with_every_reason(database) {
@@ -215,7 +241,7 @@ on_both! {
         let wiki = WIKI.replace("policies =", &format!("{absent}\npolicies ="));
         let gateway = Gateway::start(&store, &format!("{PROVIDER}{wiki}")).await;
 
-        let Err(ManageError::Refused(refused)) = gateway.try_reconcile(false).await else {
+        let Err(ManageError::Refused(refused)) = gateway.try_reconcile(OlderFile::LeftAlone).await else {
             panic!("taken");
         };
         let told: Vec<String> = refused.iter().map(ToString::to_string).collect();

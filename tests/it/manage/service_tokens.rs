@@ -11,7 +11,7 @@ use vestibule::config::clouds;
 use vestibule::config::declared::{Declared, DeclaredKind};
 use vestibule::crypto::digest::sha256_hex;
 use vestibule::crypto::seal::Sealer;
-use vestibule::manage::{Issued, Manage, ManageError, NewServiceToken, ServiceTokenChanges};
+use vestibule::manage::{Issued, Manage, ManageError, NewServiceToken, OlderFile, ServiceTokenChanges};
 use vestibule::model::ids::ServiceTokenId;
 use vestibule::model::organization::Organization;
 use vestibule::model::service_token::{SECRET_HASH, ServiceToken, ServiceTokenRules, TokenLife};
@@ -237,7 +237,7 @@ on_both! {
         let office = Office::open(&database).await;
         let apply = |token: Declared| {
             let manage = office.manage.clone();
-            async move { manage.reconcile(&[token], clerk(), true).await.unwrap() }
+            async move { manage.reconcile(&[token], clerk(), OlderFile::Applied).await.unwrap() }
         };
         apply(declared_token(&sha256_hex(b"one"), "8760h")).await;
         let first = office.only().await;
@@ -269,7 +269,7 @@ on_both! {
     async fn a_token_that_nobody_uses_is_ended(database) {
         let office = Office::open(&database).await;
         let (used, unused, named) = (office.issue("used").await, office.issue("unused").await, office.issue("named").await);
-        office.manage.reconcile(&[declared_token(&sha256_hex(b"one"), "8760h")], clerk(), true).await.unwrap();
+        office.manage.reconcile(&[declared_token(&sha256_hex(b"one"), "8760h")], clerk(), OlderFile::Applied).await.unwrap();
         let unused_since = |days: i64| office.manage.unused_service_tokens(office.clock.now_ms() - days * 86_400_000);
         assert!(unused_since(30).await.unwrap().is_empty());
         office.clock.advance(SignedDuration::from_hours(24 * 31));
@@ -302,7 +302,7 @@ on_both! {
         let issued = office.issue("CI").await;
         let mut token = declared_token(&sha256_hex(b"one"), "8760h");
         token.body["client_id"] = issued.document.body["client_id"].clone();
-        let refused = office.manage.reconcile(&[token], clerk(), true).await.unwrap_err();
+        let refused = office.manage.reconcile(&[token], clerk(), OlderFile::Applied).await.unwrap_err();
         assert!(refused.to_string().contains("/client_id"), "{refused}");
     }
 }

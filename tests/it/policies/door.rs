@@ -9,7 +9,7 @@ use vestibule::clock::Clock;
 use vestibule::config::clouds;
 use vestibule::config::declared::{Declared, DeclaredKind};
 use vestibule::crypto::seal::Sealer;
-use vestibule::manage::{Manage, ManageError};
+use vestibule::manage::{Manage, ManageError, OlderFile};
 use vestibule::model::organization::Organization;
 use vestibule::store::{Actor, ActorKind, Kind};
 
@@ -96,7 +96,10 @@ async fn a_bad_object_is_refused_and_nothing_is_written() {
         "exclude",
         &json!([{"device_posture": {"integration_uid": "x"}}]),
     );
-    manage.reconcile(&good, actor(), true).await.unwrap();
+    manage
+        .reconcile(&good, actor(), OlderFile::Applied)
+        .await
+        .unwrap();
     let stored = store.documents(Kind::Policy).await.unwrap();
     assert_eq!(stored[0].body, good[3].body, "kept as it was accepted");
 
@@ -169,7 +172,9 @@ async fn a_bad_object_is_refused_and_nothing_is_written() {
             "/require/0/geo/country_code: a country is two letters",
         ),
     ] {
-        let refused = manage.reconcile(&objects(id, key, &value), actor(), true).await;
+        let refused = manage
+            .reconcile(&objects(id, key, &value), actor(), OlderFile::Applied)
+            .await;
         let Err(ManageError::Refused(refused)) = refused else {
             panic!("{value} was taken: {refused:?}");
         };

@@ -47,6 +47,12 @@ on_both! {
         let revoker = world.running().revoker.clone();
         revoker.revoke_application_tokens(&everybodys(&world, "Wiki")).await.unwrap();
         assert_eq!(copy.fetch(&world.host("wiki"), "/x", &[]).await.status, 302);
+        // The other application's cookie is sent to its own host only: nobody is told by the revoked one who she is, nor
+        // is her session ended by it.
+        for path in ["/cdn-cgi/access/get-identity", "/cdn-cgi/access/logout"] {
+            let reply = copy.fetch(&world.host("wiki"), path, &[]).await;
+            assert!(!reply.text().contains("alice"), "{path}: {}", reply.text());
+        }
         assert_eq!(copy.fetch(&world.host("other"), "/x", &[]).await.status, 200, "another application's stay");
         // Past its end it is not renewed either.
         world.pass(SignedDuration::from_hours(2));

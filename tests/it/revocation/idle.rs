@@ -71,6 +71,16 @@ on_postgres! {
     }
 }
 
+/// Where gateways share a database, each learns of the others' uses up to a minute and a half later.
+#[tokio::test]
+async fn where_no_other_gateway_could_have_used_it_it_is_over_to_the_second() {
+    let world = half_an_hour().start().await;
+    let mut alice = world.signed_in(ALICE, &["wiki"]).await;
+    alice.upn = None;
+    world.pass(SignedDuration::from_secs(30 * 60 + 1));
+    assert_eq!(alice.fetch(&world.host("wiki"), "/x", &[]).await.status, 302);
+}
+
 #[tokio::test]
 async fn a_stream_with_traffic_is_use_and_a_silent_one_is_not() {
     let world = half_an_hour().start().await;

@@ -279,6 +279,15 @@ async fn every_open_stream_is_cut_by_a_policy_that_now_denies() {
 }
 
 #[tokio::test]
+async fn every_open_stream_is_cut_that_began_before_the_binding_cookie_was_asked_for() {
+    let mut open = Open::everything().await;
+    open.world
+        .declare(|world| world.wiki("enable_binding_cookie = true"))
+        .await;
+    open.cut_by("binding cookie").await;
+}
+
+#[tokio::test]
 async fn every_open_stream_is_cut_by_the_deletion_of_the_application() {
     let mut open = Open::everything().await;
     open.world.declare(Builder::without_wiki).await;

@@ -44,6 +44,10 @@ async fn bad_credentials_get_401_whatever_else_comes_along() {
             vec![id, secret, ("X-Service-Token", &other_written)],
         ),
         (
+            "two carriers that agree",
+            vec![id, secret, ("X-Service-Token", &written)],
+        ),
+        (
             "one header twice",
             vec![("X-Service-Token", &written), ("X-Service-Token", &written)],
         ),

@@ -220,7 +220,10 @@ impl World {
             kind: ActorKind::File,
             name: "a test".to_owned(),
         };
-        manage.reconcile(&declared, actor, true).await.unwrap();
+        manage
+            .reconcile(&declared, actor, vestibule::manage::OlderFile::Applied)
+            .await
+            .unwrap();
     }
 
     /// The configuration file of the first gateway.
