@@ -72,6 +72,7 @@ use self::uses::Uses;
 use crate::clock::Clock;
 use crate::entra::RelyingParty;
 use crate::manage::{Manage, Trials};
+use crate::session::effects::Effects;
 use crate::session::limits::FailureLimit;
 use crate::session::revoke::Revoker;
 use crate::snapshot::{Published, Snapshot};
@@ -96,6 +97,7 @@ pub struct Api {
     store: Store,
     manage: Manage,
     revoker: Revoker,
+    effects: Effects,
     clock: Clock,
     failures: Arc<FailureLimit>,
     uses: Arc<Uses>,
@@ -149,6 +151,7 @@ impl Api {
         store: Store,
         manage: Manage,
         revoker: Revoker,
+        effects: Effects,
         relying_party: RelyingParty,
         clock: Clock,
     ) -> Self {
@@ -157,6 +160,7 @@ impl Api {
             store,
             manage,
             revoker,
+            effects,
             clock,
             failures: Arc::new(FailureLimit::default()),
             uses: Arc::new(Uses::default()),
@@ -221,6 +225,7 @@ impl Api {
             params,
             query: Query::parse(request.uri().query())?,
             body: request.body(),
+            address: caller.address,
             request_id: &caller.request_id,
         };
         let answer = (operation.handler)(&call).await?;

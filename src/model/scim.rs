@@ -2,10 +2,21 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::identity::{Group, Groups, Identity};
 use super::ids::ObjectId;
+
+/// After how long without a request the operator is told, where nothing else is said. A directory in which nothing
+/// changes may be silent for long.
+pub const SILENCE: Duration = Duration::from_hours(24);
+
+/// How long the provisioning log is kept, where nothing else is said: as that of logins, half a year.
+pub const LOG_KEPT: Duration = Duration::from_hours(183 * 24);
+
+/// Why the log is kept as long as the silence lasts that is told of.
+pub const FORGOTTEN_TOO_SOON: &str = "silence_alarm is longer: what is forgotten sooner cannot be missed";
 
 /// How a provider's directory may tell of its people (Access: `scim_config`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,7 +140,7 @@ impl GroupRecord {
 }
 
 /// What the directory said of a person's groups.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupChange {
     /// Groups that the person is in now.
     pub added: Vec<Group>,

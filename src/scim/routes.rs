@@ -177,6 +177,7 @@ impl Scim {
             body: asked.body.ok().filter(|_| known).and_then(|body| log::kept(body)),
             effect: about.effect.clone(),
             address: asked.client,
+            actor: None,
         }
     }
 }

@@ -72,6 +72,7 @@ async fn branch(
     let login = call.login;
     // As at a login: whatever ends from here on refuses the session, and what ended before shows in `may_mint`.
     let asked = login.sessions.asking();
+    let began_ms = call.now_ms();
     let head = login.store.head().await?;
     if !login.store.may_mint(person.nonce()).await? {
         return Err(Why::SessionOver.into());
@@ -97,9 +98,10 @@ async fn branch(
         address: waits_at.unwrap_or(call.visit.client),
         agent: Some(request.agent.to_string()),
         refresh_token_sealed: None,
+        linkable: directory::is_linkable(identity.guest, identity.email.as_ref()),
         read_at: head.seq,
-        scim: provider
-            .and_then(|provider| directory::asks(provider, identity.guest, identity.email.as_ref())),
+        began_ms,
+        scim: provider.and_then(|provider| directory::asks(provider)),
     };
     let session = install(call, asked, new).await?;
     take_up(call, &session).await?;

@@ -89,6 +89,7 @@ impl Held {
             accept_unevaluated_selectors: std::collections::BTreeSet::new(),
             refusals: crate::model::refusals::Refusals::default(),
             login_design: crate::model::design::LoginDesign::PLAIN,
+            seat_expiration: None,
             key_rotation_days: 42,
             in_file: std::collections::BTreeSet::new(),
         };

@@ -71,6 +71,16 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("0010_refreshes.sql"),
     },
     Migration {
+        number: 11,
+        readable_by: 10,
+        sql: include_str!("0011_scim_updates_actor.sql"),
+    },
+    Migration {
+        number: 12,
+        readable_by: 11,
+        sql: include_str!("0012_addresses_and_flights.sql"),
+    },
+    Migration {
         number: 13,
         readable_by: 12,
         sql: include_str!("0013_session_apps.sql"),

@@ -45,7 +45,10 @@ async fn what_was_written_elsewhere_is_read_at_once() {
         let one = call(&world, "GET", &format!("/access/groups/{group}"), None).await;
         assert_eq!(one.result(200)["name"], format!("group {number}"));
         let all = call(&world, "GET", "/access/groups?search=GROUP", None).await;
-        assert_eq!(all.body["result_info"]["total_count"], number + 1);
+        assert_eq!(
+            all.body["result_info"]["total_count"].to_string(),
+            (number + 1).to_string()
+        );
     }
 }
 

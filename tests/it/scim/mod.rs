@@ -1,16 +1,19 @@
 //! SCIM as Entra speaks it, over real HTTP, and what it does to people who are signed in.
 
+mod by_api;
 mod client;
 mod effects;
 mod engine;
 mod expect;
 mod fixtures;
+mod in_flight;
 mod inherited;
 mod linking;
 mod log;
 mod replicas;
 mod secret;
 mod sequences;
+mod silence;
 mod slow_bodies;
 
 use std::time::Duration;
