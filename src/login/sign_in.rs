@@ -14,18 +14,19 @@ use super::hand_over::{Judged, judge_anew, refuse, ticket_address};
 use super::landing::Landing;
 use super::state::{LoginPurpose, LoginState};
 use super::step_up::{Station, step_up};
-use super::{directory, launcher, mint, record, refresh};
+use super::{launcher, mint, record, refresh};
 use crate::crypto::random;
 use crate::crypto::seal::Purpose;
 use crate::entra::SignedIn;
 use crate::model::identity::{Groups, Identity};
 use crate::model::idp::IdentityProvider;
 use crate::model::ids::{SessionNonce, UserId};
+use crate::model::scim::is_linkable;
 use crate::pages::person;
 use crate::session::cookies;
 use crate::session::table::{Asked, Cause, Found, LiveSession};
 use crate::snapshot::ProtectedApplication;
-use crate::store::{Ending, NewSession, Position, SessionInserted};
+use crate::store::{Ending, NewSession, Position, ScimAtLogin, SessionInserted};
 
 /// A login whose code has been redeemed.
 pub(super) struct Signing<'c> {
@@ -127,10 +128,10 @@ async fn insert(call: &Call<'_>, signing: &Signing<'_>) -> Result<Arc<LiveSessio
         address: call.visit.client,
         agent: agent(&call.parts.headers),
         refresh_token_sealed: refresh_token,
-        linkable: directory::is_linkable(signed_in.guest, signed_in.email.as_ref()),
+        linkable: is_linkable(signed_in.guest, signed_in.email.as_ref()),
         read_at: signing.head.seq,
         began_ms: signing.began_ms,
-        scim: directory::asks(signing.provider),
+        scim: ScimAtLogin::of(signing.provider),
     };
     install(call, signing.asked, new).await
 }

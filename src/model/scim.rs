@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::identity::{Group, Groups, Identity};
+use super::identity::{Email, Group, Groups, Identity};
 use super::ids::ObjectId;
 
 /// After how long without a request the operator is told, where nothing else is said. A directory in which nothing
@@ -36,6 +36,12 @@ pub struct ScimSettings {
     /// SHA-256 of the secret that the configuration file declares, in hexadecimal. Without one the store holds that of
     /// the secret generated last.
     pub declared_secret_hash: Option<String>,
+}
+
+/// Whether an address says who of a directory is meant, now or when the directory comes to tell of its people. A guest's
+/// address is another organization's word, and says nothing of who is meant here.
+pub fn is_linkable(guest: bool, email: Option<&Email>) -> bool {
+    email.is_some_and(|email| email.trusted && !guest)
 }
 
 /// What a change in the directory does to live sessions.

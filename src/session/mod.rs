@@ -8,6 +8,7 @@
 pub mod binding;
 pub mod common;
 pub mod cookies;
+pub mod door;
 pub mod effects;
 pub mod grace;
 pub mod identify;

@@ -11,13 +11,14 @@ use crate::login::call::{Call, label};
 use crate::login::failure::{Ended, Why};
 use crate::login::leave_to_enter::take_up;
 use crate::login::sign_in::{install, new_nonce};
-use crate::login::{authorized, directory, mint, record};
+use crate::login::{authorized, mint, record};
 use crate::model::identity::Identity;
 use crate::model::ids::UserId;
+use crate::model::scim::is_linkable;
 use crate::pages::person::Approved;
 use crate::session::table::{Cause, LiveSession};
 use crate::snapshot::ProtectedApplication;
-use crate::store::{Ending, NewSession, Transfer};
+use crate::store::{Ending, NewSession, ScimAtLogin, Transfer};
 
 /// How long the box waits to be fetched: 5 minutes.
 const KEPT_MS: i64 = 300_000;
@@ -98,10 +99,10 @@ async fn branch(
         address: waits_at.unwrap_or(call.visit.client),
         agent: Some(request.agent.to_string()),
         refresh_token_sealed: None,
-        linkable: directory::is_linkable(identity.guest, identity.email.as_ref()),
+        linkable: is_linkable(identity.guest, identity.email.as_ref()),
         read_at: head.seq,
         began_ms,
-        scim: provider.and_then(|provider| directory::asks(provider)),
+        scim: provider.and_then(|provider| ScimAtLogin::of(provider)),
     };
     let session = install(call, asked, new).await?;
     take_up(call, &session).await?;

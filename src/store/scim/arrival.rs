@@ -9,7 +9,9 @@ use super::ScimUser;
 use super::buried::{is_buried, unbury, unbury_address};
 use super::link::{Arriving, Found, find};
 use super::users::update;
+use crate::model::idp::IdentityProvider;
 use crate::model::ids::{ObjectId, UserId};
+use crate::model::scim::IdentityUpdate;
 
 /// What a sign-in asks of the directory's word.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +22,23 @@ pub struct ScimAtLogin {
     pub reactivates: bool,
     /// What the directory says of groups changes live sessions, and so those that are about to be.
     pub regroups: bool,
+}
+
+impl ScimAtLogin {
+    /// What a sign-in at this provider asks; `None` where no directory tells of its people.
+    pub fn of(provider: &IdentityProvider) -> Option<Self> {
+        let scim = provider.scim.as_ref()?;
+        Some(Self {
+            stays_out: scim.user_deprovision,
+            reactivates: scim.reactivate_on_login,
+            regroups: scim.identity_update != IdentityUpdate::NoAction,
+        })
+    }
+
+    /// Whether whoever the directory has put out is refused.
+    pub(super) fn refuses_those_out(&self) -> bool {
+        self.stays_out && !self.reactivates
+    }
 }
 
 /// What it said.
@@ -54,22 +73,33 @@ impl Store {
         new: &NewSession<'_>,
         asks: &ScimAtLogin,
     ) -> Result<Word, StoreError> {
-        let (provider, object) = (new.provider, new.person.object);
         let row = sqlx::query(OWN)
-            .bind(provider.to_string())
+            .bind(new.provider.to_string())
             .bind(new.person.tenant.to_string())
-            .bind(object.to_string())
+            .bind(new.person.object.to_string())
             .fetch_one(&mut **tx)
             .await?;
         let own = Cells::new(&row, "users", "id");
         let arriving = Arriving {
-            provider,
+            provider: new.provider,
             person: new.person,
             user: own.parsed("id")?,
             since_ms: own.int("created_ms")?,
             email: new.email.as_deref().filter(|_| new.linkable),
         };
-        let found = find(tx, &arriving).await?;
+        self.word_on(tx, &arriving, new.began_ms, asks).await
+    }
+
+    /// What it says of somebody who arrives, by a login that began then.
+    pub(super) async fn word_on(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        arriving: &Arriving<'_>,
+        began_ms: i64,
+        asks: &ScimAtLogin,
+    ) -> Result<Word, StoreError> {
+        let (provider, object) = (arriving.provider, arriving.person.object);
+        let found = find(tx, arriving).await?;
         let is_out = match &found {
             Found::One { told, .. } => !told.record.is_active(),
             Found::Inactive => true,
@@ -77,7 +107,7 @@ impl Store {
             // The directory has never told of this person.
             Found::Nobody => return Ok(Word::admitting()),
         };
-        if is_out && asks.stays_out && !asks.reactivates {
+        if is_out && asks.refuses_those_out() {
             return Ok(Word::default());
         }
         if !is_out || asks.reactivates {
@@ -91,7 +121,7 @@ impl Store {
             return Ok(Word::admitting());
         };
         let taken = if asks.regroups {
-            taken(tx, &told, new.began_ms).await?
+            taken(tx, &told, began_ms).await?
         } else {
             Vec::new()
         };

@@ -87,10 +87,19 @@ pub(super) async fn is_buried(
     let Some(address) = address.filter(|_| by_object.is_none()) else {
         return Ok(by_object.is_some());
     };
-    let by_address = sqlx::query(BURIED_ADDRESS)
+    is_address_buried(tx, provider, address).await
+}
+
+/// Whether somebody is buried who is known by this address alone.
+pub(super) async fn is_address_buried(
+    tx: &mut Transaction<'static, Any>,
+    provider: IdpId,
+    address: &str,
+) -> Result<bool, StoreError> {
+    let buried = sqlx::query(BURIED_ADDRESS)
         .bind(provider.to_string())
         .bind(folded(address))
         .fetch_optional(&mut **tx)
         .await?;
-    Ok(by_address.is_some())
+    Ok(buried.is_some())
 }

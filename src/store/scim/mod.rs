@@ -14,6 +14,7 @@ mod arrival;
 mod buried;
 mod effects;
 mod groups;
+mod kept_out;
 mod link;
 mod rereads;
 mod search;

@@ -18,6 +18,8 @@ mod slow_bodies;
 
 use std::time::Duration;
 
+pub(crate) use self::client::Directory;
+pub(crate) use self::effects::ALICE_OID;
 use crate::support::person::Person;
 use crate::support::wire::Wire;
 use crate::support::world::{Builder, World};
@@ -26,14 +28,14 @@ use crate::support::world::{Builder, World};
 const PROMISE: Duration = Duration::from_secs(1);
 
 /// A world whose provider's directory provisions, with these further settings.
-fn provisioned(settings: &str) -> Builder {
+pub(crate) fn provisioned(settings: &str) -> Builder {
     World::builder().provider(&format!(
         "[identity_providers.scim_config]\nenabled = true\n{settings}"
     ))
 }
 
 /// Everything that a directory can do.
-const EVERYTHING: &str =
+pub(crate) const EVERYTHING: &str =
     "user_deprovision = true\nseat_deprovision = true\nidentity_update_behavior = \"automatic\"\n";
 
 /// A WebSocket of a person who is inside, idle.
