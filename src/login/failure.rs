@@ -13,11 +13,11 @@ use super::ticket::TicketRefused;
 use super::transfer::TransferRefused;
 use crate::entra::errors::{Class, EntraError};
 use crate::manage::TestLinkRefused;
-use crate::model::ids::IdpId;
+use crate::model::ids::{IdpId, UserId};
 use crate::pages::person::{BadRequest, Failure, NotFound, Unavailable};
 use crate::session::cookies;
 use crate::session::keys::KeyError;
-use crate::store::StoreError;
+use crate::store::{StoreError, User};
 
 /// The check that failed. `Display` is for the log, which names it; the person gets a page in plain words.
 #[derive(Debug, thiserror::Error)]
@@ -133,6 +133,25 @@ pub(super) struct Ended {
     pub(super) why: Box<Why>,
     pub(super) landing: Option<Box<Landing>>,
     pub(super) provider: Option<IdpId>,
+    pub(super) person: Option<Box<Who>>,
+}
+
+/// Whom the provider signed in, though no session came of it.
+#[derive(Debug, Clone)]
+pub(super) struct Who {
+    /// The user, where one is known.
+    pub(super) user: Option<UserId>,
+    /// The address, where there is one.
+    pub(super) email: Option<String>,
+}
+
+impl From<&User> for Who {
+    fn from(user: &User) -> Self {
+        Self {
+            user: Some(user.id),
+            email: user.email.clone(),
+        }
+    }
 }
 
 impl<E: Into<Why>> From<E> for Ended {
@@ -141,6 +160,7 @@ impl<E: Into<Why>> From<E> for Ended {
             why: Box::new(why.into()),
             landing: None,
             provider: None,
+            person: None,
         }
     }
 }
@@ -161,6 +181,12 @@ impl Ended {
     /// With the provider signed in at.
     pub(super) fn at(mut self, provider: IdpId) -> Self {
         self.provider = Some(provider);
+        self
+    }
+
+    /// With who it is about.
+    pub(super) fn of(mut self, person: Who) -> Self {
+        self.person = Some(Box::new(person));
         self
     }
 

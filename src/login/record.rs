@@ -22,10 +22,18 @@ pub(super) async fn ended(call: &Call<'_>, ended: &Ended) {
     let request = &call.request_id;
     let why = &ended.why;
     let provider = ended.provider.map(|id| id.to_string()).unwrap_or_default();
+    let person = ended.person.as_deref();
+    let user = person.and_then(|person| person.user).map(tracing::field::display);
     match level(why) {
-        Level::ERROR => tracing::error!(request.id = %request, provider.id = %provider, "Login ended: {why}"),
-        Level::WARN => tracing::warn!(request.id = %request, provider.id = %provider, "Login ended: {why}"),
-        _ => tracing::info!(request.id = %request, provider.id = %provider, "Login ended: {why}"),
+        Level::ERROR => {
+            tracing::error!(request.id = %request, provider.id = %provider, user.id = user, "Login ended: {why}");
+        }
+        Level::WARN => {
+            tracing::warn!(request.id = %request, provider.id = %provider, user.id = user, "Login ended: {why}");
+        }
+        _ => {
+            tracing::info!(request.id = %request, provider.id = %provider, user.id = user, "Login ended: {why}")
+        }
     }
     let result = if why.refuses() { "refused" } else { "failed" };
     call.login.metrics.login_ended(&provider, result, why.word());
@@ -51,6 +59,8 @@ pub(super) async fn ended(call: &Call<'_>, ended: &Ended) {
         call,
         AccessRequest {
             reason: Some(why.to_string()),
+            user: person.and_then(|person| person.user),
+            email: person.and_then(|person| person.email.clone()),
             ..row
         },
     )
