@@ -5,6 +5,7 @@ mod effects;
 mod engine;
 mod expect;
 mod fixtures;
+mod grammar;
 mod inherited;
 mod linking;
 mod log;
