@@ -66,7 +66,7 @@ pub use refreshes::DueRefresh;
 pub use register::{Called, Marks, UserFilter, UserPlace};
 pub use scim::{
     Consequences, GroupWritten, Membership, PROVIDERS_MAX, ScimAtLogin, ScimGroup, ScimKey, ScimRules,
-    ScimSearch, ScimUpdate, ScimUpdateFilter, ScimUser, UserWritten,
+    ScimSearch, ScimUpdate, ScimUpdateFilter, ScimUser, UserWritten, VALUES_MAX,
 };
 pub use sessions::{NewSession, SessionInserted, SessionRow};
 pub use transfers::Transfer;

@@ -18,12 +18,13 @@ mod secrets;
 mod updates;
 mod users;
 
+pub(super) use effects::put_out_inactive;
 pub use effects::{Consequences, ScimRules};
 pub use groups::{GroupWritten, Membership};
 pub use link::ScimAtLogin;
 pub use search::{ScimKey, ScimSearch};
-pub(super) use secrets::{forget_provider, set as set_secret};
-pub use updates::{PROVIDERS_MAX, ScimUpdate, ScimUpdateFilter};
+pub(super) use secrets::{forget as forget_secret, forget_provider, set as set_secret};
+pub use updates::{PROVIDERS_MAX, ScimUpdate, ScimUpdateFilter, VALUES_MAX};
 pub use users::UserWritten;
 
 use sqlx::any::AnyRow;
