@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use sqlx::{Any, Transaction};
 
 use super::super::amend::{Amended, AmendedSession};
-use super::super::row::Cells;
+use super::super::row::{Cells, maybe_storable};
 use super::super::users::readmit;
 use super::super::{Store, StoreError};
 use crate::model::identity::{Identity, PersonKey};
@@ -55,6 +55,10 @@ const FEW: usize = 200;
 
 const PUT_OUT: &str = "UPDATE users SET deprovisioned = 1 WHERE id = $1";
 const FREE_SEAT: &str = "UPDATE users SET seat = 0 WHERE id = $1";
+const LOCK_USER: &str = "UPDATE users SET generation = generation WHERE id = $1";
+/// The address that the login gave stays beside the new one: whoever looks for the person may know either.
+const CALL: &str = "UPDATE users SET name = $2, email = $3, \
+     email_at_login = CASE WHEN email = $3 THEN email_at_login ELSE COALESCE(email_at_login, email) END WHERE id = $1";
 const LINKED: &str = "SELECT user_id FROM scim_users WHERE id = $1 AND user_id IS NOT NULL";
 const SIGNED_IN: &str = "SELECT DISTINCT u.id AS id, u.user_id AS user_id FROM sessions s \
      JOIN scim_users u ON u.user_id = s.user_id \
@@ -63,6 +67,27 @@ const SIGNED_IN_MEMBERS: &str = "SELECT DISTINCT u.user_id AS user_id FROM sessi
      JOIN scim_users u ON u.user_id = s.user_id \
      JOIN scim_members m ON m.scim_user = u.id AND m.scim_group = $1 \
      WHERE s.ended_ms IS NULL AND s.expires_ms > $2";
+
+/// The users of a provider whom its directory has deactivated or deleted, as a sign-in would find it.
+macro_rules! inactive {
+    () => {
+        "(SELECT id FROM users WHERE provider = $1 \
+         AND (id IN (SELECT user_id FROM scim_users WHERE provider = $1 AND active = 0 AND user_id IS NOT NULL) \
+         OR object IN (SELECT object FROM scim_users WHERE provider = $1 AND active = 0 AND object IS NOT NULL) \
+         OR object IN (SELECT object FROM scim_tombstones WHERE provider = $1)) \
+         AND id NOT IN (SELECT user_id FROM scim_users WHERE provider = $1 AND active = 1 AND user_id IS NOT NULL))"
+    };
+}
+const SIGNED_IN_INACTIVE: &str = concat!(
+    "SELECT DISTINCT user_id FROM sessions WHERE ended_ms IS NULL AND expires_ms > $2 AND user_id IN ",
+    inactive!()
+);
+/// No login counts that is under way, either.
+const PUT_OUT_INACTIVE: &str = concat!(
+    "UPDATE users SET deprovisioned = 1, generation = CASE WHEN generation < $2 THEN $2 ELSE generation END WHERE id IN ",
+    inactive!()
+);
+const FREE_SEATS_OF_INACTIVE: &str = concat!("UPDATE users SET seat = 0 WHERE id IN ", inactive!());
 
 impl Store {
     /// Does what is planned. Takes change numbers, so it comes last in its transaction; whether it took any.
@@ -100,8 +125,17 @@ impl Store {
         let stays = |user: &UserId| !out.contains(user);
         if rules.identity_update == IdentityUpdate::Automatic {
             if let Some(user) = amended.filter(|user| stays(user)) {
-                let whose = Amended::User(user);
-                done.amended.extend(self.amend_within(tx, whose, change).await?);
+                // Before the sessions, as whoever ends them does.
+                sqlx::query(LOCK_USER)
+                    .bind(user.to_string())
+                    .execute(&mut **tx)
+                    .await?;
+                let amended = self.amend_within(tx, Amended::User(user), change).await?;
+                let newest = amended.iter().max_by_key(|session| session.identity.at);
+                if let Some(session) = newest {
+                    call_as(tx, user, &session.identity).await?;
+                }
+                done.amended.extend(amended);
             }
             for (user, change) in plan.groups.iter().filter(|(user, _)| stays(user)) {
                 let whose = Amended::User(*user);
@@ -197,4 +231,49 @@ impl Store {
             Ok(tx.commit().await?)
         }
     }
+}
+
+/// Lists call somebody as the identity under their sessions does, which applications see.
+async fn call_as(
+    tx: &mut Transaction<'static, Any>,
+    user: UserId,
+    identity: &Identity,
+) -> Result<(), StoreError> {
+    let email = identity.email.as_ref().map(|email| email.address.as_str());
+    sqlx::query(CALL)
+        .bind(user.to_string())
+        .bind(maybe_storable(identity.name.as_deref()))
+        .bind(maybe_storable(email))
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Puts out whoever a directory has deactivated or deleted by now; whose sessions must end, within the transaction. `seq`
+/// is its change number.
+pub(in super::super) async fn put_out_inactive(
+    tx: &mut Transaction<'static, Any>,
+    provider: IdpId,
+    frees_seats: bool,
+    (seq, now_ms): (i64, i64),
+) -> Result<Vec<UserId>, StoreError> {
+    sqlx::query(PUT_OUT_INACTIVE)
+        .bind(provider.to_string())
+        .bind(seq)
+        .execute(&mut **tx)
+        .await?;
+    if frees_seats {
+        sqlx::query(FREE_SEATS_OF_INACTIVE)
+            .bind(provider.to_string())
+            .execute(&mut **tx)
+            .await?;
+    }
+    let rows = sqlx::query(SIGNED_IN_INACTIVE)
+        .bind(provider.to_string())
+        .bind(now_ms)
+        .fetch_all(&mut **tx)
+        .await?;
+    rows.iter()
+        .map(|row| Cells::new(row, "sessions", "user_id").parsed("user_id"))
+        .collect()
 }

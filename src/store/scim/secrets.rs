@@ -9,14 +9,14 @@ use crate::model::ids::IdpId;
 const SET: &str = "INSERT INTO scim_secrets (provider, hash, created_ms) VALUES ($1, $2, $3) \
      ON CONFLICT (provider) DO UPDATE SET hash = excluded.hash, created_ms = excluded.created_ms";
 const HASH: &str = "SELECT hash FROM scim_secrets WHERE provider = $1";
+const FORGET_SECRET: &str = "DELETE FROM scim_secrets WHERE provider = $1";
 const FORGET_MEMBERS: &str = "DELETE FROM scim_members WHERE scim_group IN \
      (SELECT id FROM scim_groups WHERE provider = $1)";
-const FORGET: [&str; 5] = [
+const FORGET: [&str; 4] = [
     "DELETE FROM scim_emails WHERE provider = $1",
     "DELETE FROM scim_users WHERE provider = $1",
     "DELETE FROM scim_groups WHERE provider = $1",
     "DELETE FROM scim_tombstones WHERE provider = $1",
-    "DELETE FROM scim_secrets WHERE provider = $1",
 ];
 
 impl Store {
@@ -52,6 +52,18 @@ pub(in super::super) async fn set(
     Ok(())
 }
 
+/// Forgets the hash: the secret is good no longer.
+pub(in super::super) async fn forget(
+    tx: &mut Transaction<'static, Any>,
+    provider: IdpId,
+) -> Result<(), StoreError> {
+    sqlx::query(FORGET_SECRET)
+        .bind(provider.to_string())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
 /// Forgets everything that the directory of a provider told. What was written down of it stays.
 pub(in super::super) async fn forget_provider(
     tx: &mut Transaction<'static, Any>,
@@ -63,5 +75,5 @@ pub(in super::super) async fn forget_provider(
             .execute(&mut **tx)
             .await?;
     }
-    Ok(())
+    forget(tx, provider).await
 }

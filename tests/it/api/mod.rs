@@ -12,6 +12,7 @@ mod objects;
 mod organization;
 mod policy_tests;
 mod providers;
+mod provisioned;
 mod schema;
 mod sdk;
 mod users;
