@@ -115,6 +115,7 @@ type Ask = Box<dyn Fn(u64) -> String + Send + Sync>;
 /// Method, path and body of a write by its number.
 type Write = Box<dyn Fn(u64) -> (&'static str, String, String)>;
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn reads() -> Vec<(&'static str, Ask)> {
     let base = format!("/client/v4/accounts/{ACCOUNT}");
     let of = |path: String| {

@@ -71,6 +71,7 @@ use self::uses::Uses;
 use crate::clock::Clock;
 use crate::entra::RelyingParty;
 use crate::manage::{Manage, Trials};
+use crate::session::effects::Effects;
 use crate::session::limits::FailureLimit;
 use crate::session::revoke::Revoker;
 use crate::snapshot::Published;
@@ -95,6 +96,7 @@ pub struct Api {
     store: Store,
     manage: Manage,
     revoker: Revoker,
+    effects: Effects,
     clock: Clock,
     failures: Arc<FailureLimit>,
     uses: Arc<Uses>,
@@ -138,6 +140,7 @@ impl Api {
         store: Store,
         manage: Manage,
         revoker: Revoker,
+        effects: Effects,
         relying_party: RelyingParty,
         clock: Clock,
     ) -> Self {
@@ -146,6 +149,7 @@ impl Api {
             store,
             manage,
             revoker,
+            effects,
             clock,
             failures: Arc::new(FailureLimit::default()),
             uses: Arc::new(Uses::default()),
@@ -202,6 +206,7 @@ impl Api {
             params,
             query: Query::parse(request.uri().query())?,
             body: request.body(),
+            address: caller.address,
             request_id: &caller.request_id,
         };
         let answer = (operation.handler)(&call).await?;

@@ -16,7 +16,7 @@ pub(super) struct Silences(HashMap<IdpId, Silence>);
 
 #[derive(Debug, Clone, Copy)]
 struct Silence {
-    /// Since when it is waited for at least, whatever was heard.
+    /// Since when it is waited for, where nothing has been heard.
     since_ms: i64,
     /// When it was last heard of at the time of the alarm.
     alarmed: Option<i64>,
@@ -36,19 +36,20 @@ impl Silences {
             since_ms: now_ms,
             alarmed: None,
         });
-        let last_ms = last_ms.unwrap_or(i64::MIN).max(silence.since_ms);
         let limit_ms = i64::try_from(limit.as_millis()).unwrap_or(i64::MAX);
-        match silence.alarmed {
-            Some(then) if last_ms > then => {
-                silence.alarmed = None;
-                Some(Told::Back)
-            }
-            None if now_ms.saturating_sub(last_ms) > limit_ms => {
-                silence.alarmed = Some(last_ms);
-                Some(Told::Silent)
-            }
-            _ => None,
+        if let Some(then) = silence.alarmed {
+            // What was heard last may have been forgotten meanwhile.
+            let is_back = last_ms.is_some_and(|last_ms| last_ms > then);
+            silence.alarmed = silence.alarmed.filter(|_| !is_back);
+            return is_back.then_some(Told::Back);
         }
+        // What was heard before this process began counts.
+        let last_ms = last_ms.unwrap_or(silence.since_ms);
+        if now_ms.saturating_sub(last_ms) <= limit_ms {
+            return None;
+        }
+        silence.alarmed = Some(last_ms);
+        Some(Told::Silent)
     }
 }
 
@@ -71,11 +72,11 @@ pub(super) async fn round(
     for provider in snapshot.providers.values() {
         let Some(scim) = &provider.scim else { continue };
         let (id, name) = (provider.id, provider.name.as_str());
+        let last_ms = store.last_scim_update(id).await?;
         store
             .forget_scim_updates(Some(id), before(now_ms, scim.log_kept))
             .await?;
         let Some(limit) = scim.silence else { continue };
-        let last_ms = store.last_scim_update(id).await?;
         match silences.heard(id, last_ms, limit, now_ms) {
             None => {}
             Some(Told::Silent) => tracing::error!(
@@ -123,5 +124,17 @@ mod tests {
         assert_eq!(heard(Some(2_000_000), 2_001), Some(Told::Back));
         assert_eq!(heard(Some(2_000_000), 2_050), None);
         assert_eq!(heard(Some(2_000_000), 2_101), Some(Told::Silent));
+        assert_eq!(heard(None, 9_000), None, "forgotten is not heard");
+        assert_eq!(heard(Some(9_001_000), 9_001), Some(Told::Back));
+    }
+
+    #[test]
+    fn a_process_that_begins_knows_how_long_a_directory_has_been_silent() {
+        let provider = IdpId(uuid::Uuid::from_u128(1));
+        let mut silences = Silences::default();
+        let mut heard = |last, now: i64| silences.heard(provider, last, Duration::from_secs(100), now * 1000);
+        assert_eq!(heard(Some(500_000), 1_000), Some(Told::Silent));
+        assert_eq!(heard(Some(500_000), 1_060), None, "once");
+        assert_eq!(heard(Some(1_100_000), 1_120), Some(Told::Back));
     }
 }

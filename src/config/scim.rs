@@ -7,6 +7,7 @@ use super::service_tokens::strong_secret;
 use super::tree::{Keys, Node};
 use crate::crypto::digest::sha256_hex;
 use crate::model::duration::GoDuration;
+use crate::model::scim::{FORGOTTEN_TOO_SOON, LOG_KEPT, SILENCE};
 
 const KEYS: Keys = Keys {
     known: &[
@@ -74,6 +75,18 @@ pub(super) fn config(node: &Node<'_>) -> Option<Value> {
             }
             None => complete = false,
         }
+    }
+    let length = |key: &str, usual| {
+        let written = config.get(key).and_then(Value::as_str);
+        let written = written.and_then(|written| written.parse::<GoDuration>().ok());
+        written.map_or(usual, |written| written.length())
+    };
+    if length("log_retention", LOG_KEPT) < length("silence_alarm", SILENCE) {
+        table.node("log_retention").as_ref().unwrap_or(node).fault(
+            FORGOTTEN_TOO_SOON,
+            "keep the log longer, or write a shorter silence_alarm (24h where nothing is said; \"0s\" for never)",
+        );
+        complete = false;
     }
     let is_on = |key: &str| config.get(key) == Some(&Value::Bool(true));
     if is_on("seat_deprovision") && !is_on("user_deprovision") {

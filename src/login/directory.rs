@@ -3,22 +3,9 @@
 use super::call::Call;
 use super::failure::Why;
 use crate::entra::SignedIn;
-use crate::model::identity::{Email, Groups};
+use crate::model::identity::Groups;
 use crate::model::idp::IdentityProvider;
 use crate::model::scim::complete_groups;
-use crate::store::ScimAtLogin;
-
-/// Whether the person may sign in, and who of the directory it is.
-pub(super) fn asks(provider: &IdentityProvider, guest: bool, email: Option<&Email>) -> Option<ScimAtLogin> {
-    let scim = provider.scim.as_ref()?;
-    // A guest's address is another organization's word, and says nothing of who is meant here.
-    let email = email.filter(|email| email.trusted && !guest);
-    Some(ScimAtLogin {
-        stays_out: scim.user_deprovision,
-        reactivates: scim.reactivate_on_login,
-        email: email.map(|email| email.address.to_string()),
-    })
-}
 
 /// The person's groups, with those added that the directory told of, where the provider did not tell them all.
 ///

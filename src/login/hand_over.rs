@@ -17,6 +17,7 @@ use super::ticket::Ticket;
 use super::visit::Place;
 use crate::pages::person::{Because, Refused};
 use crate::policy::{Nature, Refusal, RequestFacts, StepUp, Verdict, explain, failing};
+use crate::session::door;
 use crate::session::table::LiveSession;
 use crate::snapshot::ProtectedApplication;
 
@@ -68,16 +69,12 @@ pub(super) fn judge(
     session: &LiveSession,
     landing: Option<&Landing>,
 ) -> Judged {
-    let allowed = &application.app.allowed_idps;
-    let provider = session.provider();
-    if !(allowed.is_empty() || allowed.contains(&provider))
-        || !call.snapshot.providers.contains_key(&provider)
-    {
+    let (provider, identity) = (session.provider(), session.identity());
+    let Some(outcomes) = door::outcomes(&call.snapshot, application, provider, &identity.identity) else {
         return Judged::OtherProvider;
-    }
-    let outcomes = application.policies.outcomes(&session.identity().identity);
+    };
     let facts = facts(call, landing);
-    match application.policies.decide(Some(&outcomes), &facts) {
+    match door::decide(application, None, Some(&outcomes), &facts) {
         Verdict::Permit(permit) if permit.nature() != Nature::Identity => Judged::Open,
         Verdict::Permit(permit) => {
             let duration = permit

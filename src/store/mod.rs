@@ -21,6 +21,7 @@ mod documents;
 mod endings;
 mod epochs;
 mod error;
+mod held;
 mod keys;
 mod leave;
 mod logs;
@@ -32,6 +33,7 @@ mod refreshes;
 mod register;
 mod row;
 mod scim;
+mod seats;
 mod service_token_uses;
 mod sessions;
 mod spent;
@@ -65,8 +67,8 @@ pub use objects::{Difference, Object, ObjectFilter, Objects};
 pub use refreshes::DueRefresh;
 pub use register::{Called, Marks, UserFilter, UserPlace};
 pub use scim::{
-    Consequences, GroupWritten, Membership, PROVIDERS_MAX, ScimAtLogin, ScimGroup, ScimKey, ScimRules,
-    ScimSearch, ScimUpdate, ScimUpdateFilter, ScimUser, UserWritten, VALUES_MAX,
+    ADDRESS_PASSED_ON, Consequences, GroupWritten, Membership, PROVIDERS_MAX, Reread, ScimAtLogin, ScimGroup,
+    ScimKey, ScimRules, ScimSearch, ScimUpdate, ScimUpdateFilter, ScimUser, UserWritten, VALUES_MAX,
 };
 pub use sessions::{NewSession, SessionInserted, SessionRow};
 pub use transfers::Transfer;

@@ -40,7 +40,8 @@ pub struct User {
 macro_rules! users {
     ($rest:literal) => {
         concat!(
-            "SELECT id, provider, tenant, object, email, name, generation, deprovisioned, seat, created_ms, last_login_ms \
+            "SELECT id, provider, tenant, object, COALESCE(email_told, email) AS email, name, generation, deprovisioned, \
+             seat, created_ms, last_login_ms \
              FROM users ",
             $rest
         )
@@ -52,7 +53,7 @@ pub(super) use users;
 macro_rules! users_packed {
     ($($rest:expr),+) => {
         $crate::store::packed::packed!(
-            ["id", "provider", "tenant", "object", "email", "name", "generation", "deprovisioned", "seat", "created_ms",
+            ["id", "provider", "tenant", "object", "COALESCE(email_told, email)", "name", "generation", "deprovisioned", "seat", "created_ms",
                 "last_login_ms"]
             "FROM users ", $($rest),+
         )
@@ -63,7 +64,7 @@ pub(super) use users_packed;
 const ONE: &str = users!("WHERE id = $1");
 const OF_PERSON: &str = users!("WHERE provider = $1 AND tenant = $2 AND object = $3");
 const WITH_EMAIL: &str = users!(
-    "WHERE id IN (SELECT id FROM users WHERE email = $1 UNION SELECT id FROM users WHERE email_at_login = $1) \
+    "WHERE id IN (SELECT id FROM users WHERE email = $1 UNION SELECT id FROM users WHERE email_told = $1) \
      ORDER BY last_login_ms DESC, id LIMIT 1000"
 );
 const READMIT: &str = "UPDATE users SET deprovisioned = 0 WHERE id = $1 AND deprovisioned = 1";

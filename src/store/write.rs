@@ -4,7 +4,7 @@ use sqlx::{Any, Transaction};
 use uuid::Uuid;
 
 use super::changes::ChangeKind;
-use super::{Document, Ending, Kind, Position, Store, StoreError, audit, bounded, documents, objects, scim};
+use super::{Document, Ending, Kind, Position, Store, StoreError, audit, bounded, documents, held, scim};
 use crate::model::ids::{IdpId, SessionNonce};
 
 /// Who writes.
@@ -120,7 +120,7 @@ impl ObjectWrite {
     pub async fn put(&mut self, document: &Document) -> Result<Document, StoreError> {
         let now_ms = self.store.now_ms();
         bounded(async {
-            objects::note(&mut self.tx, self.seq, document.kind, document.id).await?;
+            held::note(&mut self.tx, self.seq, document.kind, document.id).await?;
             documents::put(&mut self.tx, document, now_ms).await
         })
         .await
@@ -132,7 +132,7 @@ impl ObjectWrite {
             bounded(scim::forget_provider(&mut self.tx, IdpId(id))).await?;
         }
         bounded(async {
-            objects::note(&mut self.tx, self.seq, kind, id).await?;
+            held::note(&mut self.tx, self.seq, kind, id).await?;
             documents::delete(&mut self.tx, kind, id).await
         })
         .await
@@ -184,6 +184,10 @@ impl ObjectWrite {
             self.position = last;
         }
         Ok(ended)
+    }
+
+    pub(super) fn transaction(&mut self) -> &mut Transaction<'static, Any> {
+        &mut self.tx
     }
 
     /// Makes the write happen; the position of its last change.

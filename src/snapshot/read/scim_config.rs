@@ -6,15 +6,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::object::Object;
 use crate::model::duration::GoDuration;
-use crate::model::scim::{IdentityUpdate, ScimSettings};
+use crate::model::scim::{FORGOTTEN_TOO_SOON, IdentityUpdate, LOG_KEPT, SILENCE, ScimSettings};
 use crate::snapshot::secrets::SCIM_SECRET_HASH;
-
-/// After how long without a request the operator is told, where nothing else is said. A directory in which nothing
-/// changes may be silent for long.
-const SILENCE: &str = "24h";
-
-/// How long the provisioning log is kept, where nothing else is said: as that of logins, half a year.
-const LOG_KEPT: &str = "4392h";
 
 /// The words of `identity_update_behavior`.
 const BEHAVIORS: [(&str, IdentityUpdate); 3] = [
@@ -49,14 +42,19 @@ pub(super) fn scim_config(
         IdentityUpdate::NoAction if by_group => IdentityUpdate::Reauth,
         update => update,
     };
-    let duration = |key, usual: &str| match config.text(key) {
-        None => usual.parse().ok(),
-        Some(_) => config.parsed::<GoDuration>(key),
+    let duration = |key, usual| match config.text(key) {
+        None => Some(usual),
+        Some(_) => config.parsed::<GoDuration>(key).map(|duration| duration.length()),
     };
-    let silence = duration("silence_alarm", SILENCE).map(|silence| silence.length());
-    let log_kept = duration("log_retention", LOG_KEPT).map(|kept| kept.length());
+    let (silence, log_kept) = (
+        duration("silence_alarm", SILENCE),
+        duration("log_retention", LOG_KEPT),
+    );
     let hash = secrets.get(SCIM_SECRET_HASH);
     let (silence, log_kept) = (silence?, log_kept?);
+    if log_kept < silence {
+        config.problem("log_retention", FORGOTTEN_TOO_SOON);
+    }
     enabled.then(|| ScimSettings {
         user_deprovision,
         seat_deprovision,

@@ -71,6 +71,16 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("0010_refreshes.sql"),
     },
     Migration {
+        number: 11,
+        readable_by: 10,
+        sql: include_str!("0011_scim_updates_actor.sql"),
+    },
+    Migration {
+        number: 12,
+        readable_by: 11,
+        sql: include_str!("0012_addresses_and_flights.sql"),
+    },
+    Migration {
         number: 15,
         readable_by: 14,
         sql: include_str!("0015_written_objects.sql"),
@@ -83,7 +93,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         number: 21,
         readable_by: 20,
-        sql: include_str!("0021_address_at_login.sql"),
+        sql: include_str!("0021_address_told.sql"),
     },
 ];
 

@@ -143,6 +143,9 @@ impl Store {
                 return Ok(None);
             };
             let mut plan = Plan::default();
+            if let Some(object) = group.record.object() {
+                self.take_from_all(&mut tx, provider, id, object).await?;
+            }
             for user in self.signed_in_members(&mut tx, id).await? {
                 plan.moved.insert(user);
                 if let Some(object) = group.record.object() {
@@ -179,6 +182,10 @@ impl Store {
         let mut plan = Plan::default();
         if is_now.as_ref() != was {
             let other = |old: &&Group| is_now.as_ref().is_none_or(|now| now.id != old.id);
+            for old in was.into_iter().filter(other) {
+                self.take_from_all(&mut tx, group.provider, group.id, old.id)
+                    .await?;
+            }
             for user in self.signed_in_members(&mut tx, group.id).await? {
                 let change = GroupChange {
                     added: is_now.iter().cloned().collect(),
@@ -187,21 +194,21 @@ impl Store {
                 plan.groups.insert(user, change);
             }
         }
-        let people: Vec<ScimUserId> = added.iter().chain(&removed).copied().collect();
-        let behind = self.users_behind(&mut tx, group.provider, &people).await?;
-        for user in added.iter().filter_map(|person| behind.get(person)) {
+        let gone: BTreeSet<_> = is_now.iter().chain(was).map(|group| group.id).collect();
+        self.take_groups(&mut tx, group.provider, &removed, &gone).await?;
+        let left = self.users_behind(&mut tx, group.provider, &removed, true).await?;
+        let came = self.users_behind(&mut tx, group.provider, &added, false).await?;
+        for user in added.iter().filter_map(|person| came.get(person)) {
             plan.moved.insert(*user);
             if let Some(now) = &is_now {
                 let change = plan.groups.entry(*user).or_default();
                 change.added = vec![now.clone()];
             }
         }
-        for user in removed.iter().filter_map(|person| behind.get(person)) {
+        for user in removed.iter().filter_map(|person| left.get(person)) {
             plan.moved.insert(*user);
-            let gone = is_now.iter().chain(was).map(|group| group.id);
-            let gone: BTreeSet<_> = gone.collect();
             if !gone.is_empty() {
-                plan.groups.entry(*user).or_default().removed.extend(gone);
+                plan.groups.entry(*user).or_default().removed.extend(&gone);
             }
         }
         let (consequences, told) = self.follow(&mut tx, rules, plan, &|_| {}, None).await?;

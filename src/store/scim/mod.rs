@@ -7,21 +7,28 @@
 //!
 //! # Who is who
 //! A person of the directory is a user of ours where `externalId` is the object that signs in. Where the directory
-//! gives something else there, an address links the two once: of a member's account, with one candidate and nothing
-//! that speaks against it. From then on the link stands, whatever the address becomes.
+//! gives something else there, an address links the two: of a member's account, with one candidate and nothing that
+//! speaks against it. From then on the link stands, whatever the address becomes, until somebody new comes with it.
 
+mod arrival;
+mod buried;
 mod effects;
 mod groups;
+mod kept_out;
 mod link;
+mod rereads;
 mod search;
 mod secrets;
 mod updates;
 mod users;
 
+pub use arrival::ScimAtLogin;
+pub(super) use arrival::{FORGET_TAKEN, TAKEN_KEPT_MS};
 pub(super) use effects::put_out_inactive;
 pub use effects::{Consequences, ScimRules};
 pub use groups::{GroupWritten, Membership};
-pub use link::ScimAtLogin;
+pub use rereads::Reread;
+pub(super) use rereads::note as note_reread;
 pub use search::{ScimKey, ScimSearch};
 pub(super) use secrets::{forget as forget_secret, forget_provider, set as set_secret};
 pub use updates::{PROVIDERS_MAX, ScimUpdate, ScimUpdateFilter, VALUES_MAX};
@@ -33,6 +40,9 @@ use super::StoreError;
 use super::row::Cells;
 use crate::model::ids::{IdpId, ScimGroupId, ScimUserId, UserId};
 use crate::model::scim::{GroupRecord, UserRecord};
+
+/// Why sessions ended of somebody whose address is somebody else's now.
+pub const ADDRESS_PASSED_ON: &str = "address_passed_on";
 
 /// A person as a directory describes them.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,6 +74,15 @@ pub struct ScimGroup {
     pub created_ms: i64,
     /// When it last changed.
     pub updated_ms: i64,
+}
+
+impl ScimUser {
+    /// Whatever may be the person's address, in the form in which addresses are compared. What PostgreSQL cannot hold
+    /// is no address that anybody looks for.
+    fn addresses(&self) -> impl Iterator<Item = String> {
+        let all = std::iter::once(self.record.user_name()).chain(self.record.emails());
+        all.filter(|address| !address.contains('\0')).map(folded)
+    }
 }
 
 /// Reads a row that names the columns of a user.

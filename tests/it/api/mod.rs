@@ -7,6 +7,7 @@ mod auth_contexts;
 mod directories;
 mod echo;
 mod fuzz;
+mod latest;
 mod logs;
 mod objects;
 mod organization;

@@ -1,20 +1,25 @@
 //! SCIM as Entra speaks it, over real HTTP, and what it does to people who are signed in.
 
+mod by_api;
 mod client;
 mod effects;
 mod engine;
 mod expect;
 mod fixtures;
 mod grammar;
+mod in_flight;
 mod inherited;
 mod linking;
 mod log;
 mod replicas;
 mod secret;
 mod sequences;
+mod silence;
 
 use std::time::Duration;
 
+pub(crate) use self::client::Directory;
+pub(crate) use self::effects::ALICE_OID;
 use crate::support::person::Person;
 use crate::support::wire::Wire;
 use crate::support::world::{Builder, World};
@@ -23,14 +28,14 @@ use crate::support::world::{Builder, World};
 const PROMISE: Duration = Duration::from_secs(1);
 
 /// A world whose provider's directory provisions, with these further settings.
-fn provisioned(settings: &str) -> Builder {
+pub(crate) fn provisioned(settings: &str) -> Builder {
     World::builder().provider(&format!(
         "[identity_providers.scim_config]\nenabled = true\n{settings}"
     ))
 }
 
 /// Everything that a directory can do.
-const EVERYTHING: &str =
+pub(crate) const EVERYTHING: &str =
     "user_deprovision = true\nseat_deprovision = true\nidentity_update_behavior = \"automatic\"\n";
 
 /// A WebSocket of a person who is inside, idle.
