@@ -22,15 +22,21 @@ pub(super) async fn ended(call: &Call<'_>, ended: &Ended) {
     let request = &call.request_id;
     let why = &ended.why;
     let provider = ended.provider.map(|id| id.to_string()).unwrap_or_default();
+    let person = ended.person.as_deref();
+    let user = person.and_then(|person| person.user).map(tracing::field::display);
     let what = if ended.is_test {
         "The test of a provider ended"
     } else {
         "Login ended"
     };
     match level(why) {
-        Level::ERROR => tracing::error!(request.id = %request, provider.id = %provider, "{what}: {why}"),
-        Level::WARN => tracing::warn!(request.id = %request, provider.id = %provider, "{what}: {why}"),
-        _ => tracing::info!(request.id = %request, provider.id = %provider, "{what}: {why}"),
+        Level::ERROR => {
+            tracing::error!(request.id = %request, provider.id = %provider, user.id = user, "{what}: {why}");
+        }
+        Level::WARN => {
+            tracing::warn!(request.id = %request, provider.id = %provider, user.id = user, "{what}: {why}");
+        }
+        _ => tracing::info!(request.id = %request, provider.id = %provider, user.id = user, "{what}: {why}"),
     }
     if ended.is_test {
         return; // the page tells whoever tests, and nobody's login failed
@@ -59,6 +65,8 @@ pub(super) async fn ended(call: &Call<'_>, ended: &Ended) {
         call,
         AccessRequest {
             reason: Some(why.to_string()),
+            user: person.and_then(|person| person.user),
+            email: person.and_then(|person| person.email.clone()),
             ..row
         },
     )

@@ -9,7 +9,7 @@ use secrecy::ExposeSecret as _;
 use super::answer::{Answer, redirect, set_cookie};
 use super::call::{Call, label};
 use super::evaluate::MaxAge;
-use super::failure::{Ended, Why};
+use super::failure::{Ended, Who, Why};
 use super::hand_over::{Judged, judge_anew, refuse, ticket_address};
 use super::landing::Landing;
 use super::state::{LoginPurpose, LoginState};
@@ -157,7 +157,14 @@ pub(super) async fn install(
             return Ok(call.session(new.nonce).await?.ok_or(Why::EndedMeanwhile)?);
         }
         SessionInserted::UserEndedMeanwhile => return Err(Why::EndedMeanwhile.into()),
-        SessionInserted::Deprovisioned => return Err(Why::Deprovisioned.into()),
+        SessionInserted::Deprovisioned => {
+            let known = login.store.user_of(new.provider, new.person).await?;
+            let person = Who {
+                user: known.map(|user| user.id),
+                email: new.email,
+            };
+            return Err(Ended::from(Why::Deprovisioned).of(person));
+        }
     };
     let found = Found {
         nonce: new.nonce.clone(),

@@ -70,7 +70,7 @@ pub use register::{Called, Marks, UserFilter, UserPlace};
 pub use scim::{
     ADDRESS_PASSED_ON, Consequences, DirectorySync, GroupWritten, Held, Membership, PROVIDERS_MAX, Reread,
     RoundEnd, ScimAtLogin, ScimGroup, ScimKey, ScimRules, ScimSearch, ScimUpdate, ScimUpdateFilter, ScimUser,
-    UserWritten,
+    UserWritten, VALUES_MAX,
 };
 pub use sessions::{NewSession, SessionInserted, SessionRow};
 pub use transfers::Transfer;

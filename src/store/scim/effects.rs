@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use sqlx::{Any, Transaction};
 
 use super::super::amend::{Amended, AmendedSession};
-use super::super::row::Cells;
+use super::super::row::{Cells, maybe_storable};
 use super::super::users::readmit;
 use super::super::{Store, StoreError};
 use super::{ADDRESS_PASSED_ON, ScimUser, note_reread};
@@ -71,6 +71,10 @@ const FEW: usize = 200;
 
 const PUT_OUT: &str = "UPDATE users SET deprovisioned = 1 WHERE id = $1";
 const FREE_SEAT: &str = "UPDATE users SET seat = 0 WHERE id = $1";
+const LOCK_USER: &str = "UPDATE users SET generation = generation WHERE id = $1";
+/// The address that the login gave stays beside it: links go by it.
+const CALL: &str =
+    "UPDATE users SET name = $2, email_told = CASE WHEN email = $3 THEN NULL ELSE $3 END WHERE id = $1";
 const LINKED: &str = "SELECT user_id FROM scim_users WHERE id = $1 AND user_id IS NOT NULL";
 /// Waits for a sign-in of the person that is under way, or makes it wait.
 const LINKED_HELD: &str = "UPDATE scim_users SET user_id = user_id WHERE id = $1 RETURNING user_id";
@@ -84,6 +88,48 @@ const SIGNED_IN_MEMBERS: &str = "SELECT DISTINCT u.user_id AS user_id FROM sessi
      JOIN scim_users u ON u.user_id = s.user_id \
      JOIN scim_members m ON m.scim_user = u.id AND m.scim_group = $1 \
      WHERE s.ended_ms IS NULL AND s.expires_ms > $2";
+
+/// The addresses that people of a directory have whom nothing but an address tells from others.
+macro_rules! addresses {
+    ($which:literal) => {
+        concat!(
+            "(SELECT user_name FROM scim_users WHERE provider = $1 AND object IS NULL AND ",
+            $which,
+            " UNION SELECT email FROM scim_emails WHERE provider = $1 AND scim_user IN \
+             (SELECT id FROM scim_users WHERE provider = $1 AND object IS NULL AND ",
+            $which,
+            "))"
+        )
+    };
+}
+/// The users of a provider whom its directory has deactivated or deleted, as a sign-in would find it.
+macro_rules! inactive {
+    () => {
+        concat!(
+            "(SELECT id FROM users WHERE provider = $1 \
+             AND (id IN (SELECT user_id FROM scim_users WHERE provider = $1 AND active = 0 AND user_id IS NOT NULL) \
+             OR object IN (SELECT object FROM scim_users WHERE provider = $1 AND active = 0 AND object IS NOT NULL) \
+             OR object IN (SELECT object FROM scim_tombstones WHERE provider = $1) \
+             OR (linkable = 1 AND email IN (SELECT email FROM scim_buried_addresses WHERE provider = $1)) \
+             OR (linkable = 1 AND email IN ",
+            addresses!("active = 0 AND user_id IS NULL"),
+            " AND email NOT IN ",
+            addresses!("active = 1"),
+            ")) AND id NOT IN \
+             (SELECT user_id FROM scim_users WHERE provider = $1 AND active = 1 AND user_id IS NOT NULL))"
+        )
+    };
+}
+const SIGNED_IN_INACTIVE: &str = concat!(
+    "SELECT DISTINCT user_id FROM sessions WHERE ended_ms IS NULL AND expires_ms > $2 AND user_id IN ",
+    inactive!()
+);
+/// No login counts that is under way, either.
+const PUT_OUT_INACTIVE: &str = concat!(
+    "UPDATE users SET deprovisioned = 1, generation = CASE WHEN generation < $2 THEN $2 ELSE generation END WHERE id IN ",
+    inactive!()
+);
+const FREE_SEATS_OF_INACTIVE: &str = concat!("UPDATE users SET seat = 0 WHERE id IN ", inactive!());
 
 impl Store {
     /// Does what is planned. Takes change numbers, so it comes last in its transaction; whether it took any.
@@ -121,8 +167,17 @@ impl Store {
         let stays = |user: &UserId| !out.contains(user);
         if rules.identity_update == IdentityUpdate::Automatic {
             if let Some(user) = amended.filter(|user| stays(user)) {
-                let whose = Amended::User(user);
-                done.amended.extend(self.amend_within(tx, whose, change).await?);
+                // Before the sessions, as whoever ends them does.
+                sqlx::query(LOCK_USER)
+                    .bind(user.to_string())
+                    .execute(&mut **tx)
+                    .await?;
+                let amended = self.amend_within(tx, Amended::User(user), change).await?;
+                let newest = amended.iter().max_by_key(|session| session.identity.at);
+                if let Some(session) = newest {
+                    call_as(tx, user, &session.identity).await?;
+                }
+                done.amended.extend(amended);
             }
             for (user, change) in plan.groups.iter().filter(|(user, _)| stays(user)) {
                 let whose = Amended::User(*user);
@@ -270,4 +325,49 @@ impl Store {
             Ok(tx.commit().await?)
         }
     }
+}
+
+/// Lists call somebody as the identity under their sessions does, which applications see.
+async fn call_as(
+    tx: &mut Transaction<'static, Any>,
+    user: UserId,
+    identity: &Identity,
+) -> Result<(), StoreError> {
+    let email = identity.email.as_ref().map(|email| email.address.as_str());
+    sqlx::query(CALL)
+        .bind(user.to_string())
+        .bind(maybe_storable(identity.name.as_deref()))
+        .bind(maybe_storable(email))
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Puts out whoever a directory has deactivated or deleted by now; whose sessions must end, within the transaction. `seq`
+/// is its change number.
+pub(in super::super) async fn put_out_inactive(
+    tx: &mut Transaction<'static, Any>,
+    provider: IdpId,
+    frees_seats: bool,
+    (seq, now_ms): (i64, i64),
+) -> Result<Vec<UserId>, StoreError> {
+    sqlx::query(PUT_OUT_INACTIVE)
+        .bind(provider.to_string())
+        .bind(seq)
+        .execute(&mut **tx)
+        .await?;
+    if frees_seats {
+        sqlx::query(FREE_SEATS_OF_INACTIVE)
+            .bind(provider.to_string())
+            .execute(&mut **tx)
+            .await?;
+    }
+    let rows = sqlx::query(SIGNED_IN_INACTIVE)
+        .bind(provider.to_string())
+        .bind(now_ms)
+        .fetch_all(&mut **tx)
+        .await?;
+    rows.iter()
+        .map(|row| Cells::new(row, "sessions", "user_id").parsed("user_id"))
+        .collect()
 }

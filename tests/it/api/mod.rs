@@ -14,6 +14,7 @@ mod objects;
 mod organization;
 mod policy_tests;
 mod providers;
+mod provisioned;
 mod resting;
 mod schema;
 mod sdk;
