@@ -148,12 +148,8 @@ async fn scim_secret(opened: Opened, named: &str) -> Result<Said, ManageError> {
         Err(said) => return Ok(said),
     };
     let address = address(&opened, &document);
-    let actor = Actor {
-        kind: ActorKind::CommandLine,
-        name: "vestibule idp".to_owned(),
-    };
     let (manage, _) = opened.into_manage();
-    let secret = manage.refresh_scim_secret(IdpId(document.id), actor).await?;
+    let secret = manage.refresh_scim_secret(IdpId(document.id), actor()).await?;
     Ok(Said::done(format!(
         "Tenant URL    {address}\nSecret token  {}\n",
         secret.expose_secret()
@@ -166,12 +162,20 @@ async fn test(opened: Opened, named: &str) -> Result<Said, ManageError> {
         Err(said) => return Ok(said),
     };
     let (manage, _) = opened.into_manage();
-    let link = manage.test_link(IdpId(document.id));
+    let link = manage.test_link(IdpId(document.id), actor()).await?;
     let until = link.expires_at.strftime("%H:%M UTC");
     Ok(Said::done(format!(
         "{}\nOpen it in a browser, once, before {until}.\n",
         link.url
     )))
+}
+
+/// Who is written into the audit log.
+fn actor() -> Actor {
+    Actor {
+        kind: ActorKind::CommandLine,
+        name: "vestibule idp".to_owned(),
+    }
 }
 
 /// The provider of this name or id, or what is wrong with it.

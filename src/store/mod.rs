@@ -35,6 +35,7 @@ mod row;
 mod scim;
 mod seats;
 mod service_token_uses;
+mod session_apps;
 mod sessions;
 mod spent;
 mod transfers;

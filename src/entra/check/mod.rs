@@ -151,6 +151,9 @@ fn clock(date: Option<i64>, now: i64) -> Check {
             Step::Clock,
             CheckState::Unknown,
             "Microsoft's answer told no time",
+        )
+        .mend(
+            "See to it that the clock of this machine is set by NTP: beyond five minutes nobody can sign in.",
         );
     };
     let ahead = now.saturating_sub(date);
@@ -177,6 +180,7 @@ fn without_token(step: Step) -> Check {
         CheckState::Unknown,
         "cannot be asked for as long as the credential is not taken",
     )
+    .mend("Mend the credential of the app, and test again.")
 }
 
 #[cfg(test)]

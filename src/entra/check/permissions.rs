@@ -55,13 +55,16 @@ const WIDER: &[(&str, &[&str])] = &[
 ];
 
 /// What each is for, as far as this gateway asks for it by itself.
-fn purpose(permission: &str) -> &'static str {
+fn purpose(step: Step, permission: &str) -> &'static str {
     match permission {
         "openid" => "says who signed in",
         "profile" => "name and object id",
         "email" => "the e-mail address",
         "offline_access" => "asks again whether the account still stands",
         "User.Read" => "the person's own profile",
+        READ_GROUPS if step == Step::ApplicationPermission => {
+            "reads who is in which group: for directory_sync, and where people inherit groups that SCIM does not tell of"
+        }
         READ_GROUPS => "groups, with their names",
         READ_CONTEXTS => "the list of authentication contexts",
         READ_APPLICATIONS => "when the client secret ends",
@@ -107,13 +110,25 @@ pub(super) fn without_consent(settings: &EntraSettings) -> Vec<Check> {
 /// The permissions of the application's own.
 pub(super) fn of_application(provider: &IdentityProvider, token: Option<&SecretString>) -> Vec<Check> {
     let settings = &provider.entra;
+    let is_read = provider.sync.is_some();
+    let groups = match (&provider.scim, settings.support_groups) {
+        _ if is_read => "",
+        (None, _) => "not needed: SCIM is off",
+        (Some(_), false) => "not needed: support_groups is off",
+        (Some(_), true) => "",
+    };
     let roles = token.map(|token| roles(token.expose_secret()));
     let line = |name: &str, needed: bool, off: &str| {
         let found = match &roles {
             None if needed => return without_token(Step::ApplicationPermission).about(name),
             Some(None) if needed => {
                 let opaque = "the token of the application cannot be read";
-                return Check::new(Step::ApplicationPermission, CheckState::Unknown, opaque).about(name);
+                return Check::new(Step::ApplicationPermission, CheckState::Unknown, opaque)
+                    .about(name)
+                    .mend(format!(
+                        "Look in Entra under App registrations, API permissions, whether the application permission \
+                         {name} of Microsoft Graph is granted."
+                    ));
             }
             Some(Some(roles)) => granted(Step::ApplicationPermission, name, |name| {
                 roles.iter().any(|role| role == name)
@@ -122,7 +137,7 @@ pub(super) fn of_application(provider: &IdentityProvider, token: Option<&SecretS
         };
         found.unwrap_or_else(|| {
             if needed {
-                missing_of_application(name)
+                missing_of_application(name, is_read)
             } else {
                 Check::new(Step::ApplicationPermission, CheckState::Off, off).about(name)
             }
@@ -134,15 +149,15 @@ pub(super) fn of_application(provider: &IdentityProvider, token: Option<&SecretS
             settings.conditional_access_enabled,
             "not needed: conditional_access_enabled is off",
         ),
+        line(READ_GROUPS, groups.is_empty(), groups),
         line(
             READ_APPLICATIONS,
             false,
             "not needed: with it, Graph tells when the client secret ends",
         ),
     ];
-    if provider.sync.is_some() {
+    if is_read {
         lines.push(line(READ_PEOPLE, true, ""));
-        lines.push(line(READ_GROUPS, true, ""));
     }
     lines
 }
@@ -171,16 +186,20 @@ fn not_needed(settings: &EntraSettings, needed: &[String]) -> Vec<Check> {
 fn granted(step: Step, name: &str, has: impl Fn(&str) -> bool) -> Option<Check> {
     let good = |found: String| Some(Check::new(step, CheckState::Good, found).about(name));
     if has(name) {
-        return good(format!("granted: {}", purpose(name)));
+        return good(format!("granted: {}", purpose(step, name)));
     }
     let wider = WIDER.iter().find(|(known, _)| *known == name)?.1;
     let holder = wider.iter().find(|wider| has(wider))?;
-    good(format!("held by {holder}, which is granted: {}", purpose(name)))
+    good(format!(
+        "held by {holder}, which is granted: {}",
+        purpose(step, name)
+    ))
 }
 
 fn missing(name: &str) -> Check {
-    let found = format!("not granted: {}", purpose(name));
-    Check::new(Step::DelegatedPermission, CheckState::Bad, found)
+    let step = Step::DelegatedPermission;
+    let found = format!("not granted: {}", purpose(step, name));
+    Check::new(step, CheckState::Bad, found)
         .about(name)
         .mend(format!(
             "Entra, App registrations, API permissions: add the delegated permission {name} of Microsoft Graph, then \
@@ -188,9 +207,17 @@ fn missing(name: &str) -> Check {
         ))
 }
 
-fn missing_of_application(name: &str) -> Check {
-    let found = format!("not granted: {}", purpose(name));
-    Check::new(Step::ApplicationPermission, CheckState::Bad, found)
+fn missing_of_application(name: &str, is_read: bool) -> Check {
+    let step = Step::ApplicationPermission;
+    let mut found = format!("not granted: {}", purpose(step, name));
+    // People sign in without it; only what follows from a change comes later than it could.
+    let state = if name == READ_GROUPS && !is_read {
+        found.push_str("; without it, such groups are held no longer until the next sign-in");
+        CheckState::Warning
+    } else {
+        CheckState::Bad
+    };
+    Check::new(step, state, found)
         .about(name)
         .mend(format!(
             "Entra, App registrations, API permissions: add the application permission {name} of Microsoft Graph, then \

@@ -8,6 +8,7 @@ use crate::model::ids::IdpId;
 
 const SET: &str = "INSERT INTO scim_secrets (provider, hash, created_ms) VALUES ($1, $2, $3) \
      ON CONFLICT (provider) DO UPDATE SET hash = excluded.hash, created_ms = excluded.created_ms";
+const HASHES: &str = "SELECT hash FROM scim_secrets";
 const HASH: &str = "SELECT hash FROM scim_secrets WHERE provider = $1";
 const FORGET_MEMBERS: &str = "DELETE FROM scim_members WHERE scim_group IN \
      (SELECT id FROM scim_groups WHERE provider = $1)";
@@ -36,6 +37,17 @@ impl Store {
                 .await?;
             row.map(|row| Cells::new(&row, "scim_secrets", "hash").text("hash"))
                 .transpose()
+        })
+        .await
+    }
+
+    /// The hashes of all secrets that were generated last, one of each provider.
+    pub async fn scim_secret_hashes(&self) -> Result<Vec<String>, StoreError> {
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let rows = sqlx::query(HASHES).fetch_all(&mut *connection).await?;
+            let hash = |row| Cells::new(row, "scim_secrets", "hash").text("hash");
+            rows.iter().map(hash).collect()
         })
         .await
     }

@@ -14,6 +14,7 @@ mod replicas;
 mod secret;
 mod sequences;
 mod silence;
+mod slow_bodies;
 
 use std::time::Duration;
 
