@@ -166,8 +166,7 @@ const OLDEST: [&str; 3] = [
     oldest_first!(of_some!()),
 ];
 /// Whoever has not shown the secret is not heard, nor is whoever asked in the directory's place.
-const LAST: &str =
-    "SELECT MAX(at_ms) AS at_ms FROM scim_updates WHERE provider = $1 AND status <> 401 AND actor IS NULL";
+const LAST: &str = "SELECT at_ms FROM scim_updates WHERE provider = $1 AND status <> 401 AND actor IS NULL ORDER BY at_ms DESC LIMIT 1";
 const FORGET: &str = "DELETE FROM scim_updates WHERE id IN \
      (SELECT id FROM scim_updates WHERE at_ms < $1 ORDER BY at_ms LIMIT $2)";
 const FORGET_OF_ONE: &str = "DELETE FROM scim_updates WHERE id IN \
@@ -253,9 +252,10 @@ impl Store {
             let mut connection = self.reader().await?;
             let row = sqlx::query(LAST)
                 .bind(provider.to_string())
-                .fetch_one(&mut *connection)
+                .fetch_optional(&mut *connection)
                 .await?;
-            Cells::new(&row, "scim_updates", "at_ms").maybe_int("at_ms")
+            row.map(|row| Cells::new(&row, "scim_updates", "at_ms").int("at_ms"))
+                .transpose()
         })
         .await
     }
