@@ -15,6 +15,7 @@ mod call;
 mod certificates;
 mod credential;
 mod custom_pages;
+mod directory_sync;
 mod error;
 mod five;
 mod groups;

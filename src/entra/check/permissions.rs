@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 use super::without_token;
+use crate::entra::delta;
 use crate::entra::relying_party::{permissions, scopes};
 use crate::entra::signed_in::SignedIn;
 use crate::model::check::{Check, CheckState, Step};
@@ -20,6 +21,7 @@ const READ_GROUPS: &str = "GroupMember.Read.All";
 const READ_DIRECTORY: &str = "Directory.Read.All";
 const READ_CONTEXTS: &str = "Policy.Read.ConditionalAccess";
 const READ_APPLICATIONS: &str = "Application.Read.All";
+const READ_PEOPLE: &str = delta::READ_PEOPLE;
 
 /// Permissions that hold what another one is needed for.
 const WIDER: &[(&str, &[&str])] = &[
@@ -45,6 +47,10 @@ const WIDER: &[(&str, &[&str])] = &[
         READ_CONTEXTS,
         &["Policy.Read.All", "Policy.ReadWrite.ConditionalAccess"],
     ),
+    (
+        READ_PEOPLE,
+        &["User.ReadWrite.All", READ_DIRECTORY, "Directory.ReadWrite.All"],
+    ),
     (READ_DIRECTORY, &["Directory.ReadWrite.All"]),
 ];
 
@@ -57,11 +63,12 @@ fn purpose(step: Step, permission: &str) -> &'static str {
         "offline_access" => "asks again whether the account still stands",
         "User.Read" => "the person's own profile",
         READ_GROUPS if step == Step::ApplicationPermission => {
-            "reads groups again that people inherit, after SCIM has told of a change"
+            "reads who is in which group: for directory_sync, and where people inherit groups that SCIM does not tell of"
         }
         READ_GROUPS => "groups, with their names",
         READ_CONTEXTS => "the list of authentication contexts",
         READ_APPLICATIONS => "when the client secret ends",
+        READ_PEOPLE => "who is disabled or deleted, for directory_sync",
         _ => "asked for by scopes",
     }
 }
@@ -103,7 +110,9 @@ pub(super) fn without_consent(settings: &EntraSettings) -> Vec<Check> {
 /// The permissions of the application's own.
 pub(super) fn of_application(provider: &IdentityProvider, token: Option<&SecretString>) -> Vec<Check> {
     let settings = &provider.entra;
+    let is_read = provider.sync.is_some();
     let groups = match (&provider.scim, settings.support_groups) {
+        _ if is_read => "",
         (None, _) => "not needed: SCIM is off",
         (Some(_), false) => "not needed: support_groups is off",
         (Some(_), true) => "",
@@ -128,13 +137,13 @@ pub(super) fn of_application(provider: &IdentityProvider, token: Option<&SecretS
         };
         found.unwrap_or_else(|| {
             if needed {
-                missing_of_application(name)
+                missing_of_application(name, is_read)
             } else {
                 Check::new(Step::ApplicationPermission, CheckState::Off, off).about(name)
             }
         })
     };
-    vec![
+    let mut lines = vec![
         line(
             READ_CONTEXTS,
             settings.conditional_access_enabled,
@@ -146,7 +155,11 @@ pub(super) fn of_application(provider: &IdentityProvider, token: Option<&SecretS
             false,
             "not needed: with it, Graph tells when the client secret ends",
         ),
-    ]
+    ];
+    if is_read {
+        lines.push(line(READ_PEOPLE, true, ""));
+    }
+    lines
 }
 
 /// What a sign-in asks for, by the names of the permissions.
@@ -194,11 +207,11 @@ fn missing(name: &str) -> Check {
         ))
 }
 
-fn missing_of_application(name: &str) -> Check {
+fn missing_of_application(name: &str, is_read: bool) -> Check {
     let step = Step::ApplicationPermission;
     let mut found = format!("not granted: {}", purpose(step, name));
     // People sign in without it; only what follows from a change comes later than it could.
-    let state = if name == READ_GROUPS {
+    let state = if name == READ_GROUPS && !is_read {
         found.push_str("; without it, such groups are held no longer until the next sign-in");
         CheckState::Warning
     } else {

@@ -342,6 +342,7 @@ fn provider(number: u128, entra: &MockEntra) -> IdentityProvider {
         id: IdpId(Uuid::from_u128(number)),
         name: format!("Entra {number}"),
         scim: None,
+        sync: None,
         entra: EntraSettings {
             client_id: demo::CLIENT_ID.to_owned(),
             directory_id: demo::TENANT.parse().unwrap(),

@@ -95,10 +95,15 @@ const MIGRATIONS: &[Migration] = &[
         readable_by: 15,
         sql: include_str!("0016_pages.sql"),
     },
+    Migration {
+        number: 19,
+        readable_by: 18,
+        sql: include_str!("0019_directory_syncs.sql"),
+    },
 ];
 
 /// The newest schema of this release.
-const KNOWN: i64 = 16;
+const KNOWN: i64 = 19;
 
 const HISTORY: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (\
      number BIGINT PRIMARY KEY, readable_by BIGINT NOT NULL, checksum TEXT NOT NULL, applied_ms BIGINT NOT NULL)";
