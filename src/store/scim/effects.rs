@@ -8,7 +8,7 @@ use super::super::amend::{Amended, AmendedSession};
 use super::super::row::{Cells, maybe_storable};
 use super::super::users::readmit;
 use super::super::{Store, StoreError};
-use super::{ADDRESS_PASSED_ON, ScimUser, note_reread};
+use super::{ADDRESS_PASSED_ON, ScimUser, note_reread, scim_user};
 use crate::model::identity::Identity;
 use crate::model::ids::{IdpId, ObjectId, ScimGroupId, ScimUserId, SessionNonce, UserId};
 use crate::model::scim::{GroupChange, IdentityUpdate};
@@ -77,7 +77,8 @@ const CALL: &str =
     "UPDATE users SET name = $2, email_told = CASE WHEN email = $3 THEN NULL ELSE $3 END WHERE id = $1";
 const LINKED: &str = "SELECT user_id FROM scim_users WHERE id = $1 AND user_id IS NOT NULL";
 /// Waits for a sign-in of the person that is under way, or makes it wait.
-const LINKED_HELD: &str = "UPDATE scim_users SET user_id = user_id WHERE id = $1 RETURNING user_id";
+const HELD: &str = "UPDATE scim_users SET user_id = user_id WHERE id = $1 \
+     RETURNING id, provider, body, user_id, created_ms, updated_ms";
 const TAKEN: &str = "INSERT INTO scim_taken (provider, scim_user, object, at_ms) VALUES ($1, $2, $3, $4)";
 const TAKEN_FROM_ALL: &str = "INSERT INTO scim_taken (provider, scim_user, object, at_ms) \
      SELECT $1, scim_user, $3, $4 FROM scim_members WHERE scim_group = $2";
@@ -269,13 +270,10 @@ impl Store {
         let mut behind = HashMap::new();
         if people.len() <= FEW {
             for person in people {
-                let row = sqlx::query(if held { LINKED_HELD } else { LINKED })
-                    .bind(person.to_string())
-                    .fetch_optional(&mut **tx)
-                    .await?;
-                let user = match &row {
-                    Some(row) => Cells::new(row, "scim_users", "user_id").maybe_parsed("user_id")?,
-                    None => None,
+                let user = if held {
+                    self.hold(tx, *person).await?
+                } else {
+                    linked(tx, *person).await?
                 };
                 behind.extend(user.map(|user| (*person, user)));
             }
@@ -295,6 +293,25 @@ impl Store {
             }
         }
         Ok(behind)
+    }
+
+    /// The user behind somebody who can come to be nobody else's by a sign-in from here on. Whoever signed in for the
+    /// first time while the directory told of them is linked only now.
+    async fn hold(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        person: ScimUserId,
+    ) -> Result<Option<UserId>, StoreError> {
+        let row = sqlx::query(HELD)
+            .bind(person.to_string())
+            .fetch_optional(&mut **tx)
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let told = scim_user(&row)?;
+        if told.user.is_none() && told.record.is_active() {
+            return self.link(tx, &told).await;
+        }
+        Ok(told.user)
     }
 
     /// The members of a group who are signed in.
@@ -370,4 +387,16 @@ pub(in super::super) async fn put_out_inactive(
     rows.iter()
         .map(|row| Cells::new(row, "sessions", "user_id").parsed("user_id"))
         .collect()
+}
+
+async fn linked(
+    tx: &mut Transaction<'static, Any>,
+    person: ScimUserId,
+) -> Result<Option<UserId>, StoreError> {
+    let row = sqlx::query(LINKED)
+        .bind(person.to_string())
+        .fetch_optional(&mut **tx)
+        .await?;
+    row.map(|row| Cells::new(&row, "scim_users", "user_id").parsed("user_id"))
+        .transpose()
 }
