@@ -15,6 +15,7 @@ mod policy_tests;
 mod providers;
 mod schema;
 mod sdk;
+mod told;
 mod users;
 
 use serde_json::Value;
