@@ -1,5 +1,6 @@
 //! One request of the API, with what handlers need, and what they answer.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -23,6 +24,8 @@ pub(super) struct Call<'r> {
     pub(super) params: Params<'r>,
     pub(super) query: Query<'r>,
     pub(super) body: &'r Bytes,
+    /// Who asks.
+    pub(super) address: IpAddr,
     pub(super) request_id: &'r str,
 }
 

@@ -71,6 +71,22 @@ const SCIM: Shape = Shape {
     unknown: UnknownKeys::Refused,
 };
 
+const SYNC: Shape = Shape {
+    name: "DirectorySync",
+    keys: &[
+        optional("enabled", What::Flag),
+        optional("interval", What::Text),
+        optional("user_deprovision", What::Flag),
+        optional("seat_deprovision", What::Flag),
+        optional("group_member_deprovision", What::Flag),
+        optional("identity_update_behavior", What::Text),
+        optional("reactivate_on_login", What::Flag),
+        optional("silence_alarm", What::Text),
+        optional("log_retention", What::Text),
+    ],
+    unknown: UnknownKeys::Refused,
+};
+
 pub(super) const SHAPE: Shape = Shape {
     name: "IdentityProvider",
     keys: &[
@@ -81,6 +97,7 @@ pub(super) const SHAPE: Shape = Shape {
         needed("type", What::Text),
         needed("config", What::Object(&CONFIG)),
         optional("scim_config", What::Object(&SCIM)),
+        optional("directory_sync", What::Object(&SYNC)),
         read_only("scim_base_url", What::Text),
         read_only("read_only", What::Flag),
         read_only("created_at", What::Time),

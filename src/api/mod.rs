@@ -15,6 +15,7 @@ mod call;
 mod certificates;
 mod credential;
 mod custom_pages;
+mod directory_sync;
 mod error;
 mod groups;
 mod identity_providers;
@@ -72,6 +73,7 @@ use self::uses::Uses;
 use crate::clock::Clock;
 use crate::entra::RelyingParty;
 use crate::manage::{Manage, Trials};
+use crate::session::effects::Effects;
 use crate::session::limits::FailureLimit;
 use crate::session::revoke::Revoker;
 use crate::snapshot::Published;
@@ -96,6 +98,7 @@ pub struct Api {
     store: Store,
     manage: Manage,
     revoker: Revoker,
+    effects: Effects,
     clock: Clock,
     failures: Arc<FailureLimit>,
     uses: Arc<Uses>,
@@ -139,6 +142,7 @@ impl Api {
         store: Store,
         manage: Manage,
         revoker: Revoker,
+        effects: Effects,
         relying_party: RelyingParty,
         clock: Clock,
     ) -> Self {
@@ -147,6 +151,7 @@ impl Api {
             store,
             manage,
             revoker,
+            effects,
             clock,
             failures: Arc::new(FailureLimit::default()),
             uses: Arc::new(Uses::default()),
@@ -203,6 +208,7 @@ impl Api {
             params,
             query: Query::parse(request.uri().query())?,
             body: request.body(),
+            address: caller.address,
             request_id: &caller.request_id,
         };
         let answer = (operation.handler)(&call).await?;

@@ -14,6 +14,7 @@ use super::error::ApiError;
 use super::operation::{Gives, Operation};
 use super::resource::{take, time};
 use super::shape::{Shape, UnknownKeys, What, optional, read_only};
+use crate::model::duration::GoDuration;
 use crate::model::organization::{Organization, OrganizationPages, OrganizationSettings};
 use crate::model::permission::{Area, Permission};
 use crate::model::service_token::{Inactivity, InactivityAction};
@@ -54,7 +55,7 @@ pub(super) const SHAPE: Shape = Shape {
         optional("warp_auth_non_browser_401", What::Any),
         optional("is_ui_read_only", What::Any),
         optional("ui_read_only_toggle_reason", What::Any),
-        optional("user_seat_expiration_inactive_time", What::Any),
+        optional("user_seat_expiration_inactive_time", What::Text),
         optional("deny_unmatched_requests", What::Flag),
         optional("deny_unmatched_requests_exempted_zone_names", What::Any),
         optional("mfa_config", What::Any),
@@ -156,6 +157,10 @@ fn says(settings: &OrganizationSettings, key: &str, organization: &Organization,
             let written = settings.service_token_inactivity.clone().map(Option::from);
             written.as_ref() == Some(&organization.service_tokens.inactivity)
         }
+        "user_seat_expiration_inactive_time" => {
+            let length = |away: Option<&GoDuration>| away.map(GoDuration::length);
+            length(settings.seat_expiration.as_ref()) == length(organization.seat_expiration.as_ref())
+        }
         "custom_pages" => settings.custom_pages == Some(pages.by_id(&organization.custom_pages)),
         _ => false,
     }
@@ -218,6 +223,10 @@ fn of_file(organization: &Organization, key: &str, pages: &Pages) -> Value {
             Some(inactivity) => shown_inactivity(inactivity),
             None => json!({ "enabled": false }),
         },
+        "user_seat_expiration_inactive_time" => {
+            let away = organization.seat_expiration.as_ref();
+            away.map(GoDuration::as_str).into()
+        }
         "custom_pages" => {
             let pages = pages.by_id(&organization.custom_pages);
             let mut shown = Map::new();

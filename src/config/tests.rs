@@ -485,6 +485,10 @@ fn mistakes_in_the_organization_are_told() {
             "organization.idle_timeout: 4m is outside 5m to 720h",
         ),
         (
+            "user_seat_expiration_inactive_time = \"720h\"",
+            "organization.user_seat_expiration_inactive_time: 720h is outside 730h to 87600h",
+        ),
+        (
             "idle_timeout = 30",
             "organization.idle_timeout: a text is needed, not a number",
         ),
@@ -962,6 +966,14 @@ fn mistakes_in_provisioning_are_told() {
         (
             "[identity_providers.scim_config]\nlog_retention = \"long\"",
             "scim_config.log_retention",
+        ),
+        (
+            "[identity_providers.scim_config]\nlog_retention = \"12h\"",
+            "scim_config.log_retention: silence_alarm is longer",
+        ),
+        (
+            "[identity_providers.scim_config]\nsilence_alarm = \"4393h\"",
+            "silence_alarm is longer",
         ),
         (
             "scim_secret = { env = \"SECRET\" }\nscim_config = { enabled = true }",

@@ -88,7 +88,11 @@ async fn come_back(call: &Call<'_>, state: &LoginState) -> Result<Answer, Ended>
     }
     // Read before the code is redeemed: whatever ends from here on refuses the session.
     let asked = call.login.sessions.asking();
+    let began_ms = call.now_ms();
     let head = call.login.store.head().await?;
+    let groups_before = session
+        .as_ref()
+        .map(|session| session.identity().identity.groups.clone());
     let until_ms = (state.issued + LIFE_SECONDS) * 1000;
     if !call.login.store.spend(&state.spent_key(), until_ms).await? {
         return already_signed_in(call, state, session.as_ref())
@@ -104,7 +108,9 @@ async fn come_back(call: &Call<'_>, state: &LoginState) -> Result<Answer, Ended>
                 signed_in,
                 asked,
                 head,
+                began_ms,
                 previous: session,
+                groups_before,
             };
             sign_in::finish(call, signing).await
         }

@@ -13,6 +13,7 @@ mod plan;
 mod preview;
 mod reconcile;
 mod scim;
+mod seats;
 mod service_tokens;
 mod settings;
 mod stored;

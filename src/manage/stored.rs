@@ -72,14 +72,16 @@ impl Index {
     fn go_to(&mut self, objects: &Objects) {
         let before = std::mem::replace(&mut self.objects, objects.clone());
         for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Organization) {
-            for difference in objects.since(&before, kind) {
-                if let Some(was) = difference.was {
-                    self.note(was, false);
-                }
-                if let Some(is) = difference.is {
-                    self.note(is, true);
-                }
-            }
+            let since = objects.since(&before, kind);
+            // What is gone may be there anew.
+            since
+                .iter()
+                .filter_map(|one| one.was)
+                .for_each(|was| self.note(was, false));
+            since
+                .iter()
+                .filter_map(|one| one.is)
+                .for_each(|is| self.note(is, true));
         }
         let same = |kind| objects.same(kind, &before);
         if !(same(Kind::Group) && same(Kind::List)) {

@@ -1,6 +1,7 @@
 //! The organization: who the gateway belongs to and where its auth host is.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -41,6 +42,8 @@ pub struct Organization {
     pub accept_unevaluated_selectors: BTreeSet<Unevaluated>,
     /// What people are told who are refused.
     pub refusals: Refusals,
+    /// How long somebody may stay away until their seat is freed, [`SEAT_LEAST`] or more; unset means for ever.
+    pub seat_expiration: Option<GoDuration>,
     /// After how many days another key signs, [`KEY_ROTATION_DAYS`].
     pub key_rotation_days: u16,
     /// Which of [`SETTINGS`] the configuration file says; those are not changed elsewhere.
@@ -48,13 +51,19 @@ pub struct Organization {
 }
 
 /// The settings that may stand in the configuration file or be set through the API.
-pub const SETTINGS: [&str; 5] = [
+pub const SETTINGS: [&str; 6] = [
     "session_duration",
     "auto_redirect_to_identity",
     "strict_service_token_auth",
     "service_token_inactivity",
+    "user_seat_expiration_inactive_time",
     "custom_pages",
 ];
+
+/// Somebody must stay away for a month at least until their seat is freed, as at Access.
+pub const SEAT_LEAST: Duration = Duration::from_hours(730);
+/// Ten years: longer is for ever, which is said by nothing.
+pub const SEAT_MOST: Duration = Duration::from_hours(87_600);
 
 /// The days between two rotations of the signing key that an organization may choose from.
 pub const KEY_ROTATION_DAYS: std::ops::RangeInclusive<u16> = 21..=365;
@@ -72,6 +81,8 @@ pub struct OrganizationSettings {
     pub strict_service_token_auth: Option<bool>,
     /// What [`ServiceTokenRules`] say of tokens that nobody uses.
     pub service_token_inactivity: Option<UnusedTokens>,
+    /// [`Organization::seat_expiration`].
+    pub seat_expiration: Option<GoDuration>,
     /// [`Organization::custom_pages`], by id.
     pub custom_pages: Option<OrganizationPages>,
     /// [`Organization::key_rotation_days`].
@@ -104,6 +115,12 @@ impl Organization {
             .filter(|_| open("service_token_inactivity"))
         {
             with.service_tokens.inactivity = inactivity.into();
+        }
+        if let Some(expiration) = settings
+            .seat_expiration
+            .filter(|_| open("user_seat_expiration_inactive_time"))
+        {
+            with.seat_expiration = Some(expiration);
         }
         if let Some(pages) = settings.custom_pages.filter(|_| open("custom_pages")) {
             with.custom_pages = pages;

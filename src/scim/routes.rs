@@ -168,6 +168,7 @@ impl Scim {
             body: asked.body.filter(|_| known).and_then(|body| log::kept(body)),
             effect: about.effect.clone(),
             address: asked.client,
+            actor: None,
         }
     }
 }

@@ -25,6 +25,7 @@ use crate::policy::{CompiledPolicies, Referents};
 use crate::router::{Entry, Table};
 use crate::store::{Document, Kind, Object, Objects, Position, SigningKeyRow};
 
+use self::applications::Applications;
 pub(crate) use self::applications::Basis;
 
 use super::asks::Asks;
@@ -72,8 +73,7 @@ impl Snapshot {
             Arc::clone(&before.referents)
         })
         .unwrap_or_else(|| Arc::new(referents(inputs, &mut faults)));
-        let (applications, basis) =
-            applications::compile(inputs, &organization, Arc::clone(&referents), &mut faults);
+        let applications = applications::compile(inputs, &organization, Arc::clone(&referents), &mut faults);
         let service_tokens = kept(inputs, &[Kind::ServiceToken], &mut faults, |before| {
             Arc::clone(&before.service_tokens)
         })
@@ -86,17 +86,12 @@ impl Snapshot {
             before.api_tokens.clone()
         })
         .unwrap_or_else(|| api_tokens(inputs, sealer, now_ms, &mut faults));
-        let mut by_aud = HashMap::with_capacity(applications.len());
-        for application in &applications {
-            let aud = application.app.aud.clone();
-            by_aud.entry(aud).or_insert_with(|| application.clone());
-        }
-        let credential_headers = credential_headers(&applications);
-        let routes = applications.iter().map(|application| Entry {
-            destinations: application.app.destinations.clone(),
-            case_insensitive: application.app.case_insensitive_paths,
-            value: application.clone(),
-        });
+        let Applications {
+            by_id: applications,
+            by_aud,
+            routes,
+            basis,
+        } = applications;
         Self {
             version: u64::from_ne_bytes(random::bytes()),
             position: inputs.position.clone(),
@@ -104,16 +99,13 @@ impl Snapshot {
             organization,
             providers,
             by_aud,
-            routes: Table::build(routes),
-            upstreams: upstream_table(inputs.upstreams, &applications),
-            applications: applications
-                .into_iter()
-                .map(|known| (known.app.id, known))
-                .collect(),
+            routes,
+            upstreams: upstream_table(inputs.upstreams, applications.values()),
+            credential_headers: credential_headers(applications.values()),
+            applications,
             authorities,
             service_tokens,
             api_tokens,
-            credential_headers,
             referents,
             keys: Arc::new(keys),
             basis,
@@ -307,10 +299,11 @@ fn api_token(document: &Document, sealer: &Sealer, now_ms: i64) -> Result<ApiTok
     read::api_token(ApiTokenId(document.id), &document.body, &secrets).map_err(|problems| sentence(&problems))
 }
 
-fn credential_headers(applications: &[Arc<ProtectedApplication>]) -> Arc<[HeaderName]> {
-    let written = applications
-        .iter()
-        .filter_map(|application| application.app.read_service_tokens_from_header.as_ref());
+fn credential_headers<'a>(
+    applications: impl Iterator<Item = &'a Arc<ProtectedApplication>>,
+) -> Arc<[HeaderName]> {
+    let written =
+        applications.filter_map(|application| application.app.read_service_tokens_from_header.as_ref());
     let mut names: Vec<HeaderName> = written.filter_map(|name| name.as_str().parse().ok()).collect();
     names.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
     names.dedup();
@@ -347,12 +340,11 @@ fn readable<T>(
 }
 
 /// Upstreams read paths as the applications of the same hosts do.
-fn upstream_table(
+fn upstream_table<'a>(
     upstreams: &[Arc<Upstream>],
-    applications: &[Arc<ProtectedApplication>],
+    applications: impl Iterator<Item = &'a Arc<ProtectedApplication>>,
 ) -> Table<Arc<Upstream>> {
     let case_insensitive: HashSet<&str> = applications
-        .iter()
         .filter(|application| application.app.case_insensitive_paths)
         .flat_map(|application| &application.app.destinations)
         .map(Destination::host)

@@ -85,7 +85,7 @@ pub struct ProtectedApplication {
 }
 
 /// An object that could not be read, for the log and for `check`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ObjectFault {
     /// What it is.
     pub kind: &'static str,

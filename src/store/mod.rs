@@ -33,6 +33,7 @@ mod refreshes;
 mod register;
 mod row;
 mod scim;
+mod seats;
 mod service_token_uses;
 mod sessions;
 mod spent;
@@ -66,8 +67,9 @@ pub use objects::{Difference, Object, ObjectFilter, Objects};
 pub use refreshes::DueRefresh;
 pub use register::{Called, Marks, UserFilter, UserPlace};
 pub use scim::{
-    Consequences, GroupWritten, Membership, PROVIDERS_MAX, ScimAtLogin, ScimGroup, ScimKey, ScimRules,
-    ScimSearch, ScimUpdate, ScimUpdateFilter, ScimUser, UserWritten,
+    ADDRESS_PASSED_ON, Consequences, DirectorySync, GroupWritten, Held, Membership, PROVIDERS_MAX, Reread,
+    RoundEnd, ScimAtLogin, ScimGroup, ScimKey, ScimRules, ScimSearch, ScimUpdate, ScimUpdateFilter, ScimUser,
+    UserWritten,
 };
 pub use sessions::{NewSession, SessionInserted, SessionRow};
 pub use transfers::Transfer;

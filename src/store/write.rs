@@ -165,6 +165,10 @@ impl ObjectWrite {
         Ok(ended)
     }
 
+    pub(super) fn transaction(&mut self) -> &mut Transaction<'static, Any> {
+        &mut self.tx
+    }
+
     /// Makes the write happen; the position of its last change.
     pub async fn commit(self) -> Result<Position, StoreError> {
         bounded(self.store.commit_changes(self.tx)).await?;

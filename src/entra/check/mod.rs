@@ -48,7 +48,7 @@ impl RelyingParty {
                 let endpoint = metadata.token_endpoint;
                 let (back, application) = tokio::join!(
                     self.check_way_back(provider, way_back),
-                    self.check_application(settings, &endpoint)
+                    self.check_application(provider, &endpoint)
                 );
                 checks.push(back);
                 checks.extend(application);
@@ -60,14 +60,15 @@ impl RelyingParty {
     }
 
     /// Everything that takes the application's own credential.
-    async fn check_application(&self, settings: &EntraSettings, endpoint: &url::Url) -> Vec<Check> {
+    async fn check_application(&self, provider: &IdentityProvider, endpoint: &url::Url) -> Vec<Check> {
+        let settings = &provider.entra;
         let now = self.clock.now();
         let (credential, token) = credential::check(&self.outbound, settings, endpoint, now).await;
         let token = token.as_ref();
         let ends = expiry::check(self, settings, token, now).await;
         let contexts = self.check_contexts(settings, token).await;
         let mut checks = vec![credential, ends, contexts];
-        checks.extend(permissions::of_application(settings, token));
+        checks.extend(permissions::of_application(provider, token));
         checks
     }
 

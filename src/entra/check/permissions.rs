@@ -10,16 +10,18 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 use super::without_token;
+use crate::entra::delta;
 use crate::entra::relying_party::{permissions, scopes};
 use crate::entra::signed_in::SignedIn;
 use crate::model::check::{Check, CheckState, Step};
-use crate::model::idp::EntraSettings;
+use crate::model::idp::{EntraSettings, IdentityProvider};
 
 const READ_GROUPS: &str = "GroupMember.Read.All";
 /// It holds all of [`READ_GROUPS`], and much more.
 const READ_DIRECTORY: &str = "Directory.Read.All";
 const READ_CONTEXTS: &str = "Policy.Read.ConditionalAccess";
 const READ_APPLICATIONS: &str = "Application.Read.All";
+const READ_PEOPLE: &str = delta::READ_PEOPLE;
 
 /// Permissions that hold what another one is needed for.
 const WIDER: &[(&str, &[&str])] = &[
@@ -45,6 +47,10 @@ const WIDER: &[(&str, &[&str])] = &[
         READ_CONTEXTS,
         &["Policy.Read.All", "Policy.ReadWrite.ConditionalAccess"],
     ),
+    (
+        READ_PEOPLE,
+        &["User.ReadWrite.All", READ_DIRECTORY, "Directory.ReadWrite.All"],
+    ),
     (READ_DIRECTORY, &["Directory.ReadWrite.All"]),
 ];
 
@@ -59,6 +65,7 @@ fn purpose(permission: &str) -> &'static str {
         READ_GROUPS => "groups, with their names",
         READ_CONTEXTS => "the list of authentication contexts",
         READ_APPLICATIONS => "when the client secret ends",
+        READ_PEOPLE => "who is disabled or deleted, for directory_sync",
         _ => "asked for by scopes",
     }
 }
@@ -98,7 +105,8 @@ pub(super) fn without_consent(settings: &EntraSettings) -> Vec<Check> {
 }
 
 /// The permissions of the application's own.
-pub(super) fn of_application(settings: &EntraSettings, token: Option<&SecretString>) -> Vec<Check> {
+pub(super) fn of_application(provider: &IdentityProvider, token: Option<&SecretString>) -> Vec<Check> {
+    let settings = &provider.entra;
     let roles = token.map(|token| roles(token.expose_secret()));
     let line = |name: &str, needed: bool, off: &str| {
         let found = match &roles {
@@ -120,7 +128,7 @@ pub(super) fn of_application(settings: &EntraSettings, token: Option<&SecretStri
             }
         })
     };
-    vec![
+    let mut lines = vec![
         line(
             READ_CONTEXTS,
             settings.conditional_access_enabled,
@@ -131,7 +139,12 @@ pub(super) fn of_application(settings: &EntraSettings, token: Option<&SecretStri
             false,
             "not needed: with it, Graph tells when the client secret ends",
         ),
-    ]
+    ];
+    if provider.sync.is_some() {
+        lines.push(line(READ_PEOPLE, true, ""));
+        lines.push(line(READ_GROUPS, true, ""));
+    }
+    lines
 }
 
 /// What a sign-in asks for, by the names of the permissions.

@@ -14,6 +14,7 @@ use crate::login::sign_in::{install, new_nonce};
 use crate::login::{mint, record};
 use crate::model::identity::Identity;
 use crate::model::ids::UserId;
+use crate::model::scim::is_linkable;
 use crate::pages::person::Approved;
 use crate::session::table::{Cause, LiveSession};
 use crate::snapshot::ProtectedApplication;
@@ -72,6 +73,7 @@ async fn branch(
     let login = call.login;
     // As at a login: whatever ends from here on refuses the session, and what ended before shows in `may_mint`.
     let asked = login.sessions.asking();
+    let began_ms = call.now_ms();
     let head = login.store.head().await?;
     if !login.store.may_mint(person.nonce()).await? {
         return Err(Why::SessionOver.into());
@@ -97,9 +99,10 @@ async fn branch(
         address: waits_at.unwrap_or(call.visit.client),
         agent: Some(request.agent.to_string()),
         refresh_token_sealed: None,
+        linkable: is_linkable(identity.guest, identity.email.as_ref()),
         read_at: head.seq,
-        scim: provider
-            .and_then(|provider| ScimAtLogin::of(provider, identity.guest, identity.email.as_ref())),
+        began_ms,
+        scim: provider.and_then(|provider| ScimAtLogin::of(provider)),
     };
     let session = install(call, asked, new).await?;
     take_up(call, &session).await?;

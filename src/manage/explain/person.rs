@@ -9,6 +9,7 @@ use super::Known;
 use crate::model::email::EmailAddress;
 use crate::model::identity::{Email, Groups, Identity, PersonKey};
 use crate::model::ids::{IdpId, ObjectId, TenantId, UserId};
+use crate::model::scim::is_linkable;
 use crate::session::door;
 use crate::snapshot::{ProtectedApplication, Snapshot};
 use crate::store::{ScimAtLogin, SessionRow, Store, StoreError, User};
@@ -36,12 +37,13 @@ pub(super) async fn person(
     let Some((user, row)) = last_login(store, user, provider, counts).await? else {
         return somebody(store, snapshot, application, user, provider, now_ms).await;
     };
-    let asks = snapshot.providers.get(&user.provider).and_then(|provider| {
-        let identity = &row.identity;
-        ScimAtLogin::of(provider, identity.guest, identity.email.as_ref())
-    });
+    let configured = snapshot.providers.get(&user.provider);
+    let asks = configured.and_then(|provider| ScimAtLogin::of(provider));
+    let email = row.identity.email.as_ref();
+    let email = email.filter(|email| is_linkable(row.identity.guest, Some(email)));
+    let address = email.map(|email| email.address.as_str());
     Ok(Person {
-        kept_out: store.is_kept_out(&user, asks.as_ref()).await?,
+        kept_out: store.is_kept_out(&user, address, asks.as_ref()).await?,
         known: Known::SignedIn {
             user: row.user,
             at: row.identity.at,
@@ -94,7 +96,7 @@ async fn somebody(
     });
     let identity = address_only(user, provider, now_ms);
     let configured = provider.and_then(|provider| snapshot.providers.get(&provider));
-    let asks = configured.and_then(|provider| ScimAtLogin::of(provider, false, identity.email.as_ref()));
+    let asks = configured.and_then(|provider| ScimAtLogin::of(provider));
     let kept_out = match (provider, asks) {
         (Some(provider), Some(asks)) => store.is_address_kept_out(provider, user, &asks).await?,
         _ => false,

@@ -71,6 +71,16 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("0010_refreshes.sql"),
     },
     Migration {
+        number: 11,
+        readable_by: 10,
+        sql: include_str!("0011_scim_updates_actor.sql"),
+    },
+    Migration {
+        number: 12,
+        readable_by: 11,
+        sql: include_str!("0012_addresses_and_flights.sql"),
+    },
+    Migration {
         number: 15,
         readable_by: 14,
         sql: include_str!("0015_written_objects.sql"),
@@ -80,10 +90,15 @@ const MIGRATIONS: &[Migration] = &[
         readable_by: 15,
         sql: include_str!("0016_pages.sql"),
     },
+    Migration {
+        number: 19,
+        readable_by: 18,
+        sql: include_str!("0019_directory_syncs.sql"),
+    },
 ];
 
 /// The newest schema of this release.
-const KNOWN: i64 = 16;
+const KNOWN: i64 = 19;
 
 const HISTORY: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (\
      number BIGINT PRIMARY KEY, readable_by BIGINT NOT NULL, checksum TEXT NOT NULL, applied_ms BIGINT NOT NULL)";

@@ -1,47 +1,63 @@
 //! Whom a directory keeps out, asked without a sign-in.
 
+use super::super::row::Cells;
 use super::super::{Store, StoreError, User, bounded};
-use super::link::TOMBSTONE;
-use super::{ScimAtLogin, ScimKey, ScimUser, scim_user};
+use super::buried::is_address_buried;
+use super::link::Arriving;
+use super::{ScimAtLogin, ScimKey, ScimUser};
 use crate::model::email::EmailAddress;
 use crate::model::ids::IdpId;
 
-const OF_OBJECT: &str = "SELECT id, provider, body, user_id, created_ms, updated_ms FROM scim_users \
-     WHERE provider = $1 AND object = $2";
+const IS_OUT: &str = "SELECT deprovisioned FROM users WHERE id = $1";
 
 impl Store {
     /// Whether a sign-in of this user would be refused because the directory has put the person out: what
-    /// [`Store::insert_session`] would find, and nothing is changed by asking.
+    /// [`Store::insert_session`] would find, and nothing is changed by asking. `address` is the one that may say which
+    /// person of the directory it is.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn is_kept_out(&self, user: &User, asks: Option<&ScimAtLogin>) -> Result<bool, StoreError> {
+    pub async fn is_kept_out(
+        &self,
+        user: &User,
+        address: Option<&str>,
+        asks: Option<&ScimAtLogin>,
+    ) -> Result<bool, StoreError> {
         let Some(asks) = asks else {
             return Ok(user.deprovisioned);
         };
-        let told = match self.of_object(user).await? {
-            Some(told) => Some(told),
-            None => self.scim_user_of(user.id).await?,
+        let arriving = Arriving {
+            provider: user.provider,
+            person: user.person,
+            user: user.id,
+            since_ms: user.created_ms,
+            email: address,
         };
-        if let Some(told) = &told {
-            return Ok(!told.record.is_active() && asks.refuses_those_out());
-        }
-        let buried = self.has_buried(user).await?;
-        if buried {
-            return Ok(asks.refuses_those_out());
-        }
-        let by_address = match &asks.email {
-            Some(email) => self.only_unlinked(user.provider, email).await?,
-            None => None,
-        };
-        Ok(match by_address {
-            Some(told) => !told.record.is_active() && asks.refuses_those_out(),
-            None => user.deprovisioned,
-        })
+        self.patiently(|| self.would_be_refused(&arriving, asks)).await
     }
 
-    /// The same of somebody who has never signed in, of whom only the address is known: where the directory tells of one
-    /// person with it.
+    /// Goes through the sign-in as far as the directory has a say, and undoes it.
+    async fn would_be_refused(
+        &self,
+        arriving: &Arriving<'_>,
+        asks: &ScimAtLogin,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        let word = self.word_on(&mut tx, arriving, self.now_ms(), asks).await?;
+        if !word.admits {
+            return Ok(true);
+        }
+        let row = sqlx::query(IS_OUT)
+            .bind(arriving.user.to_string())
+            .fetch_optional(&mut *tx)
+            .await?;
+        let is_out = row.map(|row| Cells::new(&row, "users", "id").flag("deprovisioned"));
+        tx.rollback().await?;
+        Ok(is_out.transpose()?.unwrap_or_default())
+    }
+
+    /// The same of somebody who has never signed in, of whom only the address is known: where the directory tells of
+    /// nobody with it who is active, or has deleted whoever had it.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -52,10 +68,11 @@ impl Store {
         asks: &ScimAtLogin,
     ) -> Result<bool, StoreError> {
         let told = self.told_with(provider, email.as_str()).await?;
-        let [only] = told.as_slice() else {
-            return Ok(false);
+        let out = match told.as_slice() {
+            [] => self.is_address_buried(provider, email.as_str()).await?,
+            told => told.iter().all(|told| !told.record.is_active()),
         };
-        Ok(!only.record.is_active() && asks.refuses_those_out())
+        Ok(out && asks.refuses_those_out())
     }
 
     /// The people of a directory with this name or address.
@@ -68,35 +85,10 @@ impl Store {
         Ok(told)
     }
 
-    /// The one of them whom an address would link at a sign-in.
-    async fn only_unlinked(&self, provider: IdpId, address: &str) -> Result<Option<ScimUser>, StoreError> {
-        let mut told = self.told_with(provider, address).await?;
-        told.retain(|told| told.user.is_none() && told.record.object().is_none());
-        Ok(if told.len() == 1 { told.pop() } else { None })
-    }
-
-    async fn of_object(&self, user: &User) -> Result<Option<ScimUser>, StoreError> {
+    async fn is_address_buried(&self, provider: IdpId, address: &str) -> Result<bool, StoreError> {
         bounded(async {
-            let mut connection = self.reader().await?;
-            let row = sqlx::query(OF_OBJECT)
-                .bind(user.provider.to_string())
-                .bind(user.person.object.to_string())
-                .fetch_optional(&mut *connection)
-                .await?;
-            row.as_ref().map(scim_user).transpose()
-        })
-        .await
-    }
-
-    async fn has_buried(&self, user: &User) -> Result<bool, StoreError> {
-        bounded(async {
-            let mut connection = self.reader().await?;
-            let row = sqlx::query(TOMBSTONE)
-                .bind(user.provider.to_string())
-                .bind(user.person.object.to_string())
-                .fetch_optional(&mut *connection)
-                .await?;
-            Ok(row.is_some())
+            let mut tx = self.begin_read().await?;
+            is_address_buried(&mut tx, provider, address).await
         })
         .await
     }

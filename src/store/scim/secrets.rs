@@ -11,12 +11,17 @@ const SET: &str = "INSERT INTO scim_secrets (provider, hash, created_ms) VALUES 
 const HASH: &str = "SELECT hash FROM scim_secrets WHERE provider = $1";
 const FORGET_MEMBERS: &str = "DELETE FROM scim_members WHERE scim_group IN \
      (SELECT id FROM scim_groups WHERE provider = $1)";
-const FORGET: [&str; 5] = [
+const FORGET: [&str; 10] = [
     "DELETE FROM scim_emails WHERE provider = $1",
     "DELETE FROM scim_users WHERE provider = $1",
     "DELETE FROM scim_groups WHERE provider = $1",
     "DELETE FROM scim_tombstones WHERE provider = $1",
+    "DELETE FROM scim_buried_addresses WHERE provider = $1",
+    "DELETE FROM scim_taken WHERE provider = $1",
+    "DELETE FROM scim_rereads WHERE provider = $1",
     "DELETE FROM scim_secrets WHERE provider = $1",
+    "DELETE FROM directory_members WHERE provider = $1",
+    "DELETE FROM directory_syncs WHERE provider = $1",
 ];
 
 impl Store {

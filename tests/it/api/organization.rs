@@ -198,7 +198,7 @@ async fn settings_that_cannot_stand_change_nothing() {
             "/mfa_config",
         ),
         (
-            json!({ "user_seat_expiration_inactive_time": "730h" }),
+            json!({ "user_seat_expiration_inactive_time": "729h" }),
             "/user_seat_expiration_inactive_time",
         ),
         (
@@ -308,4 +308,62 @@ async fn the_next_key_signs_when_it_is_told_to_and_nobody_is_signed_out() {
     assert_eq!(after.len(), 3, "current, next and previous");
     assert!(before.iter().all(|kid| after.contains(kid)));
     assert_eq!(alice.open(&world.host("wiki"), "/").await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_seat_is_freed_when_nobody_was_there_for_as_long_as_is_said() {
+    let mut world = world().await;
+    world.signed_in(ALICE, &["wiki"]).await;
+    let away = json!({ "user_seat_expiration_inactive_time": "730h" });
+    let answer = call(&world, "PUT", PATH, Some(&away)).await.result(200);
+    assert_eq!(answer["user_seat_expiration_inactive_time"], "730h");
+    let seats = async |world: &World| {
+        let users = call(world, "GET", "/access/users", None).await.result(200);
+        let users = users.as_array().unwrap().iter();
+        let seat = |user: &Value| {
+            (
+                user["email"].as_str().unwrap().to_owned(),
+                user["access_seat"] == true,
+            )
+        };
+        users.map(seat).collect::<Vec<_>>()
+    };
+    let (alice, mallory) = (ALICE.to_owned(), MALLORY.to_owned());
+    world.pass(jiff::SignedDuration::from_hours(700));
+    assert_eq!(
+        world
+            .person(MALLORY)
+            .open(&world.host("wiki"), "/")
+            .await
+            .status(),
+        403
+    );
+    world.pass(jiff::SignedDuration::from_hours(31));
+    // What recurs is done at the start and then every minute.
+    world.restart().await;
+    let began = std::time::Instant::now();
+    while seats(&world).await != [(alice.clone(), false), (mallory.clone(), true)] {
+        assert!(
+            began.elapsed() < std::time::Duration::from_secs(10),
+            "{:?}",
+            seats(&world).await
+        );
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let audit = world.store().await.audit(10, 1).await.unwrap();
+    let lines: Vec<_> = audit
+        .iter()
+        .filter(|line| line.action == "expire_seats")
+        .collect();
+    assert_eq!(lines.len(), 1, "{audit:#?}");
+    assert_eq!(
+        lines[0].before.as_ref().unwrap()["seats"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    // The next sign-in takes one again.
+    world.signed_in(ALICE, &["wiki"]).await;
+    assert_eq!(seats(&world).await, [(alice, true), (mallory, true)]);
 }
