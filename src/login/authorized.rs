@@ -81,7 +81,10 @@ async fn honour(call: &Call<'_>, ticket: &Ticket, nonce: &str) -> Result<Answer,
     match judged {
         Judged::Enters(duration) => let_in(call, &application, &session, ticket, duration).await,
         Judged::Open => Ok(redirect(&landing.address(call.auth()))),
-        Judged::Needs(need) => step_up(call, &application, &session, landing, &need, Station::HandOver).await,
+        Judged::Needs(need) => {
+            let step = step_up(call, &application, &session, landing, &need, Station::HandOver).await?;
+            Ok(step.answer())
+        }
         Judged::OtherProvider => Err(Why::SessionOver.into()),
         Judged::Refused(refusal) => Ok(refuse(call, &application, &session, landing, &refusal).await),
     }

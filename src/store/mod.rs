@@ -63,7 +63,7 @@ pub use epochs::TokensOf;
 pub use error::StoreError;
 pub use keys::{KeyState, SigningKeyRow};
 pub use leave::{Vote, Voted};
-pub use logs::{AccessRequest, AccessRequestFilter};
+pub use logs::{AccessRequest, AccessRequestFilter, NON_IDENTITY};
 pub use objects::{Difference, Object, ObjectFilter, Objects};
 pub use refreshes::DueRefresh;
 pub use register::{Called, Marks, UserFilter, UserPlace};

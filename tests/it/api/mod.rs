@@ -19,6 +19,7 @@ mod resting;
 mod schema;
 mod sdk;
 mod slow_bodies;
+mod told;
 mod users;
 
 use serde_json::Value;
