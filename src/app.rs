@@ -28,6 +28,7 @@ use crate::config::declared::Declared;
 use crate::config::geo::GeoConfig;
 use crate::config::listen::Listen;
 use crate::crypto::seal::Sealer;
+use crate::directory::Directories;
 use crate::entra::RelyingParty;
 use crate::entra::outbound::Outbound;
 use crate::evaluation::Evaluations;
@@ -149,6 +150,15 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
         login.relying_party.clone(),
         clock.clone(),
     );
+    let directories = Directories {
+        published: Arc::clone(&memory.published),
+        store: foundation.store.clone(),
+        relying_party: login.relying_party.clone(),
+        effects: effects.clone(),
+        clock: clock.clone(),
+        metrics: Arc::clone(&metrics),
+    };
+    tokio::spawn(directories.keep_reading(shutdown.clone()));
     let scim = Scim::start(
         Arc::clone(&memory.published),
         foundation.store.clone(),

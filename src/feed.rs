@@ -84,10 +84,12 @@ impl Builder {
         let parts = &*self.parts;
         let (position, objects) = parts.store.objects().await?;
         let keys = parts.store.signing_keys().await?;
+        let scim_secrets = parts.store.scim_secret_hashes().await?;
         let signer = parts.signer.take_up(&keys, &parts.sealer, parts.clock.now_ms());
         let inputs = Inputs {
             objects: &objects,
             keys: &keys,
+            scim_secrets: &scim_secrets,
             organization: &parts.organization,
             clouds: &parts.clouds,
             upstreams: &parts.upstreams.load(),

@@ -26,7 +26,10 @@ use crate::store::{Kind, User};
 
 const SHAPE: Shape = Shape {
     name: "PolicyTest",
-    keys: &[needed("policies", What::Objects(&policies::IN_APPLICATION))],
+    keys: &[needed(
+        "policies",
+        What::ObjectsOrLinks(&policies::IN_APPLICATION, &policies::LINK),
+    )],
     unknown: UnknownKeys::Refused,
 };
 /// Policies tried together.

@@ -241,10 +241,10 @@ fn provider(call: &Call<'_>) -> Result<Arc<IdentityProvider>, ApiError> {
         .ok_or_else(|| ApiError::unknown(Unknown::IdentityProvider))
 }
 
-/// A provider whose directory tells by SCIM.
+/// A provider whose directory tells of its people.
 fn directory(call: &Call<'_>) -> Result<(Arc<IdentityProvider>, ScimSettings), ApiError> {
     let provider = provider(call)?;
-    let settings = provider.scim.clone();
+    let settings = provider.told().cloned();
     let settings = settings.ok_or_else(|| ApiError::invalid("SCIM is off for this provider"))?;
     Ok((provider, settings))
 }

@@ -1,4 +1,5 @@
-//! Directories that provision by SCIM: who has fallen silent, and what was written down of them long ago.
+//! Directories that provision by SCIM or are read by Graph: who has fallen silent, and what was written down of them long
+//! ago.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -67,25 +68,36 @@ pub(super) async fn round(
         snapshot
             .providers
             .get(id)
-            .is_some_and(|provider| provider.scim.is_some())
+            .is_some_and(|provider| provider.told().is_some())
     });
     for provider in snapshot.providers.values() {
-        let Some(scim) = &provider.scim else { continue };
+        let Some(told) = provider.told() else { continue };
         let (id, name) = (provider.id, provider.name.as_str());
         let last_ms = store.last_scim_update(id).await?;
         store
-            .forget_scim_updates(Some(id), before(now_ms, scim.log_kept))
+            .forget_scim_updates(Some(id), before(now_ms, told.log_kept))
             .await?;
-        let Some(limit) = scim.silence else { continue };
+        let Some(limit) = told.silence else { continue };
+        let read = match provider.sync {
+            Some(_) => store.directory_sync(id).await?,
+            None => None,
+        };
+        let last_ms = read.as_ref().map_or(last_ms, |read| Some(read.succeeded_ms));
+        let why = read.and_then(|read| read.failure).unwrap_or_default();
         match silences.heard(id, last_ms, limit, now_ms) {
             None => {}
+            Some(Told::Silent) if provider.sync.is_some() => tracing::error!(
+                alarm = true, provider.id = %id, provider = name,
+                "The directory could not be read for {} minutes: people who leave are not signed out by it. {why}",
+                limit.as_secs() / 60
+            ),
             Some(Told::Silent) => tracing::error!(
                 alarm = true, provider.id = %id, provider = name,
                 "The directory has not provisioned for {} minutes: people who leave are not signed out by it. Is the job quarantined?",
                 limit.as_secs() / 60
             ),
             Some(Told::Back) => {
-                tracing::info!(provider.id = %id, provider = name, "The directory provisions again");
+                tracing::info!(provider.id = %id, provider = name, "The directory is heard of again");
             }
         }
     }
@@ -96,11 +108,8 @@ pub(super) async fn round(
 
 /// Nothing is forgotten that some provider keeps.
 fn longest(snapshot: &Snapshot) -> Duration {
-    let kept = snapshot
-        .providers
-        .values()
-        .filter_map(|provider| provider.scim.as_ref());
-    kept.map(|scim| scim.log_kept).fold(KEPT, Duration::max)
+    let kept = snapshot.providers.values().filter_map(|provider| provider.told());
+    kept.map(|told| told.log_kept).fold(KEPT, Duration::max)
 }
 
 fn before(now_ms: i64, kept: Duration) -> i64 {

@@ -139,6 +139,7 @@ async fn snapshot(opened: &Opened) -> Result<Snapshot, StoreError> {
     let inputs = Inputs {
         objects: &objects,
         keys: &opened.store.signing_keys().await?,
+        scim_secrets: &[],
         organization: &opened.organization,
         clouds: &opened.config.clouds,
         upstreams: &[],

@@ -6,7 +6,9 @@ use std::time::Duration;
 use url::Url;
 
 use super::bounds::Bounds;
+use super::looks;
 use super::tree::{Keys, Node, Table};
+use crate::model::design::LoginDesign;
 use crate::model::duration::GoDuration;
 use crate::model::host::Host;
 use crate::model::ids::AccountId;
@@ -36,6 +38,8 @@ pub struct OrganizationConfig {
     pub auto_redirect_to_identity: Option<bool>,
     /// Pages shown to those who are refused.
     pub custom_pages: OrganizationPages,
+    /// What its pages wear.
+    pub login_design: LoginDesign,
     /// A further host on which programs may fetch their tokens.
     pub transfer_host: Option<Host>,
     /// How service tokens are taken.
@@ -60,6 +64,7 @@ pub(super) const KEYS: Keys = Keys {
         "idle_timeout",
         "auto_redirect_to_identity",
         "custom_pages",
+        "login_design",
         "logout_return_to",
         "transfer_host",
         "strict_service_token_auth",
@@ -150,6 +155,9 @@ pub(super) fn read(node: &Node<'_>) -> Option<OrganizationConfig> {
     let custom_pages = table
         .node("custom_pages")
         .map_or(Some(OrganizationPages::default()), |node| pages(&node));
+    let login_design = table
+        .node("login_design")
+        .map_or(Some(LoginDesign::PLAIN), |node| looks::login(&node));
     let seat_expiration = table
         .node("user_seat_expiration_inactive_time")
         .map_or(Some(None), |node| SEAT.parse(&node).map(Some));
@@ -165,6 +173,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<OrganizationConfig> {
         logout_return_to: logout_return_to?,
         auto_redirect_to_identity: auto_redirect_to_identity?,
         custom_pages: custom_pages?,
+        login_design: login_design?,
         transfer_host: transfer_host.map_or(Some(None), |host| host.map(Some))?,
         service_tokens: service_tokens?,
         seat_expiration: seat_expiration?,

@@ -1,4 +1,4 @@
-//! What a login asks of the directory's own word, where the directory tells of its people by SCIM.
+//! What a login asks of the directory's own word, where the directory tells of its people.
 
 use super::call::Call;
 use super::failure::Why;
@@ -16,7 +16,7 @@ pub(super) async fn complete(
     provider: &IdentityProvider,
     signed_in: &mut SignedIn,
 ) -> Result<(), Why> {
-    if provider.scim.is_none() || signed_in.groups.complete() {
+    if provider.told().is_none() || signed_in.groups.complete() {
         return Ok(());
     }
     let told = call
@@ -27,7 +27,7 @@ pub(super) async fn complete(
     let is_asked = !matches!(signed_in.groups, Groups::NotAsked);
     complete_groups(&mut signed_in.groups, &told);
     if is_asked && !told.is_empty() {
-        tracing::info!(request.id = %call.request_id, "Groups that Graph did not tell were taken from SCIM");
+        tracing::info!(request.id = %call.request_id, "Groups that Graph did not tell were taken from what the directory told before");
     }
     Ok(())
 }

@@ -137,6 +137,19 @@ pub(super) async fn refuse_because(
     refusal: &Refusal,
     because: Because<'_>,
 ) -> Answer {
+    let another = call.login_address(landing, ANOTHER_ACCOUNT);
+    refuse_offering(call, application, session, landing, (refusal, because), &another).await
+}
+
+/// As [`refuse_because`], with another address at which one signs in as somebody else.
+pub(super) async fn refuse_offering(
+    call: &Call<'_>,
+    application: &Arc<ProtectedApplication>,
+    session: &LiveSession,
+    landing: &Landing,
+    (refusal, because): (&Refusal, Because<'_>),
+    another_account: &str,
+) -> Answer {
     let identity = session.identity().identity.clone();
     let explanation = explain(
         &application.policy_docs,
@@ -158,7 +171,6 @@ pub(super) async fn refuse_because(
     {
         return answer;
     }
-    let another = call.login_address(landing, ANOTHER_ACCOUNT);
     let again = landing.address(call.auth());
     let asked = requirements(&call.snapshot, application, refusal, || &explanation);
     call.page(&Refused {
@@ -168,6 +180,6 @@ pub(super) async fn refuse_because(
         requirements: &asked,
         note: application.app.custom_deny_message.as_deref(),
         again: because.may_change().then_some(again.as_str()),
-        another_account: Some(&another),
+        another_account: Some(another_account),
     })
 }

@@ -22,18 +22,24 @@ pub(super) async fn ended(call: &Call<'_>, ended: &Ended) {
     let request = &call.request_id;
     let why = &ended.why;
     let provider = ended.provider.map(|id| id.to_string()).unwrap_or_default();
+    let what = if ended.is_test {
+        "The test of a provider ended"
+    } else {
+        "Login ended"
+    };
     let person = ended.person.as_deref();
     let user = person.and_then(|person| person.user).map(tracing::field::display);
     match level(why) {
         Level::ERROR => {
-            tracing::error!(request.id = %request, provider.id = %provider, user.id = user, "Login ended: {why}");
+            tracing::error!(request.id = %request, provider.id = %provider, user.id = user, "{what}: {why}");
         }
         Level::WARN => {
-            tracing::warn!(request.id = %request, provider.id = %provider, user.id = user, "Login ended: {why}");
+            tracing::warn!(request.id = %request, provider.id = %provider, user.id = user, "{what}: {why}");
         }
-        _ => {
-            tracing::info!(request.id = %request, provider.id = %provider, user.id = user, "Login ended: {why}")
-        }
+        _ => tracing::info!(request.id = %request, provider.id = %provider, user.id = user, "{what}: {why}"),
+    }
+    if ended.is_test {
+        return; // the page tells whoever tests, and nobody's login failed
     }
     let result = if why.refuses() { "refused" } else { "failed" };
     call.login.metrics.login_ended(&provider, result, why.word());

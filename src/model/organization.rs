@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::design::LoginDesign;
 use super::duration::GoDuration;
 use super::host::Host;
 use super::ids::AccountId;
@@ -44,6 +45,8 @@ pub struct Organization {
     pub refusals: Refusals,
     /// How long somebody may stay away until their seat is freed, [`SEAT_LEAST`] or more; unset means for ever.
     pub seat_expiration: Option<GoDuration>,
+    /// What its pages wear.
+    pub login_design: LoginDesign,
     /// After how many days another key signs, [`KEY_ROTATION_DAYS`].
     pub key_rotation_days: u16,
     /// Which of [`SETTINGS`] the configuration file says; those are not changed elsewhere.
@@ -51,13 +54,14 @@ pub struct Organization {
 }
 
 /// The settings that may stand in the configuration file or be set through the API.
-pub const SETTINGS: [&str; 6] = [
+pub const SETTINGS: [&str; 7] = [
     "session_duration",
     "auto_redirect_to_identity",
     "strict_service_token_auth",
     "service_token_inactivity",
     "user_seat_expiration_inactive_time",
     "custom_pages",
+    "login_design",
 ];
 
 /// Somebody must stay away for a month at least until their seat is freed, as at Access.
@@ -85,6 +89,8 @@ pub struct OrganizationSettings {
     pub seat_expiration: Option<GoDuration>,
     /// [`Organization::custom_pages`], by id.
     pub custom_pages: Option<OrganizationPages>,
+    /// [`Organization::login_design`].
+    pub login_design: Option<LoginDesign>,
     /// [`Organization::key_rotation_days`].
     pub key_rotation_days: Option<u16>,
 }
@@ -124,6 +130,9 @@ impl Organization {
         }
         if let Some(pages) = settings.custom_pages.filter(|_| open("custom_pages")) {
             with.custom_pages = pages;
+        }
+        if let Some(design) = settings.login_design.filter(|_| open("login_design")) {
+            with.login_design = design;
         }
         if let Some(days) = settings.key_rotation_days {
             with.key_rotation_days = days;

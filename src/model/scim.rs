@@ -1,4 +1,5 @@
-//! What a directory tells by SCIM: people and groups as they are kept, and what follows for live sessions.
+//! What a directory tells, by SCIM or read by Graph: people and groups as they are kept, and what follows for live
+//! sessions.
 
 use std::time::Duration;
 
@@ -36,6 +37,15 @@ pub struct ScimSettings {
     /// SHA-256 of the secret that the configuration file declares, in hexadecimal. Without one the store holds that of
     /// the secret generated last.
     pub declared_secret_hash: Option<String>,
+}
+
+/// How a provider's directory is read by Graph (ours: `directory_sync`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncSettings {
+    /// How often.
+    pub every: Duration,
+    /// What follows from what it tells, as if it had told it by SCIM.
+    pub told: ScimSettings,
 }
 
 /// Whether an address says who of a directory is meant, now or when the directory comes to tell of its people. A guest's

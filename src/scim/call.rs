@@ -12,6 +12,7 @@ use super::resource::Wanted;
 use crate::manage::scim_rules;
 use crate::model::idp::IdentityProvider;
 use crate::model::scim::ScimSettings;
+use crate::model::strict_json::{self, JsonRefused, Keys};
 use crate::store::{Consequences, ScimRules, StoreError};
 
 /// A request whose secret is good.
@@ -113,7 +114,10 @@ impl Call<'_> {
 
     /// The body as JSON.
     pub(super) fn json(&self) -> Result<Value, ScimError> {
-        serde_json::from_slice(self.body).map_err(|_| ScimError::Syntax("the body is no JSON".to_owned()))
+        strict_json::read(self.body, Keys::AnyCase).map_err(|refused| match refused {
+            JsonRefused::NoJson(_) => ScimError::Syntax("the body is no JSON".to_owned()),
+            refused @ JsonRefused::Repeated { .. } => ScimError::Syntax(refused.to_string()),
+        })
     }
 
     pub(super) fn failed(&self, error: StoreError) -> ScimError {

@@ -37,7 +37,8 @@ use crate::shutdown::Shutdown;
 use crate::snapshot::Published;
 use crate::store::Store;
 
-pub use routes::{Asked, LONGEST_BODY, TooLarge, concerns};
+pub use bearer::shows_a_secret;
+pub use routes::{Asked, LONGEST_BODY, NotKept, concerns};
 
 /// Answers SCIM. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -16,7 +16,7 @@ use crate::model::api_token::ApiToken;
 use crate::model::application::Application;
 use crate::model::destination::Destination;
 use crate::model::idp::{Cloud, IdentityProvider};
-use crate::model::ids::{ApiTokenId, AuthorityId, GroupId, IdpId, ListId, ServiceTokenId};
+use crate::model::ids::{ApiTokenId, AppId, AuthorityId, GroupId, IdpId, ListId, ServiceTokenId};
 use crate::model::organization::Organization;
 use crate::model::policy::Policy;
 use crate::model::service_token::ServiceToken;
@@ -30,7 +30,7 @@ pub(crate) use self::applications::Basis;
 
 use super::asks::Asks;
 use super::authorities::{self, ClientAuthorities};
-use super::contents::{ObjectFault, ProtectedApplication, Snapshot};
+use super::contents::{GuardedLauncher, ObjectFault, ProtectedApplication, Snapshot};
 use super::key_ring::KeyRing;
 use super::openings::Openings;
 use super::pages::DenialPages;
@@ -45,6 +45,8 @@ pub struct Inputs<'a> {
     pub objects: &'a Objects,
     /// Signing keys of the store.
     pub keys: &'a [SigningKeyRow],
+    /// SHA-256 of each secret that was generated for a directory's provisioning, in hexadecimal.
+    pub scim_secrets: &'a [String],
     /// The organization.
     pub organization: &'a Organization,
     /// The clouds that providers may name.
@@ -69,6 +71,7 @@ impl Snapshot {
             before.providers.clone()
         })
         .unwrap_or_else(|| providers(inputs, sealer, now_ms, &mut faults));
+        let scim_secrets = scim_secrets(inputs, &providers);
         let referents = kept(inputs, &[Kind::Group, Kind::List], &mut faults, |before| {
             Arc::clone(&before.referents)
         })
@@ -98,10 +101,12 @@ impl Snapshot {
             objects: inputs.objects.clone(),
             organization,
             providers,
+            scim_secrets,
             by_aud,
             routes,
             upstreams: upstream_table(inputs.upstreams, applications.values()),
             credential_headers: credential_headers(applications.values()),
+            launcher: launcher(inputs, &applications),
             applications,
             authorities,
             service_tokens,
@@ -139,6 +144,7 @@ impl ProtectedApplication {
             openings: Openings::of(&app),
             asks: Asks::of(&policy_docs),
             pages: DenialPages::default(),
+            design: None,
             app,
             policy_docs,
             broken: None,
@@ -221,6 +227,13 @@ fn providers(
         }
     }
     providers
+}
+
+/// What directories prove themselves with, whichever of them.
+fn scim_secrets(inputs: &Inputs<'_>, providers: &HashMap<IdpId, Arc<IdentityProvider>>) -> HashSet<String> {
+    let settings = providers.values().filter_map(|provider| provider.scim.as_ref());
+    let declared = settings.filter_map(|scim| scim.declared_secret_hash.clone());
+    declared.chain(inputs.scim_secrets.iter().cloned()).collect()
 }
 
 fn read_provider(
@@ -337,6 +350,21 @@ fn readable<T>(
         }
     }
     objects
+}
+
+/// The application that stands for the launcher: the oldest, if there should be several.
+fn launcher(
+    inputs: &Inputs<'_>,
+    applications: &HashMap<AppId, Arc<ProtectedApplication>>,
+) -> Option<GuardedLauncher> {
+    let objects = inputs.objects.of_kind(Kind::Application).iter();
+    let mut known = objects.filter_map(|object| applications.get(&AppId(object.id)));
+    known.find_map(|guard| {
+        Some(GuardedLauncher {
+            guard: Arc::clone(guard),
+            design: guard.design.clone()?,
+        })
+    })
 }
 
 /// Upstreams read paths as the applications of the same hosts do.

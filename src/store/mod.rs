@@ -35,6 +35,7 @@ mod row;
 mod scim;
 mod seats;
 mod service_token_uses;
+mod session_apps;
 mod sessions;
 mod spent;
 mod transfers;
@@ -67,8 +68,9 @@ pub use objects::{Difference, Object, ObjectFilter, Objects};
 pub use refreshes::DueRefresh;
 pub use register::{Called, Marks, UserFilter, UserPlace};
 pub use scim::{
-    ADDRESS_PASSED_ON, Consequences, GroupWritten, Membership, PROVIDERS_MAX, Reread, ScimAtLogin, ScimGroup,
-    ScimKey, ScimRules, ScimSearch, ScimUpdate, ScimUpdateFilter, ScimUser, UserWritten, VALUES_MAX,
+    ADDRESS_PASSED_ON, Consequences, DirectorySync, GroupWritten, Held, Membership, PROVIDERS_MAX, Reread,
+    RoundEnd, ScimAtLogin, ScimGroup, ScimKey, ScimRules, ScimSearch, ScimUpdate, ScimUpdateFilter, ScimUser,
+    UserWritten, VALUES_MAX,
 };
 pub use sessions::{NewSession, SessionInserted, SessionRow};
 pub use transfers::Transfer;

@@ -10,6 +10,7 @@ use super::row::{Cells, maybe_storable};
 use super::users::user;
 use super::{
     ADDRESS_PASSED_ON, Backend, ScimAtLogin, Store, StoreError, User, bounded, endings, epochs, held, scim,
+    session_apps,
 };
 use crate::model::identity::{Identity, PersonKey};
 use crate::model::ids::{IdpId, ObjectId, SessionNonce, UserId};
@@ -342,7 +343,7 @@ impl Store {
             })
             .await?;
         }
-        for sql in [epochs::FORGET, held::FORGET] {
+        for sql in [epochs::FORGET, held::FORGET, session_apps::FORGET] {
             bounded(async {
                 let mut connection = self.writer().await?;
                 sqlx::query(sql).execute(&mut *connection).await?;

@@ -170,7 +170,12 @@ impl ObjectWrite {
         self.audited += 1;
         let place = (self.seq, self.audited);
         let now_ms = self.store.now_ms();
-        bounded(audit::insert(&mut self.tx, place, now_ms, &self.actor, entry)).await
+        bounded(async {
+            // Also where only the log tells of it: else whoever holds objects would have to read all of them anew.
+            held::note(&mut self.tx, self.seq, entry.kind, entry.id).await?;
+            audit::insert(&mut self.tx, place, now_ms, &self.actor, entry).await
+        })
+        .await
     }
 
     /// Ends sessions with this write: both happen or neither. Answers which ones ended.

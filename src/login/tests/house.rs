@@ -124,6 +124,7 @@ impl House {
         let inputs = Inputs {
             objects: &Objects::default(),
             keys: &rows,
+            scim_secrets: &[],
             organization: &plan.organization,
             clouds: &BTreeMap::new(),
             upstreams: &[],
@@ -286,6 +287,7 @@ impl Plan {
                 service_tokens: crate::model::service_token::ServiceTokenRules::default(),
                 accept_unevaluated_selectors: std::collections::BTreeSet::new(),
                 refusals: crate::model::refusals::Refusals::default(),
+                login_design: crate::model::design::LoginDesign::PLAIN,
                 seat_expiration: None,
                 key_rotation_days: 42,
                 in_file: std::collections::BTreeSet::new(),
@@ -340,6 +342,7 @@ fn provider(number: u128, entra: &MockEntra) -> IdentityProvider {
         id: IdpId(Uuid::from_u128(number)),
         name: format!("Entra {number}"),
         scim: None,
+        sync: None,
         entra: EntraSettings {
             client_id: demo::CLIENT_ID.to_owned(),
             directory_id: demo::TENANT.parse().unwrap(),

@@ -11,7 +11,7 @@ use crate::login::call::{Call, label};
 use crate::login::failure::{Ended, Why};
 use crate::login::leave_to_enter::take_up;
 use crate::login::sign_in::{install, new_nonce};
-use crate::login::{mint, record};
+use crate::login::{authorized, mint, record};
 use crate::model::identity::Identity;
 use crate::model::ids::UserId;
 use crate::model::scim::is_linkable;
@@ -121,6 +121,7 @@ async fn put(
     let Some(epoch) = login.store.minted_in(session.nonce(), aud).await? else {
         return Err(Why::SessionOver.into());
     };
+    authorized::note(call, session, application).await;
     let identity = session.identity().identity.clone();
     let (organization, now) = (call.organization(), login.clock.now_seconds());
     let life = mint::Life { duration, epoch, now };

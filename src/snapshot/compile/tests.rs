@@ -88,6 +88,7 @@ impl Held {
             service_tokens: crate::model::service_token::ServiceTokenRules::default(),
             accept_unevaluated_selectors: std::collections::BTreeSet::new(),
             refusals: crate::model::refusals::Refusals::default(),
+            login_design: crate::model::design::LoginDesign::PLAIN,
             seat_expiration: None,
             key_rotation_days: 42,
             in_file: std::collections::BTreeSet::new(),
@@ -95,6 +96,7 @@ impl Held {
         let inputs = Inputs {
             objects,
             keys: &self.keys,
+            scim_secrets: &[],
             organization: &organization,
             clouds: &clouds::builtin(),
             upstreams: &self.upstreams,

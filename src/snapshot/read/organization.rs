@@ -11,6 +11,7 @@ use crate::model::organization::{
 };
 use crate::model::service_token::{INACTIVITY_DAYS, Inactivity, InactivityAction, UnusedTokens};
 
+use super::design;
 use super::object::{Object, Problem, Problems};
 
 /// Where the settings stand in the organization's object.
@@ -25,7 +26,6 @@ const UNENFORCED: &[&str] = &[
     "warp_auth_non_browser_401",
     "is_ui_read_only",
     "ui_read_only_toggle_reason",
-    "login_design",
     "mfa_config",
     "mfa_required_for_all_apps",
     "mfa_piv_key_requirements",
@@ -73,6 +73,7 @@ fn read(object: &Object<'_>) -> OrganizationSettings {
         service_token_inactivity: inactivity(object),
         seat_expiration: seat_expiration(object),
         custom_pages: pages(object),
+        login_design: design::login(object),
         key_rotation_days: None,
     }
 }
@@ -176,8 +177,8 @@ mod tests {
                 "/deny_unmatched_requests",
             ),
             (
-                json!({ "login_design": { "header_text": "Hello" } }),
-                "/login_design",
+                json!({ "login_design": { "background_color": "red;" } }),
+                "/login_design/background_color",
             ),
             (
                 json!({ "warp_auth_session_duration": "30m" }),

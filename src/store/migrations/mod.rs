@@ -81,6 +81,11 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("0012_addresses_and_flights.sql"),
     },
     Migration {
+        number: 13,
+        readable_by: 12,
+        sql: include_str!("0013_session_apps.sql"),
+    },
+    Migration {
         number: 15,
         readable_by: 14,
         sql: include_str!("0015_written_objects.sql"),
@@ -89,6 +94,11 @@ const MIGRATIONS: &[Migration] = &[
         number: 16,
         readable_by: 15,
         sql: include_str!("0016_pages.sql"),
+    },
+    Migration {
+        number: 19,
+        readable_by: 18,
+        sql: include_str!("0019_directory_syncs.sql"),
     },
     Migration {
         number: 21,

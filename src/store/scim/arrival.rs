@@ -27,11 +27,11 @@ pub struct ScimAtLogin {
 impl ScimAtLogin {
     /// What a sign-in at this provider asks; `None` where no directory tells of its people.
     pub fn of(provider: &IdentityProvider) -> Option<Self> {
-        let scim = provider.scim.as_ref()?;
+        let told = provider.told()?;
         Some(Self {
-            stays_out: scim.user_deprovision,
-            reactivates: scim.reactivate_on_login,
-            regroups: scim.identity_update != IdentityUpdate::NoAction,
+            stays_out: told.user_deprovision,
+            reactivates: told.reactivate_on_login,
+            regroups: told.identity_update != IdentityUpdate::NoAction,
         })
     }
 

@@ -22,6 +22,8 @@ pub struct ScimRules {
     pub seat_deprovision: bool,
     /// What becomes of live sessions otherwise.
     pub identity_update: IdentityUpdate,
+    /// Whether groups may be called the same, as they may in Entra.
+    pub names_repeat: bool,
     /// Why sessions end that end because somebody is gone, and because groups changed.
     pub causes: (&'static str, &'static str),
 }

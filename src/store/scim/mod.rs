@@ -1,4 +1,4 @@
-//! What directories tell by SCIM: people, groups, who is in which, whom they have deleted.
+//! What directories tell, by SCIM or read by Graph: people, groups, who is in which, whom they have deleted.
 //!
 //! A write and what follows from it for users and their live sessions are one transaction, so that nobody is told of
 //! something that half happened. It locks the resource first, then users and sessions, and takes its change numbers
@@ -16,9 +16,11 @@ mod effects;
 mod groups;
 mod kept_out;
 mod link;
+mod nesting;
 mod rereads;
 mod search;
 mod secrets;
+mod syncs;
 mod updates;
 mod users;
 
@@ -27,10 +29,12 @@ pub(super) use arrival::{FORGET_TAKEN, TAKEN_KEPT_MS};
 pub(super) use effects::put_out_inactive;
 pub use effects::{Consequences, ScimRules};
 pub use groups::{GroupWritten, Membership};
+pub use nesting::Held;
 pub use rereads::Reread;
 pub(super) use rereads::note as note_reread;
 pub use search::{ScimKey, ScimSearch};
 pub(super) use secrets::{forget as forget_secret, forget_provider, set as set_secret};
+pub use syncs::{DirectorySync, RoundEnd};
 pub use updates::{PROVIDERS_MAX, ScimUpdate, ScimUpdateFilter, VALUES_MAX};
 pub use users::UserWritten;
 

@@ -8,14 +8,17 @@ mod directories;
 mod echo;
 mod fuzz;
 mod latest;
+mod launcher;
 mod logs;
 mod objects;
 mod organization;
 mod policy_tests;
 mod providers;
 mod provisioned;
+mod resting;
 mod schema;
 mod sdk;
+mod slow_bodies;
 mod users;
 
 use serde_json::Value;

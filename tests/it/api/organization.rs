@@ -189,10 +189,29 @@ async fn settings_that_cannot_stand_change_nothing() {
             "/deny_unmatched_requests_exempted_zone_names",
         ),
         (
-            json!({ "login_design": { "header_text": "Hello" } }),
-            "/login_design",
+            json!({ "login_design": { "background_color": "red" } }),
+            "/login_design/background_color",
         ),
-        (json!({ "login_design": { "heading": "Hello" } }), "/login_design"),
+        (
+            json!({ "login_design": { "text_color": "#1f5fbf;}main{display:none" } }),
+            "/login_design/text_color",
+        ),
+        (
+            json!({ "login_design": { "logo_path": "javascript:alert(1)" } }),
+            "/login_design/logo_path",
+        ),
+        (
+            json!({ "login_design": { "logo_path": "http://cdn.example.com/logo.svg" } }),
+            "/login_design/logo_path",
+        ),
+        (
+            json!({ "login_design": { "footer_text": "x".repeat(1025) } }),
+            "/login_design/footer_text",
+        ),
+        (
+            json!({ "login_design": { "heading": "Hello" } }),
+            "/login_design/heading",
+        ),
         (
             json!({ "mfa_config": { "session_duration": "1h" } }),
             "/mfa_config",
@@ -308,6 +327,109 @@ async fn the_next_key_signs_when_it_is_told_to_and_nobody_is_signed_out() {
     assert_eq!(after.len(), 3, "current, next and previous");
     assert!(before.iter().all(|kid| after.contains(kid)));
     assert_eq!(alice.open(&world.host("wiki"), "/").await.status(), 200);
+}
+
+#[tokio::test]
+async fn the_pages_wear_what_the_organization_says_and_nothing_runs() {
+    use base64::Engine as _;
+    let world = world().await;
+    let design = json!({
+        "background_color": "#102030", "text_color": "#1f2f3f", "logo_path": "https://cdn.example.com/logo.svg?\"><script>",
+        "header_text": "<script>alert(1)</script>", "footer_text": "Call 7000",
+    });
+    let sent = json!({ "login_design": design });
+    let put = call(&world, "PUT", PATH, Some(&sent)).await.result(200);
+    assert_eq!(put["login_design"], design, "as it was sent");
+    // A page of the login, and one that the gate itself shows.
+    let refused = world.person(MALLORY).open(&world.host("wiki"), "/").await.reply;
+    let mut anybody = world.anonymous();
+    let unlisted = anybody.address(&world.host("unlisted"), "/");
+    let nowhere = anybody.get(&unlisted).await;
+    for page in [refused, nowhere] {
+        let html = page.text();
+        let styles = html.split("<style>").skip(1);
+        let styles: Vec<&str> = styles
+            .map(|rest| rest.split("</style>").next().unwrap())
+            .collect();
+        assert_eq!(styles.len(), 2);
+        // Dark on dark could not be read.
+        assert!(
+            styles[1].starts_with("body{background:#102030;color:#ffffff}"),
+            "{}",
+            styles[1]
+        );
+        let policy = page.header("content-security-policy").unwrap();
+        for style in styles {
+            let digest = vestibule::crypto::digest::sha256(style.as_bytes());
+            let hash = base64::prelude::BASE64_STANDARD.encode(digest);
+            assert!(policy.contains(&format!("'sha256-{hash}'")), "{policy}");
+        }
+        assert!(
+            policy.contains("img-src data: https://cdn.example.com;") && !policy.contains("unsafe"),
+            "{policy}"
+        );
+        assert!(
+            !html.contains("<script>alert") && html.contains("Call 7000"),
+            "{html}"
+        );
+        assert!(
+            html.contains("<img class=\"logo\" src=\"https://cdn.example.com/logo.svg?"),
+            "{html}"
+        );
+    }
+    let off = json!({ "login_design": null });
+    call(&world, "PUT", PATH, Some(&off)).await.result(200);
+    let page = anybody.get(&unlisted).await.text();
+    assert!(!page.contains("Call 7000") && page.matches("<style>").count() == 1);
+}
+
+#[tokio::test]
+async fn the_design_that_the_file_says_is_shown_and_read_only() {
+    let world = World::builder()
+        .organization("login_design = { background_color = \"#102030\", footer_text = \"Call 7000\" }")
+        .more(&tokens())
+        .start()
+        .await;
+    let in_file = json!({ "background_color": "#102030", "footer_text": "Call 7000" });
+    let read = call(&world, "GET", PATH, None).await.result(200);
+    assert_eq!(read["login_design"], in_file);
+    call(&world, "PUT", PATH, Some(&json!({ "login_design": in_file })))
+        .await
+        .result(200);
+    let other = json!({ "login_design": { "footer_text": "Call 8000" } });
+    let refused = call(&world, "PUT", PATH, Some(&other)).await.error(409);
+    assert_eq!(refused.2.as_deref(), Some("/login_design"));
+    let mut anybody = world.anonymous();
+    let page = anybody.get(&anybody.address(&world.host("unlisted"), "/")).await;
+    assert!(page.text().contains("Call 7000"));
+}
+
+#[tokio::test]
+async fn there_is_no_dns_over_https_to_set_up_and_there_are_no_zones() {
+    let world = world().await;
+    let path = format!("{PATH}/doh");
+    let read = call(&world, "GET", &path, None).await.result(200);
+    assert_eq!(read, json!({ "enabled": false }));
+    call(&world, "PUT", &path, Some(&json!({ "doh_jwt_duration": "" })))
+        .await
+        .result(200);
+    let wish = json!({ "doh_jwt_duration": "24h" });
+    let refused = call(&world, "PUT", &path, Some(&wish)).await.error(400);
+    assert_eq!(
+        (refused.0, refused.2.as_deref()),
+        (12130, Some("/doh_jwt_duration"))
+    );
+    let bearer = format!("Bearer {}", super::TOKEN);
+    let zone = "/zones/023e105f4ecef8ad9ca31a8372d0c353/access/apps?page=1";
+    for method in ["GET", "POST"] {
+        let headers = [("Authorization", bearer.as_str())];
+        let answer = super::ask(&world, method, zone, &headers, Some(&json!({}))).await;
+        let (code, message, _) = answer.error(400);
+        assert_eq!(code, 7003);
+        assert!(message.contains(&super::account("/access/apps")), "{message}");
+    }
+    // Whoever shows no token is told nothing of it.
+    super::ask(&world, "GET", zone, &[], None).await.error(403);
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod replicas;
 mod secret;
 mod sequences;
 mod silence;
+mod slow_bodies;
 
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ use crate::support::wire::Wire;
 use crate::support::world::{Builder, World};
 
 /// The promise of the design, from the answer of SCIM on.
-const PROMISE: Duration = Duration::from_secs(1);
+pub(crate) const PROMISE: Duration = Duration::from_secs(1);
 
 /// A world whose provider's directory provisions, with these further settings.
 pub(crate) fn provisioned(settings: &str) -> Builder {
@@ -39,7 +40,7 @@ pub(crate) const EVERYTHING: &str =
     "user_deprovision = true\nseat_deprovision = true\nidentity_update_behavior = \"automatic\"\n";
 
 /// A WebSocket of a person who is inside, idle.
-async fn socket(world: &World, person: &Person) -> Wire {
+pub(crate) async fn socket(world: &World, person: &Person) -> Wire {
     let upgrade = [
         ("Connection", "upgrade"),
         ("Upgrade", "websocket"),
@@ -54,7 +55,7 @@ async fn socket(world: &World, person: &Person) -> Wire {
 }
 
 /// Whether a request with the person's cookies reaches the application, without any sign-in.
-async fn gets_in(world: &World, person: &Person) -> bool {
+pub(crate) async fn gets_in(world: &World, person: &Person) -> bool {
     let mut person = person.clone();
     person.fetch(&world.host("wiki"), "/x", &[]).await.status == 200
 }

@@ -17,6 +17,7 @@ const RULES: ScimRules = ScimRules {
     user_deprovision: true,
     seat_deprovision: true,
     identity_update: IdentityUpdate::Automatic,
+    names_repeat: false,
     causes: ("deprovisioned", "groups_changed"),
 };
 
