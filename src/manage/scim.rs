@@ -62,18 +62,21 @@ struct Switches {
 
 impl Switches {
     fn of(provider: &Value) -> Self {
-        let config = provider.get("scim_config");
-        let flag = |key| {
-            config
-                .and_then(|config| config.get(key)?.as_bool())
-                .unwrap_or(false)
+        let flag = |section: &str, key: &str, usual| {
+            let section = provider.get(section)?;
+            Some(section.get(key).and_then(Value::as_bool).unwrap_or(usual))
         };
         let on = provisions(provider);
-        let puts_out = on && flag("user_deprovision");
+        let synced = flag("directory_sync", "enabled", true) == Some(true);
+        let either = |key| {
+            (on && flag("scim_config", key, false) == Some(true))
+                || (synced && flag("directory_sync", key, false) == Some(true))
+        };
+        let puts_out = either("user_deprovision");
         Self {
             on,
             puts_out,
-            frees_seats: puts_out && flag("seat_deprovision"),
+            frees_seats: puts_out && either("seat_deprovision"),
         }
     }
 }
