@@ -3,22 +3,22 @@
 
 use std::collections::BTreeMap;
 
-use http::{Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::call::{Answer, Call, Content};
 use super::error::{ApiError, Unknown};
-use super::operation::{Gives, Operation};
-use super::page::Sizes;
+use super::five::Five;
+use super::operation::Operation;
+use super::page::{Page, Sizes};
 use super::resource::{self, Around, Before, Resource, Shown, name_of};
 use super::shape::{Shape, Taken, UnknownKeys, What, needed, optional, read_only, secret};
 use crate::crypto::digest::sha256_hex;
-use crate::manage::Draft;
+use crate::manage::{Draft, provisions};
 use crate::model::ids::IdpId;
 use crate::model::organization::AuthUrl;
-use crate::model::permission::{Area, Permission};
+use crate::model::permission::Area;
 use crate::snapshot::read::Problem;
 use crate::snapshot::secrets::{CERTIFICATE_KEY, CLIENT_SECRET, NEXT_CLIENT_SECRET};
 use crate::store::{Document, Kind};
@@ -71,6 +71,22 @@ const SCIM: Shape = Shape {
     unknown: UnknownKeys::Refused,
 };
 
+const SYNC: Shape = Shape {
+    name: "DirectorySync",
+    keys: &[
+        optional("enabled", What::Flag),
+        optional("interval", What::Text),
+        optional("user_deprovision", What::Flag),
+        optional("seat_deprovision", What::Flag),
+        optional("group_member_deprovision", What::Flag),
+        optional("identity_update_behavior", What::Text),
+        optional("reactivate_on_login", What::Flag),
+        optional("silence_alarm", What::Text),
+        optional("log_retention", What::Text),
+    ],
+    unknown: UnknownKeys::Refused,
+};
+
 pub(super) const SHAPE: Shape = Shape {
     name: "IdentityProvider",
     keys: &[
@@ -81,6 +97,7 @@ pub(super) const SHAPE: Shape = Shape {
         needed("type", What::Text),
         needed("config", What::Object(&CONFIG)),
         optional("scim_config", What::Object(&SCIM)),
+        optional("directory_sync", What::Object(&SYNC)),
         read_only("scim_base_url", What::Text),
         read_only("read_only", What::Flag),
         read_only("created_at", What::Time),
@@ -152,7 +169,7 @@ fn show(document: &Document, auth: &AuthUrl) -> Value {
     ] {
         scim.entry(key).or_insert(value);
     }
-    let base = auth.address(&format!("/populations/{}/scim/v2", document.id));
+    let base = scim_base_url(auth, document.id);
     scim.insert("scim_base_url".to_owned(), base.clone().into());
     shown
         .with("scim_config", scim)
@@ -161,13 +178,49 @@ fn show(document: &Document, auth: &AuthUrl) -> Value {
         .into_value()
 }
 
+/// Where the directory of a provider tells of its people.
+pub(super) fn scim_base_url(auth: &AuthUrl, provider: Uuid) -> String {
+    auth.address(&format!("/populations/{provider}/scim/v2"))
+}
+
+async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let Some(provisioned) = call.query.flag("scim_enabled")? else {
+        return resource::list::<IdentityProviders>(call).await;
+    };
+    let page = Page::of(&call.query, IdentityProviders::SIZES)?;
+    let around = call.around().await?;
+    let all = Page {
+        number: 1,
+        size: u32::MAX,
+    };
+    let (mut found, _) = around.found(Kind::IdentityProvider, &call.query, all);
+    found.retain(|object| provisions(&object.document().body) == provisioned);
+    let (shown, total) = page.cut(found);
+    Ok(around.page_of::<IdentityProviders>(page, &shown, total))
+}
+
 async fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
     let made = resource::create::<IdentityProviders>(call).await?;
     with_first_secret(call, made).await
 }
 
 async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let updated = resource::update::<IdentityProviders>(call).await?;
+    let id = call.id(PARAM, Unknown::IdentityProvider)?;
+    let around = call.around().await?;
+    let before = around.snapshot.objects.get(Kind::IdentityProvider, id);
+    let did = before.is_some_and(|before| provisions(&before.document().body));
+    let mut updated = resource::update::<IdentityProviders>(call).await?;
+    let does = matches!(&updated.result, Content::Made(shown) if provisions(shown));
+    if did && !does {
+        let why = if call.object()?.contains_key("scim_config") {
+            ""
+        } else {
+            "scim_config was left out, and what is left out is off: "
+        };
+        updated.messages.push(format!(
+            "{why}the directory provisions no longer, and its secret is dead; turning it on again makes a new one"
+        ));
+    }
     with_first_secret(call, updated).await
 }
 
@@ -176,9 +229,9 @@ async fn with_first_secret(call: &Call<'_>, answer: Answer) -> Result<Answer, Ap
     let Content::Made(shown) = &answer.result else {
         return Ok(answer);
     };
-    let on = shown.pointer("/scim_config/enabled") == Some(&Value::Bool(true));
     let id = shown.get("id").and_then(Value::as_str);
-    let Some(id) = id.and_then(|id| Uuid::try_parse(id).ok()).filter(|_| on) else {
+    let id = id.filter(|_| provisions(shown));
+    let Some(id) = id.and_then(|id| Uuid::try_parse(id).ok()) else {
         return Ok(answer);
     };
     if call.api.store.scim_secret_hash(IdpId(id)).await?.is_some() {
@@ -249,59 +302,44 @@ fn secrets(
     secrets
 }
 
-const READ: Permission = Permission::read(Area::Organization);
-const WRITE: Permission = Permission::write(Area::Organization);
+const ASKED: &[(&str, &str)] = &[
+    ("page", "the page, from 1"),
+    ("per_page", "items a page"),
+    ("name", "the exact name"),
+    ("search", "a part of the name"),
+    (
+        "scim_enabled",
+        "true for those whose directory provisions, false for the others",
+    ),
+];
 const ALL: &str = "/accounts/{account_id}/access/identity_providers";
 const ONE: &str = "/accounts/{account_id}/access/identity_providers/{identity_provider_id}";
 
-pub(super) const OPERATIONS: &[Operation] = &[
-    Operation::new(
-        (&Method::GET, ALL),
-        READ,
-        ("list_identity_providers", "List identity providers"),
-        Gives::Page(&SHAPE),
-        |call| Box::pin(resource::list::<IdentityProviders>(call)),
-    )
-    .asked(super::page::NAMED),
-    Operation::new(
-        (&Method::POST, ALL),
-        WRITE,
-        ("create_identity_provider", "Make an identity provider"),
-        Gives::Object(&SHAPE),
-        |call| Box::pin(create(call)),
-    )
-    .taking(&SHAPE)
-    .status(StatusCode::CREATED),
-    Operation::new(
-        (&Method::GET, ONE),
-        READ,
-        ("get_identity_provider", "Read an identity provider"),
-        Gives::Object(&SHAPE),
-        |call| Box::pin(resource::get::<IdentityProviders>(call)),
-    ),
-    Operation::new(
-        (&Method::PUT, ONE),
-        WRITE,
-        (
+pub(super) const OPERATIONS: &[Operation] = &{
+    let [listed, made, read, replaced, deleted] = Five {
+        paths: (ALL, ONE),
+        area: Area::Organization,
+        list: ("list_identity_providers", "List identity providers"),
+        create: ("create_identity_provider", "Make an identity provider"),
+        get: ("get_identity_provider", "Read an identity provider"),
+        update: (
             "update_identity_provider",
             "Replace an identity provider; a secret that is not sent stays",
         ),
-        Gives::Object(&SHAPE),
-        |call| Box::pin(update(call)),
-    )
-    .taking(&SHAPE),
-    Operation::new(
-        (&Method::DELETE, ONE),
-        WRITE,
-        (
+        delete: (
             "delete_identity_provider",
             "Delete an identity provider that nothing names, and end its sessions",
         ),
-        Gives::Id,
-        |call| Box::pin(resource::delete::<IdentityProviders>(call)),
-    )
-    .status(StatusCode::ACCEPTED),
-];
+    }
+    .of::<IdentityProviders>();
+    [
+        listed.by(|call| Box::pin(list(call))).asked(ASKED),
+        made.by(|call| Box::pin(create(call))),
+        read,
+        replaced.by(|call| Box::pin(update(call))),
+        deleted,
+    ]
+};
 
 #[cfg(test)]
 mod tests {

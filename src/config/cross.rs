@@ -15,6 +15,15 @@ pub(super) fn check_applications(
     organization: Option<&OrganizationConfig>,
     upstreams: Option<&[Upstream]>,
 ) {
+    let launchers = applications
+        .iter()
+        .filter_map(|application| application.launcher.as_ref());
+    for node in launchers.skip(1) {
+        node.fault(
+            "another application is the launcher already",
+            "keep one of the two",
+        );
+    }
     let mut claimed: HashMap<&Destination, &str> = HashMap::new();
     for application in applications {
         let name = application.declaration.name.as_str();
@@ -77,7 +86,7 @@ fn serves(upstream: &Upstream, destination: &Destination) -> bool {
 }
 
 /// Whether some host is of both patterns. A `*` is part of the first label.
-fn hosts_meet(one: &str, other: &str) -> bool {
+pub(super) fn hosts_meet(one: &str, other: &str) -> bool {
     let split = |host| str::split_once(host, '.').unwrap_or((host, ""));
     let ((one, one_rest), (other, other_rest)) = (split(one), split(other));
     if one_rest != other_rest {

@@ -70,7 +70,7 @@ async fn honour(call: &Call<'_>, ticket: &Ticket, nonce: &str) -> Result<Answer,
             .ok_or(Why::TicketUsed.into());
     }
     let Some(session) = call.session(ticket.session.clone()).await? else {
-        return Err(call.why_over(&ticket.session).await?.into());
+        return Err(call.why_over(&ticket.session).await?);
     };
     let judged = judge_anew(call, &application, &session, landing, MaxAge::End).await?;
     if let Some(round) = &ticket.round
@@ -81,7 +81,10 @@ async fn honour(call: &Call<'_>, ticket: &Ticket, nonce: &str) -> Result<Answer,
     match judged {
         Judged::Enters(duration) => let_in(call, &application, &session, ticket, duration).await,
         Judged::Open => Ok(redirect(&landing.address(call.auth()))),
-        Judged::Needs(need) => step_up(call, &application, &session, landing, &need, Station::HandOver).await,
+        Judged::Needs(need) => {
+            let step = step_up(call, &application, &session, landing, &need, Station::HandOver).await?;
+            Ok(step.answer())
+        }
         Judged::OtherProvider => Err(Why::SessionOver.into()),
         Judged::Refused(refusal) => Ok(refuse(call, &application, &session, landing, &refusal).await),
     }
@@ -102,8 +105,9 @@ async fn let_in(
         .minted_in(session.nonce(), &application.app.aud)
         .await?
     else {
-        return Err(call.why_over(session.nonce()).await?.into());
+        return Err(call.why_over(session.nonce()).await?);
     };
+    note(call, session, application).await;
     let now = login.clock.now_seconds();
     let identity = session.identity().identity.clone();
     let app = &application.app;
@@ -127,6 +131,18 @@ async fn let_in(
     }
     set_cookie(&mut answer, landing.bounces.handed_over(call.auth(), now));
     Ok(answer)
+}
+
+/// Writes down that a session has a token of an application, for whoever looks at the session. It opens nothing, so that
+/// nobody is kept out where it cannot be written.
+pub(super) async fn note(call: &Call<'_>, session: &LiveSession, application: &ProtectedApplication) {
+    let aud = &application.app.aud;
+    if let Err(error) = call.login.store.note_application(session.nonce(), aud).await {
+        tracing::warn!(
+            request.id = %call.request_id, application = %application.app.name, %error,
+            "The application of a session could not be written down"
+        );
+    }
 }
 
 /// A ticket that cannot be honoured (gone back to, or one of many tabs whose cookie another tab replaced) does no harm

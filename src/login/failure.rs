@@ -3,7 +3,7 @@
 use http::HeaderValue;
 use http::header::REFRESH;
 
-use super::answer::Answer;
+use super::answer::{Answer, set_cookie};
 use super::call::Call;
 use super::landing::Landing;
 use super::provider::ANOTHER_ACCOUNT;
@@ -13,11 +13,11 @@ use super::ticket::TicketRefused;
 use super::transfer::TransferRefused;
 use crate::entra::errors::{Class, EntraError};
 use crate::manage::TestLinkRefused;
-use crate::model::ids::IdpId;
+use crate::model::ids::{IdpId, UserId};
 use crate::pages::person::{BadRequest, Failure, NotFound, Unavailable};
 use crate::session::cookies;
 use crate::session::keys::KeyError;
-use crate::store::StoreError;
+use crate::store::{StoreError, User};
 
 /// The check that failed. `Display` is for the log, which names it; the person gets a page in plain words.
 #[derive(Debug, thiserror::Error)]
@@ -133,6 +133,29 @@ pub(super) struct Ended {
     pub(super) why: Box<Why>,
     pub(super) landing: Option<Box<Landing>>,
     pub(super) provider: Option<IdpId>,
+    /// Whether nobody was to be signed in: it was the test of a provider.
+    pub(super) is_test: bool,
+    /// Whether the browser has its `CF_Session` from this test alone.
+    pub(super) forgets_browser: bool,
+    pub(super) person: Option<Box<Who>>,
+}
+
+/// Whom the provider signed in, though no session came of it.
+#[derive(Debug, Clone)]
+pub(super) struct Who {
+    /// The user, where one is known.
+    pub(super) user: Option<UserId>,
+    /// The address, where there is one.
+    pub(super) email: Option<String>,
+}
+
+impl From<&User> for Who {
+    fn from(user: &User) -> Self {
+        Self {
+            user: Some(user.id),
+            email: user.email.clone(),
+        }
+    }
 }
 
 impl<E: Into<Why>> From<E> for Ended {
@@ -141,6 +164,9 @@ impl<E: Into<Why>> From<E> for Ended {
             why: Box::new(why.into()),
             landing: None,
             provider: None,
+            is_test: false,
+            forgets_browser: false,
+            person: None,
         }
     }
 }
@@ -164,8 +190,30 @@ impl Ended {
         self
     }
 
-    /// The page. Sets no cookie.
+    /// With who it is about.
+    pub(super) fn of(mut self, person: Who) -> Self {
+        self.person = Some(Box::new(person));
+        self
+    }
+
+    /// In the test of a provider, which is no login that failed. A cookie that bound the browser to the test alone goes
+    /// with it.
+    pub(super) fn of_a_test(mut self, forgets_browser: bool) -> Self {
+        self.is_test = true;
+        self.forgets_browser = forgets_browser;
+        self
+    }
+
+    /// The page. Sets no cookie; one that was there for a test alone goes.
     pub(super) fn page(&self, call: &Call<'_>) -> Answer {
+        let mut answer = self.words(call);
+        if self.forgets_browser {
+            set_cookie(&mut answer, cookies::remove_session(call.auth()));
+        }
+        answer
+    }
+
+    fn words(&self, call: &Call<'_>) -> Answer {
         let again = self.landing.as_ref().map(|landing| landing.address(call.auth()));
         let again = again.as_deref();
         let another = self

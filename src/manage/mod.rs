@@ -13,6 +13,7 @@ mod plan;
 mod preview;
 mod reconcile;
 mod scim;
+mod seats;
 mod service_tokens;
 mod settings;
 mod stored;
@@ -36,12 +37,12 @@ use crate::store::{Kind, Store, StoreError};
 use stored::SharedIndex;
 
 pub use api_tokens::NewApiToken;
-pub use explain::{Explained, Known, Question, explained};
+pub use explain::{DecidedBy, Expected, Explained, Known, Question, explained, visited};
 pub use objects::{Draft, Written};
 pub use organization::{organization, organization_to_be, stored_account};
 pub use preview::{Change, Difference};
 pub use reconcile::{OlderFile, Outcome, Reconciled, Superseded};
-pub use scim::scim_rules;
+pub use scim::{provisions, scim_rules};
 pub use service_tokens::{Issued, NewServiceToken, ServiceTokenChanges};
 pub use test_link::{OpenedTestLink, TEST_PAGE, TestLink, TestLinkRefused, open_test_link};
 pub use trials::{

@@ -1,17 +1,18 @@
 //! `/Groups`.
 
 use http::StatusCode;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::attribute::{AttrPath, member};
+use super::asked::{Asked, MOST_READ};
+use super::attribute::member;
 use super::call::{About, Call, Done, shown};
 use super::error::ScimError;
-use super::filter::{Comparison, Filter, Literal};
+use super::filter::Filter;
 use super::list::{self, Listed, demanded};
 use super::members::{self, Room};
 use super::page::Page;
 use super::patch::{Patch, member_ids};
-use super::resource::{self, Wanted, shown_group};
+use super::resource::{self, Wanted, shown_group, shown_member};
 use super::schema::{self, MEMBERS};
 use crate::model::ids::{ScimGroupId, ScimUserId};
 use crate::model::scim::GroupRecord;
@@ -25,22 +26,33 @@ impl Listed for ScimGroup {
             .or_else(|| demanded(filter, MEMBERS).map(ScimKey::Member))
     }
 
-    fn asked(filter: &Filter) -> Result<Vec<&str>, ScimError> {
-        let mut people = Vec::new();
-        asked_members(filter, &mut people)?;
-        Ok(people)
-    }
-
-    async fn seen(&self, call: &Call<'_>, asked: &[&str]) -> Result<Map<String, Value>, ScimError> {
-        let mut members = Vec::with_capacity(asked.len());
-        for person in asked {
-            let is_in = call.scim.store.is_scim_member(self.id, person).await;
-            if is_in.map_err(|error| call.failed(error))? {
-                members.push(json!({ "value": person }));
+    async fn seen(&self, call: &Call<'_>, asked: &mut Asked<'_>) -> Result<Map<String, Value>, ScimError> {
+        let store = &call.scim.store;
+        let mut members: Vec<(ScimUserId, String)> = Vec::new();
+        if asked.members > 0 {
+            let read = store.scim_members(self.id, None, asked.members.min(asked.left + 1));
+            members = read.await.map_err(|error| call.failed(error))?;
+            let Some(left) = asked.left.checked_sub(members.len()) else {
+                return Err(ScimError::TooMany(format!(
+                    "more than {MOST_READ} members had to be read: ask for fewer groups, or for members by value"
+                )));
+            };
+            asked.left = left;
+        }
+        for person in &asked.people {
+            let Ok(id) = person.parse::<ScimUserId>() else {
+                continue;
+            };
+            let is_in = store.is_scim_member(self.id, person).await;
+            if is_in.map_err(|error| call.failed(error))? && !members.iter().any(|(known, _)| *known == id) {
+                members.push((id, String::new()));
             }
         }
+        let members = members
+            .iter()
+            .map(|(id, name)| shown_member(*id, name, &call.base));
         let mut seen = shown_group(self, &call.base);
-        seen.insert(MEMBERS.to_owned(), members.into());
+        seen.insert(MEMBERS.to_owned(), members.collect());
         Ok(seen)
     }
 }
@@ -184,32 +196,4 @@ fn sent_members(body: &Value) -> Result<Option<Vec<ScimUserId>>, ScimError> {
 async fn whole(call: &Call<'_>, group: &ScimGroup, wanted: &Wanted) -> Result<String, ScimError> {
     let whole = Room::default().take(call, group, wanted).await?;
     Ok(whole.unwrap_or_else(|| shown(shown_group(group, &call.base), wanted)))
-}
-
-/// The people that a filter asks for as members. Members are asked for one by one, so nothing else can be said of them.
-fn asked_members<'f>(filter: &'f Filter, people: &mut Vec<&'f str>) -> Result<(), ScimError> {
-    let of_members = |path: &AttrPath| path.is(MEMBERS);
-    let refused = || ScimError::Filter("members are compared by their value, with eq".to_owned());
-    match filter {
-        Filter::And(parts) | Filter::Or(parts) => {
-            parts.iter().try_for_each(|part| asked_members(part, people))
-        }
-        Filter::Not(inner) => asked_members(inner, people),
-        Filter::Present(path) if of_members(path) => Err(refused()),
-        Filter::Compare(path, comparison, literal) if of_members(path) => match (comparison, literal) {
-            (Comparison::Equal | Comparison::NotEqual, Literal::Text(person)) => {
-                people.push(person);
-                Ok(())
-            }
-            _ => Err(refused()),
-        },
-        Filter::Element(path, inner) if of_members(path) => match inner.demands("value") {
-            Some(person) if inner.conjuncts().len() == 1 => {
-                people.push(person);
-                Ok(())
-            }
-            _ => Err(refused()),
-        },
-        Filter::Present(_) | Filter::Compare(..) | Filter::Element(..) => Ok(()),
-    }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use tokio::sync::SemaphorePermit;
 
+use super::asked::Asked;
 use super::call::Call;
 use super::error::ScimError;
 use super::filter::Filter;
@@ -22,17 +23,11 @@ pub(super) trait Listed: ScimResource {
     /// What has an index and must be so, if the filter says such a thing: the rarest first.
     fn key(filter: &Filter) -> Option<ScimKey<'_>>;
 
-    /// The people whom the filter asks for as members.
-    ///
-    /// # Errors
-    /// What cannot be asked.
-    fn asked(filter: &Filter) -> Result<Vec<&str>, ScimError>;
-
-    /// The resource as filters see it, with those of these people who are members.
+    /// The resource as filters see it, with as much of its members as this one asks for.
     fn seen(
         &self,
         call: &Call<'_>,
-        asked: &[&str],
+        asked: &mut Asked<'_>,
     ) -> impl Future<Output = Result<Map<String, Value>, ScimError>> + Send;
 }
 
@@ -57,7 +52,7 @@ pub(super) async fn find<R: Listed>(call: &Call<'_>, page: Page) -> Result<Found
     let mut chosen = Chosen {
         call,
         filter: &filter,
-        asked: R::asked(&filter)?,
+        asked: Asked::by(&filter),
         page,
         found: Found {
             resources: Vec::new(),
@@ -99,7 +94,7 @@ async fn every<R: Listed>(call: &Call<'_>, page: Page) -> Result<Found<R>, ScimE
 struct Chosen<'f, R> {
     call: &'f Call<'f>,
     filter: &'f Filter,
-    asked: Vec<&'f str>,
+    asked: Asked<'f>,
     page: Page,
     found: Found<R>,
 }
@@ -107,7 +102,7 @@ struct Chosen<'f, R> {
 impl<R: Listed> Chosen<'_, R> {
     async fn take(&mut self, some: Vec<R>) -> Result<(), ScimError> {
         for one in some {
-            let seen = one.seen(self.call, &self.asked).await?;
+            let seen = one.seen(self.call, &mut self.asked).await?;
             if self.filter.matches(&seen) {
                 if self.page.holds(self.found.total) {
                     self.found.resources.push(one);

@@ -11,13 +11,13 @@
 //! Nothing here reads cookies. What Entra never uses (bulk, sorting, `ETag`s, `/Me`) is not offered, and
 //! `ServiceProviderConfig` says so.
 
+mod asked;
 pub mod attribute;
 mod bearer;
 mod call;
 pub mod error;
 pub mod filter;
 mod groups;
-mod inherited;
 mod list;
 mod log;
 mod members;
@@ -34,30 +34,27 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
-use crate::entra::RelyingParty;
+use crate::session::effects::Effects;
 use crate::session::limits::FailureLimit;
-use crate::session::revoke::Revoker;
-use crate::session::table::SessionTable;
 use crate::shutdown::Shutdown;
 use crate::snapshot::Published;
 use crate::store::Store;
 
+pub use bearer::shows_a_secret;
 pub use members::LONGEST_ANSWER;
-pub use routes::{Asked, LONGEST_BODY, TooLarge, concerns};
+pub use routes::{Asked, LONGEST_BODY, NotKept, concerns};
 
 /// Answers SCIM. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Scim {
     published: Arc<Published>,
     store: Store,
-    sessions: SessionTable,
-    revoker: Revoker,
+    effects: Effects,
     clock: Clock,
     failures: Arc<FailureLimit>,
     /// Filters that no index answers look at everybody, and large groups are long: few of them at once.
     long: Arc<Semaphore>,
     log: log::Log,
-    inherited: inherited::Inherited,
 }
 
 /// So much that takes long is worked on at once.
@@ -68,25 +65,15 @@ impl Scim {
     pub fn start(
         published: Arc<Published>,
         store: Store,
-        sessions: SessionTable,
-        revoker: Revoker,
-        relying_party: RelyingParty,
+        effects: Effects,
         clock: Clock,
         shutdown: &Shutdown,
     ) -> Self {
-        let parts = inherited::Parts {
-            published: Arc::clone(&published),
-            store: store.clone(),
-            sessions: sessions.clone(),
-            relying_party,
-        };
         Self {
-            inherited: inherited::Inherited::start(parts, shutdown),
             log: log::Log::start(store.clone(), shutdown),
             published,
             store,
-            sessions,
-            revoker,
+            effects,
             clock,
             failures: Arc::default(),
             long: Arc::new(Semaphore::new(LONG_AT_ONCE)),

@@ -3,6 +3,7 @@
 use http::StatusCode;
 use serde_json::{Map, Value};
 
+use super::asked::Asked;
 use super::call::{About, Call, Done, shown};
 use super::error::ScimError;
 use super::filter::Filter;
@@ -23,11 +24,7 @@ impl Listed for ScimUser {
             .or_else(|| demanded(filter, "emails").map(ScimKey::Email))
     }
 
-    fn asked(_: &Filter) -> Result<Vec<&str>, ScimError> {
-        Ok(Vec::new())
-    }
-
-    async fn seen(&self, call: &Call<'_>, _: &[&str]) -> Result<Map<String, Value>, ScimError> {
+    async fn seen(&self, call: &Call<'_>, _: &mut Asked<'_>) -> Result<Map<String, Value>, ScimError> {
         Ok(shown_user(self, &call.base))
     }
 }

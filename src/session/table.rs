@@ -39,6 +39,8 @@ pub enum Cause {
     GroupsChanged = 9,
     /// The provider vouches for the person no longer.
     ProviderRefused = 10,
+    /// The address by which the directory meant the person is somebody else's now.
+    AddressPassedOn = 11,
 }
 
 impl Cause {
@@ -55,6 +57,7 @@ impl Cause {
             Self::Idle => "idle",
             Self::GroupsChanged => store::GROUPS_CHANGED,
             Self::ProviderRefused => "provider_refused",
+            Self::AddressPassedOn => store::ADDRESS_PASSED_ON,
         }
     }
 
@@ -70,6 +73,7 @@ impl Cause {
             8 => Self::Idle,
             9 => Self::GroupsChanged,
             10 => Self::ProviderRefused,
+            11 => Self::AddressPassedOn,
             _ => return None,
         })
     }

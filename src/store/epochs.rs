@@ -7,7 +7,7 @@ use sqlx::any::AnyRow;
 
 use super::changes::ChangeKind;
 use super::row::Cells;
-use super::{Store, StoreError, bounded};
+use super::{Store, StoreError, bounded, session_apps};
 use crate::model::ids::{AudTag, SessionNonce};
 
 /// Whose application tokens are revoked. Organization sessions stay.
@@ -74,6 +74,11 @@ impl Store {
             .bind(of.aud.as_str())
             .bind(of.nonce())
             .bind(change.seq)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query(session_apps::REVOKED)
+            .bind(of.aud.as_str())
+            .bind(of.nonce())
             .execute(&mut *tx)
             .await?;
         self.commit_changes(tx).await?;

@@ -66,8 +66,8 @@ impl Store {
         tx: &mut Transaction<'static, Any>,
         head: &Position,
     ) -> Result<Objects, StoreError> {
-        let held = self.held().clone();
-        let caught_up = match held {
+        let known = self.held().clone();
+        let caught_up = match known {
             Some((at, objects)) if at == *head => return Ok(objects),
             Some((at, objects)) => caught_up(tx, objects, &at, head).await?,
             None => None,

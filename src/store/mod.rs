@@ -34,7 +34,9 @@ mod refreshes;
 mod register;
 mod row;
 mod scim;
+mod seats;
 mod service_token_uses;
+mod session_apps;
 mod sessions;
 mod spent;
 mod transfers;
@@ -62,14 +64,14 @@ pub use epochs::TokensOf;
 pub use error::StoreError;
 pub use keys::{KeyState, SigningKeyRow};
 pub use leave::{Vote, Voted};
-pub use logs::{AccessRequest, AccessRequestFilter};
+pub use logs::{AccessRequest, AccessRequestFilter, NON_IDENTITY};
 pub use objects::{Difference, Object, ObjectFilter, Objects};
 pub use refreshes::DueRefresh;
 pub use register::{Called, Marks, UserFilter, UserPlace};
 pub use scim::{
-    Consequences, DEPROVISIONED, GROUPS_CHANGED, GroupWritten, Membership, PROVIDERS_MAX, ScimAtLogin,
-    ScimGroup, ScimKey, ScimResource, ScimRules, ScimSearch, ScimUpdate, ScimUpdateFilter, ScimUser,
-    UserWritten,
+    ADDRESS_PASSED_ON, Consequences, DEPROVISIONED, DirectorySync, GROUPS_CHANGED, GroupWritten, Held,
+    Membership, PROVIDERS_MAX, Reread, RoundEnd, ScimAtLogin, ScimGroup, ScimKey, ScimResource, ScimRules,
+    ScimSearch, ScimUpdate, ScimUpdateFilter, ScimUser, UserWritten, VALUES_MAX,
 };
 pub use sessions::{NewSession, SessionInserted, SessionRow};
 pub use transfers::Transfer;

@@ -1,5 +1,6 @@
 //! All objects of the store in memory, as they stood at one change.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
@@ -226,27 +227,28 @@ impl Objects {
         }
     }
 
-    /// What became of the objects of a kind since another state.
+    /// What became of the objects of a kind since another state. One that was deleted and made anew is gone and new.
     pub fn since<'o>(&'o self, before: &'o Self, kind: Kind) -> Vec<Difference<'o>> {
-        if self.same(kind, before) {
-            return Vec::new();
+        let (mut now, mut then) = (self.of_kind(kind), before.of_kind(kind));
+        let mut since = Vec::new();
+        loop {
+            let untouched = now.iter().zip(then).take_while(|(is, was)| Arc::ptr_eq(is, was));
+            let untouched = untouched.count();
+            now = now.get(untouched..).unwrap_or_default();
+            then = then.get(untouched..).unwrap_or_default();
+            let (is, was) = match (now.first(), then.first()) {
+                (None, None) => return since,
+                (Some(is), Some(was)) => match is.place().cmp(&was.place()) {
+                    Ordering::Equal => (Some(is), Some(was)),
+                    Ordering::Less => (Some(is), None),
+                    Ordering::Greater => (None, Some(was)),
+                },
+                one => one,
+            };
+            now = now.get(usize::from(is.is_some())..).unwrap_or_default();
+            then = then.get(usize::from(was.is_some())..).unwrap_or_default();
+            since.push(Difference { was, is });
         }
-        let now = self.of_kind(kind).iter().filter_map(|object| {
-            let was = before.get(kind, object.id);
-            let same = was.is_some_and(|was| Arc::ptr_eq(was, object));
-            (!same).then_some(Difference {
-                was,
-                is: Some(object),
-            })
-        });
-        let gone = before.of_kind(kind).iter().filter_map(|was| {
-            let gone = self.get(kind, was.id).is_none();
-            gone.then_some(Difference {
-                was: Some(was),
-                is: None,
-            })
-        });
-        now.chain(gone).collect()
     }
 
     /// These objects with one of them as it is now; gone, where there is none.
@@ -278,7 +280,7 @@ impl OfKind {
         let folded = |object: &Arc<Object>| object.name.to_ascii_lowercase();
         let names = || Arc::new(Lines::of(self.ordered.iter().map(folded)));
         let names = self.names.get_or_init(names);
-        let named = |index: &usize, name: &str| {
+        let is_called = |index: &usize, name: &str| {
             let object = self.ordered.get(*index);
             object.is_some_and(|object| object.name == name)
         };
@@ -291,7 +293,7 @@ impl OfKind {
             (None, search) => names.containing(&search.unwrap_or_default()),
             (Some(name), search) => {
                 let mut found = names.equal_to(&name.to_ascii_lowercase());
-                found.retain(|index| named(index, &name));
+                found.retain(|index| is_called(index, &name));
                 if let Some(search) = search {
                     let search = names.containing(&search);
                     found.retain(|index| search.binary_search(index).is_ok());

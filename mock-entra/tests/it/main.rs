@@ -10,10 +10,12 @@
 
 mod authorize;
 mod client_auth;
+mod delta;
 mod directory;
 mod graph;
 mod id_token;
 mod logout;
+mod provisioning;
 mod shapes;
 mod support;
 mod token;

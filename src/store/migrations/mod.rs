@@ -71,6 +71,21 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("0010_refreshes.sql"),
     },
     Migration {
+        number: 11,
+        readable_by: 10,
+        sql: include_str!("0011_scim_updates_actor.sql"),
+    },
+    Migration {
+        number: 12,
+        readable_by: 11,
+        sql: include_str!("0012_addresses_and_flights.sql"),
+    },
+    Migration {
+        number: 13,
+        readable_by: 12,
+        sql: include_str!("0013_session_apps.sql"),
+    },
+    Migration {
         number: 15,
         readable_by: 14,
         sql: include_str!("0015_written_objects.sql"),
@@ -85,10 +100,20 @@ const MIGRATIONS: &[Migration] = &[
         readable_by: 16,
         sql: include_str!("0017_users_object.sql"),
     },
+    Migration {
+        number: 19,
+        readable_by: 18,
+        sql: include_str!("0019_directory_syncs.sql"),
+    },
+    Migration {
+        number: 21,
+        readable_by: 20,
+        sql: include_str!("0021_address_told.sql"),
+    },
 ];
 
 /// The newest schema of this release.
-const KNOWN: i64 = 17;
+const KNOWN: i64 = 21;
 
 const HISTORY: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (\
      number BIGINT PRIMARY KEY, readable_by BIGINT NOT NULL, checksum TEXT NOT NULL, applied_ms BIGINT NOT NULL)";

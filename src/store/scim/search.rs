@@ -9,7 +9,7 @@ use sqlx::any::AnyRow;
 use super::super::row::{Cells, pattern_of_beginning, pattern_within, storable};
 use super::super::{Store, StoreError, bounded};
 use super::{ScimGroup, ScimUser, folded};
-use crate::model::ids::{IdpId, ScimGroupId, ScimUserId, UserId};
+use crate::model::ids::{IdpId, ObjectId, ScimGroupId, ScimUserId, UserId};
 use crate::model::scim::{GroupRecord, UserRecord};
 
 /// What a person or a group is looked up by. Each has an index.
@@ -21,6 +21,8 @@ pub enum ScimKey<'a> {
     Name(&'a str),
     /// The directory's id.
     ExternalId(&'a str),
+    /// The object in Entra.
+    Object(ObjectId),
     /// One of a person's addresses, whatever the case.
     Email(&'a str),
     /// Of a group: this person, by our id, is in it.
@@ -38,6 +40,8 @@ pub struct ScimSearch {
     pub contains: Option<String>,
     /// With this at the beginning of the name.
     pub starts_with: Option<String>,
+    /// Of people: only those who are nobody's who signed in.
+    pub unlinked: bool,
 }
 
 /// What directories tell of: [`ScimUser`] and [`ScimGroup`].
@@ -57,6 +61,9 @@ pub trait Kept: Sized + Send + Sync {
     /// When it was made, and its id: resources stand in this order.
     fn place(&self) -> (i64, String);
 
+    /// Whether it is somebody's who signed in.
+    fn is_linked(&self) -> bool;
+
     /// What it is called, and its addresses.
     fn names(&self) -> (&str, Vec<&str>);
 }
@@ -67,6 +74,7 @@ pub struct Statements {
     by_id: &'static str,
     by_name: &'static str,
     by_external_id: &'static str,
+    by_object: &'static str,
     by_email: Option<&'static str>,
     by_member: Option<&'static str>,
     after: &'static str,
@@ -76,7 +84,7 @@ pub struct Statements {
 
 /// The statements for a table: what stands before `WHERE`, the column of the name, and what only one kind is found by.
 macro_rules! statements {
-    ($all:literal, $name:literal, email: $email:expr, member: $member:expr, count: $count:literal) => {
+    ($all:literal, $name:literal, $unlinked:literal, email: $email:expr, member: $member:expr, count: $count:literal) => {
         Statements {
             by_id: concat!($all, " WHERE provider = $1 AND id = $2"),
             by_name: concat!($all, " WHERE provider = $1 AND ", $name, " = $2"),
@@ -84,6 +92,7 @@ macro_rules! statements {
                 $all,
                 " WHERE provider = $1 AND external_id = $2 ORDER BY created_ms + 0, id LIMIT 1000"
             ),
+            by_object: concat!($all, " WHERE provider = $1 AND object = $2"),
             by_email: $email,
             by_member: $member,
             after: concat!(
@@ -97,7 +106,9 @@ macro_rules! statements {
                 $name,
                 " LIKE $2 ESCAPE '!') AND ($3 IS NULL OR ",
                 $name,
-                " LIKE $3 ESCAPE '!') ORDER BY created_ms, id LIMIT $4 OFFSET $5"
+                " LIKE $3 ESCAPE '!') AND ($6 = 0 OR ",
+                $unlinked,
+                ") ORDER BY created_ms, id LIMIT $4 OFFSET $5"
             ),
             count: $count,
         }
@@ -108,6 +119,7 @@ impl Kept for ScimUser {
     const FOUND: &'static Statements = &statements!(
         "SELECT id, provider, body, user_id, created_ms, updated_ms FROM scim_users",
         "user_name",
+        "user_id IS NULL",
         email: Some(
             "SELECT id, scim_users.provider AS provider, body, user_id, created_ms, updated_ms \
              FROM scim_emails CROSS JOIN scim_users WHERE scim_emails.email = $2 AND scim_emails.provider = $1 \
@@ -133,6 +145,10 @@ impl Kept for ScimUser {
         (self.created_ms, self.id.to_string())
     }
 
+    fn is_linked(&self) -> bool {
+        self.user.is_some()
+    }
+
     fn names(&self) -> (&str, Vec<&str>) {
         (self.record.user_name(), self.record.emails().collect())
     }
@@ -142,6 +158,7 @@ impl Kept for ScimGroup {
     const FOUND: &'static Statements = &statements!(
         "SELECT id, provider, display_name, external_id, created_ms, updated_ms FROM scim_groups",
         "name_key",
+        "TRUE",
         email: None,
         member: Some(
             "SELECT id, provider, display_name, external_id, created_ms, updated_ms \
@@ -169,6 +186,10 @@ impl Kept for ScimGroup {
         (self.created_ms, self.id.to_string())
     }
 
+    fn is_linked(&self) -> bool {
+        false
+    }
+
     fn names(&self) -> (&str, Vec<&str>) {
         (&self.record.display_name, Vec::new())
     }
@@ -177,6 +198,8 @@ impl Kept for ScimGroup {
 /// Rows answered at once, at most.
 const MOST: i64 = 1000;
 
+const ALL_USERS: &str = "SELECT id, object, active FROM scim_users WHERE provider = $1";
+const ALL_GROUPS: &str = "SELECT id, object FROM scim_groups WHERE provider = $1";
 const USER_OF: &str =
     "SELECT id, provider, body, user_id, created_ms, updated_ms FROM scim_users WHERE user_id = $1";
 const MEMBERS: &str = "SELECT u.id AS id, u.user_name AS user_name FROM scim_members m CROSS JOIN scim_users u \
@@ -224,6 +247,7 @@ impl Store {
             ScimKey::Id(id) => (Some(R::FOUND.by_id), id.to_owned()),
             ScimKey::Name(name) => (Some(R::FOUND.by_name), folded(name)),
             ScimKey::ExternalId(id) => (Some(R::FOUND.by_external_id), id.to_owned()),
+            ScimKey::Object(object) => (Some(R::FOUND.by_object), object.to_string()),
             ScimKey::Email(email) => (R::FOUND.by_email, folded(email)),
             ScimKey::Member(id) => (R::FOUND.by_member, id.to_owned()),
         };
@@ -296,6 +320,7 @@ impl Store {
                 .bind(search.starts_with.as_deref().map(pattern_of_beginning))
                 .bind(int(limit).min(MOST))
                 .bind(int(offset))
+                .bind(i64::from(search.unlinked))
                 .fetch_all(&mut *connection)
                 .await?;
             rows.iter().map(R::read).collect()
@@ -313,6 +338,50 @@ impl Store {
                 .await?;
             let count = Cells::new(&row, "scim resources", "n").int("n")?;
             Ok(usize::try_from(count).unwrap_or(0))
+        })
+        .await
+    }
+
+    /// Everybody of a directory: our id, the object in Entra, and whether they may sign in.
+    pub async fn all_scim_users(
+        &self,
+        provider: IdpId,
+    ) -> Result<Vec<(ScimUserId, Option<ObjectId>, bool)>, StoreError> {
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let rows = sqlx::query(ALL_USERS)
+                .bind(provider.to_string())
+                .fetch_all(&mut *connection)
+                .await?;
+            let read = |row| {
+                let cells = Cells::new(row, "scim_users", "id");
+                Ok((
+                    cells.parsed("id")?,
+                    cells.maybe_parsed("object")?,
+                    cells.flag("active")?,
+                ))
+            };
+            rows.iter().map(read).collect()
+        })
+        .await
+    }
+
+    /// Every group of a directory: our id and the object in Entra.
+    pub async fn all_scim_groups(
+        &self,
+        provider: IdpId,
+    ) -> Result<Vec<(ScimGroupId, Option<ObjectId>)>, StoreError> {
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let rows = sqlx::query(ALL_GROUPS)
+                .bind(provider.to_string())
+                .fetch_all(&mut *connection)
+                .await?;
+            let read = |row| {
+                let cells = Cells::new(row, "scim_groups", "id");
+                Ok((cells.parsed("id")?, cells.maybe_parsed("object")?))
+            };
+            rows.iter().map(read).collect()
         })
         .await
     }
@@ -364,7 +433,8 @@ impl ScimSearch {
         let is = |wanted: Option<&str>, holds: &dyn Fn(&str) -> bool| {
             wanted.is_none_or(|wanted| holds(&folded(wanted)))
         };
-        is(self.name.as_deref(), &|wanted| name == wanted)
+        (!self.unlinked || !found.is_linked())
+            && is(self.name.as_deref(), &|wanted| name == wanted)
             && is(self.email.as_deref(), &|wanted| {
                 emails.iter().any(|email| folded(email) == wanted)
             })
@@ -385,7 +455,13 @@ mod tests {
     #[tokio::test]
     async fn whatever_has_a_key_is_found_by_its_index() {
         for kept in [ScimUser::FOUND, ScimGroup::FOUND] {
-            let mut keys = vec![kept.by_id, kept.by_name, kept.by_external_id, kept.after];
+            let mut keys = vec![
+                kept.by_id,
+                kept.by_name,
+                kept.by_external_id,
+                kept.by_object,
+                kept.after,
+            ];
             keys.extend(kept.by_email);
             keys.extend(kept.by_member);
             plans::take_an_index(&keys).await;

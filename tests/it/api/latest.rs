@@ -38,14 +38,17 @@ async fn what_was_written_elsewhere_is_read_at_once() {
     let world = World::builder().on(&database).more(&tokens()).start().await;
     let other = database.store().await;
     let everyone = json!([{ "everyone": {} }]);
-    for number in 0..3 {
-        let group = Uuid::from_u128(number);
+    for number in 0_u64..3 {
+        let group = Uuid::from_u128(number.into());
         let body = json!({ "name": format!("group {number}"), "include": everyone });
         elsewhere(&other, Kind::Group, group, body).await;
         let one = call(&world, "GET", &format!("/access/groups/{group}"), None).await;
         assert_eq!(one.result(200)["name"], format!("group {number}"));
         let all = call(&world, "GET", "/access/groups?search=GROUP", None).await;
-        assert_eq!(all.body["result_info"]["total_count"], number + 1);
+        assert_eq!(
+            all.body["result_info"]["total_count"].to_string(),
+            (number + 1).to_string()
+        );
     }
 }
 

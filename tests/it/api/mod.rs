@@ -8,13 +8,18 @@ mod directories;
 mod echo;
 mod fuzz;
 mod latest;
+mod launcher;
 mod logs;
 mod objects;
 mod organization;
 mod policy_tests;
 mod providers;
+mod provisioned;
+mod resting;
 mod schema;
 mod sdk;
+mod slow_bodies;
+mod told;
 mod users;
 
 use serde_json::Value;

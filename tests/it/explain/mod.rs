@@ -1,5 +1,7 @@
 //! Decisions explained: to the person refused, to the operator, and for anybody without a login.
 
+mod agreement;
+
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -161,7 +163,7 @@ async fn anybody_is_explained_from_the_store_without_a_login() {
     }
 }
 
-async fn vestibule(world: &World, arguments: &[&str]) -> Output {
+pub(crate) async fn vestibule(world: &World, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
     command.args(arguments).arg("--config").arg(world.file());
     tokio::task::spawn_blocking(move || command.output().unwrap())

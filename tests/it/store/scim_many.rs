@@ -16,6 +16,7 @@ const AUTOMATIC: ScimRules = ScimRules {
     user_deprovision: true,
     seat_deprovision: true,
     identity_update: IdentityUpdate::Automatic,
+    names_repeat: false,
 };
 const REAUTH: ScimRules = ScimRules {
     identity_update: IdentityUpdate::Reauth,
