@@ -64,33 +64,35 @@ impl Builder {
 
     /// Builds the first snapshot from one consistent read of the store, and takes up the signing key.
     pub async fn build(&self) -> Result<Snapshot, BuildFailed> {
-        let (snapshot, signer) = self.read().await?;
+        let (snapshot, signer) = self.read(None).await?;
         signer?;
         Ok(snapshot)
     }
 
-    /// Builds a further snapshot. What is decided and trusted must not wait for a key to sign with: a key that was
-    /// withdrawn stops being trusted although nothing has taken its place yet.
-    async fn build_anew(&self) -> Result<Snapshot, StoreError> {
-        let (snapshot, signer) = self.read().await?;
+    /// Builds a further snapshot, with what the one before made of objects that were not written since. What is decided
+    /// and trusted must not wait for a key to sign with: a key that was withdrawn stops being trusted although nothing
+    /// has taken its place yet.
+    async fn build_anew(&self, before: &Snapshot) -> Result<Snapshot, StoreError> {
+        let (snapshot, signer) = self.read(Some(before)).await?;
         if let Err(error) = signer {
             tracing::error!(%error, "Nobody can sign in until there is a signing key");
         }
         Ok(snapshot)
     }
 
-    async fn read(&self) -> Result<(Snapshot, Result<(), KeyError>), StoreError> {
+    async fn read(&self, before: Option<&Snapshot>) -> Result<(Snapshot, Result<(), KeyError>), StoreError> {
         let parts = &*self.parts;
-        let (position, documents) = parts.store.all_documents().await?;
+        let (position, objects) = parts.store.objects().await?;
         let keys = parts.store.signing_keys().await?;
         let signer = parts.signer.take_up(&keys, &parts.sealer, parts.clock.now_ms());
         let inputs = Inputs {
-            documents: &documents,
+            objects: &objects,
             keys: &keys,
             organization: &parts.organization,
             clouds: &parts.clouds,
             upstreams: &parts.upstreams.load(),
             position: &position,
+            before,
         };
         let snapshot = Snapshot::build(&inputs, &parts.sealer, &parts.clock);
         for ObjectFault {
@@ -324,7 +326,7 @@ async fn keep_building(builder: &Builder, published: &Published, wanted: &Wanted
         wanted.bell.notified().await;
         let anew = wanted.anew.swap(false, Ordering::AcqRel);
         let snapshot = loop {
-            match builder.build_anew().await {
+            match builder.build_anew(&published.load()).await {
                 Ok(snapshot) => break snapshot,
                 Err(error) => {
                     tracing::error!(%error, "No snapshot could be built from the store; the one in force stays");

@@ -1,7 +1,6 @@
 //! Policies as they stand in an application: references to reusable ones, and ones of its own.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::HashSet;
 
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
@@ -12,25 +11,16 @@ use super::call::{Answer, Call};
 use super::error::{ApiError, Unknown};
 use super::operation::{Gives, Operation};
 use super::page::{self, Page, Sizes};
-use super::policies::IN_APPLICATION;
-use super::resource::{self, named, take, time};
+use super::policies::{self, IN_APPLICATION};
+use super::resource::{self, Around, named, take, time};
 use crate::manage::Written;
 use crate::model::permission::{Area, Permission};
 use crate::snapshot::read::Problem;
-use crate::store::Document;
+use crate::store::{Document, Kind};
 
 /// The policies of one application, in the order in which they stand.
 #[derive(Debug, Default, Clone)]
 pub(super) struct InApplication(Vec<Value>);
-
-/// Reusable policies as they are shown, by id.
-pub(super) type Reusable = HashMap<Uuid, Arc<Map<String, Value>>>;
-
-/// Reads reusable policies.
-pub(super) async fn read(call: &Call<'_>, ids: HashSet<Uuid>) -> Result<Reusable, ApiError> {
-    let api = call.api;
-    Ok(api.linked.read(ids, &api.published, &api.store).await?)
-}
 
 impl InApplication {
     pub(super) fn of(document: &Document) -> Self {
@@ -44,12 +34,6 @@ impl InApplication {
 
     pub(super) fn into_value(self) -> Value {
         Value::Array(self.0)
-    }
-
-    /// The reusable policies that are referred to.
-    pub(super) fn linked(&self) -> Vec<Uuid> {
-        let links = self.0.iter().filter(|item| !is_own(item));
-        links.filter_map(id_of).collect()
     }
 
     /// What takes the place of these policies: references stay references, a policy with the id of an own one is that
@@ -94,10 +78,10 @@ impl InApplication {
     }
 
     /// How they are shown: each a whole policy with its precedence.
-    pub(super) fn shown(&self, reusable: &Reusable) -> Vec<Value> {
+    pub(super) fn shown(&self, around: &Around<'_>) -> Vec<Value> {
         let items = self.0.iter().enumerate();
         items
-            .filter_map(|(position, item)| shown(item, position, reusable))
+            .filter_map(|(position, item)| shown(item, position, around))
             .collect()
     }
 
@@ -145,10 +129,13 @@ fn precedence(item: &Value, position: usize) -> u64 {
     written.unwrap_or_else(|| u64::try_from(position).unwrap_or(u64::MAX).saturating_add(1))
 }
 
-fn shown(item: &Value, position: usize, reusable: &Reusable) -> Option<Value> {
+fn shown(item: &Value, position: usize, around: &Around<'_>) -> Option<Value> {
     let mut policy = match item {
         Value::Object(own) if is_own(item) => own_shown(own),
-        _ => reusable.get(&id_of(item)?)?.as_ref().clone(),
+        _ => {
+            let object = around.snapshot.objects.get(Kind::Policy, id_of(item)?)?;
+            policies::reusable(&object.document())
+        }
     };
     policy.insert("precedence".to_owned(), precedence(item, position).into());
     Some(Value::Object(policy))
@@ -177,28 +164,27 @@ async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
             most: 1000,
         },
     )?;
-    let document = resource::stored::<Apps>(call).await?;
-    let held = InApplication::of(&document);
-    let reusable = read(call, held.linked().into_iter().collect()).await?;
-    let (items, total) = page.cut(held.shown(&reusable));
+    let around = call.around().await?;
+    let document = resource::stored::<Apps>(call, &around)?;
+    let (items, total) = page.cut(InApplication::of(&document).shown(&around));
     let info = page.info(items.len(), total);
     Ok(Answer::page(items, info))
 }
 
 async fn get(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let document = resource::stored::<Apps>(call).await?;
+    let around = call.around().await?;
+    let document = resource::stored::<Apps>(call, &around)?;
     let id = call.id("policy_id", Unknown::Policy)?;
-    Ok(Answer::of(one(call, &document, id).await?))
+    Ok(Answer::of(one(&around, &document, id)?))
 }
 
-async fn one(call: &Call<'_>, document: &Document, id: Uuid) -> Result<Value, ApiError> {
+fn one(around: &Around<'_>, document: &Document, id: Uuid) -> Result<Value, ApiError> {
     let held = InApplication::of(document);
     let position = held
         .position(id)
         .ok_or_else(|| ApiError::unknown(Unknown::Policy))?;
-    let reusable = read(call, HashSet::from([id])).await?;
     let item = held.0.get(position);
-    item.and_then(|item| shown(item, position, &reusable))
+    item.and_then(|item| shown(item, position, around))
         .ok_or_else(|| ApiError::unknown(Unknown::Policy))
 }
 
@@ -219,7 +205,7 @@ async fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
         Ok(())
     };
     let written = in_application(call, change).await?;
-    Ok(Answer::of(one(call, &written.document, id).await?).saying(messages))
+    Ok(Answer::of(one(&call.around_now(), &written.document, id)?).saying(messages))
 }
 
 async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
@@ -245,7 +231,7 @@ async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
         Ok(())
     };
     let written = in_application(call, change).await?;
-    Ok(Answer::of(one(call, &written.document, id).await?).saying(messages))
+    Ok(Answer::of(one(&call.around_now(), &written.document, id)?).saying(messages))
 }
 
 async fn delete(call: &Call<'_>) -> Result<Answer, ApiError> {
@@ -262,13 +248,13 @@ async fn delete(call: &Call<'_>) -> Result<Answer, ApiError> {
 
 /// Makes an application's own policy one that others can refer to.
 async fn make_reusable(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let document = resource::stored::<Apps>(call).await?;
+    let document = resource::stored::<Apps>(call, &call.around().await?)?;
     let id = call.id("policy_id", Unknown::Policy)?;
     refuse_reusable(call, id).await?;
     let written = call.api.manage.make_reusable(document.id, id, call.actor()).await;
     let written = written.map_err(|error| named(error, Unknown::Policy))?;
     call.in_force(&written.position).await;
-    Ok(Answer::of(one(call, &written.document, id).await?))
+    Ok(Answer::of(one(&call.around_now(), &written.document, id)?))
 }
 
 /// Changes the policies of the application that the path names.
@@ -288,7 +274,7 @@ async fn in_application(
 /// Reusable policies are changed where they are: other applications may have them too. One that is not the
 /// application's is not there.
 async fn refuse_reusable(call: &Call<'_>, id: Uuid) -> Result<(), ApiError> {
-    let document = resource::stored::<Apps>(call).await?;
+    let document = resource::stored::<Apps>(call, &call.around().await?)?;
     let held = InApplication::of(&document);
     let position = held
         .position(id)

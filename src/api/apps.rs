@@ -1,26 +1,23 @@
 //! Self-hosted applications
 //! (<https://developers.cloudflare.com/api/resources/zero_trust/subresources/access/subresources/applications/>).
 
-use std::collections::HashSet;
-
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
-use uuid::Uuid;
 
-use super::app_policies::{self, InApplication};
+use super::app_policies::InApplication;
 use super::call::{Answer, Call};
 use super::error::{ApiError, Unknown};
 use super::operation::{Gives, Operation};
 use super::page::{Page, Sizes};
 use super::policies;
-use super::resource::{self, Before, Resource, Shown, name_of};
+use super::resource::{self, Around, Before, Resource, Shown, name_of};
 use super::shape::{Shape, Taken, UnknownKeys, What, needed, optional, read_only};
 use crate::crypto::random;
 use crate::manage::Draft;
 use crate::model::ids::{AppId, AudTag};
 use crate::model::permission::{Area, Permission};
 use crate::snapshot::read::Problem;
-use crate::store::{Document, Kind, TokensOf};
+use crate::store::{Document, Kind, Object, TokensOf};
 
 const OVERRIDE: Shape = Shape {
     name: "DestinationOverride",
@@ -154,33 +151,30 @@ impl Resource for Apps {
         })
     }
 
-    async fn present(call: &Call<'_>, documents: &[Document]) -> Result<Vec<Value>, ApiError> {
-        let named: HashSet<Uuid> = documents
-            .iter()
-            .flat_map(|document| InApplication::of(document).linked())
-            .collect();
-        let reusable = app_policies::read(call, named).await?;
-        let show = |document: &Document| {
-            let policies = InApplication::of(document).shown(&reusable);
-            let places = Places::of(&document.body);
-            Shown::begin(&["id", "uid"], document)
-                .with("policies", policies)
-                .or("domain", places.domain)
-                .with("domain_type", "public")
-                .or("self_hosted_domains", places.domains)
-                .or("destinations", places.destinations)
-                .or("session_duration", "24h")
-                .or("allowed_idps", json!([]))
-                .or("tags", json!([]))
-                .or("auto_redirect_to_identity", false)
-                .or("app_launcher_visible", true)
-                .or("http_only_cookie_attribute", true)
-                .or("enable_binding_cookie", false)
-                .or("options_preflight_bypass", false)
-                .timed(document)
-                .into_value()
-        };
-        Ok(documents.iter().map(show).collect())
+    fn present(around: &Around<'_>, document: &Document) -> Value {
+        let policies = InApplication::of(document).shown(around);
+        let places = Places::of(&document.body);
+        Shown::begin(&["id", "uid"], document)
+            .with("policies", policies)
+            .or("domain", places.domain)
+            .with("domain_type", "public")
+            .or("self_hosted_domains", places.domains)
+            .or("destinations", places.destinations)
+            .or("session_duration", "24h")
+            .or("allowed_idps", json!([]))
+            .or("tags", json!([]))
+            .or("auto_redirect_to_identity", false)
+            .or("app_launcher_visible", true)
+            .or("http_only_cookie_attribute", true)
+            .or("enable_binding_cookie", false)
+            .or("options_preflight_bypass", false)
+            .timed(document)
+            .into_value()
+    }
+
+    /// The reusable policies that it refers to are shown in it.
+    fn rests_on(around: &Around<'_>, _: &Object) -> u64 {
+        around.snapshot.objects.serial(Kind::Policy)
     }
 }
 
@@ -228,34 +222,24 @@ async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
     let exact = call.query.flag("exact")?.unwrap_or(false);
     let page = Page::of(&call.query, Apps::SIZES)?;
     let name = call.query.value("name");
+    let around = call.around().await?;
     let has_aud = |tag: &AudTag| aud.is_none_or(|aud| tag.as_str() == aud);
-    let mut ids: Vec<AppId> = call
-        .snapshot
-        .applications
-        .values()
+    let addressed = domain.map(|domain| around.uses().with_address(&around.snapshot, domain, exact));
+    let known = |id: &AppId| around.snapshot.applications.get(id);
+    let applications: Vec<_> = match &addressed {
+        Some(ids) => ids.iter().filter_map(known).collect(),
+        None => around.snapshot.applications.values().collect(),
+    };
+    let mut ids: Vec<AppId> = applications
+        .into_iter()
         .filter(|known| has_aud(&known.app.aud) && name.is_none_or(|name| known.app.name == name))
-        .filter(|known| {
-            domain.is_none_or(|domain| {
-                let mut written = known.app.destinations.iter().map(ToString::to_string);
-                written.any(|own| {
-                    if exact {
-                        own == domain
-                    } else {
-                        own.contains(domain)
-                    }
-                })
-            })
-        })
         .map(|known| known.app.id)
         .collect();
     ids.sort_unstable();
     let (ids, total) = page.cut(ids);
-    let ids: Vec<Uuid> = ids.into_iter().map(|id| id.0).collect();
-    let mut documents = call.api.store.documents_with_ids(Kind::Application, &ids).await?;
-    documents.sort_unstable_by_key(|document| document.id);
-    let shown = Apps::present(call, &documents).await?;
-    let info = page.info(shown.len(), total);
-    Ok(Answer::page(shown, info))
+    let object = |id: &AppId| around.snapshot.objects.get(Kind::Application, id.0);
+    let objects: Vec<_> = ids.iter().filter_map(object).collect();
+    Ok(around.page_of::<Apps>(page, &objects, total))
 }
 
 /// Changes two settings and leaves the rest.
@@ -276,7 +260,7 @@ async fn settings(call: &Call<'_>) -> Result<Answer, ApiError> {
 
 /// Ends every token of an application: whoever comes back gets a new one without a new login.
 async fn revoke_tokens(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let document = resource::stored::<Apps>(call).await?;
+    let document = resource::stored::<Apps>(call, &call.around().await?)?;
     let aud = document.body.get("aud").and_then(Value::as_str);
     let aud: AudTag = aud
         .and_then(|aud| aud.parse().ok())

@@ -10,6 +10,7 @@ use super::Api;
 use super::error::{ApiError, Unknown};
 use super::operation::Params;
 use super::query::Query;
+use super::resource::Around;
 use crate::model::api_token::ApiToken;
 use crate::snapshot::Snapshot;
 use crate::store::{Actor, ActorKind, Position};
@@ -72,17 +73,36 @@ impl Call<'_> {
         Ok(value)
     }
 
-    /// Waits until whatever is written by now is in force at this gateway.
-    pub(super) async fn latest_in_force(&self) -> Result<(), ApiError> {
-        let position = self.api.store.head().await?;
-        self.in_force(&position).await;
-        Ok(())
+    /// The snapshot with whatever is written by now, wherever it was written.
+    pub(super) async fn latest(&self) -> Result<Arc<Snapshot>, ApiError> {
+        let change = self.api.latest.ask(&self.api.store).await?;
+        if self.snapshot.position.seq >= change {
+            return Ok(Arc::clone(&self.snapshot));
+        }
+        self.api.published.reached(change).await;
+        Ok(self.api.published.load())
+    }
+
+    /// What objects are shown by, with whatever is written by now.
+    pub(super) async fn around(&self) -> Result<Around<'_>, ApiError> {
+        Ok(Around {
+            api: self.api,
+            snapshot: self.latest().await?,
+        })
+    }
+
+    /// What an object is shown by that this request has written.
+    pub(super) fn around_now(&self) -> Around<'_> {
+        Around {
+            api: self.api,
+            snapshot: self.api.published.load(),
+        }
     }
 
     /// Waits until a change is in force at this gateway, so that whoever was told of it can rely on it. Others follow
     /// within a second.
     pub(super) async fn in_force(&self, position: &Position) {
-        self.api.published.reached(position).await;
+        self.api.published.reached(position.seq).await;
     }
 }
 
@@ -103,26 +123,58 @@ fn is_deeper(value: &Value, most: usize) -> bool {
 /// What an operation answers.
 #[derive(Debug)]
 pub(super) struct Answer {
-    pub(super) result: Value,
+    pub(super) result: Content,
     /// Of lists.
     pub(super) info: Option<Value>,
     /// What is worth knowing about it.
     pub(super) messages: Vec<String>,
 }
 
+/// The `result` of an answer.
+#[derive(Debug)]
+pub(super) enum Content {
+    Made(Value),
+    /// One object, as text that was made before.
+    Kept(Arc<str>),
+    /// A list of such objects.
+    AllKept(Vec<Arc<str>>),
+}
+
+impl Content {
+    /// Appends it as JSON.
+    pub(super) fn write(&self, text: &mut String) {
+        match self {
+            Self::Made(value) => text.push_str(&value.to_string()),
+            Self::Kept(kept) => text.push_str(kept),
+            Self::AllKept(items) => {
+                text.reserve(items.iter().map(|item| item.len() + 1).sum::<usize>() + 2);
+                text.push('[');
+                for (index, item) in items.iter().enumerate() {
+                    if index > 0 {
+                        text.push(',');
+                    }
+                    text.push_str(item);
+                }
+                text.push(']');
+            }
+        }
+    }
+}
+
 impl Answer {
     pub(super) fn of(result: impl Into<Value>) -> Self {
-        Self {
-            result: result.into(),
-            info: None,
-            messages: Vec::new(),
-        }
+        Self::with(Content::Made(result.into()), None)
     }
 
     pub(super) fn page(result: Vec<Value>, info: Value) -> Self {
+        Self::with(Content::Made(result.into()), Some(info))
+    }
+
+    pub(super) fn with(result: Content, info: Option<Value>) -> Self {
         Self {
-            info: Some(info),
-            ..Self::of(result)
+            result,
+            info,
+            messages: Vec::new(),
         }
     }
 

@@ -10,7 +10,7 @@ use super::call::{Answer, Call};
 use super::error::{ApiError, Unknown};
 use super::operation::{Gives, Operation};
 use super::page::{self, Sizes};
-use super::resource::{self, Before, Resource, Shown, plain, time};
+use super::resource::{self, Around, Before, Resource, Shown, plain, time};
 use super::shape::{Shape, Taken, UnknownKeys, What, needed, optional, read_only};
 use crate::crypto::x509;
 use crate::manage::Draft;
@@ -71,33 +71,27 @@ impl Resource for Certificates {
         Ok(plain(taken))
     }
 
-    async fn present(_: &Call<'_>, documents: &[Document]) -> Result<Vec<Value>, ApiError> {
-        Ok(documents.iter().map(show).collect())
+    fn present(_: &Around<'_>, document: &Document) -> Value {
+        let pem = document.body.get("certificate").and_then(Value::as_str);
+        let first = pem.and_then(|pem| x509::authorities(pem).ok()?.into_iter().next());
+        let read = first.and_then(|der| x509::Certificate::read(&der).ok());
+        let mut shown = Shown::begin(&["id"], document)
+            .or("associated_hostnames", json!([]))
+            .with("fingerprint", read.as_ref().map(|read| read.fingerprint.clone()))
+            .with("expires_on", read.as_ref().map(|read| time(read.ends_ms)))
+            .timed(document)
+            .into_map();
+        shown.shift_remove("certificate");
+        Value::Object(shown)
     }
-}
-
-fn show(document: &Document) -> Value {
-    let pem = document.body.get("certificate").and_then(Value::as_str);
-    let first = pem.and_then(|pem| x509::authorities(pem).ok()?.into_iter().next());
-    let read = first.and_then(|der| x509::Certificate::read(&der).ok());
-    let mut shown = Shown::begin(&["id"], document)
-        .or("associated_hostnames", json!([]))
-        .with("fingerprint", read.as_ref().map(|read| read.fingerprint.clone()))
-        .with("expires_on", read.as_ref().map(|read| time(read.ends_ms)))
-        .timed(document)
-        .into_map();
-    shown.shift_remove("certificate");
-    Value::Object(shown)
 }
 
 /// What is set for hosts: nothing but what is so anyway.
 async fn settings(call: &Call<'_>) -> Result<Answer, ApiError> {
     let mut settings = Vec::new();
-    for document in call.api.store.documents(Kind::Certificate).await? {
-        let hostnames = document
-            .body
-            .get("associated_hostnames")
-            .and_then(Value::as_array);
+    for object in call.latest().await?.objects.of_kind(Kind::Certificate) {
+        let body = object.body();
+        let hostnames = body.get("associated_hostnames").and_then(Value::as_array);
         settings.extend(hostnames.into_iter().flatten().map(setting));
     }
     Ok(Answer::of(settings))

@@ -4,17 +4,17 @@
 use http::{Method, StatusCode};
 use serde_json::Value;
 
-use super::call::{Answer, Call};
-use super::error::{ApiError, Unknown};
+use super::call::Call;
+use super::error::Unknown;
 use super::operation::{Gives, Operation};
 use super::page::{self, Sizes};
-use super::resource::{self, Before, Resource, Shown, plain};
+use super::resource::{self, Around, Before, Resource, Shown, plain};
 use super::shape::{Shape, Taken, UnknownKeys, What, needed, optional, read_only};
 use crate::manage::Draft;
 use crate::model::ids::CustomPageId;
 use crate::model::permission::{Area, Permission};
 use crate::snapshot::read::Problem;
-use crate::store::{Document, Kind};
+use crate::store::{Document, Kind, Object};
 
 /// The keys of a page, with those in front that only some answers have.
 macro_rules! page_shape {
@@ -58,27 +58,18 @@ impl Resource for CustomPages {
         Ok(plain(taken))
     }
 
-    async fn present(call: &Call<'_>, documents: &[Document]) -> Result<Vec<Value>, ApiError> {
-        let uses = call.api.uses.of(&call.snapshot);
-        let show = |document: &Document| {
-            Shown::begin(&["uid"], document)
-                .with("app_count", uses.of_page(CustomPageId(document.id)))
-                .timed(document)
-                .into_value()
-        };
-        Ok(documents.iter().map(show).collect())
-    }
-}
+    const LEFT_OUT: &'static [&'static str] = &["custom_html"];
 
-/// The pages, without what stands in them.
-async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let mut answer = resource::list::<CustomPages>(call).await?;
-    if let Value::Array(pages) = &mut answer.result {
-        for page in pages.iter_mut().filter_map(Value::as_object_mut) {
-            page.shift_remove("custom_html");
-        }
+    fn present(around: &Around<'_>, document: &Document) -> Value {
+        Shown::begin(&["uid"], document)
+            .with("app_count", around.uses().of_page(CustomPageId(document.id)))
+            .timed(document)
+            .into_value()
     }
-    Ok(answer)
+
+    fn rests_on(around: &Around<'_>, object: &Object) -> u64 {
+        around.uses().of_page(CustomPageId(object.id))
+    }
 }
 
 const READ: Permission = Permission::read(Area::Applications);
@@ -92,7 +83,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         READ,
         ("list_custom_pages", "List custom pages"),
         Gives::Page(&LISTED),
-        |call| Box::pin(list(call)),
+        |call| Box::pin(resource::list::<CustomPages>(call)),
     )
     .asked(page::NAMED),
     Operation::new(

@@ -4,10 +4,10 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::call::Call;
-use super::error::{ApiError, Unknown};
+use super::error::Unknown;
 use super::operation::{Gives, Operation};
 use super::page::Sizes;
-use super::resource::{self, Before, Resource, Shown, plain};
+use super::resource::{self, Around, Before, Resource, Shown, plain};
 use super::shape::{Shape, Taken, UnknownKeys, What, needed, optional, read_only};
 use crate::manage::Draft;
 use crate::model::permission::{Area, Permission};
@@ -47,15 +47,12 @@ impl Resource for Groups {
         Ok(plain(taken))
     }
 
-    async fn present(_: &Call<'_>, documents: &[Document]) -> Result<Vec<Value>, ApiError> {
-        let show = |document: &Document| {
-            Shown::begin(&["id", "uid"], document)
-                .or("require", json!([]))
-                .or("exclude", json!([]))
-                .timed(document)
-                .into_value()
-        };
-        Ok(documents.iter().map(show).collect())
+    fn present(_: &Around<'_>, document: &Document) -> Value {
+        Shown::begin(&["id", "uid"], document)
+            .or("require", json!([]))
+            .or("exclude", json!([]))
+            .timed(document)
+            .into_value()
     }
 }
 

@@ -8,11 +8,11 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::call::{Answer, Call};
+use super::call::{Answer, Call, Content};
 use super::error::{ApiError, Unknown};
 use super::operation::{Gives, Operation};
 use super::page::Sizes;
-use super::resource::{self, Before, Resource, Shown, name_of};
+use super::resource::{self, Around, Before, Resource, Shown, name_of};
 use super::shape::{Shape, Taken, UnknownKeys, What, needed, optional, read_only, secret};
 use crate::crypto::digest::sha256_hex;
 use crate::manage::Draft;
@@ -113,9 +113,8 @@ impl Resource for IdentityProviders {
         })
     }
 
-    async fn present(call: &Call<'_>, documents: &[Document]) -> Result<Vec<Value>, ApiError> {
-        let auth = &call.snapshot.organization.auth;
-        Ok(documents.iter().map(|document| show(document, auth)).collect())
+    fn present(around: &Around<'_>, document: &Document) -> Value {
+        show(document, &around.snapshot.organization.auth)
     }
 }
 
@@ -174,8 +173,11 @@ async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
 
 /// Where SCIM was turned on just now the directory's secret is made and told with the answer, this once.
 async fn with_first_secret(call: &Call<'_>, answer: Answer) -> Result<Answer, ApiError> {
-    let on = answer.result.pointer("/scim_config/enabled") == Some(&Value::Bool(true));
-    let id = answer.result.get("id").and_then(Value::as_str);
+    let Content::Made(shown) = &answer.result else {
+        return Ok(answer);
+    };
+    let on = shown.pointer("/scim_config/enabled") == Some(&Value::Bool(true));
+    let id = shown.get("id").and_then(Value::as_str);
     let Some(id) = id.and_then(|id| Uuid::try_parse(id).ok()).filter(|_| on) else {
         return Ok(answer);
     };
@@ -192,9 +194,10 @@ async fn with_first_secret(call: &Call<'_>, answer: Answer) -> Result<Answer, Ap
 
 /// A provider with the secret of its directory, which is told this once.
 pub(super) async fn shown_with(call: &Call<'_>, id: Uuid, secret: &SecretString) -> Result<Answer, ApiError> {
-    let document = call.api.store.document(Kind::IdentityProvider, id).await?;
-    let document = document.ok_or_else(|| ApiError::unknown(Unknown::IdentityProvider))?;
-    let mut shown = show(&document, &call.snapshot.organization.auth);
+    let around = call.around().await?;
+    let object = around.snapshot.objects.get(Kind::IdentityProvider, id);
+    let object = object.ok_or_else(|| ApiError::unknown(Unknown::IdentityProvider))?;
+    let mut shown = IdentityProviders::present(&around, &object.document());
     if let Some(scim) = shown.get_mut("scim_config").and_then(Value::as_object_mut) {
         scim.insert("secret".to_owned(), secret.expose_secret().into());
     }

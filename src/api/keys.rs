@@ -70,7 +70,7 @@ async fn rotate(call: &Call<'_>) -> Result<Answer, ApiError> {
             "The signing key was rotated through the API"
         );
     }
-    call.latest_in_force().await?;
+    call.latest().await?;
     answer(call).await
 }
 

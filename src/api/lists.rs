@@ -6,11 +6,11 @@ use std::collections::HashSet;
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::call::{Answer, Call};
+use super::call::{Answer, Call, Content};
 use super::error::{ApiError, Unknown};
 use super::operation::{Gives, Operation};
 use super::page::{self, Page, Sizes};
-use super::resource::{self, Before, Resource, Shown, plain, take, written_answer};
+use super::resource::{self, Around, Before, Resource, Shown, plain, take, written_answer};
 use super::shape::{Shape, Taken, UnknownKeys, What, needed, optional, read_only};
 use crate::manage::Draft;
 use crate::model::permission::{Area, Permission};
@@ -74,14 +74,13 @@ impl Resource for Lists {
         Ok(plain(taken))
     }
 
-    async fn present(_: &Call<'_>, documents: &[Document]) -> Result<Vec<Value>, ApiError> {
-        let show = |document: &Document| {
-            Shown::begin(&["id"], document)
-                .with("count", items(&document.body).len())
-                .timed(document)
-                .into_value()
-        };
-        Ok(documents.iter().map(show).collect())
+    const LEFT_OUT: &'static [&'static str] = &["items"];
+
+    fn present(_: &Around<'_>, document: &Document) -> Value {
+        Shown::begin(&["id"], document)
+            .with("count", items(&document.body).len())
+            .timed(document)
+            .into_value()
     }
 }
 
@@ -91,23 +90,15 @@ fn items(body: &Value) -> &[Value] {
         .map_or(&[], Vec::as_slice)
 }
 
-/// The lists, without their items.
-async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let mut answer = resource::list::<Lists>(call).await?;
-    if let Value::Array(lists) = &mut answer.result {
-        for list in lists.iter_mut().filter_map(Value::as_object_mut) {
-            list.shift_remove("items");
-        }
-    }
-    Ok(answer)
-}
-
 async fn list_items(call: &Call<'_>) -> Result<Answer, ApiError> {
     let page = Page::of(&call.query, Lists::SIZES)?;
-    let document = resource::stored::<Lists>(call).await?;
-    let (items, total) = page.cut(items(&document.body).to_vec());
+    let id = call.id(Lists::PARAM, Lists::UNKNOWN)?;
+    let snapshot = call.latest().await?;
+    let object = snapshot.objects.get(Kind::List, id);
+    let object = object.ok_or_else(|| ApiError::unknown(Lists::UNKNOWN))?;
+    let (items, total) = page.cut(call.api.items.of(object).to_vec());
     let info = page.info(items.len(), total);
-    Ok(Answer::page(items, info))
+    Ok(Answer::with(Content::AllKept(items), Some(info)))
 }
 
 /// Adds and removes items.
@@ -153,7 +144,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         READ,
         ("list_lists", "List lists, without their items"),
         Gives::Page(&SHAPE),
-        |call| Box::pin(list(call)),
+        |call| Box::pin(resource::list::<Lists>(call)),
     )
     .asked(page::NAMED),
     Operation::new(

@@ -18,8 +18,10 @@ mod custom_pages;
 mod error;
 mod groups;
 mod identity_providers;
+mod items;
+mod kept;
 mod keys;
-mod linked;
+mod latest;
 mod lists;
 mod openapi;
 mod operation;
@@ -31,6 +33,7 @@ mod policy_checks;
 mod policy_tests;
 mod provider_test;
 mod query;
+mod register;
 mod resource;
 mod revocation;
 mod scim;
@@ -40,13 +43,14 @@ mod seen;
 mod service_tokens;
 mod shape;
 mod tags;
+mod texts;
 mod token_verify;
 mod user_sessions;
 mod users;
 mod uses;
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
@@ -56,10 +60,13 @@ use tokio::sync::Semaphore;
 
 use self::call::{Answer, Call};
 use self::error::ApiError;
-use self::linked::Linked;
+use self::items::Items;
+use self::latest::LatestChange;
 use self::operation::{Operation, Params};
 use self::query::Query;
+use self::register::Register;
 use self::seen::Seen;
+use self::texts::Texts;
 use self::uses::Uses;
 use crate::clock::Clock;
 use crate::entra::RelyingParty;
@@ -91,14 +98,15 @@ pub struct Api {
     clock: Clock,
     failures: Arc<FailureLimit>,
     uses: Arc<Uses>,
-    linked: Arc<Linked>,
+    texts: Arc<Texts>,
+    items: Arc<Items>,
+    latest: Arc<LatestChange>,
     seen: Arc<Seen>,
     places: Arc<Semaphore>,
     relying_party: RelyingParty,
     tests: Arc<Semaphore>,
     trials: Trials,
-    // When all users were counted, and how many there were.
-    users_counted: Arc<Mutex<Option<(i64, u64)>>>,
+    register: Arc<Register>,
 }
 
 /// What the gate found out about a request before it handed it on.
@@ -141,13 +149,15 @@ impl Api {
             clock,
             failures: Arc::new(FailureLimit::default()),
             uses: Arc::new(Uses::default()),
-            linked: Arc::new(Linked::default()),
+            texts: Arc::new(Texts::default()),
+            items: Arc::new(Items::default()),
+            latest: Arc::new(LatestChange::default()),
             seen: Arc::new(Seen::default()),
             places: Arc::new(Semaphore::new(AT_ONCE)),
             relying_party,
             tests: Arc::new(Semaphore::new(TESTS_AT_ONCE)),
             trials: Trials::default(),
-            users_counted: Arc::default(),
+            register: Arc::default(),
         }
     }
 
@@ -169,7 +179,7 @@ impl Api {
         self.seen.note(&token, self.clock.now_ms(), &self.store).await;
         if path == DOCUMENT && request.method() == Method::GET {
             let server = snapshot.organization.auth.address(PREFIX);
-            return Ok(respond(StatusCode::OK, &openapi::document(&server)));
+            return Ok(respond(StatusCode::OK, openapi::document(&server).to_string()));
         }
         let (operation, params) = find(request.method(), path)?;
         let account = params.get("account_id");
@@ -237,21 +247,23 @@ fn done(status: StatusCode, answer: Answer) -> Response<Bytes> {
             .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         return response;
     }
-    let messages: Vec<Value> = answer
+    let messages: Value = answer
         .messages
         .iter()
         .map(|message| json!({ "code": 1000, "message": message }))
         .collect();
-    let mut envelope =
-        json!({ "success": true, "errors": [], "messages": messages, "result": answer.result });
-    if let (Value::Object(envelope), Some(info)) = (&mut envelope, answer.info) {
-        envelope.insert("result_info".to_owned(), info);
+    let mut body = format!(r#"{{"success":true,"errors":[],"messages":{messages},"result":"#);
+    answer.result.write(&mut body);
+    if let Some(info) = answer.info {
+        body.push_str(r#","result_info":"#);
+        body.push_str(&info.to_string());
     }
-    respond(status, &envelope)
+    body.push('}');
+    respond(status, body)
 }
 
 fn failed(error: &ApiError) -> Response<Bytes> {
-    let mut response = respond(error.status, &error.envelope());
+    let mut response = respond(error.status, error.envelope().to_string());
     let headers = response.headers_mut();
     if error.status == StatusCode::CONFLICT {
         headers.insert(X_SHOULD_RETRY, HeaderValue::from_static("false"));
@@ -269,8 +281,8 @@ fn failed(error: &ApiError) -> Response<Bytes> {
     response
 }
 
-fn respond(status: StatusCode, body: &Value) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(body.to_string()));
+fn respond(status: StatusCode, json: String) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(json));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

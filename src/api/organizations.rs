@@ -4,6 +4,8 @@
 //! Name and address are the configuration file's, and so is every setting that it has; the others may be made here. A
 //! setting that neither has is not shown: whoever compares what they asked for with what stands finds no more than that.
 
+use std::sync::Arc;
+
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
@@ -15,8 +17,9 @@ use super::shape::{Shape, UnknownKeys, What, optional, read_only};
 use crate::model::organization::{Organization, OrganizationPages, OrganizationSettings};
 use crate::model::permission::{Area, Permission};
 use crate::model::service_token::{Inactivity, InactivityAction};
+use crate::snapshot::Snapshot;
 use crate::snapshot::read::{SETTINGS, organization_settings};
-use crate::store::{Document, Kind};
+use crate::store::Kind;
 
 const PAGES: Shape = Shape {
     name: "OrganizationPages",
@@ -64,13 +67,7 @@ pub(super) const SHAPE: Shape = Shape {
 };
 
 async fn get(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let document = call.api.manage.organization_document().await?;
-    let pages = Pages::read(call).await?;
-    Ok(Answer::of(show(
-        &call.snapshot.organization,
-        document.as_ref(),
-        &pages,
-    )))
+    Ok(Answer::of(show(&call.latest().await?)))
 }
 
 /// There is an organization from the start, so it is not made but described: name and address must be its own.
@@ -92,15 +89,13 @@ async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
 async fn change(call: &Call<'_>, body: Map<String, Value>) -> Result<Answer, ApiError> {
     let (taken, messages) = take(&SHAPE, body)?;
     let mut changes = taken.body;
-    let pages = Pages::read(call).await?;
+    let pages = Pages(call.latest().await?);
     hold_against_file(&call.snapshot.organization, &mut changes, &pages)?;
     if !changes.is_empty() {
         let written = call.api.manage.change_settings(changes, call.actor()).await?;
         call.in_force(&written.position).await;
     }
-    let document = call.api.manage.organization_document().await?;
-    let now = call.api.published.load();
-    Ok(Answer::of(show(&now.organization, document.as_ref(), &pages)).saying(messages))
+    Ok(Answer::of(show(&call.api.published.load())).saying(messages))
 }
 
 /// Takes out of the changes what the configuration file says, which must be the same.
@@ -167,22 +162,17 @@ fn says(settings: &OrganizationSettings, key: &str, organization: &Organization,
 }
 
 /// Custom pages, which the file may name and the API calls by id.
-struct Pages(Vec<Document>);
+struct Pages(Arc<Snapshot>);
 
 impl Pages {
-    async fn read(call: &Call<'_>) -> Result<Self, ApiError> {
-        Ok(Self(call.api.store.documents(Kind::CustomPage).await?))
-    }
-
     fn by_id(&self, written: &OrganizationPages) -> OrganizationPages {
         let id = |kind: &str, written: &Option<String>| {
             let written = written.as_deref()?;
-            let of_kind = self.0.iter().filter(|page| {
-                let own = page.body.get("type").and_then(Value::as_str);
-                own == Some(kind)
-            });
-            let mut named = of_kind.filter(|page| page.name == written || page.id.to_string() == written);
-            named.next().map(|page| page.id.to_string())
+            let pages = self.0.objects.of_kind(Kind::CustomPage).iter();
+            let named = pages.filter(|page| page.name == written || page.id.to_string() == written);
+            let mut of_kind =
+                named.filter(|page| page.body().get("type").and_then(Value::as_str) == Some(kind));
+            of_kind.next().map(|page| page.id.to_string())
         };
         OrganizationPages {
             identity_denied: id("identity_denied", &written.identity_denied),
@@ -191,7 +181,11 @@ impl Pages {
     }
 }
 
-fn show(organization: &Organization, document: Option<&Document>, pages: &Pages) -> Value {
+fn show(snapshot: &Arc<Snapshot>) -> Value {
+    let (organization, pages) = (&snapshot.organization, Pages(Arc::clone(snapshot)));
+    let document = snapshot.objects.of_kind(Kind::Organization).first();
+    let document = document.map(|object| object.document());
+    let document = document.as_ref();
     let mut shown = Map::new();
     shown.insert("name".to_owned(), organization.name.as_str().into());
     shown.insert("auth_domain".to_owned(), organization.auth.host().as_str().into());
@@ -199,7 +193,7 @@ fn show(organization: &Organization, document: Option<&Document>, pages: &Pages)
     // As they were sent, so that they come back equal.
     shown.extend(settings.cloned().unwrap_or_default());
     for key in &organization.in_file {
-        shown.insert(key.clone(), of_file(organization, key, pages));
+        shown.insert(key.clone(), of_file(organization, key, &pages));
     }
     shown
         .entry("auto_redirect_to_identity")

@@ -5,16 +5,16 @@ use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::call::Call;
-use super::error::{ApiError, Unknown};
+use super::error::Unknown;
 use super::operation::{Gives, Operation};
 use super::page::Sizes;
-use super::resource::{self, Before, Resource, Shown, plain};
+use super::resource::{self, Around, Before, Resource, Shown, plain};
 use super::shape::{Shape, Taken, UnknownKeys, What, needed, optional, read_only};
 use crate::manage::Draft;
 use crate::model::ids::PolicyId;
 use crate::model::permission::{Area, Permission};
 use crate::snapshot::read::Problem;
-use crate::store::{Document, Kind};
+use crate::store::{Document, Kind, Object};
 
 const APPROVAL_GROUP: Shape = Shape {
     name: "ApprovalGroup",
@@ -89,19 +89,17 @@ impl Resource for Policies {
         Ok(plain(taken))
     }
 
-    async fn present(call: &Call<'_>, documents: &[Document]) -> Result<Vec<Value>, ApiError> {
-        let uses = call.api.uses.of(&call.snapshot);
-        let account = call.snapshot.organization.account_id.as_str();
-        let show = |document: &Document| {
-            let mut shown = reusable(document);
-            shown.insert("account_id".to_owned(), account.into());
-            shown.insert(
-                "app_count".to_owned(),
-                uses.of_policy(PolicyId(document.id)).into(),
-            );
-            Value::Object(shown)
-        };
-        Ok(documents.iter().map(show).collect())
+    fn present(around: &Around<'_>, document: &Document) -> Value {
+        let account = around.snapshot.organization.account_id.as_str();
+        let mut shown = reusable(document);
+        shown.insert("account_id".to_owned(), account.into());
+        let uses = around.uses().of_policy(PolicyId(document.id));
+        shown.insert("app_count".to_owned(), uses.into());
+        Value::Object(shown)
+    }
+
+    fn rests_on(around: &Around<'_>, object: &Object) -> u64 {
+        around.uses().of_policy(PolicyId(object.id))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What policies would say of everybody who is known, before they are put in force
 //! (<https://developers.cloudflare.com/api/resources/zero_trust/subresources/access/subresources/applications/subresources/policy_tests/>).
 
+use std::collections::HashMap;
 use std::future::ready;
 
 use http::Method;
@@ -14,13 +15,13 @@ use super::page::{Page, Sizes};
 use super::policies;
 use super::resource::take;
 use super::shape::{Shape, UnknownKeys, What, needed};
-use crate::manage::{TrialOutcome, TrialProgress, TrialStanding};
-use crate::model::ids::{AppId, PolicyId};
+use crate::manage::{TrialOutcome, TrialStanding};
+use crate::model::ids::{AppId, PolicyId, UserId};
 use crate::model::permission::{Area, Permission};
 use crate::model::policy::Policy;
 use crate::policy::compile;
 use crate::snapshot::read::{self, Around, Problem};
-use crate::store::Kind;
+use crate::store::{Kind, User};
 
 const SHAPE: Shape = Shape {
     name: "PolicyTest",
@@ -80,11 +81,11 @@ async fn policy(call: &Call<'_>, at: &str, item: Value) -> Result<Policy, ApiErr
 
 /// A policy that is there: a reusable one, or one of an application's own.
 async fn by_id(call: &Call<'_>, id: PolicyId) -> Result<Policy, ApiError> {
-    if let Some(document) = call.api.store.document(Kind::Policy, id.0).await? {
-        return read::policy(id, &document.body).map_err(|problems| ApiError::problems(&problems));
+    let snapshot = call.latest().await?;
+    if let Some(object) = snapshot.objects.get(Kind::Policy, id.0) {
+        return read::policy(id, &object.body()).map_err(|problems| ApiError::problems(&problems));
     }
-    let mut known = call
-        .snapshot
+    let mut known = snapshot
         .applications
         .values()
         .flat_map(|known| &known.policy_docs);
@@ -122,21 +123,11 @@ fn written(call: &Call<'_>, at: &str, body: Map<String, Value>) -> Result<Policy
     }
 }
 
-fn progress(call: &Call<'_>) -> Result<(Uuid, TrialProgress), ApiError> {
+fn get(call: &Call<'_>) -> Result<Answer, ApiError> {
     let id = call.id("policy_test_id", Unknown::PolicyTest)?;
     let progress = call.api.trials.progress(id, &call.api.clock);
-    progress
-        .map(|progress| (id, progress))
-        .ok_or_else(|| ApiError::unknown(Unknown::PolicyTest))
-}
-
-fn get(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let (id, progress) = progress(call)?;
-    let count = |wanted: TrialOutcome| {
-        let outcomes = progress.outcomes.iter();
-        outcomes.filter(|(_, outcome)| *outcome == wanted).count()
-    };
-    let done = progress.outcomes.len();
+    let progress = progress.ok_or_else(|| ApiError::unknown(Unknown::PolicyTest))?;
+    let done = progress.done();
     let total = usize::try_from(progress.total).unwrap_or(usize::MAX);
     let status = match progress.standing {
         TrialStanding::UnderWay => "processing",
@@ -144,8 +135,7 @@ fn get(call: &Call<'_>) -> Result<Answer, ApiError> {
         TrialStanding::TooLong => "exceeded time",
         TrialStanding::Failed => "blocked",
     };
-    let (approved, blocked) = (count(TrialOutcome::Approved), count(TrialOutcome::Blocked));
-    let errored = count(TrialOutcome::Uncertain);
+    let (approved, blocked, errored) = (progress.approved, progress.blocked, progress.uncertain);
     Ok(Answer::of(json!({
         "id": id,
         "status": status,
@@ -167,7 +157,7 @@ fn percent(part: usize, whole: usize) -> usize {
 }
 
 async fn users(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let (_, progress) = progress(call)?;
+    let id = call.id("policy_test_id", Unknown::PolicyTest)?;
     let page = Page::of(&call.query, SIZES)?;
     let wanted = match call.query.value("status") {
         None => None,
@@ -176,13 +166,20 @@ async fn users(call: &Call<'_>) -> Result<Answer, ApiError> {
         Some("error") => Some(TrialOutcome::Uncertain),
         Some(_) => return Err(ApiError::invalid("status must be success, fail or error")),
     };
-    let outcomes = progress.outcomes.into_iter();
-    let outcomes = outcomes.filter(|(_, outcome)| wanted.is_none_or(|wanted| wanted == *outcome));
-    let (outcomes, total) = page.cut(outcomes.collect());
+    let offset = usize::try_from(page.offset()).unwrap_or(usize::MAX);
+    let size = usize::try_from(page.size).unwrap_or(usize::MAX);
+    let outcomes = call
+        .api
+        .trials
+        .outcomes(id, wanted, (size, offset), &call.api.clock);
+    let (outcomes, total) = outcomes.ok_or_else(|| ApiError::unknown(Unknown::PolicyTest))?;
+    let ids: Vec<UserId> = outcomes.iter().map(|(id, _)| *id).collect();
+    let users = call.api.store.registered_of(&ids).await?;
+    let mut users: HashMap<UserId, User> = users.into_iter().map(|user| (user.id, user)).collect();
     let mut shown = Vec::with_capacity(outcomes.len());
     for (id, outcome) in outcomes {
         // Whoever has gone meanwhile was asked about all the same.
-        let user = call.api.store.registered(id).await?;
+        let user = users.remove(&id);
         let (email, name) = user.map_or((None, None), |user| (user.email, user.name));
         let status = match outcome {
             TrialOutcome::Approved => "approved",
@@ -193,7 +190,7 @@ async fn users(call: &Call<'_>) -> Result<Answer, ApiError> {
             "id": id, "email": email.unwrap_or_default(), "name": name.unwrap_or_default(), "status": status,
         }));
     }
-    let info = page.info(shown.len(), total);
+    let info = page.info(shown.len(), u64::try_from(total).unwrap_or(u64::MAX));
     Ok(Answer::page(shown, info))
 }
 

@@ -87,13 +87,7 @@ fn show(check: &Check) -> Value {
 /// The provider as it is in force here: one that was written a moment ago is, once this returns.
 async fn provider(call: &Call<'_>) -> Result<std::sync::Arc<IdentityProvider>, ApiError> {
     let id = IdpId(call.id("identity_provider_id", Unknown::IdentityProvider)?);
-    let known = call.snapshot.providers.get(&id).cloned();
-    if let Some(known) = known {
-        return Ok(known);
-    }
-    call.latest_in_force().await?;
-    let snapshot = call.api.published.load();
-    let known = snapshot.providers.get(&id).cloned();
+    let known = call.latest().await?.providers.get(&id).cloned();
     known.ok_or_else(|| ApiError::unknown(Unknown::IdentityProvider))
 }
 

@@ -1,19 +1,23 @@
 //! What most objects of the API have in common: they are listed, read, made, replaced and deleted in one way.
 
 use std::collections::BTreeMap;
-use std::future::Future;
+use std::sync::Arc;
 
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::call::{Answer, Call};
+use super::Api;
+use super::call::{Answer, Call, Content};
 use super::error::{ApiError, Unknown};
 use super::page::{Page, Sizes};
+use super::query::Query;
 use super::shape::{Shape, Taken};
+use super::uses::Counts;
 use crate::manage::{Draft, ManageError, Written};
+use crate::snapshot::Snapshot;
 use crate::snapshot::read::Problem;
-use crate::store::{Document, DocumentFilter, Kind};
+use crate::store::{Document, Kind, Object, ObjectFilter};
 
 /// A kind of objects.
 pub(super) trait Resource {
@@ -30,11 +34,67 @@ pub(super) trait Resource {
     /// What cannot be taken of it, beyond what readers find.
     fn draft(call: &Call<'_>, taken: Taken, before: Option<Before<'_>>) -> Result<Draft, Vec<Problem>>;
 
-    /// How objects are shown.
-    fn present(
-        call: &Call<'_>,
-        documents: &[Document],
-    ) -> impl Future<Output = Result<Vec<Value>, ApiError>> + Send;
+    /// Keys that are left out of lists.
+    const LEFT_OUT: &'static [&'static str] = &[];
+
+    /// How an object is shown.
+    fn present(around: &Around<'_>, document: &Document) -> Value;
+
+    /// What differs between any two states of what besides the object its picture is made of.
+    fn rests_on(_around: &Around<'_>, _object: &Object) -> u64 {
+        0
+    }
+}
+
+/// What objects are shown by.
+pub(super) struct Around<'a> {
+    pub(super) api: &'a Api,
+    pub(super) snapshot: Arc<Snapshot>,
+}
+
+impl Around<'_> {
+    /// How many applications use what.
+    pub(super) fn uses(&self) -> Arc<Counts> {
+        self.api.uses.of(&self.snapshot)
+    }
+
+    /// An object by itself, as text.
+    fn whole<R: Resource>(&self, object: &Object) -> Arc<str> {
+        let make = || R::present(self, &object.document()).to_string();
+        self.api.texts.of(object, false, R::rests_on(self, object), make)
+    }
+
+    /// An object as it stands in a list, as text.
+    fn listed<R: Resource>(&self, object: &Object) -> Arc<str> {
+        let make = || {
+            let mut shown = R::present(self, &object.document());
+            if let Value::Object(shown) = &mut shown {
+                for key in R::LEFT_OUT {
+                    shown.shift_remove(*key);
+                }
+            }
+            shown.to_string()
+        };
+        self.api.texts.of(object, true, R::rests_on(self, object), make)
+    }
+
+    /// A page of a list of objects.
+    pub(super) fn page_of<R: Resource>(&self, page: Page, objects: &[&Arc<Object>], total: u64) -> Answer {
+        let shown: Vec<Arc<str>> = objects.iter().map(|object| self.listed::<R>(object)).collect();
+        let info = page.info(shown.len(), total);
+        Answer::with(Content::AllKept(shown), Some(info))
+    }
+
+    /// The objects on a page of those that a query asks for, and how many there are in all.
+    pub(super) fn found(&self, kind: Kind, query: &Query<'_>, page: Page) -> (Vec<&Arc<Object>>, u64) {
+        let filter = ObjectFilter {
+            name: query.value("name").map(str::to_owned),
+            search: query.value("search").map(str::to_owned),
+        };
+        self.snapshot
+            .objects
+            .page(kind, &filter, (page.size, page.offset()))
+    }
 }
 
 /// An object that is to be replaced, with its secrets.
@@ -46,26 +106,22 @@ pub(super) struct Before<'b> {
 /// A page of the objects.
 pub(super) async fn list<R: Resource>(call: &Call<'_>) -> Result<Answer, ApiError> {
     let page = Page::of(&call.query, R::SIZES)?;
-    let (documents, total) = found(call, R::KIND, page).await?;
-    let shown = R::present(call, &documents).await?;
-    let info = page.info(shown.len(), total);
-    Ok(Answer::page(shown, info))
-}
-
-/// The objects on a page of those that the query asks for, and how many there are in all.
-pub(super) async fn found(call: &Call<'_>, kind: Kind, page: Page) -> Result<(Vec<Document>, u64), ApiError> {
-    let filter = DocumentFilter {
-        name: call.query.value("name").map(str::to_owned),
-        search: call.query.value("search").map(str::to_owned),
-    };
-    let place = (page.size, page.offset());
-    Ok(call.api.store.documents_page(kind, &filter, place).await?)
+    let around = call.around().await?;
+    let (objects, total) = around.found(R::KIND, &call.query, page);
+    Ok(around.page_of::<R>(page, &objects, total))
 }
 
 /// One object.
 pub(super) async fn get<R: Resource>(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let document = stored::<R>(call).await?;
-    Ok(Answer::of(one::<R>(call, document).await?))
+    let id = call.id(R::PARAM, R::UNKNOWN)?;
+    kept::<R>(&call.around().await?, id)
+}
+
+/// One object by its id.
+pub(super) fn kept<R: Resource>(around: &Around<'_>, id: Uuid) -> Result<Answer, ApiError> {
+    let object = around.snapshot.objects.get(R::KIND, id);
+    let object = object.ok_or_else(|| ApiError::unknown(R::UNKNOWN))?;
+    Ok(Answer::with(Content::Kept(around.whole::<R>(object)), None))
 }
 
 /// Makes an object.
@@ -129,10 +185,12 @@ pub(super) async fn delete<R: Resource>(call: &Call<'_>) -> Result<Answer, ApiEr
 }
 
 /// The object that a path names.
-pub(super) async fn stored<R: Resource>(call: &Call<'_>) -> Result<Document, ApiError> {
+pub(super) fn stored<R: Resource>(call: &Call<'_>, around: &Around<'_>) -> Result<Document, ApiError> {
     let id = call.id(R::PARAM, R::UNKNOWN)?;
-    let document = call.api.store.document(R::KIND, id).await?;
-    document.ok_or_else(|| ApiError::unknown(R::UNKNOWN))
+    let object = around.snapshot.objects.get(R::KIND, id);
+    object
+        .map(|object| object.document())
+        .ok_or_else(|| ApiError::unknown(R::UNKNOWN))
 }
 
 /// Answers with an object that was written.
@@ -142,13 +200,8 @@ pub(super) async fn written_answer<R: Resource>(
     messages: Vec<String>,
 ) -> Result<Answer, ApiError> {
     call.in_force(&written.position).await;
-    let shown = one::<R>(call, written.document).await?;
+    let shown = R::present(&call.around_now(), &written.document);
     Ok(Answer::of(shown).saying(messages))
-}
-
-async fn one<R: Resource>(call: &Call<'_>, document: Document) -> Result<Value, ApiError> {
-    let shown = R::present(call, std::slice::from_ref(&document)).await?;
-    Ok(shown.into_iter().next().unwrap_or_default())
 }
 
 /// Takes a body apart; what of it is kept without a meaning is said.

@@ -1,6 +1,8 @@
 //! The provisioning log
 //! (<https://developers.cloudflare.com/api/resources/zero_trust/subresources/access/subresources/logs/subresources/scim/>).
 
+use std::collections::BTreeSet;
+
 use http::Method;
 use serde_json::{Value, json};
 
@@ -12,7 +14,7 @@ use super::resource::time;
 use super::shape::{Shape, UnknownKeys, What, read_only};
 use crate::model::ids::IdpId;
 use crate::model::permission::{Area, Permission};
-use crate::store::{ScimUpdate, ScimUpdateFilter};
+use crate::store::{PROVIDERS_MAX, ScimUpdate, ScimUpdateFilter};
 
 const SHAPE: Shape = Shape {
     name: "ScimUpdate",
@@ -43,13 +45,17 @@ async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
             most: 1000,
         },
     )?;
-    let ids: Result<Vec<IdpId>, _> = call.query.values("idp_id").map(str::parse).collect();
+    let ids: Result<BTreeSet<IdpId>, _> = call.query.values("idp_id").map(str::parse).collect();
     let ids = ids.map_err(|_| ApiError::invalid("idp_id must be the id of an identity provider"))?;
     if ids.is_empty() {
         return Err(ApiError::invalid("idp_id is needed"));
     }
+    if ids.len() > PROVIDERS_MAX {
+        let most = format!("idp_id may name {PROVIDERS_MAX} identity providers at most");
+        return Err(ApiError::invalid(most));
+    }
     let filter = ScimUpdateFilter {
-        provider: None,
+        providers: ids.into_iter().collect(),
         succeeded: one_of(call, "status", &[("SUCCESS", true), ("FAILURE", false)])?,
         resource_type: only(call, "resource_type")?,
         method: only(call, "request_method")?,
@@ -63,23 +69,7 @@ async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
         limit: call.query.number("limit")?.unwrap_or(page.size).clamp(1, 1000),
         page: page.number,
     };
-    let mut rows = Vec::new();
-    for id in ids {
-        let of_one = ScimUpdateFilter {
-            provider: Some(id),
-            ..filter.clone()
-        };
-        rows.extend(call.api.store.scim_updates(&of_one).await?);
-    }
-    let size = usize::try_from(filter.limit).unwrap_or(usize::MAX);
-    rows.sort_by_key(|row| {
-        if filter.oldest_first {
-            row.at_ms
-        } else {
-            -row.at_ms
-        }
-    });
-    rows.truncate(size);
+    let rows = call.api.store.scim_updates(&filter).await?;
     Ok(Answer::of(rows.iter().map(show).collect::<Vec<Value>>()))
 }
 
@@ -128,7 +118,7 @@ fn show(row: &ScimUpdate) -> Value {
 const ASKED: &[(&str, &str)] = &[
     (
         "idp_id",
-        "the identity provider; needed, may be given several times",
+        "the identity provider; needed, may be given several times, for 16 of them at most",
     ),
     ("page", "the page, from 1"),
     ("per_page", "rows a page"),

@@ -10,13 +10,13 @@ use super::call::{Answer, Call};
 use super::error::{ApiError, Unknown};
 use super::operation::{Gives, Operation};
 use super::page::{self, Page, Sizes};
-use super::resource::{self, Shown, named, take, time};
+use super::resource::{Shown, named, take, time};
 use super::shape::{Shape, UnknownKeys, What, needed, optional, read_only};
 use crate::manage::{NewServiceToken, ServiceTokenChanges};
 use crate::model::ids::ServiceTokenId;
 use crate::model::permission::{Area, Permission};
 use crate::model::service_token::TokenLife;
-use crate::store::{Document, Kind};
+use crate::store::{Document, Kind, Object};
 
 pub(super) const SHAPE: Shape = Shape {
     name: "ServiceToken",
@@ -49,11 +49,14 @@ const SIZES: Sizes = Sizes {
 
 async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
     let page = Page::of(&call.query, SIZES)?;
-    let (documents, total) = resource::found(call, Kind::ServiceToken, page).await?;
-    let uses = call.api.store.service_token_uses().await?;
-    let shown: Vec<Value> = documents
+    let around = call.around().await?;
+    let (objects, total) = around.found(Kind::ServiceToken, &call.query, page);
+    let ids: Vec<ServiceTokenId> = objects.iter().map(|object| ServiceTokenId(object.id)).collect();
+    let uses = call.api.store.service_token_uses_of(&ids).await?;
+    let seen = |object: &Object| uses.get(&ServiceTokenId(object.id)).copied();
+    let shown: Vec<Value> = objects
         .iter()
-        .map(|document| show(document, uses.get(&ServiceTokenId(document.id)).copied(), None))
+        .map(|object| show(&object.document(), seen(object), None))
         .collect();
     let info = page.info(shown.len(), total);
     Ok(Answer::page(shown, info))
@@ -61,9 +64,10 @@ async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
 
 async fn get(call: &Call<'_>) -> Result<Answer, ApiError> {
     let id = id(call)?;
-    let document = call.api.store.document(Kind::ServiceToken, id.0).await?;
-    let document = document.ok_or_else(|| ApiError::unknown(Unknown::ServiceToken))?;
-    answer(call, &document, None).await
+    let snapshot = call.latest().await?;
+    let object = snapshot.objects.get(Kind::ServiceToken, id.0);
+    let object = object.ok_or_else(|| ApiError::unknown(Unknown::ServiceToken))?;
+    answer(call, &object.document(), None).await
 }
 
 async fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
@@ -87,7 +91,7 @@ async fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
         ));
     }
     let issued = call.api.manage.create_service_token(new, call.actor()).await?;
-    call.latest_in_force().await?;
+    call.latest().await?;
     answer(call, &issued.document, Some(&issued.client_secret)).await
 }
 
@@ -107,7 +111,7 @@ async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
         .update_service_token(id(call)?, changes, call.actor())
         .await;
     let (document, secret) = updated.map_err(|error| named(error, Unknown::ServiceToken))?;
-    call.latest_in_force().await?;
+    call.latest().await?;
     answer(call, &document, secret.as_ref()).await
 }
 
@@ -118,7 +122,7 @@ async fn delete(call: &Call<'_>) -> Result<Answer, ApiError> {
         .delete_service_token(id(call)?, call.actor())
         .await;
     let document = deleted.map_err(|error| named(error, Unknown::ServiceToken))?;
-    call.latest_in_force().await?;
+    call.latest().await?;
     answer(call, &document, None).await
 }
 
@@ -129,7 +133,7 @@ async fn refresh(call: &Call<'_>) -> Result<Answer, ApiError> {
         .refresh_service_token(id(call)?, call.actor())
         .await;
     let document = refreshed.map_err(|error| named(error, Unknown::ServiceToken))?;
-    call.latest_in_force().await?;
+    call.latest().await?;
     answer(call, &document, None).await
 }
 
@@ -142,7 +146,7 @@ async fn rotate(call: &Call<'_>) -> Result<Answer, ApiError> {
         .rotate_service_token(id(call)?, until, call.actor())
         .await;
     let issued = rotated.map_err(|error| named(error, Unknown::ServiceToken))?;
-    call.latest_in_force().await?;
+    call.latest().await?;
     answer(call, &issued.document, Some(&issued.client_secret)).await
 }
 
@@ -156,8 +160,9 @@ async fn answer(
     document: &Document,
     secret: Option<&SecretString>,
 ) -> Result<Answer, ApiError> {
-    let uses = call.api.store.service_token_uses().await?;
-    let seen = uses.get(&ServiceTokenId(document.id)).copied();
+    let id = ServiceTokenId(document.id);
+    let uses = call.api.store.service_token_uses_of(&[id]).await?;
+    let seen = uses.get(&id).copied();
     Ok(Answer::of(show(document, seen, secret)))
 }
 

@@ -9,13 +9,13 @@ use super::call::{Answer, Call};
 use super::error::{ApiError, Unknown};
 use super::operation::{Gives, Operation};
 use super::page::{self, Sizes};
-use super::resource::{self, Before, Resource, Shown, named, plain, take, written_answer};
+use super::resource::{self, Around, Before, Resource, Shown, named, plain, take, written_answer};
 use super::shape::{Shape, Taken, UnknownKeys, What, needed, read_only};
 use crate::manage::Draft;
 use crate::model::application::Tag;
 use crate::model::permission::{Area, Permission};
 use crate::snapshot::read::Problem;
-use crate::store::{Document, Kind};
+use crate::store::{Document, Kind, Object};
 
 pub(super) const SHAPE: Shape = Shape {
     name: "Tag",
@@ -55,15 +55,15 @@ impl Resource for Tags {
         }
     }
 
-    async fn present(call: &Call<'_>, documents: &[Document]) -> Result<Vec<Value>, ApiError> {
-        let uses = call.api.uses.of(&call.snapshot);
-        let show = |document: &Document| {
-            Shown::begin(&[], document)
-                .with("app_count", uses.of_tag(&document.name))
-                .timed(document)
-                .into_value()
-        };
-        Ok(documents.iter().map(show).collect())
+    fn present(around: &Around<'_>, document: &Document) -> Value {
+        Shown::begin(&[], document)
+            .with("app_count", around.uses().of_tag(&document.name))
+            .timed(document)
+            .into_value()
+    }
+
+    fn rests_on(around: &Around<'_>, object: &Object) -> u64 {
+        around.uses().of_tag(&object.name)
     }
 }
 
@@ -86,14 +86,7 @@ async fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
 }
 
 async fn get(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let document = call
-        .api
-        .store
-        .document(Kind::Tag, id_of(&named_in_path(call)))
-        .await?;
-    let document = document.ok_or_else(|| ApiError::unknown(Unknown::Tag))?;
-    let shown = Tags::present(call, &[document]).await?;
-    Ok(Answer::of(shown.into_iter().next().unwrap_or_default()))
+    resource::kept::<Tags>(&call.around().await?, id_of(&named_in_path(call)))
 }
 
 /// A tag under another name is another one.

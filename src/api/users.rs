@@ -2,7 +2,6 @@
 //! (<https://developers.cloudflare.com/api/resources/zero_trust/subresources/access/subresources/users/>).
 
 use std::future::ready;
-use std::sync::PoisonError;
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -16,7 +15,7 @@ use super::shape::{Shape, UnknownKeys, What, needed, optional, read_only};
 use crate::model::ids::UserId;
 use crate::model::permission::{Area, Permission};
 use crate::session::table::Cause;
-use crate::store::{User, UserFilter};
+use crate::store::{Marks, User, UserFilter};
 
 pub(super) const SHAPE: Shape = Shape {
     name: "User",
@@ -37,10 +36,6 @@ pub(super) const SHAPE: Shape = Shape {
     ],
     unknown: UnknownKeys::Refused,
 };
-/// So many are counted in less than a millisecond.
-const COUNTED_EACH_TIME: u64 = 5_000;
-/// How long a count of more is good.
-const COUNT_KEPT_MS: i64 = 1_000;
 /// In bytes.
 const LONGEST_NAME: usize = 1024;
 const SIZES: Sizes = Sizes {
@@ -56,38 +51,57 @@ async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
         email: call.query.value("email").map(str::to_ascii_lowercase),
         search: call.query.value("search").map(str::to_owned),
     };
-    let place = (page.size, page.offset());
-    let users = call.api.store.users_page(&filter, place).await?;
-    let total = total(call, &filter).await?;
+    let (users, total) = match &filter {
+        UserFilter {
+            search: Some(part),
+            name: None,
+            email: None,
+        } => searched(call, page, part).await?,
+        _ => found(call, page, &filter).await?,
+    };
     let shown: Vec<Value> = users.iter().map(show).collect();
     let info = page.info(shown.len(), total);
     Ok(Answer::page(shown, info))
 }
 
-/// How many users there are. Where there are many, all of them are not counted more than once a second.
-async fn total(call: &Call<'_>, filter: &UserFilter) -> Result<u64, ApiError> {
-    if *filter != UserFilter::default() {
-        return Ok(call.api.store.users_count(filter).await?);
+/// A page of the users that a filter keeps, and how many they are.
+async fn found(call: &Call<'_>, page: Page, filter: &UserFilter) -> Result<(Vec<User>, u64), ApiError> {
+    let (store, place) = (&call.api.store, (page.size, page.offset()));
+    if *filter == UserFilter::default() {
+        let known = call.api.register.known(store, call.api.clock.now_ms()).await?;
+        let users = store.users_page(filter, place, &known.marks).await?;
+        return Ok((users, known.people));
     }
-    let now_ms = call.api.clock.now_ms();
-    let counted = *call
-        .api
-        .users_counted
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    if let Some((at_ms, users)) = counted
-        && users > COUNTED_EACH_TIME
-        && (0..COUNT_KEPT_MS).contains(&(now_ms - at_ms))
-    {
-        return Ok(users);
-    }
-    let users = call.api.store.users_count(filter).await?;
-    *call
-        .api
-        .users_counted
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner) = Some((now_ms, users));
-    Ok(users)
+    let users = store.users_page(filter, place, &Marks::default()).await?;
+    let total = match last(page, users.len()) {
+        Some(total) => total,
+        None => store.users_count(filter).await?,
+    };
+    Ok((users, total))
+}
+
+/// A page of the users who have some text in the name or the address, and how many they are.
+async fn searched(call: &Call<'_>, page: Page, part: &str) -> Result<(Vec<User>, u64), ApiError> {
+    let store = &call.api.store;
+    let called = call.api.register.called(store, call.api.clock.now_ms()).await?;
+    let Some(called) = called else {
+        let filter = UserFilter {
+            search: Some(part.to_owned()),
+            ..UserFilter::default()
+        };
+        return found(call, page, &filter).await;
+    };
+    let (ids, total) = page.cut(called.with(part));
+    let mut users = store.registered_of(&ids).await?;
+    users.sort_by_key(|user| (user.created_ms, user.id));
+    Ok((users, total))
+}
+
+/// How many there are in all, where a page shows it: it is not full, and not behind the end.
+fn last(page: Page, shown: usize) -> Option<u64> {
+    let shown = u64::try_from(shown).unwrap_or(u64::MAX);
+    let ends_here = shown < u64::from(page.size) && (shown > 0 || page.offset() == 0);
+    ends_here.then(|| page.offset().saturating_add(shown))
 }
 
 async fn get(call: &Call<'_>) -> Result<Answer, ApiError> {
@@ -124,6 +138,7 @@ async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
     let mut messages = Vec::new();
     if user.name.as_deref().unwrap_or_default() != name {
         call.api.store.rename_user(user.id, name).await?;
+        call.api.register.forget();
         messages.push("the next login sets the name to what the directory says".to_owned());
         user.name = Some(name.to_owned());
     }
@@ -140,6 +155,7 @@ async fn delete(call: &Call<'_>) -> Result<Answer, ApiError> {
         .revoke_user(user.id, Cause::Administrator)
         .await?;
     call.api.store.take_out_of_register(user.id).await?;
+    call.api.register.forget();
     tracing::info!(
         request.id = call.request_id, token = call.token.name, user.id = %user.id, sessions = ended,
         "A user was deleted through the API"

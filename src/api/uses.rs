@@ -1,11 +1,12 @@
 //! How many applications use what: counted once a snapshot, not once a request.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwapOption;
 
-use crate::model::ids::{CustomPageId, PolicyId};
+use crate::model::ids::{AppId, CustomPageId, PolicyId};
+use crate::model::lines::Lines;
 use crate::snapshot::Snapshot;
 
 /// The counts of one snapshot.
@@ -15,6 +16,30 @@ pub(super) struct Counts {
     policies: HashMap<PolicyId, u64>,
     pages: HashMap<CustomPageId, u64>,
     tags: HashMap<String, u64>,
+    /// The addresses of applications, and whose each is.
+    addresses: OnceLock<Addresses>,
+}
+
+#[derive(Debug)]
+struct Addresses {
+    lines: Lines,
+    applications: Vec<AppId>,
+}
+
+impl Addresses {
+    fn of(snapshot: &Snapshot) -> Self {
+        let (mut lines, mut applications) = (Vec::new(), Vec::new());
+        for (id, application) in &snapshot.applications {
+            for destination in &application.app.destinations {
+                lines.push(destination.to_string());
+                applications.push(*id);
+            }
+        }
+        Self {
+            lines: Lines::of(lines),
+            applications,
+        }
+    }
 }
 
 impl Counts {
@@ -46,6 +71,18 @@ impl Counts {
     /// Applications with this page.
     pub(super) fn of_page(&self, page: CustomPageId) -> u64 {
         self.pages.get(&page).copied().unwrap_or(0)
+    }
+
+    /// The applications of the snapshot with an address that is this one, or that has this in it.
+    pub(super) fn with_address(&self, snapshot: &Snapshot, written: &str, exact: bool) -> BTreeSet<AppId> {
+        let addresses = self.addresses.get_or_init(|| Addresses::of(snapshot));
+        let found = if exact {
+            addresses.lines.equal_to(written)
+        } else {
+            addresses.lines.containing(written)
+        };
+        let ids = found.iter().filter_map(|line| addresses.applications.get(*line));
+        ids.copied().collect()
     }
 
     /// Applications with this tag.

@@ -134,14 +134,15 @@ async fn of_question(opened: &Opened, command: &ExplainCommand) -> Result<Said, 
 }
 
 async fn snapshot(opened: &Opened) -> Result<Snapshot, StoreError> {
-    let (position, documents) = opened.store.all_documents().await?;
+    let (position, objects) = opened.store.objects().await?;
     let inputs = Inputs {
-        documents: &documents,
+        objects: &objects,
         keys: &opened.store.signing_keys().await?,
         organization: &opened.organization,
         clouds: &opened.config.clouds,
         upstreams: &[],
         position: &position,
+        before: None,
     };
     Ok(Snapshot::build(&inputs, &opened.sealer, &opened.clock))
 }

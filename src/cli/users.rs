@@ -10,7 +10,7 @@ use super::{ConfigFile, Exit, Terminal};
 use crate::model::identity::Groups;
 use crate::model::ids::UserId;
 use crate::model::time::ms_to_the_minute;
-use crate::store::{AccessRequestFilter, ScimKey, StoreError, User, UserSearch};
+use crate::store::{AccessRequestFilter, ScimKey, StoreError, User};
 
 /// Users on a page of the list.
 const PAGE: u32 = 50;
@@ -63,12 +63,8 @@ pub(super) async fn run(command: UsersCommand, terminal: &mut Terminal<'_>) -> i
 }
 
 async fn list(opened: &Opened, part: Option<&str>, page: u32) -> Result<Said, StoreError> {
-    let search = UserSearch {
-        contains: part.map(str::to_owned),
-        provider: None,
-    };
     let mut lines = String::new();
-    for user in opened.store.users(&search, PAGE, page).await? {
+    for user in opened.store.users_by_login(part, (PAGE, page)).await? {
         let _ = writeln!(lines, "{}", line(&user)); // writing to a String cannot fail
     }
     Ok(Said::done(lines))

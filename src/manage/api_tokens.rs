@@ -13,7 +13,7 @@ use crate::crypto::digest::sha256_hex;
 use crate::crypto::random;
 use crate::model::api_token::{NEW_LENGTH, TOKEN_HASH};
 use crate::model::permission::Permissions;
-use crate::store::{Actor, Document, DocumentFilter, Kind};
+use crate::store::{Actor, Document, Kind};
 
 /// What is needed to make a token of the API.
 #[derive(Debug, Clone)]
@@ -64,11 +64,7 @@ impl Manage {
     /// # Errors
     /// [`ManageError::Store`].
     pub async fn api_token_called(&self, name: &str) -> Result<Option<Document>, ManageError> {
-        let filter = DocumentFilter {
-            name: Some(name.to_owned()),
-            search: None,
-        };
-        let (found, _) = self.store.documents_page(Kind::ApiToken, &filter, (1, 0)).await?;
-        Ok(found.into_iter().next())
+        let tokens = self.store.documents(Kind::ApiToken).await?;
+        Ok(tokens.into_iter().find(|token| token.name == name))
     }
 }

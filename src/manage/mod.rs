@@ -1,7 +1,7 @@
 //! The only writers of objects: validate, write, audit.
 //!
-//! A write reads the objects it rests on in its own transaction, so that what was validated is what is there when it
-//! commits; replicas hear of it through the feed. Input that cannot stand is a [`ManageError::Refused`] with every
+//! A write is validated against the objects as they stand in its own transaction, so that what was validated is what is
+//! there when it commits; of those that this process knows already, it reads what was written since. Replicas hear of it through the feed. Input that cannot stand is a [`ManageError::Refused`] with every
 //! problem in it, and nothing has been written.
 
 mod api_tokens;
@@ -15,6 +15,7 @@ mod reconcile;
 mod scim;
 mod service_tokens;
 mod settings;
+mod stored;
 mod test_link;
 mod trials;
 mod validate;
@@ -32,6 +33,7 @@ use crate::model::ids::AccountId;
 use crate::model::organization::Organization;
 use crate::snapshot::read::Problem;
 use crate::store::{Kind, Store, StoreError};
+use stored::SharedIndex;
 
 pub use api_tokens::NewApiToken;
 pub use explain::{Explained, Known, Question, explained};
@@ -54,6 +56,7 @@ pub struct Manage {
     clock: Clock,
     organization: Arc<Organization>,
     clouds: Arc<BTreeMap<String, Cloud>>,
+    index: SharedIndex,
 }
 
 impl Manage {
@@ -71,6 +74,7 @@ impl Manage {
             clock,
             organization,
             clouds,
+            index: SharedIndex::default(),
         }
     }
 

@@ -3,15 +3,17 @@
 //! A change is held against everything it touches: the object itself, what it refers to, and what refers to it. What
 //! would no longer stand after it refuses the change, and nothing is written.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::plan::{Planned, Stored};
-use super::reconcile::{end_sessions_of, other_directory, stored};
+use super::plan::Planned;
+use super::reconcile::{end_sessions_of, other_directory};
 use super::settings::settings_name;
+use super::stored::Stored;
+use super::validate::Beside;
 use super::{Manage, ManageError, RefusedObject};
 use crate::snapshot::read::Problem;
 use crate::snapshot::secrets;
@@ -50,11 +52,11 @@ impl Manage {
         actor: Actor,
     ) -> Result<Written, ManageError> {
         let mut write = self.store.write(actor).await?;
-        let stored = stored(&mut write).await?;
+        let stored = Stored::before(&mut write).await?;
         // Tokens of the API are called by their names.
-        let is_called = |document: &Document| document.kind == kind && document.name == draft.name;
-        let taken = kind == Kind::ApiToken && stored.values().any(is_called);
-        if taken || stored.contains_key(&(kind, id)) {
+        let mut tokens = stored.of_kind(Kind::ApiToken).iter();
+        let taken = kind == Kind::ApiToken && tokens.any(|token| token.name == draft.name);
+        if taken || stored.contains(kind, id) {
             return Err(ManageError::Exists {
                 kind,
                 name: draft.name,
@@ -76,10 +78,8 @@ impl Manage {
         actor: Actor,
     ) -> Result<Written, ManageError> {
         let mut write = self.store.write(actor).await?;
-        let stored = stored(&mut write).await?;
-        let before = stored
-            .get(&(kind, id))
-            .ok_or(ManageError::NotFound { kind, id })?;
+        let stored = Stored::before(&mut write).await?;
+        let before = stored.get(kind, id).ok_or(ManageError::NotFound { kind, id })?;
         if before.declared {
             return Err(ManageError::Declared {
                 kind,
@@ -93,13 +93,13 @@ impl Manage {
                 problems,
             }])
         };
-        let held = secrets::open(before, &self.sealer, self.clock.now_ms()).map_err(|error| {
+        let held = secrets::open(&before, &self.sealer, self.clock.now_ms()).map_err(|error| {
             refused(vec![Problem {
                 pointer: String::new(),
                 reason: error.to_string(),
             }])
         })?;
-        let draft = change(before, held).map_err(refused)?;
+        let draft = change(&before, held).map_err(refused)?;
         self.put(write, vec![(kind, id, draft)], &stored).await
     }
 
@@ -109,17 +109,15 @@ impl Manage {
     /// [`ManageError::NotFound`], [`ManageError::Declared`], [`ManageError::InUse`] where other objects refer to it.
     pub async fn delete(&self, kind: Kind, id: Uuid, actor: Actor) -> Result<Written, ManageError> {
         let mut write = self.store.write(actor).await?;
-        let stored = stored(&mut write).await?;
-        let document = stored
-            .get(&(kind, id))
-            .ok_or(ManageError::NotFound { kind, id })?;
+        let stored = Stored::before(&mut write).await?;
+        let document = stored.get(kind, id).ok_or(ManageError::NotFound { kind, id })?;
         if document.declared {
             return Err(ManageError::Declared {
                 kind,
                 name: document.name.clone(),
             });
         }
-        refuse_if_used(document, &stored)?;
+        self.refuse_if_used(&document, &stored)?;
         if kind == Kind::CustomPage
             && let Some(organization) = settings_name(&mut write, id).await?
         {
@@ -139,10 +137,10 @@ impl Manage {
         };
         write.audit(&entry).await?;
         if kind == Kind::IdentityProvider {
-            end_sessions_of(&mut write, document).await?;
+            end_sessions_of(&mut write, &document).await?;
         }
         Ok(Written {
-            document: document.clone(),
+            document,
             position: write.commit().await?,
         })
     }
@@ -159,9 +157,9 @@ impl Manage {
         actor: Actor,
     ) -> Result<Written, ManageError> {
         let mut write = self.store.write(actor).await?;
-        let stored = stored(&mut write).await?;
+        let stored = Stored::before(&mut write).await?;
         let kind = Kind::Application;
-        let before = stored.get(&(kind, application)).ok_or(ManageError::NotFound {
+        let before = stored.get(kind, application).ok_or(ManageError::NotFound {
             kind,
             id: application,
         })?;
@@ -214,7 +212,7 @@ impl Manage {
     }
 
     /// Writes objects together; answers with the last of them.
-    async fn put(
+    pub(super) async fn put(
         &self,
         mut write: ObjectWrite,
         drafts: Vec<(Kind, Uuid, Draft)>,
@@ -224,12 +222,7 @@ impl Manage {
             .into_iter()
             .map(|(kind, id, draft)| self.planned(kind, id, draft, stored))
             .collect();
-        let is_planned = |key: &(Kind, Uuid)| {
-            let mut documents = planned.iter().map(|planned| &planned.document);
-            documents.any(|document| (document.kind, document.id) == *key)
-        };
-        let others = stored.iter().filter(|(key, _)| !is_planned(key));
-        self.validate(&planned, others.map(|(_, document)| document))?;
+        self.validate(&planned, Beside::all(stored))?;
         let mut last = None;
         for planned in &planned {
             if let Some(before) = &planned.before {
@@ -246,13 +239,14 @@ impl Manage {
     }
 
     fn planned(&self, kind: Kind, id: Uuid, draft: Draft, stored: &Stored) -> Planned {
+        let before = stored.get(kind, id);
         let document = Document {
             kind,
             id,
             name: draft.name,
             secrets: secrets::seal(kind, id, &draft.secrets, &self.sealer, self.clock.now_ms()),
             body: draft.body,
-            declared: false,
+            declared: before.as_ref().is_some_and(|before| before.declared),
             version: 0,
             created_ms: 0,
             updated_ms: 0,
@@ -260,7 +254,7 @@ impl Manage {
         Planned {
             document,
             secrets: draft.secrets,
-            before: stored.get(&(kind, id)).cloned(),
+            before,
             changes: true,
         }
     }
@@ -274,9 +268,11 @@ impl Manage {
         stored: &Stored,
     ) -> Result<(), ManageError> {
         let changed = &planned.document;
-        let users: Vec<Planned> = users_of(changed.id, stored)
-            .map(|user| Planned {
-                document: user.clone(),
+        let users: Vec<Planned> = self
+            .users_of(changed.id, stored)
+            .into_iter()
+            .map(|document| Planned {
+                document,
                 secrets: BTreeMap::new(),
                 before: None,
                 changes: false,
@@ -285,20 +281,9 @@ impl Manage {
         if users.is_empty() {
             return Ok(());
         }
-        let ids: HashSet<(Kind, Uuid)> = users
-            .iter()
-            .map(|user| (user.document.kind, user.document.id))
-            .collect();
-        let beside = |object: &Document| {
-            let others = stored
-                .iter()
-                .filter(|(key, _)| !ids.contains(*key) && **key != (object.kind, object.id))
-                .map(|(_, other)| other);
-            let all: Vec<&Document> = others.chain(std::iter::once(object)).collect();
-            match self.validate(&users, all.into_iter()) {
-                Err(ManageError::Refused(refused)) => refused,
-                _ => Vec::new(),
-            }
+        let beside = |object: &Document| match self.validate(&users, Beside::with(stored, object)) {
+            Err(ManageError::Refused(refused)) => refused,
+            _ => Vec::new(),
         };
         let after = beside(changed);
         if after.is_empty() {
@@ -312,6 +297,32 @@ impl Manage {
         } else {
             Err(ManageError::Refused(refused))
         }
+    }
+}
+
+impl Manage {
+    /// An object that others refer to stays.
+    pub(super) fn refuse_if_used(&self, document: &Document, stored: &Stored) -> Result<(), ManageError> {
+        let index = self.index.of(stored);
+        let users = index.users_of(document.id);
+        let mut by: Vec<String> = users
+            .map(|user| format!("{} \"{}\"", user.kind.as_str(), user.name))
+            .collect();
+        if by.is_empty() {
+            return Ok(());
+        }
+        by.sort();
+        Err(ManageError::InUse {
+            kind: document.kind,
+            name: document.name.clone(),
+            by,
+        })
+    }
+
+    /// The objects that refer to one: they have its id somewhere in them.
+    fn users_of(&self, id: Uuid, stored: &Stored) -> Vec<Document> {
+        let index = self.index.of(stored);
+        index.users_of(id).map(|object| object.document()).collect()
     }
 }
 
@@ -356,55 +367,4 @@ fn in_use(planned: &Planned, user: RefusedObject) -> impl Iterator<Item = Refuse
             ),
         }],
     })
-}
-
-/// An object that others refer to stays.
-pub(super) fn refuse_if_used(document: &Document, stored: &Stored) -> Result<(), ManageError> {
-    let users = users_of(document.id, stored);
-    let mut by: Vec<String> = users
-        .map(|user| format!("{} \"{}\"", user.kind.as_str(), user.name))
-        .collect();
-    if by.is_empty() {
-        return Ok(());
-    }
-    by.sort();
-    Err(ManageError::InUse {
-        kind: document.kind,
-        name: document.name.clone(),
-        by,
-    })
-}
-
-/// The objects that refer to one: they have its id somewhere in them.
-fn users_of(id: Uuid, stored: &Stored) -> impl Iterator<Item = &Document> {
-    let text = id.hyphenated().to_string();
-    stored
-        .values()
-        .filter(move |document| document.id != id && mentions(&document.body, &text))
-}
-
-/// Whether a text stands anywhere in a value.
-fn mentions(value: &Value, text: &str) -> bool {
-    match value {
-        Value::String(written) => written.eq_ignore_ascii_case(text),
-        Value::Array(items) => items.iter().any(|item| mentions(item, text)),
-        Value::Object(map) => map.values().any(|below| mentions(below, text)),
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_refers_to_an_object_is_found_wherever_it_names_it() {
-        let id = Uuid::from_u128(7).to_string();
-        let rule = json!({ "service_token": { "token_id": id } });
-        let policy = json!({ "include": [{ "everyone": {} }], "exclude": [rule] });
-        assert!(mentions(&policy, &id));
-        assert!(mentions(&json!({ "policies": [policy] }), &id));
-        assert!(mentions(&json!({ "policies": [id.to_uppercase()] }), &id));
-        assert!(!mentions(&policy, &Uuid::from_u128(8).to_string()));
-    }
 }

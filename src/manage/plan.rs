@@ -1,19 +1,16 @@
 //! What declared objects become in the store: what is new, what changes, what goes.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
-use uuid::Uuid;
 
+use super::stored::Stored;
 use super::{Manage, service_tokens};
 use crate::config::declared::{Declared, DeclaredKind};
 use crate::crypto::random;
 use crate::snapshot::secrets;
 use crate::store::{Document, Kind};
-
-/// The objects of the store, by kind and id.
-pub(super) type Stored = HashMap<(Kind, Uuid), Document>;
 
 /// An object as it is to be.
 #[derive(Debug)]
@@ -44,7 +41,7 @@ impl Manage {
     /// How one declared object is to stand in the store.
     pub(super) fn plan(&self, declared: &Declared, stored: &Stored) -> Planned {
         let kind = kind(declared.kind);
-        let before = stored.get(&(kind, declared.id)).cloned();
+        let before = stored.get(kind, declared.id);
         let mut body = declared.body.clone();
         if kind == Kind::Application {
             keep_aud(&mut body, before.as_ref());

@@ -5,8 +5,9 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::plan::{Planned, Stored};
+use super::plan::Planned;
 use super::reconcile::Work;
+use super::stored::Stored;
 use super::{Manage, ManageError};
 use crate::config::declared::Declared;
 use crate::model::pointer;
@@ -51,22 +52,14 @@ impl Manage {
     /// # Errors
     /// [`ManageError::Refused`] where some object cannot stand.
     pub async fn preview(&self, declared: &[Declared]) -> Result<Vec<Change>, ManageError> {
-        let (_, documents) = self.store.all_documents().await?;
-        let objects = documents
-            .into_iter()
-            .filter(|document| document.kind != Kind::Organization);
-        let stored: Stored = objects
-            .map(|document| ((document.kind, document.id), document))
-            .collect();
+        let (_, objects) = self.store.objects().await?;
+        let stored = Stored(objects);
         let Work { planned, gone } = self.work(declared, &stored)?;
         let mut changes: Vec<Change> = planned
             .iter()
             .filter(|planned| planned.changes)
             .map(|planned| change(&planned.document, self.difference(planned)))
-            .chain(
-                gone.into_iter()
-                    .map(|document| change(document, Difference::Delete)),
-            )
+            .chain(gone.iter().map(|document| change(document, Difference::Delete)))
             .collect();
         changes.sort_by(|one, other| (one.kind, &one.name).cmp(&(other.kind, &other.name)));
         Ok(changes)

@@ -1,18 +1,21 @@
 //! Making the store's objects as the file declares them.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::applied::{Applied, Standing};
-use super::plan::{Planned, Stored, kind};
+use super::plan::{Planned, kind};
+use super::stored::Stored;
+use super::validate::Beside;
 use super::{Manage, ManageError};
 use crate::config::clouds;
 use crate::config::declared::Declared;
 use crate::model::ids::IdpId;
 use crate::session::table::Cause;
-use crate::store::{Actor, AuditEntry, Document, Ending, Kind, ObjectWrite, StoreError};
+use crate::store::{Actor, AuditEntry, Document, Ending, Kind, Object, ObjectWrite, StoreError};
 
 /// What became of declarations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +82,7 @@ impl Manage {
         if let (Standing::Superseded(at_ms), false) = (standing, put_back) {
             return Ok(Outcome::Superseded(Superseded { at_ms }));
         }
-        let stored = stored(&mut write).await?;
+        let stored = Stored::before(&mut write).await?;
         let Work { planned, gone } = self.work(declared, &stored)?;
         let reconciled = apply(&mut write, &planned, &gone).await?;
         if reconciled == Reconciled::default() && standing == Standing::Newest {
@@ -97,11 +100,7 @@ impl Manage {
     ///
     /// # Errors
     /// [`ManageError::Refused`] where some object cannot stand.
-    pub(super) fn work<'s>(
-        &self,
-        declared: &[Declared],
-        stored: &'s Stored,
-    ) -> Result<Work<'s>, ManageError> {
+    pub(super) fn work(&self, declared: &[Declared], stored: &Stored) -> Result<Work, ManageError> {
         let planned: Vec<Planned> = declared
             .iter()
             .map(|declared| self.plan(declared, stored))
@@ -110,48 +109,27 @@ impl Manage {
             .iter()
             .map(|declared| (kind(declared.kind), declared.id))
             .collect();
-        let undeclared = stored.iter().filter(|(id, _)| !ids.contains(*id));
-        let (gone, staying): (Vec<&Document>, Vec<&Document>) = undeclared
-            .map(|(_, document)| document)
-            .partition(|document| document.declared);
-        self.validate(&planned, staying.into_iter())?;
+        let undeclared = |object: &&Arc<Object>| !ids.contains(&(object.kind, object.id));
+        let gone = stored.all().filter(undeclared).filter(|object| object.declared);
+        let gone: Vec<Document> = gone.map(|object| object.document()).collect();
+        let without = gone.iter().map(|document| (document.kind, document.id)).collect();
+        self.validate(&planned, Beside::without(stored, without))?;
         Ok(Work { planned, gone })
     }
 }
 
 /// What is to be done for the store's objects to be as declared.
-pub(super) struct Work<'s> {
+pub(super) struct Work {
     /// The declared ones, changed or not.
     pub(super) planned: Vec<Planned>,
     /// Those that are no longer declared.
-    pub(super) gone: Vec<&'s Document>,
-}
-
-pub(super) async fn stored(write: &mut ObjectWrite) -> Result<Stored, StoreError> {
-    let mut stored = Stored::new();
-    for kind in [
-        Kind::IdentityProvider,
-        Kind::List,
-        Kind::ServiceToken,
-        Kind::Certificate,
-        Kind::Group,
-        Kind::CustomPage,
-        Kind::Policy,
-        Kind::Application,
-        Kind::Tag,
-        Kind::ApiToken,
-    ] {
-        for document in write.documents(kind).await? {
-            stored.insert((kind, document.id), document);
-        }
-    }
-    Ok(stored)
+    pub(super) gone: Vec<Document>,
 }
 
 async fn apply(
     write: &mut ObjectWrite,
     planned: &[Planned],
-    gone: &[&Document],
+    gone: &[Document],
 ) -> Result<Reconciled, StoreError> {
     let mut reconciled = Reconciled::default();
     for planned in planned.iter().filter(|planned| planned.changes) {

@@ -7,8 +7,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::objects::refuse_if_used;
-use super::reconcile::stored as objects_of;
+use super::objects::Draft;
+use super::stored::Stored;
 use super::{Manage, ManageError, RefusedObject};
 use crate::crypto::digest::sha256_hex;
 use crate::crypto::random;
@@ -16,7 +16,7 @@ use crate::model::ids::ServiceTokenId;
 use crate::model::service_token::{PREVIOUS_SECRET_HASH, SECRET_HASH, ServiceToken, TokenLife};
 use crate::snapshot::read::{self, Problem};
 use crate::snapshot::secrets;
-use crate::store::{Actor, AuditEntry, Document, Kind, ObjectWrite, StoreError};
+use crate::store::{Actor, Document, Kind, ObjectWrite, StoreError};
 
 /// What is needed to make a service token.
 #[derive(Debug, Clone)]
@@ -63,7 +63,8 @@ impl Manage {
         new: NewServiceToken,
         actor: Actor,
     ) -> Result<Issued, ManageError> {
-        let write = self.store.write(actor).await?;
+        let mut write = self.store.write(actor).await?;
+        let stored = Stored::before(&mut write).await?;
         let client_secret = new_secret();
         let body = json!({
             "name": new.name,
@@ -73,13 +74,12 @@ impl Manage {
             "expires_at": expiry(&new.duration, self.clock.now()).to_string(),
             "client_secret_version": 1,
         });
-        let draft = Draft {
+        let change = Change {
             id: Uuid::new_v4(),
-            before: None,
             body,
             secrets: hashes(&client_secret),
         };
-        let document = self.put_token(write, draft).await?;
+        let document = self.put_token(write, change, &stored).await?;
         Ok(Issued {
             document,
             client_secret,
@@ -97,9 +97,10 @@ impl Manage {
         actor: Actor,
     ) -> Result<Issued, ManageError> {
         let mut write = self.store.write(actor).await?;
-        let (mut draft, token) = self.draft(&mut write, id).await?;
-        let client_secret = draft.rotate(token.secret_version + 1, previous_until);
-        let document = self.put_token(write, draft).await?;
+        let stored = Stored::before(&mut write).await?;
+        let (mut change, token) = self.change_of(id, &stored)?;
+        let client_secret = change.rotate(token.secret_version + 1, previous_until);
+        let document = self.put_token(write, change, &stored).await?;
         Ok(Issued {
             document,
             client_secret,
@@ -116,14 +117,15 @@ impl Manage {
         actor: Actor,
     ) -> Result<Document, ManageError> {
         let mut write = self.store.write(actor).await?;
+        let stored = Stored::before(&mut write).await?;
         // Of a declared token too: its file does not say when it ends.
-        let (mut draft, token) = self.draft_of_any(&mut write, id).await?;
+        let (mut change, token) = self.change_of_any(&held(id, &stored)?)?;
         if token.duration != TokenLife::Forever {
             let from = Timestamp::from_millisecond(token.expires_ms).unwrap_or(Timestamp::UNIX_EPOCH);
             let until = expiry(&TokenLife::default(), from.max(self.clock.now()));
-            draft.set("expires_at", until.to_string().into());
+            change.set("expires_at", until.to_string().into());
         }
-        self.put_token(write, draft).await
+        self.put_token(write, change, &stored).await
     }
 
     /// Changes a service token. A secret comes back where it was rotated.
@@ -137,17 +139,18 @@ impl Manage {
         actor: Actor,
     ) -> Result<(Document, Option<SecretString>), ManageError> {
         let mut write = self.store.write(actor).await?;
-        let (mut draft, token) = self.draft(&mut write, id).await?;
+        let stored = Stored::before(&mut write).await?;
+        let (mut change, token) = self.change_of(id, &stored)?;
         if let Some(name) = changes.name {
-            draft.set("name", name.into());
+            change.set("name", name.into());
         }
         if let Some(enabled) = changes.enabled {
-            draft.set("enabled", enabled.into());
+            change.set("enabled", enabled.into());
         }
         if let Some(duration) = &changes.duration {
-            draft.set("duration", duration.as_str().into());
+            change.set("duration", duration.as_str().into());
             let until = expiry(duration, self.clock.now());
-            draft.set("expires_at", until.to_string().into());
+            change.set("expires_at", until.to_string().into());
         }
         let secret = match changes.client_secret_version {
             Some(version) if version < token.secret_version => {
@@ -155,11 +158,11 @@ impl Manage {
                 return Err(refused(&token.name, "/client_secret_version", reason));
             }
             Some(version) if version > token.secret_version => {
-                Some(draft.rotate(version, changes.previous_client_secret_expires_at))
+                Some(change.rotate(version, changes.previous_client_secret_expires_at))
             }
             _ => None,
         };
-        Ok((self.put_token(write, draft).await?, secret))
+        Ok((self.put_token(write, change, &stored).await?, secret))
     }
 
     /// Deletes a service token; what it was.
@@ -171,23 +174,7 @@ impl Manage {
         id: ServiceTokenId,
         actor: Actor,
     ) -> Result<Document, ManageError> {
-        let mut write = self.store.write(actor).await?;
-        let document = stored(&mut write, id).await?;
-        if document.declared {
-            return Err(declared(&document));
-        }
-        refuse_if_used(&document, &objects_of(&mut write).await?)?;
-        write.delete(Kind::ServiceToken, id.0).await?;
-        let entry = AuditEntry {
-            action: "delete",
-            kind: Kind::ServiceToken,
-            id: id.0,
-            before: Some(document.body.clone()),
-            after: None,
-        };
-        write.audit(&entry).await?;
-        write.commit().await?;
-        Ok(document)
+        Ok(self.delete(Kind::ServiceToken, id.0, actor).await?.document)
     }
 
     /// The tokens that are enabled and have neither been let in nor changed since `since_ms`. Declared ones are their
@@ -234,81 +221,64 @@ impl Manage {
     }
 
     /// A token to be changed, and how it is. A declared one is its file's.
-    async fn draft(
-        &self,
-        write: &mut ObjectWrite,
-        id: ServiceTokenId,
-    ) -> Result<(Draft, ServiceToken), ManageError> {
-        let (draft, token) = self.draft_of_any(write, id).await?;
-        match &draft.before {
-            Some(before) if before.declared => Err(declared(before)),
-            _ => Ok((draft, token)),
+    fn change_of(&self, id: ServiceTokenId, stored: &Stored) -> Result<(Change, ServiceToken), ManageError> {
+        let document = held(id, stored)?;
+        if document.declared {
+            return Err(ManageError::Declared {
+                kind: document.kind,
+                name: document.name,
+            });
         }
+        self.change_of_any(&document)
     }
 
-    async fn draft_of_any(
-        &self,
-        write: &mut ObjectWrite,
-        id: ServiceTokenId,
-    ) -> Result<(Draft, ServiceToken), ManageError> {
-        let document = stored(write, id).await?;
+    fn change_of_any(&self, document: &Document) -> Result<(Change, ServiceToken), ManageError> {
         let unreadable = |reason: String| refused(&document.name, "/client_secret", reason);
-        let secrets = secrets::open(&document, &self.sealer, self.clock.now_ms())
+        let secrets = secrets::open(document, &self.sealer, self.clock.now_ms())
             .map_err(|error| unreadable(error.to_string()))?;
-        let token = read::service_token(id, &document.body, &secrets)
+        let token = read::service_token(id_of(document), &document.body, &secrets)
             .map_err(|problems| refusal(&document.name, problems))?;
-        let draft = Draft {
-            id: id.0,
+        let change = Change {
+            id: document.id,
             body: document.body.clone(),
-            before: Some(document),
             secrets,
         };
-        Ok((draft, token))
+        Ok((change, token))
     }
 
-    async fn put_token(&self, mut write: ObjectWrite, draft: Draft) -> Result<Document, ManageError> {
-        let name = draft.body.get("name").and_then(Value::as_str).unwrap_or_default();
-        read::service_token(ServiceTokenId(draft.id), &draft.body, &draft.secrets)
-            .map_err(|problems| refusal(name, problems))?;
-        let now_ms = self.clock.now_ms();
-        let document = Document {
-            kind: Kind::ServiceToken,
-            id: draft.id,
+    async fn put_token(
+        &self,
+        write: ObjectWrite,
+        change: Change,
+        stored: &Stored,
+    ) -> Result<Document, ManageError> {
+        let Change { id, body, secrets } = change;
+        let name = body.get("name").and_then(Value::as_str).unwrap_or_default();
+        let draft = Draft {
             name: name.to_owned(),
-            secrets: secrets::seal(Kind::ServiceToken, draft.id, &draft.secrets, &self.sealer, now_ms),
-            body: draft.body,
-            declared: draft.before.as_ref().is_some_and(|before| before.declared),
-            version: 0,
-            created_ms: 0,
-            updated_ms: 0,
+            body,
+            secrets,
         };
-        let document = write.put(&document).await?;
-        let entry = AuditEntry {
-            action: if draft.before.is_some() {
-                "update"
-            } else {
-                "create"
-            },
-            kind: Kind::ServiceToken,
-            id: draft.id,
-            before: draft.before.map(|before| before.body),
-            after: Some(document.body.clone()),
-        };
-        write.audit(&entry).await?;
-        write.commit().await?;
-        Ok(document)
+        let drafts = vec![(Kind::ServiceToken, id, draft)];
+        Ok(self.put(write, drafts, stored).await?.document)
     }
 }
 
+fn held(id: ServiceTokenId, stored: &Stored) -> Result<Document, ManageError> {
+    let kind = Kind::ServiceToken;
+    stored
+        .get(kind, id.0)
+        .ok_or(ManageError::NotFound { kind, id: id.0 })
+}
+
 /// A service token as it is to be.
-struct Draft {
+struct Change {
     id: Uuid,
-    before: Option<Document>,
     body: Value,
     secrets: BTreeMap<String, SecretString>,
 }
 
-impl Draft {
+impl Change {
     fn set(&mut self, key: &str, value: Value) {
         if let Value::Object(body) = &mut self.body {
             body.insert(key.to_owned(), value);
@@ -379,14 +349,6 @@ fn id_of(document: &Document) -> ServiceTokenId {
     ServiceTokenId(document.id)
 }
 
-async fn stored(write: &mut ObjectWrite, id: ServiceTokenId) -> Result<Document, ManageError> {
-    let document = write.document(Kind::ServiceToken, id.0).await?;
-    document.ok_or(ManageError::NotFound {
-        kind: Kind::ServiceToken,
-        id: id.0,
-    })
-}
-
 /// When a token ends that begins its life at this time. `forever` ends with the calendar: clients insist on a date.
 fn expiry(life: &TokenLife, from: Timestamp) -> Timestamp {
     let last = Timestamp::from_second(END_OF_CALENDAR).unwrap_or(Timestamp::MAX);
@@ -416,13 +378,6 @@ fn new_client_id() -> String {
 fn hashes(secret: &SecretString) -> BTreeMap<String, SecretString> {
     let hash = sha256_hex(secret.expose_secret().as_bytes());
     BTreeMap::from([(SECRET_HASH.to_owned(), SecretString::from(hash))])
-}
-
-fn declared(document: &Document) -> ManageError {
-    ManageError::Declared {
-        kind: document.kind,
-        name: document.name.clone(),
-    }
 }
 
 fn refused(name: &str, pointer: &str, reason: String) -> ManageError {

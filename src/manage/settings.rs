@@ -12,14 +12,6 @@ use crate::snapshot::read::{KEY_ROTATION, Problem, SETTINGS, organization_settin
 use crate::store::{Actor, AuditEntry, Document, Kind, ObjectWrite, StoreError};
 
 impl Manage {
-    /// The organization's object.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the store cannot be asked.
-    pub async fn organization_document(&self) -> Result<Option<Document>, StoreError> {
-        self.store.document(Kind::Organization, ID).await
-    }
-
     /// Changes settings: a value takes the place of the one there was, null takes it away, and what is not named stays.
     ///
     /// # Errors

@@ -39,11 +39,18 @@ pub struct Trials {
 #[derive(Debug)]
 struct Trial {
     begun_ms: i64,
-    progress: Mutex<Progress>,
+    work: Mutex<Work>,
+}
+
+/// How far a trial is, and how each user so far came out, in the order of the register.
+#[derive(Debug)]
+struct Work {
+    progress: Progress,
+    outcomes: Vec<(UserId, Outcome)>,
 }
 
 /// How far a trial is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     /// Whether it goes on.
     pub standing: Standing,
@@ -51,8 +58,19 @@ pub struct Progress {
     pub total: u64,
     /// How many batches have been gone through.
     pub batches: u64,
-    /// How each user so far came out, in the order of the register.
-    pub outcomes: Vec<(UserId, Outcome)>,
+    /// Users who would be let in.
+    pub approved: usize,
+    /// Users who would not.
+    pub blocked: usize,
+    /// Users of whom nothing certain can be said.
+    pub uncertain: usize,
+}
+
+impl Progress {
+    /// Users asked about so far.
+    pub fn done(&self) -> usize {
+        self.approved + self.blocked + self.uncertain
+    }
 }
 
 /// Whether a trial goes on.
@@ -108,10 +126,15 @@ impl Trials {
         let place = place.map_err(|_| TooManyTrials)?;
         let trial = Arc::new(Trial {
             begun_ms: clock.now_ms(),
-            progress: Mutex::new(Progress {
-                standing: Standing::UnderWay,
-                total: 0,
-                batches: 0,
+            work: Mutex::new(Work {
+                progress: Progress {
+                    standing: Standing::UnderWay,
+                    total: 0,
+                    batches: 0,
+                    approved: 0,
+                    blocked: 0,
+                    uncertain: 0,
+                },
                 outcomes: Vec::new(),
             }),
         });
@@ -134,7 +157,38 @@ impl Trials {
     /// How far a trial is; `None` where there is none, or none any longer.
     pub fn progress(&self, id: Uuid, clock: &Clock) -> Option<Progress> {
         let trial = self.kept(clock.now_ms()).get(&id).cloned()?;
-        Some(trial.progress().clone())
+        let progress = trial.work().progress;
+        Some(progress)
+    }
+
+    /// How users came out, a page of them in the order of the register, and how many there are on all pages: those who
+    /// came out so, or all. `None` where there is no such trial.
+    pub fn outcomes(
+        &self,
+        id: Uuid,
+        wanted: Option<Outcome>,
+        (limit, offset): (usize, usize),
+        clock: &Clock,
+    ) -> Option<(Vec<(UserId, Outcome)>, usize)> {
+        let trial = self.kept(clock.now_ms()).get(&id).cloned()?;
+        let work = trial.work();
+        let progress = &work.progress;
+        let (count, page) = match wanted {
+            None => {
+                let page = work.outcomes.iter().skip(offset).take(limit);
+                (progress.done(), page.copied().collect())
+            }
+            Some(wanted) => {
+                let count = match wanted {
+                    Outcome::Approved => progress.approved,
+                    Outcome::Blocked => progress.blocked,
+                    Outcome::Uncertain => progress.uncertain,
+                };
+                let found = work.outcomes.iter().filter(|(_, outcome)| *outcome == wanted);
+                (count, found.skip(offset).take(limit).copied().collect())
+            }
+        };
+        Some((page, count))
     }
 
     fn kept(&self, now_ms: i64) -> MutexGuard<'_, BTreeMap<Uuid, Arc<Trial>>> {
@@ -145,18 +199,26 @@ impl Trials {
 }
 
 impl Trial {
-    fn progress(&self) -> MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    fn work(&self) -> MutexGuard<'_, Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes in how a batch came out; how many users have been asked about.
     fn note(&self, outcomes: Vec<(UserId, Outcome)>) -> usize {
-        let mut progress = self.progress();
-        progress.outcomes.extend(outcomes);
+        let mut work = self.work();
+        let progress = &mut work.progress;
+        for (_, outcome) in &outcomes {
+            match outcome {
+                Outcome::Approved => progress.approved += 1,
+                Outcome::Blocked => progress.blocked += 1,
+                Outcome::Uncertain => progress.uncertain += 1,
+            }
+        }
         progress.batches += 1;
-        let done = progress.outcomes.len();
+        let done = progress.done();
         // People who signed in meanwhile are among them.
         progress.total = progress.total.max(u64::try_from(done).unwrap_or(u64::MAX));
+        work.outcomes.extend(outcomes);
         done
     }
 }
@@ -178,7 +240,7 @@ async fn run(
         }
         Err(_) => Standing::TooLong,
     };
-    trial.progress().standing = standing;
+    trial.work().progress.standing = standing;
 }
 
 async fn go_through(
@@ -187,7 +249,7 @@ async fn go_through(
     policies: &CompiledPolicies,
     clock: &Clock,
 ) -> Result<Standing, StoreError> {
-    trial.progress().total = store.users_count(&UserFilter::default()).await?;
+    trial.work().progress.total = store.users_count(&UserFilter::default()).await?;
     let mut place: Option<UserPlace> = None;
     loop {
         let users = store.users_after(place, BATCH).await?;

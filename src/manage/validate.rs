@@ -1,12 +1,14 @@
 //! Whether objects can stand: each by itself, and all of them together.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use secrecy::SecretString;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::plan::Planned;
+use super::stored::{Index, Keys, Stored, referents};
 use super::{Manage, ManageError, RefusedObject};
 use crate::model::application::Application;
 use crate::model::destination::Destination;
@@ -20,16 +22,53 @@ use crate::policy::Referents;
 use crate::snapshot::read::{self, Around, Named, Problem};
 use crate::store::{Document, Kind};
 
+/// What stays beside planned objects.
+pub(super) struct Beside<'b> {
+    stored: &'b Stored,
+    /// Those of the stored objects that do not stay.
+    without: Keys,
+    /// In the place of the stored one.
+    with: Option<&'b Document>,
+}
+
+impl<'b> Beside<'b> {
+    /// All that is stored.
+    pub(super) fn all(stored: &'b Stored) -> Self {
+        Self::without(stored, Keys::new())
+    }
+
+    /// What is stored but for these.
+    pub(super) fn without(stored: &'b Stored, without: Keys) -> Self {
+        Self {
+            stored,
+            without,
+            with: None,
+        }
+    }
+
+    /// All that is stored, one object being this.
+    pub(super) fn with(stored: &'b Stored, object: &'b Document) -> Self {
+        Self {
+            stored,
+            without: Keys::from([(object.kind, object.id)]),
+            with: Some(object),
+        }
+    }
+}
+
 /// What other objects refer to or clash with.
-#[derive(Default)]
-struct Neighbours {
+struct Neighbours<'n> {
+    /// What is stored.
+    index: &'n Index,
+    /// What of it does not count.
+    without: Keys,
     providers: HashSet<Uuid>,
     policies: HashSet<Uuid>,
     service_tokens: HashSet<Uuid>,
     /// Access groups and lists, as they will be.
-    referents: Referents,
+    referents: Arc<Referents>,
     pages: HashSet<Uuid>,
-    /// Whose an address is, by the application's name.
+    /// Whose an address is that is not stored yet, by the application's name.
     addresses: HashMap<Destination, String>,
     audiences: HashMap<AudTag, String>,
     /// Which service token is called so, by its name.
@@ -38,21 +77,9 @@ struct Neighbours {
 
 impl Manage {
     /// Holds what is planned against itself and against the objects that stay beside it.
-    pub(super) fn validate<'d>(
-        &self,
-        planned: &[Planned],
-        staying: impl Iterator<Item = &'d Document>,
-    ) -> Result<(), ManageError> {
-        let mut neighbours = Neighbours::default();
-        let staying: Vec<&Document> = staying.collect();
-        for document in &staying {
-            neighbours.enter(document);
-        }
-        let all = planned.iter().map(|planned| &planned.document);
-        neighbours.enter_referents(all.chain(staying));
-        for planned in planned {
-            neighbours.enter_reference(planned.document.kind, planned.document.id);
-        }
+    pub(super) fn validate(&self, planned: &[Planned], beside: Beside<'_>) -> Result<(), ManageError> {
+        let index = self.index.of(beside.stored);
+        let mut neighbours = Neighbours::of(planned, beside, &index);
         let mut refused = Vec::new();
         for planned in planned {
             let problems = self.problems(planned, &mut neighbours);
@@ -71,7 +98,7 @@ impl Manage {
         }
     }
 
-    fn problems(&self, planned: &Planned, neighbours: &mut Neighbours) -> Vec<Problem> {
+    fn problems(&self, planned: &Planned, neighbours: &mut Neighbours<'_>) -> Vec<Problem> {
         let document = &planned.document;
         match document.kind {
             Kind::IdentityProvider => provider_problems(document, &planned.secrets, &self.clouds),
@@ -121,7 +148,11 @@ impl Manage {
         }
     }
 
-    fn application_problems(&self, application: &Application, neighbours: &mut Neighbours) -> Vec<Problem> {
+    fn application_problems(
+        &self,
+        application: &Application,
+        neighbours: &mut Neighbours<'_>,
+    ) -> Vec<Problem> {
         let mut problems = Vec::new();
         for destination in &application.destinations {
             if destination.host() == self.organization.auth.host().as_str() {
@@ -137,20 +168,14 @@ impl Manage {
                     format!("{destination} is on the transfer host, which serves no application"),
                 ));
             }
-            let taken = neighbours
-                .addresses
-                .insert(destination.clone(), application.name.clone());
-            if let Some(other) = taken {
+            if let Some(other) = neighbours.claim_address(destination, &application.name) {
                 problems.push(problem(
                     "/destinations",
                     format!("{destination} belongs to the application \"{other}\""),
                 ));
             }
         }
-        let taken = neighbours
-            .audiences
-            .insert(application.aud.clone(), application.name.clone());
-        if let Some(other) = taken {
+        if let Some(other) = neighbours.claim_audience(&application.aud, &application.name) {
             problems.push(problem(
                 "/aud",
                 format!("it is that of the application \"{other}\""),
@@ -172,12 +197,50 @@ impl Manage {
     }
 }
 
-impl Neighbours {
-    /// An object that stays as it is. One that cannot be read denies everyone already and claims nothing here.
+impl<'i> Neighbours<'i> {
+    fn of(planned: &[Planned], beside: Beside<'_>, index: &'i Index) -> Self {
+        let Beside {
+            stored,
+            mut without,
+            with,
+        } = beside;
+        let key = |document: &Document| (document.kind, document.id);
+        without.extend(planned.iter().map(|planned| key(&planned.document)));
+        let stay = |kind: Kind| {
+            let objects = stored.of_kind(kind).iter();
+            let stay = objects.filter(|object| !without.contains(&(kind, object.id)));
+            stay.map(|object| object.id).collect()
+        };
+        let mut neighbours = Self {
+            index,
+            providers: stay(Kind::IdentityProvider),
+            policies: stay(Kind::Policy),
+            service_tokens: stay(Kind::ServiceToken),
+            pages: stay(Kind::CustomPage),
+            referents: index.referents(),
+            addresses: HashMap::new(),
+            audiences: HashMap::new(),
+            client_ids: HashMap::new(),
+            without,
+        };
+        neighbours.enter_referents(planned, stored, with);
+        for document in planned.iter().map(|planned| &planned.document).chain(with) {
+            neighbours.enter_reference(document.kind, document.id);
+        }
+        if let Some(document) = with {
+            neighbours.enter(document);
+        }
+        neighbours
+    }
+
+    /// An object that stays, in another state than the stored one. One that cannot be read denies everyone already and
+    /// claims nothing here.
     fn enter(&mut self, document: &Document) {
-        self.enter_reference(document.kind, document.id);
         if document.kind == Kind::ServiceToken {
-            self.enter_client_id(document);
+            let written = document.body.get("client_id").and_then(Value::as_str);
+            if let Some(client_id) = written.and_then(|text| text.parse().ok()) {
+                self.client_ids.insert(client_id, document.name.clone());
+            }
         }
         if document.kind == Kind::Application
             && let Ok(read) = read::application(AppId(document.id), &document.body)
@@ -190,12 +253,20 @@ impl Neighbours {
         }
     }
 
-    /// What a service token that stays is called.
-    fn enter_client_id(&mut self, document: &Document) {
-        let written = document.body.get("client_id").and_then(Value::as_str);
-        if let Some(client_id) = written.and_then(|text| text.parse().ok()) {
-            self.client_ids.insert(client_id, document.name.clone());
-        }
+    /// Gives an application an address; whose it is already.
+    fn claim_address(&mut self, address: &Destination, name: &str) -> Option<String> {
+        let before = self.addresses.insert(address.clone(), name.to_owned());
+        before.or_else(|| Some(self.index.with_address(address, &self.without)?.to_owned()))
+    }
+
+    fn claim_audience(&mut self, aud: &AudTag, name: &str) -> Option<String> {
+        let before = self.audiences.insert(aud.clone(), name.to_owned());
+        before.or_else(|| Some(self.index.with_audience(aud, &self.without)?.to_owned()))
+    }
+
+    fn claim_client_id(&mut self, client_id: &ClientId, name: &str) -> Option<String> {
+        let before = self.client_ids.insert(client_id.clone(), name.to_owned());
+        before.or_else(|| Some(self.index.with_client_id(client_id, &self.without)?.to_owned()))
     }
 
     fn enter_reference(&mut self, kind: Kind, id: Uuid) {
@@ -208,18 +279,18 @@ impl Neighbours {
         };
     }
 
-    /// Reads the access groups and lists there will be.
-    fn enter_referents<'d>(&mut self, documents: impl Iterator<Item = &'d Document>) {
-        let (mut groups, mut lists) = (Vec::new(), Vec::new());
-        for document in documents {
-            // What cannot be read is told of where it is written, and is not there for others.
-            match document.kind {
-                Kind::Group => groups.extend(read::group(GroupId(document.id), &document.body)),
-                Kind::List => lists.extend(read::list(ListId(document.id), &document.body)),
-                _ => {}
-            }
+    /// Reads the access groups and lists there will be, where they are others than those that are stored.
+    fn enter_referents(&mut self, planned: &[Planned], stored: &Stored, with: Option<&Document>) {
+        let refers = |kind: Kind| matches!(kind, Kind::Group | Kind::List);
+        if !self.without.iter().any(|(kind, _)| refers(*kind)) {
+            return;
         }
-        self.referents = Referents::new(groups, lists);
+        let stay = [Kind::Group, Kind::List].map(|kind| stored.of_kind(kind).iter());
+        let stay = stay.into_iter().flatten();
+        let stay = stay.filter(|object| !self.without.contains(&(object.kind, object.id)));
+        let stay: Vec<Document> = stay.map(|object| object.document()).collect();
+        let others = planned.iter().map(|planned| &planned.document).chain(with);
+        self.referents = Arc::new(referents(others.chain(&stay)));
     }
 
     /// What there is for rules to refer to.
@@ -248,11 +319,11 @@ fn provider_problems(
 fn service_token_problems(
     document: &Document,
     secrets: &BTreeMap<String, SecretString>,
-    neighbours: &mut Neighbours,
+    neighbours: &mut Neighbours<'_>,
 ) -> Vec<Problem> {
     match read::service_token(ServiceTokenId(document.id), &document.body, secrets) {
         Ok(token) => {
-            let other = neighbours.client_ids.insert(token.client_id, token.name);
+            let other = neighbours.claim_client_id(&token.client_id, &token.name);
             let reason = other.map(|other| format!("the service token \"{other}\" is called so"));
             reason
                 .map(|reason| problem("/client_id", reason))

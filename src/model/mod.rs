@@ -23,6 +23,7 @@ pub mod identity;
 pub mod identity_json;
 pub mod idp;
 pub mod ids;
+pub mod lines;
 pub mod list;
 pub mod organization;
 pub mod permission;

@@ -1,6 +1,8 @@
 //! What the store holds, turned into what requests need.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+mod applications;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use http::HeaderName;
@@ -12,20 +14,18 @@ use crate::crypto::random;
 use crate::crypto::seal::Sealer;
 use crate::model::api_token::ApiToken;
 use crate::model::application::Application;
-use crate::model::custom_page::CustomPage;
 use crate::model::destination::Destination;
 use crate::model::idp::{Cloud, IdentityProvider};
-use crate::model::ids::{
-    ApiTokenId, AppId, AuthorityId, CustomPageId, GroupId, IdpId, ListId, PolicyId, ServiceTokenId,
-};
+use crate::model::ids::{ApiTokenId, AuthorityId, GroupId, IdpId, ListId, ServiceTokenId};
 use crate::model::organization::Organization;
 use crate::model::policy::Policy;
-use crate::model::selector::Unevaluated;
 use crate::model::service_token::ServiceToken;
 use crate::model::upstream::Upstream;
-use crate::policy::{self, CompiledPolicies, PreparedPolicy, Referents};
+use crate::policy::{CompiledPolicies, Referents};
 use crate::router::{Entry, Table};
-use crate::store::{Document, Kind, Position, SigningKeyRow};
+use crate::store::{Document, Kind, Object, Objects, Position, SigningKeyRow};
+
+pub(crate) use self::applications::Basis;
 
 use super::asks::Asks;
 use super::authorities::{self, ClientAuthorities};
@@ -33,15 +33,15 @@ use super::contents::{ObjectFault, ProtectedApplication, Snapshot};
 use super::key_ring::KeyRing;
 use super::openings::Openings;
 use super::pages::DenialPages;
-use super::read::{self, Around, Problem};
+use super::read::{self, Problem};
 use super::secrets;
 use super::service_tokens::{KnownToken, ServiceTokens};
 
 /// What a snapshot is built from.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a> {
-    /// Objects of the store, oldest first within their kind.
-    pub documents: &'a [Document],
+    /// Objects of the store.
+    pub objects: &'a Objects,
     /// Signing keys of the store.
     pub keys: &'a [SigningKeyRow],
     /// The organization.
@@ -52,6 +52,9 @@ pub struct Inputs<'a> {
     pub upstreams: &'a [Arc<Upstream>],
     /// The state of the store that documents and keys were read at.
     pub position: &'a Position,
+    /// A snapshot of the same store, organization and clouds. What it made of objects that were not written since is
+    /// taken over.
+    pub before: Option<&'a Snapshot>,
 }
 
 impl Snapshot {
@@ -61,17 +64,29 @@ impl Snapshot {
         let mut faults = Vec::new();
         let organization = organization(inputs, &mut faults);
         let keys = key_ring(inputs.keys, now_ms, &mut faults);
-        let providers = providers(inputs, sealer, now_ms, &mut faults);
-        let referents = Arc::new(referents(inputs, &mut faults));
-        let mut shared = Shared {
-            policies: HashMap::new(),
-            referents: Arc::clone(&referents),
-            accepted: &organization.accept_unevaluated_selectors,
-        };
-        shared.read_policies(inputs, &mut faults);
-        let applications = applications(inputs, &organization, &shared, &mut faults);
-        let service_tokens = service_tokens(inputs, sealer, now_ms, &mut faults);
-        let mut by_aud = HashMap::new();
+        let providers = kept(inputs, &[Kind::IdentityProvider], &mut faults, |before| {
+            before.providers.clone()
+        })
+        .unwrap_or_else(|| providers(inputs, sealer, now_ms, &mut faults));
+        let referents = kept(inputs, &[Kind::Group, Kind::List], &mut faults, |before| {
+            Arc::clone(&before.referents)
+        })
+        .unwrap_or_else(|| Arc::new(referents(inputs, &mut faults)));
+        let (applications, basis) =
+            applications::compile(inputs, &organization, Arc::clone(&referents), &mut faults);
+        let service_tokens = kept(inputs, &[Kind::ServiceToken], &mut faults, |before| {
+            Arc::clone(&before.service_tokens)
+        })
+        .unwrap_or_else(|| Arc::new(service_tokens(inputs, sealer, now_ms, &mut faults)));
+        let authorities = kept(inputs, &[Kind::Certificate], &mut faults, |before| {
+            before.authorities.clone()
+        })
+        .unwrap_or_else(|| client_authorities(inputs, &mut faults));
+        let api_tokens = kept(inputs, &[Kind::ApiToken], &mut faults, |before| {
+            before.api_tokens.clone()
+        })
+        .unwrap_or_else(|| api_tokens(inputs, sealer, now_ms, &mut faults));
+        let mut by_aud = HashMap::with_capacity(applications.len());
         for application in &applications {
             let aud = application.app.aud.clone();
             by_aud.entry(aud).or_insert_with(|| application.clone());
@@ -85,6 +100,7 @@ impl Snapshot {
         Self {
             version: u64::from_ne_bytes(random::bytes()),
             position: inputs.position.clone(),
+            objects: inputs.objects.clone(),
             organization,
             providers,
             by_aud,
@@ -94,15 +110,33 @@ impl Snapshot {
                 .into_iter()
                 .map(|known| (known.app.id, known))
                 .collect(),
-            authorities: client_authorities(inputs, &mut faults),
+            authorities,
             service_tokens,
-            api_tokens: api_tokens(inputs, sealer, now_ms, &mut faults),
+            api_tokens,
             credential_headers,
             referents,
             keys: Arc::new(keys),
+            basis,
             faults,
         }
     }
+}
+
+/// What the snapshot before made of these kinds, where nothing of them was written since; its faults come along.
+fn kept<T>(
+    inputs: &Inputs<'_>,
+    kinds: &[Kind],
+    faults: &mut Vec<ObjectFault>,
+    part: impl FnOnce(&Snapshot) -> T,
+) -> Option<T> {
+    let before = inputs.before?;
+    let same = |kind: &Kind| inputs.objects.same(*kind, &before.objects);
+    if !kinds.iter().all(same) {
+        return None;
+    }
+    let of_these = |fault: &&ObjectFault| kinds.iter().any(|kind| kind.as_str() == fault.kind);
+    faults.extend(before.faults.iter().filter(of_these).cloned());
+    Some(part(before))
 }
 
 impl ProtectedApplication {
@@ -136,13 +170,24 @@ impl ObjectFault {
             reason,
         }
     }
+
+    fn of(object: &Object, reason: String) -> Self {
+        Self {
+            kind: object.kind.as_str(),
+            id: object.id.to_string(),
+            name: object.name.clone(),
+            reason,
+        }
+    }
 }
 
-fn of_kind<'a>(inputs: &Inputs<'a>, kind: Kind) -> impl Iterator<Item = &'a Document> {
+/// The objects of a kind, oldest first.
+fn of_kind<'a>(inputs: &Inputs<'a>, kind: Kind) -> impl Iterator<Item = Document> + use<'a> {
     inputs
-        .documents
+        .objects
+        .of_kind(kind)
         .iter()
-        .filter(move |document| document.kind == kind)
+        .map(|object| object.document())
 }
 
 /// The organization as the file describes it, with what the API says where the file leaves it open.
@@ -152,7 +197,7 @@ fn organization(inputs: &Inputs<'_>, faults: &mut Vec<ObjectFault>) -> Organizat
     };
     let (settings, problems) = read::readable_settings(&document.body);
     if !problems.is_empty() {
-        faults.push(ObjectFault::new(document, sentence(&problems)));
+        faults.push(ObjectFault::new(&document, sentence(&problems)));
     }
     inputs.organization.with(settings)
 }
@@ -176,11 +221,11 @@ fn providers(
 ) -> HashMap<IdpId, Arc<IdentityProvider>> {
     let mut providers = HashMap::new();
     for document in of_kind(inputs, Kind::IdentityProvider) {
-        match read_provider(document, inputs.clouds, sealer, now_ms) {
+        match read_provider(&document, inputs.clouds, sealer, now_ms) {
             Ok(provider) => {
                 providers.insert(provider.id, Arc::new(provider));
             }
-            Err(reason) => faults.push(ObjectFault::new(document, reason)),
+            Err(reason) => faults.push(ObjectFault::new(&document, reason)),
         }
     }
     providers
@@ -204,7 +249,7 @@ fn client_authorities(inputs: &Inputs<'_>, faults: &mut Vec<ObjectFault>) -> Tab
             Ok(authority) => readable.push(authority),
             Err(problems) => {
                 incomplete = true;
-                faults.push(ObjectFault::new(document, sentence(&problems)));
+                faults.push(ObjectFault::new(&document, sentence(&problems)));
             }
         }
     }
@@ -220,13 +265,13 @@ fn service_tokens(
 ) -> ServiceTokens {
     let mut tokens = ServiceTokens::default();
     for document in of_kind(inputs, Kind::ServiceToken) {
-        let entered = service_token(document, sealer, now_ms).and_then(|token| {
+        let entered = service_token(&document, sealer, now_ms).and_then(|token| {
             tokens
                 .enter(KnownToken::new(token, document.created_ms, sealer))
                 .map_err(|_| "another service token has the same client_id".to_owned())
         });
         if let Err(reason) = entered {
-            faults.push(ObjectFault::new(document, reason));
+            faults.push(ObjectFault::new(&document, reason));
         }
     }
     tokens
@@ -247,11 +292,11 @@ fn api_tokens(
 ) -> HashMap<String, Arc<ApiToken>> {
     let mut tokens = HashMap::new();
     for document in of_kind(inputs, Kind::ApiToken) {
-        match api_token(document, sealer, now_ms) {
+        match api_token(&document, sealer, now_ms) {
             Ok(token) => {
                 tokens.insert(token.hash.clone(), Arc::new(token));
             }
-            Err(reason) => faults.push(ObjectFault::new(document, reason)),
+            Err(reason) => faults.push(ObjectFault::new(&document, reason)),
         }
     }
     tokens
@@ -295,125 +340,10 @@ fn readable<T>(
     for document in of_kind(inputs, kind) {
         match read(document.id, &document.body) {
             Ok(object) => objects.push(object),
-            Err(problems) => faults.push(ObjectFault::new(document, sentence(&problems))),
+            Err(problems) => faults.push(ObjectFault::new(&document, sentence(&problems))),
         }
     }
     objects
-}
-
-/// A policy as it was read, and ready to decide.
-type Ready = (Arc<Policy>, PreparedPolicy);
-
-/// What applications share. Policies that cannot be used stand there with the reason.
-struct Shared<'s> {
-    policies: HashMap<PolicyId, Result<Ready, String>>,
-    referents: Arc<Referents>,
-    accepted: &'s BTreeSet<Unevaluated>,
-}
-
-impl Shared<'_> {
-    fn read_policies(&mut self, inputs: &Inputs<'_>, faults: &mut Vec<ObjectFault>) {
-        for document in of_kind(inputs, Kind::Policy) {
-            let id = PolicyId(document.id);
-            let read = read::policy(id, &document.body).map_err(|problems| sentence(&problems));
-            let ready = read.and_then(|policy| self.ready(policy));
-            if let Err(reason) = &ready {
-                faults.push(ObjectFault::new(document, reason.clone()));
-            }
-            self.policies.insert(id, ready);
-        }
-    }
-
-    /// Compiles a policy, if what it refers to is there and the operator takes its selectors.
-    fn ready(&self, policy: Policy) -> Result<Ready, String> {
-        let around = Around {
-            referents: &self.referents,
-            accepted: self.accepted,
-            named: None,
-        };
-        let problems = around.policy_problems(&policy, "");
-        if !problems.is_empty() {
-            return Err(sentence(&problems));
-        }
-        let prepared = policy::prepare(&policy, &self.referents);
-        let prepared = prepared.map_err(|unresolved| unresolved.to_string())?;
-        Ok((Arc::new(policy), prepared))
-    }
-}
-
-fn applications(
-    inputs: &Inputs<'_>,
-    organization: &Organization,
-    shared: &Shared<'_>,
-    faults: &mut Vec<ObjectFault>,
-) -> Vec<Arc<ProtectedApplication>> {
-    let mut applications = Vec::new();
-    let mut audiences = HashSet::new();
-    let pages = custom_pages(inputs, faults);
-    for document in of_kind(inputs, Kind::Application) {
-        let mut application = protect(document, shared);
-        application.pages = DenialPages::of(&application.app, &organization.custom_pages, &pages);
-        // An audience names one application; the older one keeps it.
-        if !audiences.insert(application.app.aud.clone()) {
-            application.deny_everyone("another application has the same aud".to_owned());
-        }
-        if let Some(reason) = &application.broken {
-            faults.push(ObjectFault::new(document, reason.clone()));
-        }
-        applications.push(Arc::new(application));
-    }
-    applications
-}
-
-/// A page that cannot be read is as if it were not there: ours is shown.
-fn custom_pages(inputs: &Inputs<'_>, faults: &mut Vec<ObjectFault>) -> Vec<Arc<CustomPage>> {
-    let mut pages = Vec::new();
-    for document in of_kind(inputs, Kind::CustomPage) {
-        match read::custom_page(CustomPageId(document.id), &document.body) {
-            Ok(page) => pages.push(Arc::new(page)),
-            Err(problems) => faults.push(ObjectFault::new(document, sentence(&problems))),
-        }
-    }
-    pages
-}
-
-fn protect(document: &Document, shared: &Shared<'_>) -> ProtectedApplication {
-    let id = AppId(document.id);
-    let (read, problems) = read::readable_application(id, &document.body);
-    let (ready, missing) = policies_of(&read, shared);
-    let (policy_docs, prepared): (Vec<_>, Vec<_>) = ready.into_iter().unzip();
-    let policies = CompiledPolicies::new(id, prepared, &shared.referents);
-    let mut application = ProtectedApplication::new(read.application, policies, policy_docs);
-    if !problems.is_empty() {
-        application.deny_everyone(sentence(&problems));
-    } else if let Some(reason) = missing {
-        // Without it others would decide, and it may be the one that denies.
-        application.deny_everyone(reason);
-    }
-    application
-}
-
-fn policies_of(read: &read::ReadApplication, shared: &Shared<'_>) -> (Vec<Ready>, Option<String>) {
-    let mut policies = Vec::new();
-    let mut missing = None;
-    for id in &read.application.policies {
-        let inside = read.inside.iter().find(|policy| policy.id == *id);
-        let ready = match (inside, shared.policies.get(id)) {
-            (Some(policy), _) => shared.ready(policy.clone()),
-            (None, Some(ready)) => ready.clone(),
-            (None, None) => {
-                missing.get_or_insert_with(|| format!("its policy {id} does not exist"));
-                continue;
-            }
-        };
-        match ready {
-            Ok(ready) => policies.push(ready),
-            Err(reason) => {
-                missing.get_or_insert_with(|| format!("its policy {id} cannot be used: {reason}"));
-            }
-        }
-    }
-    (policies, missing)
 }
 
 /// Upstreams read paths as the applications of the same hosts do.

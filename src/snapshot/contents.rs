@@ -16,10 +16,11 @@ use crate::model::policy::Policy;
 use crate::model::upstream::Upstream;
 use crate::policy::{CompiledPolicies, Referents};
 use crate::router::{Found, Routed, Table, Target, TargetRefused};
-use crate::store::Position;
+use crate::store::{Objects, Position};
 
 use super::asks::Asks;
 use super::authorities::ClientAuthorities;
+use super::compile::Basis;
 use super::key_ring::KeyRing;
 use super::openings::Openings;
 use super::pages::DenialPages;
@@ -32,6 +33,8 @@ pub struct Snapshot {
     pub version: u64,
     /// The state of the store it was built from.
     pub position: Position,
+    /// The objects as they are stored, broken ones included.
+    pub objects: Objects,
     /// The organization.
     pub organization: Organization,
     /// Identity providers.
@@ -47,7 +50,7 @@ pub struct Snapshot {
     /// Whose client certificates a host takes. Requests ask [`Snapshot::client_authorities`].
     pub authorities: Table<Arc<ClientAuthorities>>,
     /// Service tokens.
-    pub service_tokens: ServiceTokens,
+    pub service_tokens: Arc<ServiceTokens>,
     /// Tokens of the API, by the SHA-256 of each in lower-case hexadecimal: the look-up's time tells nothing of a token.
     pub api_tokens: HashMap<String, Arc<ApiToken>>,
     /// The headers in which some application takes service tokens. They reach no upstream, of whatever application.
@@ -56,6 +59,8 @@ pub struct Snapshot {
     pub referents: Arc<Referents>,
     /// The keys whose signatures are good.
     pub keys: Arc<KeyRing>,
+    /// What the applications were compiled with.
+    pub(crate) basis: Basis,
     /// What could not be read.
     pub faults: Vec<ObjectFault>,
 }

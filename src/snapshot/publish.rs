@@ -7,7 +7,6 @@ use arc_swap::{ArcSwap, Guard};
 use tokio::sync::watch;
 
 use super::Snapshot;
-use crate::store::Position;
 
 /// The longest that somebody waits for a change to be in force: the feed is gone over more often than that.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
@@ -54,10 +53,10 @@ impl Published {
         self.seq.send_replace(self.snapshot.load().position.seq);
     }
 
-    /// Waits until a change is in force here; not for ever.
-    pub async fn reached(&self, position: &Position) {
+    /// Waits until a change of objects or keys, by its number, is in force here; not for ever.
+    pub async fn reached(&self, change: i64) {
         let mut seq = self.seq.subscribe();
-        let reached = seq.wait_for(|seq| *seq >= position.seq);
+        let reached = seq.wait_for(|seq| *seq >= change);
         // Whether it came or not, the change is written and will be followed.
         let _ = tokio::time::timeout(LONGEST_WAIT, reached).await;
     }

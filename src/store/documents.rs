@@ -4,9 +4,8 @@ use sqlx::any::AnyRow;
 use sqlx::{Any, AnyConnection, Transaction};
 use uuid::Uuid;
 
-use super::changes::position;
-use super::row::{Cells, containing, maybe_storable, storable};
-use super::{Position, Store, StoreError, bounded};
+use super::row::{Cells, storable};
+use super::{Store, StoreError, bounded};
 
 /// The kinds of objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -113,39 +112,12 @@ impl std::fmt::Debug for Document {
     }
 }
 
-/// Which objects of a kind are asked for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DocumentFilter {
-    /// Those of exactly this name.
-    pub name: Option<String>,
-    /// Those whose name contains this, in whatever case.
-    pub search: Option<String>,
-}
-
 const ALL: &str = "SELECT kind, id, name, body, secrets, declared, version, created_ms, updated_ms \
      FROM documents ORDER BY kind, created_ms, id";
 const OF_KIND: &str = "SELECT kind, id, name, body, secrets, declared, version, created_ms, updated_ms \
      FROM documents WHERE kind = $1 ORDER BY created_ms, id";
 const ONE: &str = "SELECT kind, id, name, body, secrets, declared, version, created_ms, updated_ms \
      FROM documents WHERE kind = $1 AND id = $2";
-const PAGE: &str = "SELECT kind, id, name, body, secrets, declared, version, created_ms, updated_ms \
-     FROM documents WHERE kind = $1 AND ($2 IS NULL OR name = $2) AND ($3 IS NULL OR LOWER(name) LIKE $3 ESCAPE '!') \
-     ORDER BY created_ms, id LIMIT $4 OFFSET $5";
-/// Several at once. Fewer ids are repeated: one text serves every number.
-const SOME: &str = "SELECT kind, id, name, body, secrets, declared, version, created_ms, updated_ms \
-     FROM documents WHERE kind = $1 AND id IN ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
-     $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33)";
-/// How many [`SOME`] asks for.
-const AT_ONCE: usize = 32;
-/// Of one name: by the index of names, which the filter of all columns cannot use.
-const PAGE_NAMED: &str = "SELECT kind, id, name, body, secrets, declared, version, created_ms, updated_ms \
-     FROM documents WHERE kind = $1 AND name = $2 ORDER BY created_ms, id LIMIT $3 OFFSET $4";
-const COUNT_NAMED: &str = "SELECT COUNT(*) AS rows_counted FROM documents WHERE kind = $1 AND name = $2";
-/// Without a filter the primary key alone is counted.
-const COUNT_ALL: &str = "SELECT COUNT(*) AS rows_counted FROM documents WHERE kind = $1";
-const COUNT: &str = "SELECT COUNT(*) AS rows_counted FROM documents \
-     WHERE kind = $1 AND ($2 IS NULL OR name = $2) AND ($3 IS NULL OR LOWER(name) LIKE $3 ESCAPE '!')";
-const HEAD: &str = "SELECT seq, id FROM changes ORDER BY seq DESC LIMIT 1";
 const PUT: &str = "INSERT INTO documents \
      (kind, id, name, body, secrets, declared, version, created_ms, updated_ms) \
      VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $7) \
@@ -165,82 +137,6 @@ impl Store {
     pub async fn document(&self, kind: Kind, id: Uuid) -> Result<Option<Document>, StoreError> {
         bounded(async { one(&mut *self.reader().await?, kind, id).await }).await
     }
-
-    /// Several objects of a kind, in no order. Ids of none are passed over.
-    pub async fn documents_with_ids(&self, kind: Kind, ids: &[Uuid]) -> Result<Vec<Document>, StoreError> {
-        bounded(async {
-            let mut documents = Vec::with_capacity(ids.len());
-            if ids.is_empty() {
-                return Ok(documents);
-            }
-            let mut connection = self.reader().await?;
-            for ids in ids.chunks(AT_ONCE) {
-                let padded = ids.iter().cycle().take(AT_ONCE);
-                let asked = sqlx::query(SOME).bind(kind.as_str());
-                let asked = padded.fold(asked, |asked, id| asked.bind(id.to_string()));
-                for row in asked.fetch_all(&mut *connection).await? {
-                    documents.push(document(&row)?);
-                }
-            }
-            Ok(documents)
-        })
-        .await
-    }
-
-    /// A page of the objects of a kind, oldest first, and how many there are on all pages.
-    pub async fn documents_page(
-        &self,
-        kind: Kind,
-        filter: &DocumentFilter,
-        (limit, offset): (u32, u64),
-    ) -> Result<(Vec<Document>, u64), StoreError> {
-        let name = maybe_storable(filter.name.as_deref());
-        let search = filter.search.as_deref().map(containing);
-        bounded(async {
-            let mut connection = self.reader().await?;
-            let kind = kind.as_str();
-            let (limit, offset) = (i64::from(limit), i64::try_from(offset).unwrap_or(i64::MAX));
-            let (count, page) = match (name, search) {
-                (None, None) => (
-                    sqlx::query(COUNT_ALL).bind(kind),
-                    sqlx::query(PAGE)
-                        .bind(kind)
-                        .bind(None::<String>)
-                        .bind(None::<String>),
-                ),
-                (Some(name), None) => (
-                    sqlx::query(COUNT_NAMED).bind(kind).bind(name.clone()),
-                    sqlx::query(PAGE_NAMED).bind(kind).bind(name),
-                ),
-                (name, search) => (
-                    sqlx::query(COUNT)
-                        .bind(kind)
-                        .bind(name.clone())
-                        .bind(search.clone()),
-                    sqlx::query(PAGE).bind(kind).bind(name).bind(search),
-                ),
-            };
-            let counted = count.fetch_one(&mut *connection).await?;
-            let counted = Cells::new(&counted, "documents", "rows_counted").int("rows_counted")?;
-            let rows = page.bind(limit).bind(offset).fetch_all(&mut *connection).await?;
-            let documents = rows.iter().map(document).collect::<Result<_, _>>()?;
-            Ok((documents, u64::try_from(counted).unwrap_or(0)))
-        })
-        .await
-    }
-
-    /// All objects and the change they stand at: one state, whatever is written meanwhile.
-    pub async fn all_documents(&self) -> Result<(Position, Vec<Document>), StoreError> {
-        bounded(async {
-            let mut tx = self.begin_read().await?;
-            let head = sqlx::query(HEAD).fetch_one(&mut *tx).await?;
-            let rows = sqlx::query(ALL).fetch_all(&mut *tx).await?;
-            tx.commit().await?;
-            let documents = rows.iter().map(document).collect::<Result<_, _>>()?;
-            Ok((position(&Cells::new(&head, "changes", "seq"))?, documents))
-        })
-        .await
-    }
 }
 
 pub(super) async fn of_kind(connection: &mut AnyConnection, kind: Kind) -> Result<Vec<Document>, StoreError> {
@@ -256,12 +152,26 @@ pub(super) async fn one(
     kind: Kind,
     id: Uuid,
 ) -> Result<Option<Document>, StoreError> {
-    let row = sqlx::query(ONE)
-        .bind(kind.as_str())
-        .bind(id.to_string())
-        .fetch_optional(connection)
-        .await?;
-    row.as_ref().map(document).transpose()
+    row_of(connection, kind, id)
+        .await?
+        .as_ref()
+        .map(document)
+        .transpose()
+}
+
+/// The row of an object.
+pub(super) async fn row_of(
+    connection: &mut AnyConnection,
+    kind: Kind,
+    id: Uuid,
+) -> Result<Option<AnyRow>, StoreError> {
+    let asked = sqlx::query(ONE).bind(kind.as_str()).bind(id.to_string());
+    Ok(asked.fetch_optional(connection).await?)
+}
+
+/// The rows of all objects.
+pub(super) async fn rows(connection: &mut AnyConnection) -> Result<Vec<AnyRow>, StoreError> {
+    Ok(sqlx::query(ALL).fetch_all(connection).await?)
 }
 
 /// Writes an object, new or not, and tells how it stands now.
@@ -297,7 +207,8 @@ pub(super) async fn delete(
     Ok(done.rows_affected() > 0)
 }
 
-fn document(row: &AnyRow) -> Result<Document, StoreError> {
+/// Reads a row that names all columns.
+pub(super) fn document(row: &AnyRow) -> Result<Document, StoreError> {
     let cells = Cells::new(row, "documents", "id");
     Ok(Document {
         kind: Kind::from_text(&cells.text("kind")?).ok_or_else(|| cells.corrupt("kind"))?,

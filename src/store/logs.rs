@@ -1,11 +1,12 @@
 //! The log of logins and refusals.
 
+use std::cmp::Reverse;
 use std::net::IpAddr;
 
-use sqlx::any::AnyRow;
 use uuid::Uuid;
 
-use super::row::{Cells, containing, maybe_storable, storable};
+use super::packed::{Packed, packed};
+use super::row::{containing, maybe_storable, storable};
 use super::{Store, StoreError, bounded};
 use crate::model::ids::{AppId, IdpId, UserId};
 
@@ -123,13 +124,14 @@ const INSERT: &str = "INSERT INTO access_requests \
      (id, request_id, at_ms, action, allowed, app, app_domain, app_name, provider, connection, user_id, email, \
      address, country, reason, explanation) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
-/// The log as filtered, in one order or the other.
+/// The log as filtered: what it is found by, and in which order.
 macro_rules! filtered {
-    ($order:literal) => {
-        concat!(
-            "SELECT id, request_id, at_ms, action, allowed, app, app_domain, app_name, provider, \
-             connection, user_id, email, address, country, reason, explanation FROM access_requests \
-             WHERE ($1 IS NULL OR email = $1) AND ($2 IS NULL OR email IS NULL OR email <> $2) \
+    ($by:expr, $order:expr) => {
+        packed!(
+            ["request_id", "at_ms", "action", "allowed", "app", "app_domain", "app_name", "provider", "connection",
+                "user_id", "email", "address", "country", "reason", "explanation"]
+            "FROM access_requests WHERE at_ms >= $14 AND at_ms < $15 \
+             AND ($1 IS NULL OR email = $1) AND ($2 IS NULL OR email IS NULL OR email <> $2) \
              AND ($3 IS NULL OR LOWER(email) LIKE $3 ESCAPE '!') AND ($4 IS NULL OR user_id = $4) \
              AND ($5 IS NULL OR CASE WHEN user_id IS NULL THEN 0 ELSE 1 END = $5) \
              AND ($6 IS NULL OR allowed = $6) AND ($7 IS NULL OR app = $7) \
@@ -137,15 +139,27 @@ macro_rules! filtered {
              AND ($9 IS NULL OR CASE WHEN app IS NULL THEN 0 ELSE 1 END = $9) \
              AND ($10 IS NULL OR provider = $10) AND ($11 IS NULL OR provider IS NULL OR provider <> $11) \
              AND ($12 IS NULL OR country = $12) AND ($13 IS NULL OR country IS NULL OR country <> $13) \
-             AND ($14 IS NULL OR at_ms >= $14) AND ($15 IS NULL OR at_ms < $15) \
              AND ($16 IS NULL OR request_id = $16) AND ($17 IS NULL OR request_id <> $17) ",
+            $by,
             $order,
             " LIMIT $18 OFFSET $19"
         )
     };
 }
-const NEWEST_FIRST: &str = filtered!("ORDER BY at_ms DESC, id DESC");
-const OLDEST_FIRST: &str = filtered!("ORDER BY at_ms, id");
+/// The same by each of what there is an index of: a condition that may be absent finds none.
+macro_rules! by_each {
+    ($order:expr) => {
+        [
+            filtered!("", $order),
+            filtered!("AND request_id = $16 ", $order),
+            filtered!("AND user_id = $4 ", $order),
+            filtered!("AND email = $1 ", $order),
+            filtered!("AND app = $7 ", $order),
+        ]
+    };
+}
+const NEWEST_FIRST: [&str; 5] = by_each!("ORDER BY at_ms DESC, id DESC");
+const OLDEST_FIRST: [&str; 5] = by_each!("ORDER BY at_ms, id");
 
 const FORGET: &str = "DELETE FROM access_requests WHERE at_ms < $1";
 
@@ -197,14 +211,23 @@ impl Store {
         filter: &AccessRequestFilter,
     ) -> Result<Vec<AccessRequest>, StoreError> {
         let limit = i64::from(filter.limit.clamp(1, PAGE_MAX));
-        let sql = if filter.oldest_first {
+        let [all, by_request, by_user, by_email, by_app] = if filter.oldest_first {
             OLDEST_FIRST
         } else {
             NEWEST_FIRST
         };
+        let sql = match filter {
+            AccessRequestFilter {
+                request_id: Some(_), ..
+            } => by_request,
+            AccessRequestFilter { user: Some(_), .. } => by_user,
+            AccessRequestFilter { email: Some(_), .. } => by_email,
+            AccessRequestFilter { app: Some(_), .. } => by_app,
+            _ => all,
+        };
         bounded(async {
             let mut connection = self.reader().await?;
-            let rows = sqlx::query(sql)
+            let row = sqlx::query(sql)
                 .bind(maybe_storable(filter.email.as_deref()))
                 .bind(maybe_storable(filter.email_not.as_deref()))
                 .bind(filter.email_contains.as_deref().map(containing))
@@ -218,15 +241,22 @@ impl Store {
                 .bind(filter.provider_not.map(|provider| provider.to_string()))
                 .bind(maybe_storable(filter.country.as_deref()))
                 .bind(maybe_storable(filter.country_not.as_deref()))
-                .bind(filter.since_ms)
-                .bind(filter.until_ms)
+                .bind(filter.since_ms.unwrap_or(i64::MIN))
+                .bind(filter.until_ms.unwrap_or(i64::MAX))
                 .bind(maybe_storable(filter.request_id.as_deref()))
                 .bind(maybe_storable(filter.request_id_not.as_deref()))
                 .bind(limit)
                 .bind(i64::from(filter.page.saturating_sub(1)) * limit)
-                .fetch_all(&mut *connection)
+                .fetch_one(&mut *connection)
                 .await?;
-            rows.iter().map(access_request).collect()
+            let mut requests = Packed::new(&row, "access_requests")?.rows(access_request)?;
+            // As they were asked for; what becomes of an order within an aggregate is nowhere promised.
+            if filter.oldest_first {
+                requests.sort_by_key(|request| request.at_ms);
+            } else {
+                requests.sort_by_key(|request| Reverse(request.at_ms));
+            }
+            Ok(requests)
         })
         .await
     }
@@ -243,8 +273,7 @@ fn bounded_explanation(explanation: &str) -> String {
     storable(&kept)
 }
 
-fn access_request(row: &AnyRow) -> Result<AccessRequest, StoreError> {
-    let cells = Cells::new(row, "access_requests", "id");
+fn access_request(cells: &mut Packed) -> Result<AccessRequest, StoreError> {
     Ok(AccessRequest {
         request_id: cells.text("request_id")?,
         at_ms: cells.int("at_ms")?,

@@ -25,6 +25,8 @@ mod keys;
 mod leave;
 mod logs;
 mod migrations;
+mod objects;
+mod packed;
 mod patience;
 mod refreshes;
 mod register;
@@ -39,7 +41,7 @@ mod wake;
 mod write;
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use secrecy::SecretString;
 use sqlx::pool::PoolConnection;
@@ -52,22 +54,23 @@ pub use amend::{Amended, AmendedSession};
 pub use approvals::{ApprovalRequest, ApprovalState, OpenRequest, REQUEST_LIFE_MS};
 pub use audit::AuditRow;
 pub use changes::{Change, ChangeKind, Feed, Position};
-pub use documents::{Document, DocumentFilter, Kind};
+pub use documents::{Document, Kind};
 pub use endings::Ending;
 pub use epochs::TokensOf;
 pub use error::StoreError;
 pub use keys::{KeyState, SigningKeyRow};
 pub use leave::{Vote, Voted};
 pub use logs::{AccessRequest, AccessRequestFilter};
+pub use objects::{Difference, Object, ObjectFilter, Objects};
 pub use refreshes::DueRefresh;
-pub use register::{UserFilter, UserPlace};
+pub use register::{Called, Marks, UserFilter, UserPlace};
 pub use scim::{
-    Consequences, GroupWritten, Membership, ScimAtLogin, ScimGroup, ScimKey, ScimRules, ScimSearch,
-    ScimUpdate, ScimUpdateFilter, ScimUser, UserWritten,
+    Consequences, GroupWritten, Membership, PROVIDERS_MAX, ScimAtLogin, ScimGroup, ScimKey, ScimRules,
+    ScimSearch, ScimUpdate, ScimUpdateFilter, ScimUser, UserWritten,
 };
 pub use sessions::{NewSession, SessionInserted, SessionRow};
 pub use transfers::Transfer;
-pub use users::{User, UserSearch};
+pub use users::User;
 pub use write::{Actor, ActorKind, AuditEntry, ObjectWrite};
 
 /// The store. Cheap to clone; all clones share connections and wake each other.
@@ -84,6 +87,8 @@ struct Inner {
     readers: AnyPool,
     clock: Clock,
     wake: wake::Wake,
+    // All objects as they were when somebody last asked for them, and the change they stand at.
+    objects: Mutex<Option<(Position, Objects)>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +117,7 @@ impl Store {
                 readers: pools.readers,
                 clock,
                 wake,
+                objects: Mutex::default(),
             }),
         })
     }
@@ -137,6 +143,7 @@ impl Store {
                 clock,
                 // Who only looks waits for nobody.
                 wake: wake::Wake::in_process(),
+                objects: Mutex::default(),
             }),
         }))
     }

@@ -1,14 +1,19 @@
 //! The register of users: a page at a time, and taking somebody out of it.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
 use sqlx::Any;
 use sqlx::any::AnyArguments;
 use sqlx::query::Query;
 
+use super::packed::{Packed, packed};
 use super::row::{Cells, containing, maybe_storable, storable};
-use super::sessions::{NEWEST_OF_USER, session};
-use super::users::user;
+use super::sessions::session;
+use super::users::{packed_user, user, users, users_packed};
 use super::{SessionRow, Store, StoreError, User, bounded};
 use crate::model::ids::UserId;
+use crate::model::lines::Lines;
 
 /// Which users are asked for; the default asks for all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,54 +26,179 @@ pub struct UserFilter {
     pub search: Option<String>,
 }
 
+/// Places in the register, the first of every so many. Whoever begins at one of them need not go through those before.
+/// They hold as long as nobody before them leaves the register or comes back to it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Marks(Vec<UserPlace>);
+
+impl Marks {
+    /// The last mark that is not behind a place, and how far it is from there.
+    fn before(&self, place: u64) -> (UserPlace, u64) {
+        let last = u64::try_from(self.0.len().saturating_sub(1)).unwrap_or(u64::MAX);
+        let number = (place / MARK_EVERY).min(last);
+        let mark = usize::try_from(number).ok().and_then(|number| self.0.get(number));
+        match mark {
+            Some(mark) => (mark.clone(), place - number * MARK_EVERY),
+            None => ((i64::MIN, String::new()), place),
+        }
+    }
+}
+
+/// What people in the register are called, to be searched.
+#[derive(Debug)]
+pub struct Called {
+    /// In the order of the register.
+    people: Vec<UserId>,
+    /// The name and the address of each, in small letters.
+    lines: Lines,
+}
+
+impl Called {
+    /// Those with this in the name or the address, in whatever case of the letters A to Z, in the order of the register.
+    pub fn with(&self, part: &str) -> Vec<UserId> {
+        let mut found = self.lines.containing(&part.to_ascii_lowercase());
+        // Two lines each.
+        found.iter_mut().for_each(|line| *line /= 2);
+        found.dedup();
+        found
+            .iter()
+            .filter_map(|number| self.people.get(*number))
+            .copied()
+            .collect()
+    }
+}
+
+/// Users from one mark to the next.
+const MARK_EVERY: u64 = 500;
+
 /// A place in the register, by which work goes on where it stopped: when the user was made, and the id.
 pub type UserPlace = (i64, String);
 
-const ONE: &str = "SELECT id, provider, tenant, object, email, name, generation, deprovisioned, seat, created_ms, \
-     last_login_ms FROM users WHERE id = $1 AND deleted = 0";
-const ALL: &str = "SELECT id, provider, tenant, object, email, name, generation, deprovisioned, seat, created_ms, \
-     last_login_ms FROM users WHERE deleted = 0 ORDER BY created_ms, id LIMIT $1 OFFSET $2";
+const ONE: &str = users!("WHERE id = $1 AND deleted = 0");
+/// Several. Fewer ids are repeated: one text serves every number.
+const SOME: &str = users!(
+    "WHERE deleted = 0 AND id IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, \
+     $20, $21, $22, $23, $24, $25)"
+);
+/// How many [`SOME`] asks for.
+const AT_ONCE: usize = 25;
+const ALL: &str = users_packed!(
+    "WHERE deleted = 0 AND (created_ms, id) >= ($1, $2) ORDER BY created_ms, id LIMIT $3 OFFSET $4"
+);
 const COUNT_ALL: &str = "SELECT COUNT(*) AS rows_counted FROM users WHERE deleted = 0";
-/// With a statement of its own, so that the index of addresses serves it.
-const OF_EMAIL: &str = "SELECT id, provider, tenant, object, email, name, generation, deprovisioned, seat, created_ms, \
-     last_login_ms FROM users WHERE email = $1 AND deleted = 0 AND ($2 IS NULL OR name = $2) \
-     AND ($3 IS NULL OR LOWER(name) LIKE $3 ESCAPE '!' OR LOWER(email) LIKE $3 ESCAPE '!') \
-     ORDER BY created_ms, id LIMIT $4 OFFSET $5";
-const COUNT_OF_EMAIL: &str = "SELECT COUNT(*) AS rows_counted FROM users WHERE email = $1 AND deleted = 0 \
-     AND ($2 IS NULL OR name = $2) \
-     AND ($3 IS NULL OR LOWER(name) LIKE $3 ESCAPE '!' OR LOWER(email) LIKE $3 ESCAPE '!')";
-const SEARCHED: &str = "SELECT id, provider, tenant, object, email, name, generation, deprovisioned, seat, created_ms, \
-     last_login_ms FROM users WHERE deleted = 0 AND ($1 IS NULL OR name = $1) \
-     AND ($2 IS NULL OR LOWER(name) LIKE $2 ESCAPE '!' OR LOWER(email) LIKE $2 ESCAPE '!') \
-     ORDER BY created_ms, id LIMIT $3 OFFSET $4";
-const COUNT_SEARCHED: &str = "SELECT COUNT(*) AS rows_counted FROM users WHERE deleted = 0 \
-     AND ($1 IS NULL OR name = $1) \
-     AND ($2 IS NULL OR LOWER(name) LIKE $2 ESCAPE '!' OR LOWER(email) LIKE $2 ESCAPE '!')";
-const AFTER: &str = "SELECT id, provider, tenant, object, email, name, generation, deprovisioned, seat, created_ms, \
-     last_login_ms FROM users WHERE deleted = 0 AND (created_ms > $1 OR (created_ms = $1 AND id > $2)) \
-     ORDER BY created_ms, id LIMIT $3";
+/// Every so many users.
+const MARKS: &str = packed!(
+    ["created_ms", "id"]
+    "FROM (SELECT created_ms, id, ROW_NUMBER() OVER (ORDER BY created_ms, id) - 1 AS place FROM users \
+     WHERE deleted = 0) AS placed WHERE place % $1 = 0 ORDER BY place"
+);
+const CALLED: &str =
+    packed!(["created_ms", "id", "name", "email"] "FROM users WHERE deleted = 0 ORDER BY created_ms, id");
+/// The part of a filter that goes through the users that the rest of it keeps.
+macro_rules! searched {
+    () => {
+        " AND ($2 IS NULL OR name = $2) \
+         AND ($3 IS NULL OR LOWER(name) LIKE $3 ESCAPE '!' OR LOWER(email) LIKE $3 ESCAPE '!') "
+    };
+}
+/// Which users a filter keeps: of an address, of a name, or whatever has some text in it. Each has a statement of its own,
+/// so that its index serves it; the `+` keeps SQLite from going through everybody in the order of the register instead.
+macro_rules! of_email {
+    () => {
+        concat!("WHERE email = $1 AND +deleted = 0", searched!())
+    };
+}
+macro_rules! of_name {
+    () => {
+        concat!(
+            "WHERE name = $2 AND +deleted = 0 AND CAST($1 AS TEXT) IS NULL",
+            searched!()
+        )
+    };
+}
+macro_rules! of_text {
+    () => {
+        concat!("WHERE deleted = 0 AND CAST($1 AS TEXT) IS NULL", searched!())
+    };
+}
+macro_rules! in_order {
+    () => {
+        "ORDER BY created_ms, id LIMIT $4 OFFSET $5"
+    };
+}
+const OF_EMAIL: &str = users_packed!(of_email!(), in_order!());
+const OF_NAME: &str = users_packed!(of_name!(), in_order!());
+const OF_TEXT: &str = users_packed!(of_text!(), in_order!());
+/// In the order of the last login, the latest first.
+const LATEST: &str = users_packed!(of_text!(), "ORDER BY last_login_ms DESC, id LIMIT $4 OFFSET $5");
+const COUNT_OF_EMAIL: &str = concat!("SELECT COUNT(*) AS rows_counted FROM users ", of_email!());
+const COUNT_OF_NAME: &str = concat!("SELECT COUNT(*) AS rows_counted FROM users ", of_name!());
+const COUNT_OF_TEXT: &str = concat!("SELECT COUNT(*) AS rows_counted FROM users ", of_text!());
+const AFTER: &str = users!(
+    "WHERE deleted = 0 AND (created_ms > $1 OR (created_ms = $1 AND id > $2)) ORDER BY created_ms, id LIMIT $3"
+);
+/// The newest session of each of them.
+const NEWEST_AFTER: &str = "SELECT nonce, user_id, provider, provider_session, identity, identity_version, created_ms, \
+     expires_ms, last_use_ms, ended_ms, ended_cause, address, agent FROM sessions WHERE nonce IN \
+     (SELECT (SELECT nonce FROM sessions WHERE user_id = users.id ORDER BY created_ms DESC, nonce LIMIT 1) FROM users \
+     WHERE deleted = 0 AND (created_ms > $1 OR (created_ms = $1 AND id > $2)) ORDER BY created_ms, id LIMIT $3)";
 const RENAME: &str = "UPDATE users SET name = $2 WHERE id = $1 AND deleted = 0";
 /// What names the person goes; the row stays with its generation, which logins under way are held against.
 const TAKE_OUT: &str =
     "UPDATE users SET deleted = 1, seat = 0, email = NULL, name = NULL WHERE id = $1 AND deleted = 0";
 
 impl Store {
-    /// A page of the register, in the order in which people first signed in.
+    /// A page of the register, in the order in which people first signed in. `from` spares going through all who stand
+    /// before it.
     pub async fn users_page(
         &self,
         filter: &UserFilter,
         (limit, offset): (u32, u64),
+        from: &Marks,
     ) -> Result<Vec<User>, StoreError> {
         let wanted = Wanted::of(filter);
         bounded(async {
             let mut connection = self.reader().await?;
-            let rows = wanted
-                .query(ALL, OF_EMAIL, SEARCHED)
+            let (query, offset) = if *filter == UserFilter::default() {
+                let ((created_ms, id), left) = from.before(offset);
+                (sqlx::query(ALL).bind(created_ms).bind(id), left)
+            } else {
+                (wanted.query(OF_EMAIL, OF_NAME, OF_TEXT), offset)
+            };
+            let row = query
                 .bind(i64::from(limit))
                 .bind(i64::try_from(offset).unwrap_or(i64::MAX))
-                .fetch_all(&mut *connection)
+                .fetch_one(&mut *connection)
                 .await?;
-            rows.iter().map(user).collect()
+            let mut users = Packed::new(&row, "users")?.rows(packed_user)?;
+            // As they were asked for; what becomes of an order within an aggregate is nowhere promised.
+            users.sort_by_key(|user| (user.created_ms, user.id));
+            Ok(users)
+        })
+        .await
+    }
+
+    /// Users for a list, who signed in last first: those with this in the name or the address, or all. Pages count from 1.
+    pub async fn users_by_login(
+        &self,
+        search: Option<&str>,
+        (limit, page): (u32, u32),
+    ) -> Result<Vec<User>, StoreError> {
+        let filter = UserFilter {
+            search: search.map(str::to_owned),
+            ..UserFilter::default()
+        };
+        let query = Wanted::of(&filter).query(LATEST, LATEST, LATEST);
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let row = query
+                .bind(i64::from(limit))
+                .bind(i64::from(page.saturating_sub(1)) * i64::from(limit))
+                .fetch_one(&mut *connection)
+                .await?;
+            let mut users = Packed::new(&row, "users")?.rows(packed_user)?;
+            users.sort_by_key(|user| (Reverse(user.last_login_ms), user.id));
+            Ok(users)
         })
         .await
     }
@@ -78,10 +208,62 @@ impl Store {
         let wanted = Wanted::of(filter);
         bounded(async {
             let mut connection = self.reader().await?;
-            let query = wanted.query(COUNT_ALL, COUNT_OF_EMAIL, COUNT_SEARCHED);
+            let query = if *filter == UserFilter::default() {
+                sqlx::query(COUNT_ALL)
+            } else {
+                wanted.query(COUNT_OF_EMAIL, COUNT_OF_NAME, COUNT_OF_TEXT)
+            };
             let counted = query.fetch_one(&mut *connection).await?;
             let counted = Cells::new(&counted, "users", "rows_counted").int("rows_counted")?;
             Ok(u64::try_from(counted).unwrap_or(0))
+        })
+        .await
+    }
+
+    /// What everybody in the register is called. As slow as there are users.
+    pub async fn users_called(&self) -> Result<Called, StoreError> {
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let row = sqlx::query(CALLED).fetch_one(&mut *connection).await?;
+            drop(connection);
+            let read = move || {
+                let mut users = Packed::new(&row, "users")?.rows(|cells| {
+                    let place: (i64, UserId) = (cells.int("created_ms")?, cells.parsed("id")?);
+                    let (name, email) = (cells.maybe_text("name")?, cells.maybe_text("email")?);
+                    Ok((place, [name, email].map(Option::unwrap_or_default)))
+                })?;
+                users.sort_unstable_by_key(|(place, _)| *place);
+                let folded = users
+                    .iter()
+                    .flat_map(|(_, called)| called)
+                    .map(|text| text.to_ascii_lowercase());
+                Ok(Called {
+                    lines: Lines::of(folded),
+                    people: users.iter().map(|((_, id), _)| *id).collect(),
+                })
+            };
+            // Others have the thread meanwhile.
+            let read = tokio::task::spawn_blocking(read).await;
+            read.map_err(|failed| StoreError::Unavailable(failed.into()))?
+        })
+        .await
+    }
+
+    /// Marks in the register as it stands. As slow as there are users.
+    pub async fn register_marks(&self) -> Result<Marks, StoreError> {
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let row = sqlx::query(MARKS)
+                .bind(i64::try_from(MARK_EVERY).unwrap_or(i64::MAX))
+                .fetch_one(&mut *connection)
+                .await?;
+            let places = Packed::new(&row, "users")?.rows(|cells| {
+                let created_ms = cells.int("created_ms")?;
+                Ok((created_ms, cells.text("id")?))
+            });
+            let mut places = places?;
+            places.sort_unstable();
+            Ok(Marks(places))
         })
         .await
     }
@@ -99,6 +281,26 @@ impl Store {
         .await
     }
 
+    /// Several users, those that are in the register, in no order.
+    pub async fn registered_of(&self, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
+        bounded(async {
+            let mut users = Vec::with_capacity(ids.len());
+            if ids.is_empty() {
+                return Ok(users);
+            }
+            let mut connection = self.reader().await?;
+            for ids in ids.chunks(AT_ONCE) {
+                let padded = ids.iter().cycle().take(AT_ONCE);
+                let asked = padded.fold(sqlx::query(SOME), |asked, id| asked.bind(id.to_string()));
+                for row in asked.fetch_all(&mut *connection).await? {
+                    users.push(user(&row)?);
+                }
+            }
+            Ok(users)
+        })
+        .await
+    }
+
     /// Users behind a place in the register, each with the newest session there is of them: for work that goes through
     /// all of them. Begins at `None`.
     pub async fn users_after(
@@ -111,20 +313,27 @@ impl Store {
             let mut connection = self.reader().await?;
             let rows = sqlx::query(AFTER)
                 .bind(made_ms)
-                .bind(id)
+                .bind(&id)
                 .bind(i64::from(limit))
                 .fetch_all(&mut *connection)
                 .await?;
-            let mut users = Vec::with_capacity(rows.len());
-            for row in &rows {
+            let newest = sqlx::query(NEWEST_AFTER)
+                .bind(made_ms)
+                .bind(&id)
+                .bind(i64::from(limit))
+                .fetch_all(&mut *connection)
+                .await?;
+            let newest = newest.iter().map(|row| {
+                let session = session(row)?;
+                Ok((session.user, session))
+            });
+            let mut newest: HashMap<UserId, SessionRow> = newest.collect::<Result<_, StoreError>>()?;
+            let users = rows.iter().map(|row| {
                 let user = user(row)?;
-                let newest = sqlx::query(NEWEST_OF_USER)
-                    .bind(user.id.to_string())
-                    .fetch_optional(&mut *connection)
-                    .await?;
-                users.push((user, newest.as_ref().map(session).transpose()?));
-            }
-            Ok(users)
+                let newest = newest.remove(&user.id);
+                Ok((user, newest))
+            });
+            users.collect()
         })
         .await
     }
@@ -177,25 +386,16 @@ impl Wanted {
     /// The statement that fits, with the filter bound.
     fn query(
         &self,
-        all: &'static str,
         of_email: &'static str,
-        searched: &'static str,
+        of_name: &'static str,
+        of_text: &'static str,
     ) -> Query<'static, Any, AnyArguments> {
-        match self {
-            Self {
-                name: None,
-                email: None,
-                search: None,
-            } => sqlx::query(all),
-            Self {
-                name,
-                email: Some(email),
-                search,
-            } => sqlx::query(of_email)
-                .bind(email.clone())
-                .bind(name.clone())
-                .bind(search.clone()),
-            Self { name, search, .. } => sqlx::query(searched).bind(name.clone()).bind(search.clone()),
-        }
+        let sql = match self {
+            Self { email: Some(_), .. } => of_email,
+            Self { name: Some(_), .. } => of_name,
+            _ => of_text,
+        };
+        let query = sqlx::query(sql).bind(self.email.clone());
+        query.bind(self.name.clone()).bind(self.search.clone())
     }
 }

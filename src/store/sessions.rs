@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::row::{Cells, maybe_storable};
 use super::users::user;
-use super::{Backend, ScimAtLogin, Store, StoreError, User, bounded, endings, epochs};
+use super::{Backend, ScimAtLogin, Store, StoreError, User, bounded, endings, epochs, objects};
 use crate::model::identity::{Identity, PersonKey};
 use crate::model::ids::{IdpId, SessionNonce, UserId};
 
@@ -107,7 +107,7 @@ const OF_USER: &str = "SELECT nonce, user_id, provider, provider_session, identi
 const LIVE_OF_USER: &str = "SELECT nonce, user_id, provider, provider_session, identity, identity_version, created_ms, \
      expires_ms, last_use_ms, ended_ms, ended_cause, address, agent FROM sessions WHERE user_id = $1 \
      AND ended_ms IS NULL AND expires_ms > $2 ORDER BY last_use_ms DESC, nonce LIMIT 50";
-pub(super) const NEWEST_OF_USER: &str = "SELECT nonce, user_id, provider, provider_session, identity, identity_version, created_ms, \
+const NEWEST_OF_USER: &str = "SELECT nonce, user_id, provider, provider_session, identity, identity_version, created_ms, \
      expires_ms, last_use_ms, ended_ms, ended_cause, address, agent FROM sessions WHERE user_id = $1 \
      ORDER BY created_ms DESC, nonce LIMIT 1";
 const MAY_MINT: &str = "SELECT sessions.nonce FROM sessions JOIN users ON users.id = sessions.user_id \
@@ -306,12 +306,15 @@ impl Store {
             })
             .await?;
         }
-        bounded(async {
-            let mut connection = self.writer().await?;
-            sqlx::query(epochs::FORGET).execute(&mut *connection).await?;
-            Ok(())
-        })
-        .await
+        for sql in [epochs::FORGET, objects::FORGET] {
+            bounded(async {
+                let mut connection = self.writer().await?;
+                sqlx::query(sql).execute(&mut *connection).await?;
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(())
     }
 }
 

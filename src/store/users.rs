@@ -1,8 +1,10 @@
 //! People who signed in. A row is made by a login; see [`super::sessions`].
 
+use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
-use super::row::{Cells, containing};
+use super::packed::Packed;
+use super::row::Cells;
 use super::{Store, StoreError, bounded};
 use crate::model::email::EmailAddress;
 use crate::model::identity::PersonKey;
@@ -33,61 +35,43 @@ pub struct User {
     pub last_login_ms: i64,
 }
 
-const ONE: &str = "SELECT id, provider, tenant, object, email, name, generation, deprovisioned, seat, created_ms, \
-     last_login_ms FROM users WHERE id = $1";
-const OF_PERSON: &str = "SELECT id, provider, tenant, object, email, name, generation, deprovisioned, seat, \
-     created_ms, last_login_ms FROM users WHERE provider = $1 AND tenant = $2 AND object = $3";
+/// A question for users: all that [`user`] reads, of those that the rest keeps.
+macro_rules! users {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, provider, tenant, object, email, name, generation, deprovisioned, seat, created_ms, last_login_ms \
+             FROM users ",
+            $rest
+        )
+    };
+}
+pub(super) use users;
 
-const WITH_EMAIL: &str = "SELECT id, provider, tenant, object, email, name, generation, deprovisioned, seat, \
-     created_ms, last_login_ms FROM users WHERE email = $1 ORDER BY last_login_ms DESC, id LIMIT 1000";
+/// The same in one cell, for [`packed_user`].
+macro_rules! users_packed {
+    ($($rest:expr),+) => {
+        $crate::store::packed::packed!(
+            ["id", "provider", "tenant", "object", "email", "name", "generation", "deprovisioned", "seat", "created_ms",
+                "last_login_ms"]
+            "FROM users ", $($rest),+
+        )
+    };
+}
+pub(super) use users_packed;
 
-/// In the order of the last login, the latest first.
-const FOUND: &str = "SELECT id, provider, tenant, object, email, name, generation, deprovisioned, seat, created_ms, \
-     last_login_ms FROM users WHERE deleted = 0 AND ($1 IS NULL OR lower(email) LIKE $1 ESCAPE '!' OR lower(name) LIKE $1 ESCAPE '!') \
-     AND ($2 IS NULL OR provider = $2) ORDER BY last_login_ms DESC, id LIMIT $3 OFFSET $4";
+const ONE: &str = users!("WHERE id = $1");
+const OF_PERSON: &str = users!("WHERE provider = $1 AND tenant = $2 AND object = $3");
+const WITH_EMAIL: &str = users!("WHERE email = $1 ORDER BY last_login_ms DESC, id LIMIT 1000");
 const READMIT: &str = "UPDATE users SET deprovisioned = 0 WHERE id = $1 AND deprovisioned = 1";
 const SET_SEAT: &str = "UPDATE users SET seat = $2 WHERE id = $1";
 
-/// Which users to list. The default lists all.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct UserSearch {
-    /// With this in the address or the name, whatever the case.
-    pub contains: Option<String>,
-    /// Of this provider only.
-    pub provider: Option<IdpId>,
-}
-
-/// Rows answered at once, at most.
-const PAGE_MAX: u32 = 1000;
-
 impl Store {
-    /// Users for a list, who signed in last first; at most a thousand a page, pages count from 1.
-    pub async fn users(&self, search: &UserSearch, limit: u32, page: u32) -> Result<Vec<User>, StoreError> {
-        let limit = i64::from(limit.clamp(1, PAGE_MAX));
-        bounded(async {
-            let mut connection = self.reader().await?;
-            let rows = sqlx::query(FOUND)
-                .bind(search.contains.as_deref().map(containing))
-                .bind(search.provider.map(|provider| provider.to_string()))
-                .bind(limit)
-                .bind(i64::from(page.saturating_sub(1)) * limit)
-                .fetch_all(&mut *connection)
-                .await?;
-            rows.iter().map(user).collect()
-        })
-        .await
-    }
-
     /// Lets somebody sign in again whom a directory has put out; whether that changed anything. Where the directory still
     /// says so, the next login is refused all the same.
     pub async fn readmit_user(&self, id: UserId) -> Result<bool, StoreError> {
         bounded(async {
             let mut connection = self.writer().await?;
-            let done = sqlx::query(READMIT)
-                .bind(id.to_string())
-                .execute(&mut *connection)
-                .await?;
-            Ok(done.rows_affected() > 0)
+            readmit(&mut connection, id).await
         })
         .await
     }
@@ -149,9 +133,37 @@ impl Store {
     }
 }
 
+/// Takes it back that a directory has put somebody out; whether that changed anything.
+pub(super) async fn readmit(connection: &mut AnyConnection, id: UserId) -> Result<bool, StoreError> {
+    let done = sqlx::query(READMIT)
+        .bind(id.to_string())
+        .execute(connection)
+        .await?;
+    Ok(done.rows_affected() > 0)
+}
+
 /// Reads a row that names all columns of `users`.
 pub(super) fn user(row: &AnyRow) -> Result<User, StoreError> {
     let cells = Cells::new(row, "users", "id");
+    Ok(User {
+        id: cells.parsed("id")?,
+        provider: cells.parsed("provider")?,
+        person: PersonKey {
+            tenant: cells.parsed("tenant")?,
+            object: cells.parsed("object")?,
+        },
+        email: cells.maybe_text("email")?,
+        name: cells.maybe_text("name")?,
+        generation: cells.int("generation")?,
+        deprovisioned: cells.flag("deprovisioned")?,
+        seat: cells.flag("seat")?,
+        created_ms: cells.int("created_ms")?,
+        last_login_ms: cells.int("last_login_ms")?,
+    })
+}
+
+/// Reads a user of [`users_packed!`].
+pub(super) fn packed_user(cells: &mut Packed) -> Result<User, StoreError> {
     Ok(User {
         id: cells.parsed("id")?,
         provider: cells.parsed("provider")?,

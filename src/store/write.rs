@@ -4,7 +4,7 @@ use sqlx::{Any, Transaction};
 use uuid::Uuid;
 
 use super::changes::ChangeKind;
-use super::{Document, Ending, Kind, Position, Store, StoreError, audit, bounded, documents, scim};
+use super::{Document, Ending, Kind, Position, Store, StoreError, audit, bounded, documents, objects, scim};
 use crate::model::ids::{IdpId, SessionNonce};
 
 /// Who writes.
@@ -77,11 +77,11 @@ pub struct AuditEntry {
 /// On SQLite it holds the one connection that writes: whoever has it must not call the [`Store`] before it is done.
 #[derive(Debug)]
 pub struct ObjectWrite {
-    store: Store,
-    tx: Transaction<'static, Any>,
+    pub(super) store: Store,
+    pub(super) tx: Transaction<'static, Any>,
     actor: Actor,
     // The number of this write; `position` moves on when sessions end with it.
-    seq: i64,
+    pub(super) seq: i64,
     position: Position,
     audited: i64,
 }
@@ -119,7 +119,11 @@ impl ObjectWrite {
     /// Writes an object, new or not. Version and times of the argument are ignored; the answer carries the true ones.
     pub async fn put(&mut self, document: &Document) -> Result<Document, StoreError> {
         let now_ms = self.store.now_ms();
-        bounded(documents::put(&mut self.tx, document, now_ms)).await
+        bounded(async {
+            objects::note(&mut self.tx, self.seq, document.kind, document.id).await?;
+            documents::put(&mut self.tx, document, now_ms).await
+        })
+        .await
     }
 
     /// Deletes an object; whether there was one. With a provider goes what its directory told.
@@ -127,7 +131,11 @@ impl ObjectWrite {
         if kind == Kind::IdentityProvider {
             bounded(scim::forget_provider(&mut self.tx, IdpId(id))).await?;
         }
-        bounded(documents::delete(&mut self.tx, kind, id)).await
+        bounded(async {
+            objects::note(&mut self.tx, self.seq, kind, id).await?;
+            documents::delete(&mut self.tx, kind, id).await
+        })
+        .await
     }
 
     /// Puts the hash of a new SCIM secret in the place of the one before, which is good no longer.

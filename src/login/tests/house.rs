@@ -36,7 +36,7 @@ use crate::session::service_jwt::ServiceJwts;
 use crate::session::table::SessionTable;
 use crate::shutdown::Shutdown;
 use crate::snapshot::{Inputs, ProtectedApplication, Published, Snapshot};
-use crate::store::{SigningKeyRow, Store};
+use crate::store::{Objects, SigningKeyRow, Store};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::request_id::RequestIds;
 
@@ -121,12 +121,13 @@ impl House {
         signer.take_up(&rows, &sealer, clock.now_ms()).unwrap();
         let position = store.head().await.unwrap();
         let inputs = Inputs {
-            documents: &[],
+            objects: &Objects::default(),
             keys: &rows,
             organization: &plan.organization,
             clouds: &BTreeMap::new(),
             upstreams: &[],
             position: &position,
+            before: None,
         };
         let empty = Snapshot::build(&inputs, &sealer, &clock);
         let published = Arc::new(Published::new(plan.fill(empty)));

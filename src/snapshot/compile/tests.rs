@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::config::clouds;
 use crate::model::idp::ClientCredential;
-use crate::model::ids::KeyId;
+use crate::model::ids::{AppId, KeyId};
 use crate::model::upstream::{OriginRequest, Service};
 use crate::policy::{RequestFacts, Verdict};
 use crate::router::{Target, TargetRefused, Via};
@@ -66,6 +66,10 @@ impl Held {
     }
 
     fn snapshot(&self) -> Snapshot {
+        self.snapshot_of(&Objects::of(self.documents.clone()), None)
+    }
+
+    fn snapshot_of(&self, objects: &Objects, before: Option<&Snapshot>) -> Snapshot {
         let organization = Organization {
             name: "Example".to_owned(),
             auth: "https://login.example.com"
@@ -88,7 +92,7 @@ impl Held {
             in_file: std::collections::BTreeSet::new(),
         };
         let inputs = Inputs {
-            documents: &self.documents,
+            objects,
             keys: &self.keys,
             organization: &organization,
             clouds: &clouds::builtin(),
@@ -97,6 +101,7 @@ impl Held {
                 seq: self.seq,
                 id: "x".to_owned(),
             },
+            before,
         };
         Snapshot::build(&inputs, &sealer(), &Clock::system())
     }
@@ -429,4 +434,154 @@ fn an_older_snapshot_never_replaces_a_newer_one() {
     held.seq = 2;
     published.publish(held.snapshot(), true);
     assert_eq!(published.load().position.seq, 2);
+}
+
+/// What of a snapshot is worked out of objects.
+fn outcome(snapshot: &Snapshot) -> (Vec<String>, Vec<String>) {
+    let applications = snapshot.applications.values().map(|known| {
+        let policies: Vec<&str> = known
+            .policy_docs
+            .iter()
+            .map(|policy| policy.name.as_str())
+            .collect();
+        let routed = snapshot.by_aud.get(&known.app.aud).map(|first| first.app.id);
+        let page = known.pages.forbidden.as_ref().map(|page| page.name.clone());
+        format!(
+            "{} {:?} {policies:?} {routed:?} {page:?}",
+            known.app.name, known.broken
+        )
+    });
+    let faults = snapshot.faults.iter().map(|fault| format!("{fault:?}"));
+    let (mut applications, mut faults) = (applications.collect::<Vec<_>>(), faults.collect::<Vec<_>>());
+    applications.sort_unstable();
+    faults.sort_unstable();
+    (applications, faults)
+}
+
+#[test]
+fn what_was_not_written_since_is_taken_over_and_comes_out_as_if_built_anew() {
+    let held = Held::new();
+    let [group, list, page, second, service] = [10, 11, 12, 13, 14].map(Uuid::from_u128);
+    let policy = |decision: &str, include: Value| {
+        document(
+            Kind::Policy,
+            OPEN,
+            json!({"name": decision, "decision": decision, "include": [include]}),
+        )
+    };
+    let everyone = json!({"everyone": {}});
+    let changes: Vec<Box<dyn Fn(&Objects) -> Objects>> = vec![
+        Box::new(|all| {
+            all.with(application(
+                "wiki.example.com",
+                WIKI,
+                &json!({"policies": [OPEN], "session_duration": "1h"}),
+            ))
+        }),
+        Box::new(|all| {
+            all.with(application(
+                "wiki.example.com",
+                WIKI,
+                &json!({"policies": [Uuid::nil()]}),
+            ))
+        }),
+        Box::new(|all| {
+            all.with(application(
+                "wiki.example.com",
+                WIKI,
+                &json!({"policies": [OPEN]}),
+            ))
+        }),
+        Box::new(|all| all.with(policy("deny", everyone.clone()))),
+        Box::new(|all| all.with(policy("allow", json!({"group": {"id": group}})))),
+        Box::new(|all| {
+            all.with(document(
+                Kind::Group,
+                group,
+                json!({"name": "g", "include": [{"ip_list": {"id": list}}]}),
+            ))
+        }),
+        Box::new(|all| {
+            all.with(document(
+                Kind::List,
+                list,
+                json!({"name": "l", "type": "IP", "items": [{"value": "10.0.0.0/8"}]}),
+            ))
+        }),
+        Box::new(|all| all.without(Kind::List, list)),
+        Box::new(|all| all.without(Kind::Policy, OPEN)),
+        Box::new(|all| all.with(policy("bypass", everyone.clone()))),
+        Box::new(|all| {
+            all.with(document(
+                Kind::CustomPage,
+                page,
+                json!({"name": "sorry", "type": "forbidden", "custom_html": "<p>"}),
+            ))
+        }),
+        Box::new(|all| {
+            all.with(application(
+                "wiki.example.com",
+                WIKI,
+                &json!({"policies": [OPEN], "custom_pages": [page]}),
+            ))
+        }),
+        Box::new(|all| {
+            all.with(document(
+                Kind::CustomPage,
+                page,
+                json!({"name": "so sorry", "type": "forbidden", "custom_html": "<p>"}),
+            ))
+        }),
+        Box::new(|all| {
+            let mut copy = application(
+                "copy.example.com",
+                second,
+                &json!({"policies": [OPEN], "aud": format!("{:064x}", 2)}),
+            );
+            copy.created_ms = NOW + 1;
+            all.with(copy)
+        }),
+        Box::new(|all| all.without(Kind::Application, ADMIN)),
+        Box::new(|all| {
+            all.with(document(
+                Kind::ServiceToken,
+                service,
+                json!({"name": "unreadable"}),
+            ))
+        }),
+        Box::new(|all| all.with(document(Kind::Tag, service, json!({"name": "word"})))),
+        Box::new(|all| all.without(Kind::IdentityProvider, ENTRA)),
+    ];
+    let mut objects = Objects::of(held.documents.clone());
+    let mut before = held.snapshot_of(&objects, None);
+    for (number, change) in changes.iter().enumerate() {
+        objects = change(&objects);
+        let after = held.snapshot_of(&objects, Some(&before));
+        assert_eq!(
+            outcome(&after),
+            outcome(&held.snapshot_of(&objects, None)),
+            "change {number}"
+        );
+        before = after;
+    }
+}
+
+#[test]
+fn an_application_that_nothing_happened_to_is_the_same_one() {
+    let held = Held::new();
+    let objects = Objects::of(held.documents.clone());
+    let before = held.snapshot_of(&objects, None);
+    let changed = application(
+        "wiki.example.com/admin",
+        ADMIN,
+        &json!({"policies": [OPEN], "session_duration": "1h"}),
+    );
+    let after = held.snapshot_of(&objects.with(changed), Some(&before));
+    let same = |id| Arc::ptr_eq(&before.applications[&AppId(id)], &after.applications[&AppId(id)]);
+    assert!(same(WIKI) && !same(ADMIN));
+    assert!(Arc::ptr_eq(
+        &before.providers[&IdpId(ENTRA)],
+        &after.providers[&IdpId(ENTRA)]
+    ));
+    assert_ne!(before.version, after.version);
 }

@@ -6,6 +6,7 @@ use sqlx::{Any, Transaction};
 
 use super::super::amend::{Amended, AmendedSession};
 use super::super::row::Cells;
+use super::super::users::readmit;
 use super::super::{Store, StoreError};
 use crate::model::identity::{Identity, PersonKey};
 use crate::model::ids::{IdpId, ScimGroupId, ScimUserId, SessionNonce, UserId};
@@ -53,7 +54,6 @@ pub(super) struct Plan {
 const FEW: usize = 200;
 
 const PUT_OUT: &str = "UPDATE users SET deprovisioned = 1 WHERE id = $1";
-const READMIT: &str = "UPDATE users SET deprovisioned = 0 WHERE id = $1";
 const FREE_SEAT: &str = "UPDATE users SET seat = 0 WHERE id = $1";
 const LINKED: &str = "SELECT user_id FROM scim_users WHERE id = $1 AND user_id IS NOT NULL";
 const SIGNED_IN: &str = "SELECT DISTINCT u.id AS id, u.user_id AS user_id FROM sessions s \
@@ -94,10 +94,7 @@ impl Store {
             }
         }
         for user in &plan.readmitted {
-            sqlx::query(READMIT)
-                .bind(user.to_string())
-                .execute(&mut **tx)
-                .await?;
+            readmit(tx, *user).await?;
             done.readmitted.push(*user);
         }
         let stays = |user: &UserId| !out.contains(user);

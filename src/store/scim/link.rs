@@ -3,6 +3,7 @@
 use sqlx::{Any, Transaction};
 
 use super::super::row::Cells;
+use super::super::users::readmit;
 use super::super::{Store, StoreError, bounded};
 use super::users::{object_of, unbury, update};
 use super::{ScimUser, folded, scim_user};
@@ -33,7 +34,6 @@ const WITH_ADDRESS: &str = "SELECT id FROM scim_users WHERE user_id IS NULL AND 
      AND id IN (SELECT id FROM scim_users WHERE provider = $1 AND user_name = $2 \
      UNION SELECT scim_user FROM scim_emails WHERE email = $2 AND provider = $1) LIMIT 2";
 const TOMBSTONE: &str = "SELECT at_ms FROM scim_tombstones WHERE provider = $1 AND object = $2";
-const READMIT: &str = "UPDATE users SET deprovisioned = 0 WHERE id = $1 AND deprovisioned = 1";
 /// A user is one person of the directory: the one whose object it is.
 const UNLINK_OTHERS: &str =
     "UPDATE scim_users SET user_id = NULL WHERE provider = $1 AND user_id = $2 AND id <> $3";
@@ -107,10 +107,7 @@ impl Store {
         if !is_out || asks.reactivates {
             unbury(tx, provider, person.object).await?;
         }
-        sqlx::query(READMIT)
-            .bind(user.to_string())
-            .execute(&mut **tx)
-            .await?;
+        readmit(tx, user).await?;
         Ok(true)
     }
 

@@ -23,7 +23,7 @@ pub use groups::{GroupWritten, Membership};
 pub use link::ScimAtLogin;
 pub use search::{ScimKey, ScimSearch};
 pub(super) use secrets::{forget_provider, set as set_secret};
-pub use updates::{ScimUpdate, ScimUpdateFilter};
+pub use updates::{PROVIDERS_MAX, ScimUpdate, ScimUpdateFilter};
 pub use users::UserWritten;
 
 use sqlx::any::AnyRow;

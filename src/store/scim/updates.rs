@@ -1,10 +1,11 @@
 //! The provisioning log: every request of SCIM, with its body and what followed.
 
+use std::cmp::Reverse;
 use std::net::IpAddr;
 
-use sqlx::any::AnyRow;
 use uuid::Uuid;
 
+use super::super::packed::{Packed, packed};
 use super::super::row::{Cells, maybe_storable, storable};
 use super::super::{Store, StoreError, bounded};
 use crate::model::ids::IdpId;
@@ -47,8 +48,8 @@ pub struct ScimUpdate {
 /// Which requests to read. The default reads the newest 20 of every provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScimUpdateFilter {
-    /// Of this provider only.
-    pub provider: Option<IdpId>,
+    /// Of these providers only, at most [`PROVIDERS_MAX`]; of every one, where none is named.
+    pub providers: Vec<IdpId>,
     /// Carried out, or not.
     pub succeeded: Option<bool>,
     /// `USER` or `GROUP` only.
@@ -78,7 +79,7 @@ pub struct ScimUpdateFilter {
 impl Default for ScimUpdateFilter {
     fn default() -> Self {
         Self {
-            provider: None,
+            providers: Vec::new(),
             succeeded: None,
             resource_type: None,
             method: None,
@@ -97,28 +98,70 @@ impl Default for ScimUpdateFilter {
 
 /// Rows answered at once, at most.
 const PAGE_MAX: u32 = 1000;
+/// Providers asked about at once, at most.
+pub const PROVIDERS_MAX: usize = 16;
+/// Rows deleted at once: enough to be quick, few enough to hold up nobody.
+const FORGOTTEN_AT_ONCE: i64 = 500;
 
 const INSERT: &str = "INSERT INTO scim_updates \
      (id, request_id, at_ms, provider, method, resource_type, resource, external_id, user_email, group_name, succeeded, \
      status, error, body, effect, address) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
-const NEWEST: &str = "SELECT id, request_id, at_ms, provider, method, resource_type, resource, external_id, user_email, \
-     group_name, succeeded, status, error, body, effect, address FROM scim_updates \
-     WHERE ($1 IS NULL OR provider = $1) AND ($2 IS NULL OR succeeded = $2) \
-     AND ($3 IS NULL OR resource_type = $3) AND ($4 IS NULL OR method = $4) AND ($5 IS NULL OR user_email = $5) \
-     AND ($6 IS NULL OR group_name = $6) AND ($7 IS NULL OR resource = $7) AND ($8 IS NULL OR external_id = $8) \
-     AND ($9 IS NULL OR at_ms >= $9) AND ($10 IS NULL OR at_ms < $10) \
-     ORDER BY at_ms DESC, id DESC LIMIT $11 OFFSET $12";
-const OLDEST: &str = "SELECT id, request_id, at_ms, provider, method, resource_type, resource, external_id, user_email, \
-     group_name, succeeded, status, error, body, effect, address FROM scim_updates \
-     WHERE ($1 IS NULL OR provider = $1) AND ($2 IS NULL OR succeeded = $2) \
-     AND ($3 IS NULL OR resource_type = $3) AND ($4 IS NULL OR method = $4) AND ($5 IS NULL OR user_email = $5) \
-     AND ($6 IS NULL OR group_name = $6) AND ($7 IS NULL OR resource = $7) AND ($8 IS NULL OR external_id = $8) \
-     AND ($9 IS NULL OR at_ms >= $9) AND ($10 IS NULL OR at_ms < $10) \
-     ORDER BY at_ms, id LIMIT $11 OFFSET $12";
+/// The log as filtered: of whom, and in which order.
+macro_rules! filtered {
+    ($of:expr, $order:literal) => {
+        packed!(
+            ["request_id", "at_ms", "provider", "method", "resource_type", "resource", "external_id", "user_email",
+                "group_name", "succeeded", "status", "error", "body", "effect", "address"]
+            "FROM scim_updates WHERE at_ms >= $8 AND at_ms < $9 AND ($1 IS NULL OR succeeded = $1) AND ($2 IS NULL OR resource_type = $2) \
+             AND ($3 IS NULL OR method = $3) AND ($4 IS NULL OR user_email = $4) \
+             AND ($5 IS NULL OR group_name = $5) AND ($6 IS NULL OR resource = $6) \
+             AND ($7 IS NULL OR external_id = $7) ",
+            $of,
+            $order,
+            " LIMIT $10 OFFSET $11"
+        )
+    };
+}
+macro_rules! newest_first {
+    ($of:expr) => {
+        filtered!($of, "ORDER BY at_ms DESC, id DESC")
+    };
+}
+macro_rules! oldest_first {
+    ($of:expr) => {
+        filtered!($of, "ORDER BY at_ms, id")
+    };
+}
+macro_rules! of_one {
+    () => {
+        "AND provider = $12 "
+    };
+}
+/// Rows are gone through in the order of their times, and those of others passed over: together they are in no index.
+/// Fewer providers are repeated.
+macro_rules! of_some {
+    () => {
+        "AND CASE WHEN provider IN ($12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27) \
+         THEN 1 ELSE 0 END = 1 "
+    };
+}
+const NEWEST: [&str; 3] = [
+    newest_first!(""),
+    newest_first!(of_one!()),
+    newest_first!(of_some!()),
+];
+const OLDEST: [&str; 3] = [
+    oldest_first!(""),
+    oldest_first!(of_one!()),
+    oldest_first!(of_some!()),
+];
 /// Whoever has not shown the secret is not heard.
 const LAST: &str = "SELECT MAX(at_ms) AS at_ms FROM scim_updates WHERE provider = $1 AND status <> 401";
-const FORGET: &str = "DELETE FROM scim_updates WHERE at_ms < $1 AND ($2 IS NULL OR provider = $2)";
+const FORGET: &str = "DELETE FROM scim_updates WHERE id IN \
+     (SELECT id FROM scim_updates WHERE at_ms < $1 ORDER BY at_ms LIMIT $2)";
+const FORGET_OF_ONE: &str = "DELETE FROM scim_updates WHERE id IN \
+     (SELECT id FROM scim_updates WHERE at_ms < $1 AND provider = $3 ORDER BY at_ms LIMIT $2)";
 
 impl Store {
     /// Writes down requests, all of them or none.
@@ -154,10 +197,15 @@ impl Store {
     /// Reads the log.
     pub async fn scim_updates(&self, filter: &ScimUpdateFilter) -> Result<Vec<ScimUpdate>, StoreError> {
         let limit = i64::from(filter.limit.clamp(1, PAGE_MAX));
+        let [of_all, of_one, of_some] = if filter.oldest_first { OLDEST } else { NEWEST };
+        let (sql, asked) = match filter.providers.len() {
+            0 => (of_all, 0),
+            1 => (of_one, 1),
+            _ => (of_some, PROVIDERS_MAX),
+        };
         bounded(async {
             let mut connection = self.reader().await?;
-            let rows = sqlx::query(if filter.oldest_first { OLDEST } else { NEWEST })
-                .bind(filter.provider.map(|provider| provider.to_string()))
+            let query = sqlx::query(sql)
                 .bind(filter.succeeded.map(i64::from))
                 .bind(maybe_storable(filter.resource_type.as_deref()))
                 .bind(maybe_storable(filter.method.as_deref()))
@@ -165,13 +213,21 @@ impl Store {
                 .bind(maybe_storable(filter.group_name.as_deref()))
                 .bind(maybe_storable(filter.resource.as_deref()))
                 .bind(maybe_storable(filter.external_id.as_deref()))
-                .bind(filter.since_ms)
-                .bind(filter.until_ms)
+                .bind(filter.since_ms.unwrap_or(i64::MIN))
+                .bind(filter.until_ms.unwrap_or(i64::MAX))
                 .bind(limit)
-                .bind(i64::from(filter.page.saturating_sub(1)) * limit)
-                .fetch_all(&mut *connection)
-                .await?;
-            rows.iter().map(update).collect()
+                .bind(i64::from(filter.page.saturating_sub(1)) * limit);
+            let providers = filter.providers.iter().take(PROVIDERS_MAX).cycle().take(asked);
+            let query = providers.fold(query, |query, provider| query.bind(provider.to_string()));
+            let row = query.fetch_one(&mut *connection).await?;
+            let mut updates = Packed::new(&row, "scim_updates")?.rows(update)?;
+            // As they were asked for; what becomes of an order within an aggregate is nowhere promised.
+            if filter.oldest_first {
+                updates.sort_by_key(|update| update.at_ms);
+            } else {
+                updates.sort_by_key(|update| Reverse(update.at_ms));
+            }
+            Ok(updates)
         })
         .await
     }
@@ -189,27 +245,34 @@ impl Store {
         .await
     }
 
-    /// Deletes what was written down before this time: of a provider, or of all.
+    /// Deletes what was written down before this time: of a provider, or of all. Others write in between.
     pub async fn forget_scim_updates(
         &self,
         provider: Option<IdpId>,
         before_ms: i64,
     ) -> Result<(), StoreError> {
-        bounded(async {
-            let mut connection = self.writer().await?;
-            sqlx::query(FORGET)
-                .bind(before_ms)
-                .bind(provider.map(|provider| provider.to_string()))
-                .execute(&mut *connection)
-                .await?;
-            Ok(())
-        })
-        .await
+        loop {
+            let forgotten = bounded(async {
+                let mut connection = self.writer().await?;
+                let query = match provider {
+                    Some(_) => sqlx::query(FORGET_OF_ONE),
+                    None => sqlx::query(FORGET),
+                };
+                let query = query.bind(before_ms).bind(FORGOTTEN_AT_ONCE);
+                let query = provider
+                    .iter()
+                    .fold(query, |query, one| query.bind(one.to_string()));
+                Ok(query.execute(&mut *connection).await?.rows_affected())
+            })
+            .await?;
+            if forgotten == 0 {
+                return Ok(());
+            }
+        }
     }
 }
 
-fn update(row: &AnyRow) -> Result<ScimUpdate, StoreError> {
-    let cells = Cells::new(row, "scim_updates", "id");
+fn update(cells: &mut Packed) -> Result<ScimUpdate, StoreError> {
     Ok(ScimUpdate {
         request_id: cells.text("request_id")?,
         at_ms: cells.int("at_ms")?,

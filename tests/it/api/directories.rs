@@ -170,6 +170,13 @@ async fn what_a_directory_told_is_listed_read_logged_and_deleted() {
         (&json!("SUCCESS"), &json!("USER"))
     );
     assert_eq!(rows[0]["resource_user_email"], "kim@contoso.example");
+    let twice = format!("/access/logs/scim/updates?idp_id={at}&idp_id={at}&direction=asc");
+    assert_eq!(call(&world, "GET", &twice, None).await.result(200), log);
+    let many: String = (0..17)
+        .map(|number| format!("idp_id={}&", uuid::Uuid::from_u128(number)))
+        .collect();
+    let many = call(&world, "GET", &format!("/access/logs/scim/updates?{many}"), None).await;
+    assert_eq!(many.error(400).0, 12130);
     assert!(!log.to_string().contains(secret));
     assert_eq!(
         call(&world, "GET", "/access/logs/scim/updates", None)

@@ -1,8 +1,11 @@
 //! People who signed in, their sessions and their seats.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
-use super::{READER, account, ask, call, id, world};
+use super::{READER, account, ask, call, id, tokens, world};
+use crate::support::database::Database;
 use crate::support::tenant::{ADAM, ALICE, MALLORY};
 use crate::support::world::World;
 
@@ -13,6 +16,55 @@ async fn user(world: &World, email: &str) -> Value {
         .result(200);
     assert_eq!(found.as_array().map(Vec::len), Some(1), "{found}");
     found[0].clone()
+}
+
+#[tokio::test]
+async fn many_users_are_listed_and_found_as_few_are() {
+    const PEOPLE: &str = "INSERT INTO users (id, provider, tenant, object, email, name, generation, deprovisioned, created_ms, \
+         last_login_ms) WITH RECURSIVE c(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM c WHERE i < 5999) \
+         SELECT printf('%08x-0000-4000-8000-000000000001', i), '00000000-0000-4000-8000-000000000002', \
+         '00000000-0000-4000-8000-000000000002', printf('%08x-0000-4000-8000-000000000003', i), \
+         'user' || i || '@corp.example', 'Zoë ' || i, 0, 0, i / 3, i FROM c";
+    let database = Arc::new(Database::sqlite());
+    let world = World::builder().on(&database).more(&tokens()).start().await;
+    database.run(PEOPLE).await;
+    let path = |query: &str| format!("/access/users?{query}");
+    let listed = async |query: &str| {
+        let answer = call(&world, "GET", &path(query), None).await;
+        let total = answer.body["result_info"]["total_count"].as_u64().unwrap();
+        let users = answer.result(200);
+        let names = users
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|user| user["name"].as_str().unwrap().to_owned());
+        (names.collect::<Vec<_>>(), total)
+    };
+    let zoe = |numbers: &[u32]| {
+        numbers
+            .iter()
+            .map(|number| format!("Zoë {number}"))
+            .collect::<Vec<_>>()
+    };
+    for (query, wanted, total) in [
+        ("per_page=2", &[0, 1][..], 6000),
+        ("per_page=2&page=251", &[500, 501], 6000),
+        ("per_page=2&page=3000", &[5998, 5999], 6000),
+        ("per_page=2&page=3001", &[], 6000),
+        ("search=ZOë%20123&per_page=3", &[123, 1230, 1231], 11),
+        ("search=ZOë%20123&per_page=3&page=4", &[1238, 1239], 11),
+        ("search=USER77@", &[77], 1),
+        ("search=%25", &[], 0),
+        ("email=USER77@corp.example", &[77], 1),
+        ("name=Zo%C3%AB%2077", &[77], 1),
+        ("name=Zo%C3%AB%2077&search=corp", &[77], 1),
+    ] {
+        assert_eq!(listed(query).await, (zoe(wanted), total), "{query}");
+    }
+    let gone = "/access/users/00000000-0000-4000-8000-000000000001";
+    assert_eq!(call(&world, "DELETE", gone, None).await.status, 202);
+    assert_eq!(listed("per_page=2&page=251").await, (zoe(&[501, 502]), 5999));
+    assert_eq!(listed("search=USER0@").await, (Vec::new(), 0));
 }
 
 #[tokio::test]

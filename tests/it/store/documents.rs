@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use uuid::Uuid;
-use vestibule::store::{Actor, ActorKind, AuditEntry, Document, DocumentFilter, Ending, Kind, Store};
+use vestibule::store::{Actor, ActorKind, AuditEntry, Document, Ending, Kind, ObjectFilter, Objects, Store};
 
 use super::people::Person;
 use crate::support::database::on_both;
@@ -64,27 +64,55 @@ on_both! {
     async fn all_objects_are_read_with_the_change_they_stand_at(database) {
         let store = database.store().await;
         put(&store, &application("Wiki")).await;
-        let (position, documents) = store.all_documents().await.unwrap();
-        assert_eq!(documents.len(), 1);
+        let (position, objects) = store.objects().await.unwrap();
+        assert_eq!(objects.all().count(), 1);
         assert_eq!(position, store.head().await.unwrap());
     }
 
-    async fn many_objects_are_read_at_once_by_their_ids(database) {
+    async fn what_was_written_since_is_all_that_is_read_anew(database) {
+        let (store, other) = (database.store().await, database.store().await);
+        let wiki = put(&store, &application("Wiki")).await;
+        let docs = put(&store, &application("Docs")).await;
+        let (_, before) = store.objects().await.unwrap();
+        // By another gateway.
+        let wiki = put(&other, &Document { name: "Wiki 2".to_owned(), ..wiki }).await;
+        let news = put(&other, &application("News")).await;
+        let mut write = other.write(file()).await.unwrap();
+        assert!(write.delete(Kind::Application, docs.id).await.unwrap());
+        write.commit().await.unwrap();
+        store.end_sessions(&Ending::Everybody, "in between").await.unwrap();
+
+        let (position, after) = store.objects().await.unwrap();
+        assert_eq!(position, store.head().await.unwrap());
+        assert_eq!(named(&after), [news.name.as_str(), wiki.name.as_str()]);
+        assert_eq!(named(&before), ["Docs", "Wiki"], "a state stays as it was");
+        assert_eq!(after.get(Kind::Application, wiki.id).unwrap().document(), wiki);
+        let (_, anew) = database.store().await.objects().await.unwrap();
+        let documents = |objects: &Objects| objects.all().map(|object| object.document()).collect::<Vec<_>>();
+        assert_eq!(documents(&after), documents(&anew));
+    }
+
+    async fn a_write_finds_the_objects_as_they_stand_before_it(database) {
         let store = database.store().await;
-        let mut ids = Vec::new();
-        for number in 0..40 {
-            ids.push(put(&store, &application(&format!("app {number}"))).await.id);
-        }
-        let stray = [Uuid::new_v4()];
-        let asked: Vec<Uuid> = ids.iter().chain(&stray).copied().collect();
-        let found = store.documents_with_ids(Kind::Application, &asked).await.unwrap();
-        let mut found: Vec<Uuid> = found.iter().map(|document| document.id).collect();
-        found.sort_unstable();
-        ids.sort_unstable();
-        assert_eq!(found, ids);
-        for (kind, asked, number) in [(Kind::Application, &ids[..1], 1), (Kind::Application, &[], 0), (Kind::Policy, &ids[..], 0)] {
-            assert_eq!(store.documents_with_ids(kind, asked).await.unwrap().len(), number);
-        }
+        put(&store, &application("Wiki")).await;
+        let mut write = store.write(file()).await.unwrap();
+        assert_eq!(named(&write.objects().await.unwrap()), ["Wiki"]);
+        write.put(&application("Docs")).await.unwrap();
+        drop(write);
+        assert_eq!(named(&store.objects().await.unwrap().1), ["Wiki"]);
+        put(&store, &application("News")).await;
+        let mut write = store.write(file()).await.unwrap();
+        assert_eq!(named(&write.objects().await.unwrap()), ["News", "Wiki"]);
+    }
+
+    async fn a_change_that_does_not_say_what_it_wrote_has_everything_read(database) {
+        let store = database.store().await;
+        let wiki = put(&store, &application("Wiki")).await;
+        store.objects().await.unwrap();
+        put(&store, &Document { name: "Docs".to_owned(), ..wiki }).await;
+        // As a release leaves it that does not know what is written down there.
+        database.run("DELETE FROM written_objects").await;
+        assert_eq!(named(&store.objects().await.unwrap().1), ["Docs"]);
     }
 
     async fn a_page_of_objects_knows_how_many_there_are(database) {
@@ -92,21 +120,22 @@ on_both! {
         for name in ["Wiki", "wiki of 100%", "Other"] {
             put(&store, &application(name)).await;
         }
-        let named = |name: &str| DocumentFilter { name: Some(name.to_owned()), search: None };
-        let holding = |part: &str| DocumentFilter { name: None, search: Some(part.to_owned()) };
+        let (_, objects) = store.objects().await.unwrap();
+        let named = |name: &str| ObjectFilter { name: Some(name.to_owned()), search: None };
+        let holding = |part: &str| ObjectFilter { name: None, search: Some(part.to_owned()) };
         for (filter, place, shown, total) in [
-            (DocumentFilter::default(), (2, 0), 2, 3),
-            (DocumentFilter::default(), (2, 2), 1, 3),
-            (DocumentFilter::default(), (2, u64::MAX), 0, 3),
+            (ObjectFilter::default(), (2, 0), 2, 3),
+            (ObjectFilter::default(), (2, 2), 1, 3),
+            (ObjectFilter::default(), (2, u64::MAX), 0, 3),
             (named("Wiki"), (10, 0), 1, 1),
             (holding("WIKI"), (1, 0), 1, 2),
             (holding("0%"), (10, 0), 1, 1),
             (holding("_"), (10, 0), 0, 0),
         ] {
-            let (page, counted) = store.documents_page(Kind::Application, &filter, place).await.unwrap();
+            let (page, counted) = objects.page(Kind::Application, &filter, place);
             assert_eq!((page.len(), counted), (shown, total), "{filter:?} {place:?}");
         }
-        let (page, counted) = store.documents_page(Kind::Policy, &DocumentFilter::default(), (5, 0)).await.unwrap();
+        let (page, counted) = objects.page(Kind::Policy, &ObjectFilter::default(), (5, 0));
         assert!(page.is_empty() && counted == 0);
     }
 
@@ -135,6 +164,13 @@ on_both! {
         assert_eq!((log[0].before.clone(), log[0].after.clone()), (Some(given.body), None));
         assert!(store.audit(10, 2).await.unwrap().is_empty());
     }
+}
+
+fn named(objects: &Objects) -> Vec<&str> {
+    let objects = objects.of_kind(Kind::Application).iter();
+    let mut names: Vec<&str> = objects.map(|object| object.name.as_str()).collect();
+    names.sort_unstable();
+    names
 }
 
 pub(super) fn file() -> Actor {

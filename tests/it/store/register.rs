@@ -2,7 +2,7 @@
 
 use super::people::Person;
 use crate::support::database::on_both;
-use vestibule::store::UserFilter;
+use vestibule::store::{Marks, UserFilter};
 
 on_both! {
     async fn users_come_a_page_at_a_time_in_the_order_of_their_first_login(database) {
@@ -14,8 +14,8 @@ on_both! {
         }
         ids.sort();
         let all = UserFilter::default();
-        let listed = store.users_page(&all, (2, 0)).await.unwrap();
-        let rest = store.users_page(&all, (2, 2)).await.unwrap();
+        let listed = store.users_page(&all, (2, 0), &Marks::default()).await.unwrap();
+        let rest = store.users_page(&all, (2, 2), &Marks::default()).await.unwrap();
         let found: Vec<_> = listed.iter().chain(&rest).map(|user| (user.created_ms, user.id.to_string())).collect();
         assert_eq!(found, ids);
         assert_eq!(store.users_count(&all).await.unwrap(), 3);
@@ -34,7 +34,7 @@ on_both! {
             (filter(Some("Zoë"), None, None), 0),
         ] {
             assert_eq!(store.users_count(&filter).await.unwrap(), wanted, "{filter:?}");
-            assert_eq!(store.users_page(&filter, (10, 0)).await.unwrap().len() as u64, wanted, "{filter:?}");
+            assert_eq!(store.users_page(&filter, (10, 0), &Marks::default()).await.unwrap().len() as u64, wanted, "{filter:?}");
         }
         let mut place = None;
         let mut gone_through = Vec::new();
@@ -48,6 +48,25 @@ on_both! {
             }));
         }
         assert_eq!(gone_through, ids);
+    }
+
+    async fn a_page_that_begins_at_a_mark_is_the_same_page(database) {
+        const PEOPLE: &str = "INSERT INTO users (id, provider, tenant, object, email, name, generation, deprovisioned, created_ms, \
+             last_login_ms) WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 1203) \
+             SELECT SUBSTR('00000000' || i, LENGTH('00000000' || i) - 7) || '-0000-4000-8000-000000000001', \
+             '00000000-0000-4000-8000-000000000002', '00000000-0000-4000-8000-000000000002', \
+             SUBSTR('00000000' || i, LENGTH('00000000' || i) - 7) || '-0000-4000-8000-000000000003', NULL, 'Zoë ' || i, 0, 0, \
+             i / 7, i FROM c";
+        let store = database.store().await;
+        database.run(PEOPLE).await;
+        let all = UserFilter::default();
+        let marks = store.register_marks().await.unwrap();
+        for offset in [0, 1, 499, 500, 501, 999, 1000, 1190, 1203, 5000] {
+            let begun = store.users_page(&all, (25, offset), &marks).await.unwrap();
+            let counted = store.users_page(&all, (25, offset), &Marks::default()).await.unwrap();
+            assert_eq!(begun, counted, "{offset}");
+            assert_eq!(counted.len() as u64, 1203_u64.saturating_sub(offset).min(25), "{offset}");
+        }
     }
 
     async fn whoever_is_taken_out_comes_back_by_a_login_as_the_same(database) {

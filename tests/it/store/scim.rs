@@ -6,7 +6,8 @@ use serde_json::json;
 use vestibule::model::ids::{IdpId, ScimUserId};
 use vestibule::model::scim::{GroupRecord, IdentityUpdate, UserRecord};
 use vestibule::store::{
-    Membership, ScimAtLogin, ScimKey, ScimRules, ScimSearch, SessionInserted, Store, StoreError,
+    Membership, ScimAtLogin, ScimKey, ScimRules, ScimSearch, ScimUpdate, ScimUpdateFilter, SessionInserted,
+    Store, StoreError,
 };
 
 use super::people::Person;
@@ -42,7 +43,70 @@ fn group(name: &str) -> GroupRecord {
     }
 }
 
+fn told_at(provider: IdpId, at_ms: i64, request: &str) -> ScimUpdate {
+    ScimUpdate {
+        request_id: request.to_owned(),
+        at_ms,
+        provider,
+        method: "GET".to_owned(),
+        resource_type: None,
+        resource: None,
+        external_id: None,
+        user_email: None,
+        group_name: None,
+        succeeded: true,
+        status: 200,
+        error: None,
+        body: None,
+        effect: None,
+        address: "192.0.2.1".parse().unwrap(),
+    }
+}
+
 on_both! {
+    async fn the_log_of_several_directories_loses_no_line_between_pages(database) {
+        let store = database.store().await;
+        let ids = [(); 3].map(|()| IdpId(uuid::Uuid::new_v4()));
+        let lines: Vec<ScimUpdate> = (0..30)
+            .map(|number| told_at(ids[usize::try_from(number % 3).unwrap()], number / 4, &format!("line {number}")))
+            .collect();
+        store.log_scim(&lines).await.unwrap();
+        for (asked, oldest_first) in [(&ids[..2], true), (&ids[..2], false), (&ids[..1], true), (&[][..], false)] {
+            let mut found = Vec::new();
+            for page in 1..20 {
+                let filter = ScimUpdateFilter { providers: asked.to_vec(), oldest_first, limit: 3, page, ..ScimUpdateFilter::default() };
+                found.extend(store.scim_updates(&filter).await.unwrap());
+            }
+            let times: Vec<i64> = found.iter().map(|line| line.at_ms).collect();
+            assert!(if oldest_first { times.is_sorted() } else { times.iter().rev().is_sorted() }, "{times:?}");
+            let wanted = lines.iter().filter(|line| asked.is_empty() || asked.contains(&line.provider));
+            let mut wanted: Vec<&str> = wanted.map(|line| line.request_id.as_str()).collect();
+            let mut found: Vec<&str> = found.iter().map(|line| line.request_id.as_str()).collect();
+            wanted.sort_unstable();
+            found.sort_unstable();
+            assert_eq!(found, wanted);
+        }
+    }
+
+    async fn what_is_old_is_forgotten_of_one_directory_or_of_all(database) {
+        let store = database.store().await;
+        let [here, there] = [(); 2].map(|()| IdpId(uuid::Uuid::new_v4()));
+        // More than are deleted at once.
+        let lines: Vec<ScimUpdate> = (0..1100).map(|number| told_at(here, number, "here")).collect();
+        store.log_scim(&lines).await.unwrap();
+        store.log_scim(&[told_at(there, 1, "there"), told_at(there, 2000, "there")]).await.unwrap();
+        let left = async || {
+            let filter = ScimUpdateFilter { oldest_first: true, limit: 10, ..ScimUpdateFilter::default() };
+            let lines = store.scim_updates(&filter).await.unwrap();
+            lines.iter().map(|line| (line.request_id.clone(), line.at_ms)).collect::<Vec<_>>()
+        };
+        let line = |name: &str, at_ms| (name.to_owned(), at_ms);
+        store.forget_scim_updates(Some(here), 1098).await.unwrap();
+        assert_eq!(left().await, [line("there", 1), line("here", 1098), line("here", 1099), line("there", 2000)]);
+        store.forget_scim_updates(None, 1099).await.unwrap();
+        assert_eq!(left().await, [line("here", 1099), line("there", 2000)]);
+    }
+
     async fn a_name_is_taken_in_every_case_and_free_elsewhere(database) {
         let store = database.store().await;
         let (here, there) = (IdpId(uuid::Uuid::new_v4()), IdpId(uuid::Uuid::new_v4()));

@@ -1,0 +1,275 @@
+//! The objects that a change is held against, and what of them it may clash with.
+
+use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::model::destination::Destination;
+use crate::model::ids::{AppId, AudTag, ClientId, GroupId, ListId};
+use crate::policy::Referents;
+use crate::snapshot::read;
+use crate::store::{Document, Kind, Object, ObjectWrite, Objects, StoreError};
+
+/// The objects of the store, the organization's aside: it is no object among others.
+#[derive(Debug, Clone)]
+pub(super) struct Stored(pub(super) Objects);
+
+impl Stored {
+    /// As they stand before a write.
+    pub(super) async fn before(write: &mut ObjectWrite) -> Result<Self, StoreError> {
+        Ok(Self(write.objects().await?))
+    }
+
+    pub(super) fn get(&self, kind: Kind, id: Uuid) -> Option<Document> {
+        self.0.get(kind, id).map(|object| object.document())
+    }
+
+    pub(super) fn contains(&self, kind: Kind, id: Uuid) -> bool {
+        self.0.get(kind, id).is_some()
+    }
+
+    pub(super) fn of_kind(&self, kind: Kind) -> &[Arc<Object>] {
+        self.0.of_kind(kind)
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Object>> {
+        self.0.all().filter(|object| object.kind != Kind::Organization)
+    }
+}
+
+/// What of the stored objects others refer to or clash with, by what they ask for. It follows from the objects alone;
+/// it is kept from one write to the next, and taken up to the state that is asked about by what differs.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    objects: Objects,
+    users: HashMap<Uuid, BTreeSet<(Kind, Uuid)>>,
+    addresses: Claims<Destination>,
+    audiences: Claims<AudTag>,
+    client_ids: Claims<ClientId>,
+    referents: Arc<Referents>,
+}
+
+/// Who has what, and what it is called. One thing may have been claimed twice before there was a check.
+type Claims<T> = HashMap<T, Vec<(Uuid, String)>>;
+
+/// An index that several writers use, one at a time.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SharedIndex(Arc<Mutex<Index>>);
+
+impl SharedIndex {
+    /// The index of these objects.
+    pub(super) fn of(&self, stored: &Stored) -> MutexGuard<'_, Index> {
+        let mut index = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        index.go_to(&stored.0);
+        index
+    }
+}
+
+impl Index {
+    fn go_to(&mut self, objects: &Objects) {
+        let before = std::mem::replace(&mut self.objects, objects.clone());
+        for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Organization) {
+            for difference in objects.since(&before, kind) {
+                if let Some(was) = difference.was {
+                    self.note(was, false);
+                }
+                if let Some(is) = difference.is {
+                    self.note(is, true);
+                }
+            }
+        }
+        let same = |kind| objects.same(kind, &before);
+        if !(same(Kind::Group) && same(Kind::List)) {
+            let documents = [Kind::Group, Kind::List].map(|kind| objects.of_kind(kind));
+            let documents: Vec<Document> = documents
+                .into_iter()
+                .flatten()
+                .map(|object| object.document())
+                .collect();
+            self.referents = Arc::new(referents(documents.iter()));
+        }
+    }
+
+    /// Enters an object or takes it out. One that cannot be read denies everyone already and claims nothing here.
+    fn note(&mut self, object: &Object, there: bool) {
+        let body = object.body();
+        let mut mentioned = BTreeSet::new();
+        mentions(&body, &mut mentioned);
+        for id in mentioned.into_iter().filter(|id| *id != object.id) {
+            let users = self.users.entry(id).or_default();
+            let user = (object.kind, object.id);
+            if there {
+                users.insert(user);
+            } else {
+                users.remove(&user);
+            }
+            if users.is_empty() {
+                self.users.remove(&id);
+            }
+        }
+        if object.kind == Kind::ServiceToken {
+            let written = body.get("client_id").and_then(Value::as_str);
+            if let Some(client_id) = written.and_then(|text| text.parse().ok()) {
+                claim(&mut self.client_ids, client_id, (object.id, &object.name), there);
+            }
+        }
+        if object.kind == Kind::Application
+            && let Ok(read) = read::application(AppId(object.id), &body)
+        {
+            let application = read.application;
+            let owner = (object.id, application.name.as_str());
+            for destination in application.destinations {
+                claim(&mut self.addresses, destination, owner, there);
+            }
+            claim(&mut self.audiences, application.aud, owner, there);
+        }
+    }
+
+    /// The objects that refer to one: they have its id somewhere in them.
+    pub(super) fn users_of(&self, id: Uuid) -> impl Iterator<Item = &Arc<Object>> {
+        let users = self.users.get(&id).into_iter().flatten();
+        users.filter_map(|(kind, id)| self.objects.get(*kind, *id))
+    }
+
+    /// The application, by its name, that has an address and is not among these.
+    pub(super) fn with_address(&self, address: &Destination, but: &Keys) -> Option<&str> {
+        claimed(&self.addresses, address, Kind::Application, but)
+    }
+
+    /// The application, by its name, that has an audience tag and is not among these.
+    pub(super) fn with_audience(&self, aud: &AudTag, but: &Keys) -> Option<&str> {
+        claimed(&self.audiences, aud, Kind::Application, but)
+    }
+
+    /// The service token, by its name, that is called so and is not among these.
+    pub(super) fn with_client_id(&self, client_id: &ClientId, but: &Keys) -> Option<&str> {
+        claimed(&self.client_ids, client_id, Kind::ServiceToken, but)
+    }
+
+    /// All access groups and lists.
+    pub(super) fn referents(&self) -> Arc<Referents> {
+        Arc::clone(&self.referents)
+    }
+}
+
+/// Which objects.
+pub(super) type Keys = std::collections::HashSet<(Kind, Uuid)>;
+
+fn claim<T: Eq + Hash>(claims: &mut Claims<T>, what: T, (id, name): (Uuid, &str), there: bool) {
+    if there {
+        let owners = claims.entry(what).or_default();
+        owners.retain(|(owner, _)| *owner != id);
+        owners.push((id, name.to_owned()));
+    } else if let Some(owners) = claims.get_mut(&what) {
+        owners.retain(|(owner, _)| *owner != id);
+        if owners.is_empty() {
+            claims.remove(&what);
+        }
+    }
+}
+
+fn claimed<'c, T: Eq + Hash>(claims: &'c Claims<T>, what: &T, kind: Kind, but: &Keys) -> Option<&'c str> {
+    let mut owners = claims.get(what)?.iter();
+    let owner = owners.find(|(id, _)| !but.contains(&(kind, *id)))?;
+    Some(&owner.1)
+}
+
+/// Reads access groups and lists. What cannot be read is told of where it is written, and is not there for others.
+pub(super) fn referents<'d>(documents: impl Iterator<Item = &'d Document>) -> Referents {
+    let (mut groups, mut lists) = (Vec::new(), Vec::new());
+    for document in documents {
+        match document.kind {
+            Kind::Group => groups.extend(read::group(GroupId(document.id), &document.body)),
+            Kind::List => lists.extend(read::list(ListId(document.id), &document.body)),
+            _ => {}
+        }
+    }
+    Referents::new(groups, lists)
+}
+
+/// The ids that stand anywhere in a value.
+fn mentions(value: &Value, found: &mut BTreeSet<Uuid>) {
+    match value {
+        Value::String(text) if text.len() == HYPHENATED => found.extend(Uuid::try_parse(text)),
+        Value::Array(items) => items.iter().for_each(|item| mentions(item, found)),
+        Value::Object(map) => map.values().for_each(|below| mentions(below, found)),
+        _ => {}
+    }
+}
+
+/// The length of an id as it is written.
+const HYPHENATED: usize = uuid::fmt::Hyphenated::LENGTH;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const POLICY: Uuid = Uuid::from_u128(7);
+
+    fn application(number: u128, body: Value) -> Document {
+        Document {
+            kind: Kind::Application,
+            id: Uuid::from_u128(100 + number),
+            name: format!("application {number}"),
+            body,
+            secrets: None,
+            declared: false,
+            version: 1,
+            created_ms: 0,
+            updated_ms: 0,
+        }
+    }
+
+    #[test]
+    fn what_refers_to_an_object_is_found_wherever_it_names_it() {
+        let found = |value: Value| {
+            let mut found = BTreeSet::new();
+            mentions(&value, &mut found);
+            found.contains(&POLICY)
+        };
+        let rule = json!({ "service_token": { "token_id": POLICY.to_string() } });
+        let policy = json!({ "include": [{ "everyone": {} }], "exclude": [rule] });
+        assert!(found(policy.clone()));
+        assert!(found(json!({ "policies": [policy] })));
+        assert!(found(json!({ "policies": [POLICY.to_string().to_uppercase()] })));
+        assert!(!found(json!({ "policies": [Uuid::from_u128(8).to_string()] })));
+    }
+
+    #[test]
+    fn an_index_follows_the_objects_back_and_forth() {
+        let body = |name: &str, domain: &str, policies: &[Uuid]| {
+            json!({
+                "name": name, "type": "self_hosted", "domain": domain, "policies": policies,
+                "aud": "0".repeat(64),
+            })
+        };
+        let first = Stored(Objects::of([
+            application(1, body("one", "one.test", &[POLICY])),
+            application(2, json!({ "name": "broken" })),
+        ]));
+        let second = Stored(Objects::of([application(1, body("one", "uno.test", &[]))]));
+        let shared = SharedIndex::default();
+        let seen = |stored: &Stored| {
+            let index = shared.of(stored);
+            let with = |address: &str| {
+                index
+                    .with_address(&address.parse().unwrap(), &Keys::new())
+                    .is_some()
+            };
+            (index.users_of(POLICY).count(), with("one.test"), with("uno.test"))
+        };
+        assert_eq!(seen(&first), (1, true, false));
+        assert_eq!(seen(&second), (0, false, true));
+        assert_eq!(seen(&first), (1, true, false));
+        let index = shared.of(&first);
+        let own = Keys::from([(Kind::Application, Uuid::from_u128(101))]);
+        assert!(index.with_address(&"one.test".parse().unwrap(), &own).is_none());
+        let aud = "0".repeat(64).parse().unwrap();
+        assert_eq!(index.with_audience(&aud, &Keys::new()), Some("one"));
+    }
+}

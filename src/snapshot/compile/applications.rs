@@ -1,0 +1,200 @@
+//! Applications with what they share: policies, and pages for those whom they refuse.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::model::custom_page::CustomPage;
+use crate::model::ids::{AppId, CustomPageId, PolicyId};
+use crate::model::organization::{Organization, OrganizationPages};
+use crate::model::policy::Policy;
+use crate::model::selector::Unevaluated;
+use crate::policy::{self, CompiledPolicies, PreparedPolicy, Referents};
+use crate::store::{Document, Kind, Object};
+
+use super::super::Snapshot;
+use super::super::contents::{ObjectFault, ProtectedApplication};
+use super::super::pages::DenialPages;
+use super::super::read::{self, Around};
+use super::{Inputs, kept, of_kind, sentence};
+
+/// A policy as it was read, and ready to decide.
+type Ready = (Arc<Policy>, PreparedPolicy);
+
+/// What applications were compiled with, for the next snapshot to take over.
+#[derive(Debug, Default)]
+pub(crate) struct Basis {
+    /// Policies that cannot be used stand there with the reason.
+    policies: HashMap<PolicyId, Result<Ready, String>>,
+    custom_pages: Arc<[Arc<CustomPage>]>,
+}
+
+/// What policies are compiled with.
+struct Shared<'s> {
+    referents: Arc<Referents>,
+    accepted: &'s BTreeSet<Unevaluated>,
+}
+
+/// The applications, and what they were compiled with. Those of the snapshot before are taken over where neither they
+/// nor anything that they rest on was written since.
+pub(super) fn compile(
+    inputs: &Inputs<'_>,
+    organization: &Organization,
+    referents: Arc<Referents>,
+    faults: &mut Vec<ObjectFault>,
+) -> (Vec<Arc<ProtectedApplication>>, Basis) {
+    let shared = Shared {
+        accepted: &organization.accept_unevaluated_selectors,
+        referents,
+    };
+    let before = inputs.before.filter(|before| {
+        Arc::ptr_eq(&before.referents, &shared.referents)
+            && before.organization.accept_unevaluated_selectors == *shared.accepted
+    });
+    let custom_pages = kept(inputs, &[Kind::CustomPage], faults, |before| {
+        Arc::clone(&before.basis.custom_pages)
+    });
+    let basis = Basis {
+        policies: shared.policies(inputs, before, faults),
+        custom_pages: custom_pages.unwrap_or_else(|| self::custom_pages(inputs, faults)),
+    };
+    let before = before.filter(|before| {
+        Arc::ptr_eq(&before.basis.custom_pages, &basis.custom_pages)
+            && before.organization.custom_pages == organization.custom_pages
+    });
+    let mut applications = Vec::with_capacity(inputs.objects.of_kind(Kind::Application).len());
+    let mut audiences = HashSet::new();
+    for object in inputs.objects.of_kind(Kind::Application) {
+        let known = before.and_then(|before| taken_over(object, before, &basis));
+        let mut application = match known {
+            Some(known) => known,
+            None => Arc::new(shared.protect(&object.document(), &basis, &organization.custom_pages)),
+        };
+        // An audience names one application; the older one keeps it.
+        if !audiences.insert(application.app.aud.clone()) {
+            let mut second = shared.protect(&object.document(), &basis, &organization.custom_pages);
+            second.deny_everyone("another application has the same aud".to_owned());
+            application = Arc::new(second);
+        }
+        if let Some(reason) = &application.broken {
+            faults.push(ObjectFault::of(object, reason.clone()));
+        }
+        applications.push(application);
+    }
+    (applications, basis)
+}
+
+/// An application of the snapshot before, if it would come out the same.
+fn taken_over(object: &Arc<Object>, before: &Snapshot, basis: &Basis) -> Option<Arc<ProtectedApplication>> {
+    let was = before.objects.get(Kind::Application, object.id)?;
+    let known = before.applications.get(&AppId(object.id))?;
+    let same = |policy: &PolicyId| match (basis.policies.get(policy), before.basis.policies.get(policy)) {
+        (Some(Ok((now, _))), Some(Ok((was, _)))) => Arc::ptr_eq(now, was),
+        // One of its own; one that is missing would have broken it.
+        (None, None) => true,
+        _ => false,
+    };
+    let stands = Arc::ptr_eq(was, object) && known.broken.is_none() && known.app.policies.iter().all(same);
+    stands.then(|| Arc::clone(known))
+}
+
+impl Shared<'_> {
+    fn policies(
+        &self,
+        inputs: &Inputs<'_>,
+        before: Option<&Snapshot>,
+        faults: &mut Vec<ObjectFault>,
+    ) -> HashMap<PolicyId, Result<Ready, String>> {
+        let objects = inputs.objects.of_kind(Kind::Policy);
+        let mut policies = HashMap::with_capacity(objects.len());
+        for object in objects {
+            let id = PolicyId(object.id);
+            let known = before.and_then(|before| {
+                let was = before.objects.get(Kind::Policy, object.id)?;
+                let known = before.basis.policies.get(&id)?;
+                Arc::ptr_eq(was, object).then(|| known.clone())
+            });
+            let ready = known.unwrap_or_else(|| {
+                let read = read::policy(id, &object.body()).map_err(|problems| sentence(&problems));
+                read.and_then(|policy| self.ready(policy))
+            });
+            if let Err(reason) = &ready {
+                faults.push(ObjectFault::of(object, reason.clone()));
+            }
+            policies.insert(id, ready);
+        }
+        policies
+    }
+
+    /// Compiles a policy, if what it refers to is there and the operator takes its selectors.
+    fn ready(&self, policy: Policy) -> Result<Ready, String> {
+        let around = Around {
+            referents: &self.referents,
+            accepted: self.accepted,
+            named: None,
+        };
+        let problems = around.policy_problems(&policy, "");
+        if !problems.is_empty() {
+            return Err(sentence(&problems));
+        }
+        let prepared = policy::prepare(&policy, &self.referents);
+        let prepared = prepared.map_err(|unresolved| unresolved.to_string())?;
+        Ok((Arc::new(policy), prepared))
+    }
+
+    fn protect(
+        &self,
+        document: &Document,
+        basis: &Basis,
+        of_all: &OrganizationPages,
+    ) -> ProtectedApplication {
+        let id = AppId(document.id);
+        let (read, problems) = read::readable_application(id, &document.body);
+        let (ready, missing) = self.policies_of(&read, basis);
+        let (policy_docs, prepared): (Vec<_>, Vec<_>) = ready.into_iter().unzip();
+        let policies = CompiledPolicies::new(id, prepared, &self.referents);
+        let mut application = ProtectedApplication::new(read.application, policies, policy_docs);
+        if !problems.is_empty() {
+            application.deny_everyone(sentence(&problems));
+        } else if let Some(reason) = missing {
+            // Without it others would decide, and it may be the one that denies.
+            application.deny_everyone(reason);
+        }
+        application.pages = DenialPages::of(&application.app, of_all, &basis.custom_pages);
+        application
+    }
+
+    fn policies_of(&self, read: &read::ReadApplication, basis: &Basis) -> (Vec<Ready>, Option<String>) {
+        let mut policies = Vec::new();
+        let mut missing = None;
+        for id in &read.application.policies {
+            let inside = read.inside.iter().find(|policy| policy.id == *id);
+            let ready = match (inside, basis.policies.get(id)) {
+                (Some(policy), _) => self.ready(policy.clone()),
+                (None, Some(ready)) => ready.clone(),
+                (None, None) => {
+                    missing.get_or_insert_with(|| format!("its policy {id} does not exist"));
+                    continue;
+                }
+            };
+            match ready {
+                Ok(ready) => policies.push(ready),
+                Err(reason) => {
+                    missing.get_or_insert_with(|| format!("its policy {id} cannot be used: {reason}"));
+                }
+            }
+        }
+        (policies, missing)
+    }
+}
+
+/// A page that cannot be read is as if it were not there: ours is shown.
+fn custom_pages(inputs: &Inputs<'_>, faults: &mut Vec<ObjectFault>) -> Arc<[Arc<CustomPage>]> {
+    let mut pages = Vec::new();
+    for document in of_kind(inputs, Kind::CustomPage) {
+        match read::custom_page(CustomPageId(document.id), &document.body) {
+            Ok(page) => pages.push(Arc::new(page)),
+            Err(problems) => faults.push(ObjectFault::new(&document, sentence(&problems))),
+        }
+    }
+    pages.into()
+}

@@ -1,0 +1,570 @@
+//! All objects of the store in memory, as they stood at one change.
+//!
+//! An account may have ten thousand of them, and a write touches one. So whoever needs them all gets what this process
+//! holds already, and of the database only what was written since is read: `written_objects` says what that is. Where
+//! it does not (another release wrote, the database was restored, or it is long ago), everything is read anew.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, OnceLock, PoisonError};
+
+use serde_json::Value;
+use sqlx::any::AnyRow;
+use sqlx::{Any, Transaction};
+use uuid::Uuid;
+
+use super::changes::position;
+use super::documents::{self, Document, Kind};
+use super::row::{Cells, storable};
+use super::{ObjectWrite, Position, Store, StoreError, bounded};
+use crate::crypto::random;
+use crate::model::lines::Lines;
+
+/// An object as it is stored. Its body stays text until somebody reads it: it takes a fraction of the memory.
+pub struct Object {
+    /// What it is.
+    pub kind: Kind,
+    /// Its id, unique within its kind.
+    pub id: Uuid,
+    /// Its name, a label.
+    pub name: String,
+    /// The secrets, sealed.
+    pub secrets: Option<Vec<u8>>,
+    /// Whether the configuration file declares it.
+    pub declared: bool,
+    /// 1 when new, one more with every write.
+    pub version: i64,
+    /// When it was first written.
+    pub created_ms: i64,
+    /// When it was last written.
+    pub updated_ms: i64,
+    /// Differs from that of every other object and of every other state of this one: what was worked out of one holds
+    /// for no other.
+    pub serial: u64,
+    body: Box<str>,
+}
+
+impl std::fmt::Debug for Object {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Object")
+            .field("kind", &self.kind)
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Object {
+    fn new(document: Document, body: Box<str>) -> Self {
+        Self {
+            kind: document.kind,
+            id: document.id,
+            name: document.name,
+            secrets: document.secrets,
+            declared: document.declared,
+            version: document.version,
+            created_ms: document.created_ms,
+            updated_ms: document.updated_ms,
+            serial: serial(),
+            body,
+        }
+    }
+
+    /// The object with its body read.
+    pub fn document(&self) -> Document {
+        Document {
+            kind: self.kind,
+            id: self.id,
+            name: self.name.clone(),
+            body: self.body(),
+            secrets: self.secrets.clone(),
+            declared: self.declared,
+            version: self.version,
+            created_ms: self.created_ms,
+            updated_ms: self.updated_ms,
+        }
+    }
+
+    /// The body, as it was accepted.
+    pub fn body(&self) -> Value {
+        // It was read when it was taken in, so it can be read.
+        serde_json::from_str(&self.body).unwrap_or_default()
+    }
+
+    /// The body as JSON text.
+    pub fn body_text(&self) -> &str {
+        &self.body
+    }
+
+    fn place(&self) -> (i64, Uuid) {
+        (self.created_ms, self.id)
+    }
+}
+
+/// Which objects of a kind are asked for; the default asks for all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ObjectFilter {
+    /// Those of exactly this name.
+    pub name: Option<String>,
+    /// Those whose name contains this, in whatever case of the letters A to Z.
+    pub search: Option<String>,
+}
+
+/// What became of an object between two states.
+#[derive(Debug)]
+pub struct Difference<'o> {
+    /// How it was; `None` where it is new.
+    pub was: Option<&'o Arc<Object>>,
+    /// How it is; `None` where it is gone.
+    pub is: Option<&'o Arc<Object>>,
+}
+
+/// All objects at one change. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Objects {
+    kinds: BTreeMap<Kind, Arc<OfKind>>,
+}
+
+/// The objects of one kind.
+#[derive(Debug, Clone, Default)]
+struct OfKind {
+    /// Oldest first.
+    ordered: Vec<Arc<Object>>,
+    by_id: HashMap<Uuid, Arc<Object>>,
+    /// Differs from that of every other state.
+    serial: u64,
+    /// Their names, in small letters.
+    names: OnceLock<Arc<Lines>>,
+}
+
+impl Objects {
+    /// Objects that are in no store.
+    pub fn of(documents: impl IntoIterator<Item = Document>) -> Self {
+        let mut objects = Self::default();
+        for document in documents {
+            let body = document.body.to_string().into_boxed_str();
+            objects.take_in(Arc::new(Object::new(document, body)));
+        }
+        objects.in_order()
+    }
+
+    /// These with one in another state, or with one more.
+    #[cfg(test)]
+    pub(crate) fn with(&self, document: Document) -> Self {
+        let mut with = self.clone();
+        let (kind, id) = (document.kind, document.id);
+        let body = document.body.to_string().into_boxed_str();
+        with.put(kind, id, Some(Arc::new(Object::new(document, body))));
+        with
+    }
+
+    /// These without one of them.
+    #[cfg(test)]
+    pub(crate) fn without(&self, kind: Kind, id: Uuid) -> Self {
+        let mut without = self.clone();
+        without.put(kind, id, None);
+        without
+    }
+
+    /// Takes in an object that is not among them; [`Objects::in_order`] must follow.
+    fn take_in(&mut self, object: Arc<Object>) {
+        let of_kind = Arc::make_mut(self.kinds.entry(object.kind).or_default());
+        of_kind.by_id.insert(object.id, Arc::clone(&object));
+        of_kind.ordered.push(object);
+    }
+
+    fn in_order(mut self) -> Self {
+        for of_kind in self.kinds.values_mut() {
+            let of_kind = Arc::make_mut(of_kind);
+            of_kind.ordered.sort_by_key(|object| object.place());
+            of_kind.serial = serial();
+        }
+        self
+    }
+
+    /// The objects of a kind, oldest first.
+    pub fn of_kind(&self, kind: Kind) -> &[Arc<Object>] {
+        self.kinds.get(&kind).map_or(&[], |of_kind| &of_kind.ordered)
+    }
+
+    /// All objects, by kind.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Object>> {
+        self.kinds.values().flat_map(|of_kind| &of_kind.ordered)
+    }
+
+    /// One object.
+    pub fn get(&self, kind: Kind, id: Uuid) -> Option<&Arc<Object>> {
+        self.kinds.get(&kind)?.by_id.get(&id)
+    }
+
+    /// A page of the objects of a kind, oldest first, and how many there are on all pages.
+    pub fn page(
+        &self,
+        kind: Kind,
+        filter: &ObjectFilter,
+        (limit, offset): (u32, u64),
+    ) -> (Vec<&Arc<Object>>, u64) {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        let Some(of_kind) = self.kinds.get(&kind) else {
+            return (Vec::new(), 0);
+        };
+        if *filter == ObjectFilter::default() {
+            let page = of_kind.ordered.iter().skip(offset).take(limit);
+            return (page.collect(), count(of_kind.ordered.len()));
+        }
+        let found = of_kind.found(filter);
+        let page = found.iter().skip(offset).take(limit);
+        let page = page.filter_map(|index| of_kind.ordered.get(*index));
+        (page.collect(), count(found.len()))
+    }
+
+    /// What differs between any two states of the objects of a kind.
+    pub fn serial(&self, kind: Kind) -> u64 {
+        self.kinds.get(&kind).map_or(0, |of_kind| of_kind.serial)
+    }
+
+    /// Whether the objects of a kind are those of another state, none written since.
+    pub fn same(&self, kind: Kind, other: &Self) -> bool {
+        match (self.kinds.get(&kind), other.kinds.get(&kind)) {
+            (Some(own), Some(other)) => Arc::ptr_eq(own, other),
+            (own, other) => own.is_none() && other.is_none(),
+        }
+    }
+
+    /// What became of the objects of a kind since another state.
+    pub fn since<'o>(&'o self, before: &'o Self, kind: Kind) -> Vec<Difference<'o>> {
+        if self.same(kind, before) {
+            return Vec::new();
+        }
+        let now = self.of_kind(kind).iter().filter_map(|object| {
+            let was = before.get(kind, object.id);
+            let same = was.is_some_and(|was| Arc::ptr_eq(was, object));
+            (!same).then_some(Difference {
+                was,
+                is: Some(object),
+            })
+        });
+        let gone = before.of_kind(kind).iter().filter_map(|was| {
+            let gone = self.get(kind, was.id).is_none();
+            gone.then_some(Difference {
+                was: Some(was),
+                is: None,
+            })
+        });
+        now.chain(gone).collect()
+    }
+
+    /// These objects with one of them as it is now; gone, where there is none.
+    fn put(&mut self, kind: Kind, id: Uuid, object: Option<Arc<Object>>) {
+        Arc::make_mut(self.kinds.entry(kind).or_default()).put(id, object);
+    }
+}
+
+impl OfKind {
+    fn put(&mut self, id: Uuid, object: Option<Arc<Object>>) {
+        self.names = OnceLock::new();
+        self.serial = serial();
+        let search =
+            |ordered: &[Arc<Object>], place| ordered.binary_search_by_key(&place, |known| known.place());
+        if let Some(was) = self.by_id.remove(&id)
+            && let Ok(index) = search(&self.ordered, was.place())
+        {
+            self.ordered.remove(index);
+        }
+        if let Some(object) = object {
+            let (Ok(index) | Err(index)) = search(&self.ordered, object.place());
+            self.ordered.insert(index, Arc::clone(&object));
+            self.by_id.insert(id, object);
+        }
+    }
+
+    /// The places of those that a filter keeps.
+    fn found(&self, filter: &ObjectFilter) -> Vec<usize> {
+        let folded = |object: &Arc<Object>| object.name.to_ascii_lowercase();
+        let names = || Arc::new(Lines::of(self.ordered.iter().map(folded)));
+        let names = self.names.get_or_init(names);
+        let named = |index: &usize, name: &str| {
+            let object = self.ordered.get(*index);
+            object.is_some_and(|object| object.name == name)
+        };
+        let name = filter.name.as_deref().map(storable);
+        let search = filter
+            .search
+            .as_deref()
+            .map(|part| storable(part).to_ascii_lowercase());
+        match (name, search) {
+            (None, search) => names.containing(&search.unwrap_or_default()),
+            (Some(name), search) => {
+                let mut found = names.equal_to(&name.to_ascii_lowercase());
+                found.retain(|index| named(index, &name));
+                if let Some(search) = search {
+                    let search = names.containing(&search);
+                    found.retain(|index| search.binary_search(index).is_ok());
+                }
+                found
+            }
+        }
+    }
+}
+
+fn serial() -> u64 {
+    u64::from_ne_bytes(random::bytes())
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+/// Objects read anew one by one, at most; of more than these all are read.
+const MOST_ANEW: usize = 500;
+
+const HEAD: &str = "SELECT seq, id FROM changes ORDER BY seq DESC LIMIT 1";
+const BEFORE: &str = "SELECT seq, id FROM changes WHERE seq < $1 ORDER BY seq DESC LIMIT 1";
+const IS_THERE: &str = "SELECT seq, id FROM changes WHERE seq = $1";
+const CHANGED: &str = "SELECT seq FROM changes WHERE kind = 'objects' AND seq > $1 AND seq <= $2";
+const WRITTEN: &str = "SELECT seq, kind, id FROM written_objects WHERE seq > $1 AND seq <= $2";
+const WRITE: &str =
+    "INSERT INTO written_objects (seq, kind, id) VALUES ($1, $2, $3) ON CONFLICT (seq, kind, id) DO NOTHING";
+/// Each by the index, which one question about both could not use.
+const LAST: &str = "SELECT MAX(seq) AS seq FROM changes WHERE kind = 'objects' \
+     UNION ALL SELECT MAX(seq) AS seq FROM changes WHERE kind = 'keys'";
+pub(super) const FORGET: &str = "DELETE FROM written_objects WHERE seq < (SELECT MIN(seq) FROM changes)";
+
+impl Store {
+    /// All objects and the change they stand at: one state, whatever is written meanwhile.
+    pub async fn objects(&self) -> Result<(Position, Objects), StoreError> {
+        bounded(async {
+            let mut tx = self.begin_read().await?;
+            let head = sqlx::query(HEAD).fetch_one(&mut *tx).await?;
+            let head = position(&Cells::new(&head, "changes", "seq"))?;
+            let objects = self.objects_at(&mut tx, &head).await?;
+            tx.commit().await?;
+            Ok((head, objects))
+        })
+        .await
+    }
+
+    /// The number of the last change of objects or keys; 0 where that is long ago.
+    pub async fn last_change_of_objects(&self) -> Result<i64, StoreError> {
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let mut last = 0;
+            for row in sqlx::query(LAST).fetch_all(&mut *connection).await? {
+                let seq = Cells::new(&row, "changes", "seq").maybe_int("seq")?;
+                last = last.max(seq.unwrap_or(0));
+            }
+            Ok(last)
+        })
+        .await
+    }
+
+    /// The objects as they stand at a change, which is the last that the transaction sees.
+    async fn objects_at(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        head: &Position,
+    ) -> Result<Objects, StoreError> {
+        let held = self.held().clone();
+        let caught_up = match held {
+            Some((at, objects)) if at == *head => return Ok(objects),
+            Some((at, objects)) => caught_up(tx, objects, &at, head).await?,
+            None => None,
+        };
+        let objects = match caught_up {
+            Some(objects) => objects,
+            None => read_all(tx).await?,
+        };
+        *self.held() = Some((head.clone(), objects.clone()));
+        Ok(objects)
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, Option<(Position, Objects)>> {
+        self.inner.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ObjectWrite {
+    /// All objects as they stood before this write; to be asked before it writes.
+    pub async fn objects(&mut self) -> Result<Objects, StoreError> {
+        bounded(async {
+            // No other write is under way, so nothing is missing among those before.
+            let row = sqlx::query(BEFORE)
+                .bind(self.seq)
+                .fetch_one(&mut *self.tx)
+                .await?;
+            let before = position(&Cells::new(&row, "changes", "seq"))?;
+            self.store.objects_at(&mut self.tx, &before).await
+        })
+        .await
+    }
+}
+
+/// Writes down that a change wrote an object.
+pub(super) async fn note(
+    tx: &mut Transaction<'static, Any>,
+    seq: i64,
+    kind: Kind,
+    id: Uuid,
+) -> Result<(), StoreError> {
+    sqlx::query(WRITE)
+        .bind(seq)
+        .bind(kind.as_str())
+        .bind(id.to_string())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Objects that were held, with what was written since; `None` where that cannot be told.
+async fn caught_up(
+    tx: &mut Transaction<'static, Any>,
+    mut objects: Objects,
+    from: &Position,
+    to: &Position,
+) -> Result<Option<Objects>, StoreError> {
+    let own = sqlx::query(IS_THERE)
+        .bind(from.seq)
+        .fetch_optional(&mut **tx)
+        .await?;
+    let own = own
+        .map(|row| position(&Cells::new(&row, "changes", "seq")))
+        .transpose()?;
+    if own.as_ref() != Some(from) {
+        return Ok(None);
+    }
+    let changed = sqlx::query(CHANGED)
+        .bind(from.seq)
+        .bind(to.seq)
+        .fetch_all(&mut **tx)
+        .await?;
+    let written = sqlx::query(WRITTEN)
+        .bind(from.seq)
+        .bind(to.seq)
+        .fetch_all(&mut **tx)
+        .await?;
+    let (mut told, mut touched) = (BTreeSet::new(), BTreeSet::new());
+    for row in &written {
+        let cells = Cells::new(row, "written_objects", "seq");
+        let kind = Kind::from_text(&cells.text("kind")?).ok_or_else(|| cells.corrupt("kind"))?;
+        told.insert(cells.int("seq")?);
+        touched.insert((kind, cells.parsed("id")?));
+    }
+    for row in &changed {
+        if !told.contains(&Cells::new(row, "changes", "seq").int("seq")?) {
+            return Ok(None);
+        }
+    }
+    if touched.len() > MOST_ANEW {
+        return Ok(None);
+    }
+    for (kind, id) in touched {
+        let row = documents::row_of(tx, kind, id).await?;
+        objects.put(kind, id, row.as_ref().map(object).transpose()?);
+    }
+    Ok(Some(objects))
+}
+
+async fn read_all(tx: &mut Transaction<'static, Any>) -> Result<Objects, StoreError> {
+    let mut objects = Objects::default();
+    for row in documents::rows(tx).await? {
+        objects.take_in(object(&row)?);
+    }
+    Ok(objects.in_order())
+}
+
+fn object(row: &AnyRow) -> Result<Arc<Object>, StoreError> {
+    let body = Cells::new(row, "documents", "id").text("body")?;
+    Ok(Arc::new(Object::new(
+        documents::document(row)?,
+        body.into_boxed_str(),
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn objects(names: &[&str]) -> Objects {
+        Objects::of(names.iter().enumerate().map(|(number, name)| Document {
+            kind: Kind::Tag,
+            id: Uuid::from_u128(u128::try_from(number).unwrap()),
+            name: (*name).to_owned(),
+            body: Value::Null,
+            secrets: None,
+            declared: false,
+            version: 1,
+            created_ms: 0,
+            updated_ms: 0,
+        }))
+    }
+
+    fn shown(objects: &Objects, filter: &ObjectFilter) -> (Vec<String>, u64) {
+        let (page, total) = objects.page(Kind::Tag, filter, (2, 0));
+        (page.iter().map(|object| object.name.clone()).collect(), total)
+    }
+
+    #[test]
+    fn a_filter_by_name_is_exact_and_a_search_is_not() {
+        let all = objects(&["a", "a", "A", "aa", "Zoë", "a_b", "%"]);
+        let named = |name: &str| ObjectFilter {
+            name: Some(name.to_owned()),
+            search: None,
+        };
+        let holding = |part: &str| ObjectFilter {
+            name: None,
+            search: Some(part.to_owned()),
+        };
+        let of = |names: &[&str], total| (names.iter().map(|name| (*name).to_owned()).collect(), total);
+        assert_eq!(shown(&all, &named("a")), of(&["a", "a"], 2));
+        assert_eq!(shown(&all, &named("A")), of(&["A"], 1));
+        assert_eq!(shown(&all, &named("b")), of(&[], 0));
+        assert_eq!(shown(&all, &holding("A")), of(&["a", "a"], 5));
+        assert_eq!(shown(&all, &holding("AA")), of(&["aa"], 1));
+        assert_eq!(shown(&all, &holding("zoë")), of(&["Zoë"], 1));
+        assert_eq!(shown(&all, &holding("zoË")), of(&[], 0));
+        assert_eq!(shown(&all, &holding("_")), of(&["a_b"], 1));
+        assert_eq!(shown(&all, &holding("%")), of(&["%"], 1));
+        assert_eq!(shown(&all, &holding("a\0a")), of(&[], 0));
+        let both = ObjectFilter {
+            name: Some("a".to_owned()),
+            search: Some("b".to_owned()),
+        };
+        assert_eq!(shown(&all, &both), of(&[], 0));
+    }
+
+    #[test]
+    fn what_was_written_since_another_state_is_known() {
+        let before = objects(&["one", "two", "three"]);
+        let mut after = before.clone();
+        assert!(after.since(&before, Kind::Tag).is_empty() && after.same(Kind::Tag, &before));
+        let changed = Uuid::from_u128(1);
+        let object = Arc::new(Object::new(
+            Document {
+                name: "zwei".to_owned(),
+                ..before.get(Kind::Tag, changed).unwrap().document()
+            },
+            "{}".into(),
+        ));
+        after.put(Kind::Tag, changed, Some(object));
+        after.put(Kind::Tag, Uuid::from_u128(2), None);
+        let names: Vec<&str> = after
+            .of_kind(Kind::Tag)
+            .iter()
+            .map(|object| object.name.as_str())
+            .collect();
+        assert_eq!(names, ["one", "zwei"]);
+        let since: Vec<_> = after
+            .since(&before, Kind::Tag)
+            .into_iter()
+            .map(|one| {
+                (
+                    one.was.map(|was| was.name.as_str()),
+                    one.is.map(|is| is.name.as_str()),
+                )
+            })
+            .collect();
+        assert_eq!(since, [(Some("two"), Some("zwei")), (Some("three"), None)]);
+        assert_eq!(before.of_kind(Kind::Tag).len(), 3);
+    }
+}
