@@ -7,6 +7,7 @@
 //!
 //! Handlers write objects through [`crate::manage`] alone, and answer with them as they were accepted.
 
+mod absent;
 mod access_requests;
 mod app_policies;
 mod apps;
@@ -181,6 +182,9 @@ impl Api {
             let server = snapshot.organization.auth.address(PREFIX);
             return Ok(respond(StatusCode::OK, openapi::document(&server).to_string()));
         }
+        if let Some(what) = absent::named(path) {
+            return Err(ApiError::absent(path, what));
+        }
         let (operation, params) = find(request.method(), path)?;
         let account = params.get("account_id");
         if !account.is_empty() && account != snapshot.organization.account_id.as_str() {
@@ -217,6 +221,15 @@ pub fn turned_away(status: StatusCode) -> Response<Bytes> {
         _ => "The gateway has too much to do; try again",
     };
     failed(&ApiError::new(status, 1001, message))
+}
+
+/// The answer to a request whose address nobody can read, or whose method is never served. `path` is as it came.
+pub fn unreadable(path: &str, method: Option<&Method>, reason: &str) -> Response<Bytes> {
+    const SERVED: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE"];
+    failed(&match method {
+        Some(method) => ApiError::no_method(method.as_str(), SERVED),
+        None => ApiError::unreadable(path.strip_prefix(PREFIX).unwrap_or(path), reason),
+    })
 }
 
 /// The operation of an address. Whoever shows no good token is not told what there is.

@@ -16,6 +16,7 @@ use crate::manage::{Explained, Known, Question, explained};
 use crate::model::country::CountryCode;
 use crate::model::email::EmailAddress;
 use crate::model::ids::{IdpId, ServiceTokenId};
+use crate::model::plain;
 use crate::model::time::to_the_minute;
 use crate::policy::{RuleExplanation, Verdict};
 use crate::router::{Target, Via};
@@ -215,7 +216,8 @@ fn in_text(application: &ProtectedApplication, question: &Question, explained: &
         .as_ref()
         .map_or_else(|| "nobody".to_owned(), ToString::to_string);
     let (_, outcome) = verdict(&explained.verdict);
-    let mut text = format!("{who} at {}: {outcome}\n", application.app.name);
+    let outcome = format!("{who} at {}: {outcome}", application.app.name);
+    let mut text = format!("{}\n", plain::visible(&outcome));
     match &explained.person {
         Known::Nobody => {}
         Known::SignedIn { user, at } => {
@@ -252,12 +254,17 @@ fn in_text(application: &ProtectedApplication, question: &Question, explained: &
             "\n{}  {}  {}",
             policy.matches,
             decision.as_str().unwrap_or_default(),
-            policy.name
+            plain::visible(&policy.name)
         );
         rules(&policy.rules, &mut text);
     }
     for group in &explained.explanation.groups {
-        let _ = writeln!(text, "\n{}  access group  {}", group.matches, group.name);
+        let _ = writeln!(
+            text,
+            "\n{}  access group  {}",
+            group.matches,
+            plain::visible(&group.name)
+        );
         rules(&group.rules, &mut text);
     }
     text
@@ -272,7 +279,7 @@ fn rules(rules: &[RuleExplanation], text: &mut String) {
             "  {:<8} {:<8} {}{why}",
             rule.answer.to_string(),
             rule.list.as_str(),
-            rule.rule
+            plain::visible(&rule.rule.to_string())
         );
     }
 }

@@ -36,6 +36,8 @@ mod service_token_uses;
 mod sessions;
 mod spent;
 mod transfers;
+mod trials;
+mod user_orders;
 mod users;
 mod wake;
 mod write;
@@ -52,7 +54,7 @@ use patience::bounded;
 
 pub use amend::{Amended, AmendedSession};
 pub use approvals::{ApprovalRequest, ApprovalState, OpenRequest, REQUEST_LIFE_MS};
-pub use audit::AuditRow;
+pub use audit::{AuditRow, Audited};
 pub use changes::{Change, ChangeKind, Feed, Position};
 pub use documents::{Document, Kind};
 pub use endings::Ending;
@@ -70,6 +72,8 @@ pub use scim::{
 };
 pub use sessions::{NewSession, SessionInserted, SessionRow};
 pub use transfers::Transfer;
+pub use trials::{TrialCounts, TrialOutcome, TrialProgress, TrialStanding};
+pub use user_orders::{UserOrder, UserOrdered};
 pub use users::User;
 pub use write::{Actor, ActorKind, AuditEntry, ObjectWrite};
 

@@ -4,7 +4,9 @@ use sqlx::{Any, Transaction};
 use uuid::Uuid;
 
 use super::changes::ChangeKind;
-use super::{Document, Ending, Kind, Position, Store, StoreError, audit, bounded, documents, objects, scim};
+use super::{
+    Audited, Document, Ending, Kind, Position, Store, StoreError, audit, bounded, documents, objects, scim,
+};
 use crate::model::ids::{IdpId, SessionNonce};
 
 /// Who writes.
@@ -149,7 +151,14 @@ impl ObjectWrite {
         self.audited += 1;
         let place = (self.seq, self.audited);
         let now_ms = self.store.now_ms();
-        bounded(audit::insert(&mut self.tx, place, now_ms, &self.actor, entry)).await
+        let line = audit::Line {
+            action: entry.action,
+            about: Audited::Object(entry.kind),
+            id: entry.id,
+            before: entry.before.clone(),
+            after: entry.after.clone(),
+        };
+        bounded(audit::insert(&mut self.tx, place, now_ms, &self.actor, &line)).await
     }
 
     /// Ends sessions with this write: both happen or neither. Answers which ones ended.
