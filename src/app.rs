@@ -8,6 +8,7 @@ mod housekeeping;
 mod internal;
 mod reload;
 mod rooms;
+mod seats;
 mod secrets;
 mod service_tokens;
 
@@ -27,6 +28,7 @@ use crate::config::declared::Declared;
 use crate::config::geo::GeoConfig;
 use crate::config::listen::Listen;
 use crate::crypto::seal::Sealer;
+use crate::directory::Directories;
 use crate::entra::RelyingParty;
 use crate::entra::outbound::Outbound;
 use crate::evaluation::Evaluations;
@@ -46,6 +48,7 @@ use crate::model::idp::Cloud;
 use crate::model::organization::Organization;
 use crate::model::upstream::Upstream;
 use crate::scim::Scim;
+use crate::session::effects::Effects;
 use crate::session::grace::StoreGrace;
 use crate::session::keys::{self, Signer};
 use crate::session::limits::FailureLimit;
@@ -137,20 +140,29 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
         &clock,
         &shutdown,
     );
+    let effects = login.effects.clone();
     let api = Api::new(
         Arc::clone(&memory.published),
         foundation.store.clone(),
         foundation.manage.clone(),
         memory.revoker.clone(),
+        effects.clone(),
         login.relying_party.clone(),
         clock.clone(),
     );
+    let directories = Directories {
+        published: Arc::clone(&memory.published),
+        store: foundation.store.clone(),
+        relying_party: login.relying_party.clone(),
+        effects: effects.clone(),
+        clock: clock.clone(),
+        metrics: Arc::clone(&metrics),
+    };
+    tokio::spawn(directories.keep_reading(shutdown.clone()));
     let scim = Scim::start(
         Arc::clone(&memory.published),
         foundation.store.clone(),
-        memory.sessions.clone(),
-        memory.revoker.clone(),
-        login.relying_party.clone(),
+        effects,
         clock.clone(),
         &shutdown,
     );
@@ -197,6 +209,7 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
     tokio::spawn(follower.follow(position, shutdown.clone()));
     let chores = housekeeping::Chores {
         store: store.clone(),
+        manage: manage.clone(),
         sessions: sessions.clone(),
         sealer: sealer.clone(),
         clock: clock.clone(),
@@ -388,14 +401,25 @@ fn login_chain(
         .outbound
         .clone()
         .observed(move |operation, status| counted.graph_answered(operation, status));
+    let relying_party = RelyingParty::new(outbound.clone(), clock.clone());
+    let effects = Effects::start(
+        Arc::clone(&memory.published),
+        foundation.store.clone(),
+        memory.sessions.clone(),
+        memory.revoker.clone(),
+        relying_party.clone(),
+        clock.clone(),
+        shutdown,
+    );
     Login {
         published: Arc::clone(&memory.published),
         store: foundation.store.clone(),
         sessions: memory.sessions.clone(),
         lookup: memory.lookup.clone(),
         revoker: memory.revoker.clone(),
+        effects,
         signer: memory.signer.clone(),
-        relying_party: RelyingParty::new(outbound.clone(), clock.clone()),
+        relying_party,
         evaluations: Evaluations::new(outbound, clock.clone()),
         sealer: foundation.sealer.clone(),
         clock: clock.clone(),

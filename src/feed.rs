@@ -4,7 +4,7 @@
 //! quarter of a second in any case. Endings of sessions are applied as they are read. A changed object or key asks for
 //! a new [`Snapshot`], which another task builds, so that an ending never waits behind it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -84,10 +84,12 @@ impl Builder {
         let parts = &*self.parts;
         let (position, objects) = parts.store.objects().await?;
         let keys = parts.store.signing_keys().await?;
+        let scim_secrets = parts.store.scim_secret_hashes().await?;
         let signer = parts.signer.take_up(&keys, &parts.sealer, parts.clock.now_ms());
         let inputs = Inputs {
             objects: &objects,
             keys: &keys,
+            scim_secrets: &scim_secrets,
             organization: &parts.organization,
             clouds: &parts.clouds,
             upstreams: &parts.upstreams.load(),
@@ -95,12 +97,15 @@ impl Builder {
             before,
         };
         let snapshot = Snapshot::build(&inputs, &parts.sealer, &parts.clock);
+        // What was told of stays so until somebody mends it, whatever else is written meanwhile.
+        let told: HashSet<&ObjectFault> = before.iter().flat_map(|before| &before.faults).collect();
+        let new = snapshot.faults.iter().filter(|fault| !told.contains(fault));
         for ObjectFault {
             kind,
             id,
             name,
             reason,
-        } in &snapshot.faults
+        } in new
         {
             tracing::error!(
                 kind,

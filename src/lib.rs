@@ -97,6 +97,7 @@ pub mod feed;
 pub mod manage;
 
 pub mod api;
+pub mod directory;
 pub mod login;
 pub mod pages;
 pub mod scim;

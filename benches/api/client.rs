@@ -114,7 +114,7 @@ impl Connection {
     /// Reads head and body by their `Content-Length`.
     fn read_answer(&mut self) -> anyhow::Result<()> {
         self.answer.clear();
-        let mut part = [0; 64 * 1024];
+        let mut part = vec![0; 64 * 1024];
         let mut wanted = None;
         while wanted.is_none_or(|wanted| self.answer.len() < wanted) {
             let read = self.stream.read(&mut part)?;

@@ -23,9 +23,9 @@ use client::{Line, Target};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Requests a second that each line of reads is to reach.
-const READS: f64 = 2_000.0;
+const READS_A_SECOND: f64 = 2_000.0;
 /// Writes a second, one after the other.
-const WRITES: f64 = 100.0;
+const WRITES_A_SECOND: f64 = 100.0;
 
 const ACCOUNT: &str = "0123456789abcdef0123456789abcdef";
 const TOKEN: &str = "a-token-for-the-benchmark-which-opens-nothing";
@@ -50,21 +50,22 @@ fn main() -> anyhow::Result<()> {
         fill::USERS,
         memory_kb()? / 1024
     ));
+    let target = Target { listen, token: TOKEN };
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()));
     say(&format!(
         "{:<40}{:>10}{:>10}{:>10}",
         "", "per s", "p50 us", "p99 us"
     ));
-    for (name, path) in reads() {
+    for (name, template) in READS {
         if is_wanted(name) {
-            let line = client::reads(Target { listen, token: TOKEN }, &*path)?;
-            print(name, &line, READS);
+            let line = client::reads(target, &|number| path(template, number))?;
+            print(name, &line, READS_A_SECOND);
         }
     }
-    for (name, write) in writes() {
+    for (name, write) in WRITES {
         if is_wanted(name) {
-            let line = client::writes(Target { listen, token: TOKEN }, &*write)?;
-            print(name, &line, WRITES);
+            let line = client::writes(target, write)?;
+            print(name, &line, WRITES_A_SECOND);
         }
     }
     say(&format!("{} MB in memory", memory_kb()? / 1024));
@@ -110,241 +111,144 @@ permissions = ["*"]
     app::start(config, None, clock).await
 }
 
-/// The path of a request by its number: what is asked for differs from one to the next.
-type Ask = Box<dyn Fn(u64) -> String + Send + Sync>;
-/// Method, path and body of a write by its number.
-type Write = Box<dyn Fn(u64) -> (&'static str, String, String)>;
+/// What is read, below the account: what stands in braces differs from one request to the next.
+const READS: &[(&str, &str)] = &[
+    ("apps: one", "/access/apps/{app}"),
+    ("apps: page 1", "/access/apps?per_page=25"),
+    ("apps: page 390", "/access/apps?per_page=25&page=390"),
+    ("apps: any page", "/access/apps?per_page=25&page={400}"),
+    (
+        "apps: by name",
+        "/access/apps?per_page=25&name=application%20{9999}",
+    ),
+    ("apps: search", "/access/apps?per_page=25&search=TION%20{9999}"),
+    (
+        "apps: by domain",
+        "/access/apps?per_page=25&domain=a{9999}.localhost",
+    ),
+    (
+        "apps: the policies of one",
+        "/access/apps/{app}/policies?per_page=25",
+    ),
+    ("policies: one", "/access/policies/{policy}"),
+    ("policies: page 1", "/access/policies?per_page=25"),
+    ("policies: page 18", "/access/policies?per_page=25&page=18"),
+    ("groups: one", "/access/groups/{group}"),
+    ("groups: page 1", "/access/groups?per_page=25"),
+    ("groups: page 18", "/access/groups?per_page=25&page=18"),
+    ("lists: one", "/gateway/lists/{list}"),
+    ("lists: page 1", "/gateway/lists?per_page=25"),
+    ("lists: page 4", "/gateway/lists?per_page=25&page=4"),
+    (
+        "lists: items of one, page 20",
+        "/gateway/lists/{list}/items?per_page=25&page=20",
+    ),
+    ("custom pages: one", "/access/custom_pages/{page}"),
+    ("custom pages: page 1", "/access/custom_pages?per_page=25"),
+    ("custom pages: page 4", "/access/custom_pages?per_page=25&page=4"),
+    ("service tokens: one", "/access/service_tokens/{service_token}"),
+    ("service tokens: page 1", "/access/service_tokens?per_page=25"),
+    (
+        "service tokens: page 36",
+        "/access/service_tokens?per_page=25&page=36",
+    ),
+    ("tags: one", "/access/tags/tag-{99}"),
+    ("tags: page 1", "/access/tags?per_page=25"),
+    ("tags: page 4", "/access/tags?per_page=25&page=4"),
+    ("certificates: page 1", "/access/certificates?per_page=25"),
+    ("certificates: page 4", "/access/certificates?per_page=25&page=4"),
+    (
+        "identity providers: page 1",
+        "/access/identity_providers?per_page=25",
+    ),
+    (
+        "identity providers: page 2",
+        "/access/identity_providers?per_page=25&page=2",
+    ),
+    ("organization", "/access/organizations"),
+    ("users: one", "/access/users/{user}"),
+    ("users: page 1", "/access/users?per_page=25"),
+    ("users: page 3900", "/access/users?per_page=25&page=3900"),
+    ("users: any page", "/access/users?per_page=25&page={4000}"),
+    (
+        "users: by email",
+        "/access/users?per_page=25&email=user{99999}@corp.example",
+    ),
+    (
+        "users: by name",
+        "/access/users?per_page=25&name=Person%20{99999}",
+    ),
+    ("users: search", "/access/users?per_page=25&search=SER{99999}@"),
+    ("users: sessions of one", "/access/users/{user}/active_sessions"),
+    ("logs: logins, page 1", "/access/logs/access_requests?per_page=25"),
+    (
+        "logs: logins, page 100",
+        "/access/logs/access_requests?per_page=25&page=100",
+    ),
+    (
+        "logs: logins of a person",
+        "/access/logs/access_requests?per_page=25&email_exact=true&email=user{99999}@corp.example",
+    ),
+    (
+        "logs: provisioning, page 1",
+        "/access/logs/scim/updates?limit=25&idp_id={directory}",
+    ),
+    (
+        "logs: provisioning, page 100",
+        "/access/logs/scim/updates?limit=25&page=100&idp_id={directory}",
+    ),
+    (
+        "logs: provisioning of two",
+        "/access/logs/scim/updates?limit=25&idp_id={directory}&idp_id={other_directory}",
+    ),
+];
 
-fn reads() -> Vec<(&'static str, Ask)> {
-    let base = format!("/client/v4/accounts/{ACCOUNT}");
-    let of = |path: String| {
-        let base = base.clone();
-        move |query: &str| format!("{base}{path}{query}")
-    };
-    let fixed = |path: String| -> Ask {
-        let path = format!("{base}{path}");
-        Box::new(move |_| path.clone())
-    };
-    let page = |resource: &'static str, number: u128| fixed(format!("/{resource}?per_page=25&page={number}"));
-    let each = |path: &'static str, make: fn(u64) -> String| -> Ask {
-        let at = of(path.to_owned());
-        Box::new(move |number| at(&make(number)))
-    };
-    vec![
-        (
-            "verify the token",
-            Box::new(|_| "/client/v4/user/tokens/verify".to_owned()),
-        ),
-        (
-            "apps: one",
-            each("/access/apps/", |n| {
-                fill::application(any(n, fill::APPLICATIONS)).to_string()
-            }),
-        ),
-        ("apps: page 1", page("access/apps", 1)),
-        ("apps: page 390", page("access/apps", 390)),
-        (
-            "apps: any page",
-            each("/access/apps?per_page=25&page=", |n| {
-                (1 + any(n, 400)).to_string()
-            }),
-        ),
-        (
-            "apps: by name",
-            each("/access/apps?per_page=25&name=application%20", |n| {
-                any(n, fill::APPLICATIONS).to_string()
-            }),
-        ),
-        (
-            "apps: search",
-            each("/access/apps?per_page=25&search=TION%20", |n| {
-                any(n, fill::APPLICATIONS).to_string()
-            }),
-        ),
-        (
-            "apps: by domain",
-            each("/access/apps?per_page=25&domain=a", |n| {
-                format!("{}.localhost", any(n, fill::APPLICATIONS))
-            }),
-        ),
-        (
-            "apps: the policies of one",
-            each("/access/apps/", |n| {
-                format!(
-                    "{}/policies?per_page=25",
-                    fill::application(any(n, fill::APPLICATIONS))
-                )
-            }),
-        ),
-        (
-            "policies: one",
-            each("/access/policies/", |n| {
-                fill::policy(any(n, fill::POLICIES)).to_string()
-            }),
-        ),
-        ("policies: page 1", page("access/policies", 1)),
-        ("policies: page 18", page("access/policies", 18)),
-        (
-            "groups: one",
-            each("/access/groups/", |n| {
-                fill::group(any(n, fill::GROUPS)).to_string()
-            }),
-        ),
-        ("groups: page 1", page("access/groups", 1)),
-        ("groups: page 18", page("access/groups", 18)),
-        (
-            "lists: one",
-            each("/gateway/lists/", |n| fill::list(any(n, fill::LISTS)).to_string()),
-        ),
-        ("lists: page 1", page("gateway/lists", 1)),
-        ("lists: page 4", page("gateway/lists", 4)),
-        (
-            "lists: items of one, page 20",
-            each("/gateway/lists/", |n| {
-                format!("{}/items?per_page=25&page=20", fill::list(any(n, fill::LISTS)))
-            }),
-        ),
-        (
-            "custom pages: one",
-            each("/access/custom_pages/", |n| {
-                fill::page(any(n, fill::PAGES)).to_string()
-            }),
-        ),
-        ("custom pages: page 1", page("access/custom_pages", 1)),
-        ("custom pages: page 4", page("access/custom_pages", 4)),
-        (
-            "service tokens: one",
-            each("/access/service_tokens/", |n| {
-                fill::service_token(any(n, fill::SERVICE_TOKENS)).to_string()
-            }),
-        ),
-        ("service tokens: page 1", page("access/service_tokens", 1)),
-        ("service tokens: page 36", page("access/service_tokens", 36)),
-        (
-            "tags: one",
-            each("/access/tags/", |n| format!("tag-{}", any(n, fill::TAGS))),
-        ),
-        ("tags: page 1", page("access/tags", 1)),
-        ("tags: page 4", page("access/tags", 4)),
-        ("certificates: page 1", page("access/certificates", 1)),
-        ("certificates: page 4", page("access/certificates", 4)),
-        ("identity providers: page 1", page("access/identity_providers", 1)),
-        ("identity providers: page 2", page("access/identity_providers", 2)),
-        ("organization", fixed("/access/organizations".to_owned())),
-        (
-            "users: one",
-            each("/access/users/", |n| fill::user(any(n, fill::USERS))),
-        ),
-        ("users: page 1", page("access/users", 1)),
-        ("users: page 3900", page("access/users", 3_900)),
-        (
-            "users: any page",
-            each("/access/users?per_page=25&page=", |n| {
-                (1 + any(n, 4_000)).to_string()
-            }),
-        ),
-        (
-            "users: page after page",
-            each("/access/users?per_page=25&page=", |n| (1 + n % 4_000).to_string()),
-        ),
-        (
-            "users: by email",
-            each("/access/users?per_page=25&email=user", |n| {
-                format!("{}@corp.example", any(n, fill::USERS))
-            }),
-        ),
-        (
-            "users: by name",
-            each("/access/users?per_page=25&name=Person%20", |n| {
-                any(n, fill::USERS).to_string()
-            }),
-        ),
-        (
-            "users: search",
-            each("/access/users?per_page=25&search=SER", |n| {
-                format!("{}@", any(n, fill::USERS))
-            }),
-        ),
-        (
-            "users: sessions of one",
-            each("/access/users/", |n| {
-                format!("{}/active_sessions", fill::user(any(n, fill::USERS)))
-            }),
-        ),
-        ("logs: logins, page 1", page("access/logs/access_requests", 1)),
-        ("logs: logins, page 100", page("access/logs/access_requests", 100)),
-        (
-            "logs: logins of a person",
-            each(
-                "/access/logs/access_requests?per_page=25&email_exact=true&email=user",
-                |n| format!("{}@corp.example", any(n, fill::USERS)),
-            ),
-        ),
-        (
-            "logs: provisioning, page 1",
-            fixed(format!(
-                "/access/logs/scim/updates?limit=25&idp_id={}",
-                fill::provider(0)
-            )),
-        ),
-        (
-            "logs: provisioning, page 100",
-            fixed(format!(
-                "/access/logs/scim/updates?limit=25&page=100&idp_id={}",
-                fill::provider(0)
-            )),
-        ),
-        (
-            "logs: provisioning of two, page 1",
-            fixed(format!(
-                "/access/logs/scim/updates?limit=25&idp_id={}&idp_id={}",
-                fill::provider(0),
-                fill::provider(1)
-            )),
-        ),
-    ]
+/// The path of the request of this number.
+fn path(template: &str, number: u64) -> String {
+    let mut path = format!("/client/v4/accounts/{ACCOUNT}");
+    let mut parts = template.split(['{', '}']);
+    while let Some(part) = parts.next() {
+        path.push_str(part);
+        let filled = parts.next().map(|what| match what {
+            "app" => fill::application(any(number, fill::APPLICATIONS)).to_string(),
+            "policy" => fill::policy(any(number, fill::POLICIES)).to_string(),
+            "group" => fill::group(any(number, fill::GROUPS)).to_string(),
+            "list" => fill::list(any(number, fill::LISTS)).to_string(),
+            "page" => fill::page(any(number, fill::PAGES)).to_string(),
+            "service_token" => fill::service_token(any(number, fill::SERVICE_TOKENS)).to_string(),
+            "user" => fill::user(any(number, fill::USERS)),
+            "directory" => fill::provider(0).to_string(),
+            "other_directory" => fill::provider(1).to_string(),
+            most => (1 + any(number, most.parse().unwrap_or(1))).to_string(),
+        });
+        path.extend(filled);
+    }
+    path
 }
 
-fn writes() -> Vec<(&'static str, Write)> {
-    let base = format!("/client/v4/accounts/{ACCOUNT}/access");
-    let app = |number: u64, name: &str, path: &str| {
-        format!(
-            r#"{{"name":"{name} {number}","type":"self_hosted","domain":"a{number}.localhost/{path}","policies":["{}"]}}"#,
-            fill::policy(any(number, fill::POLICIES))
-        )
-    };
-    let (apps, one, policies) = (
-        format!("{base}/apps"),
-        format!("{base}/apps"),
-        format!("{base}/policies"),
-    );
-    vec![
-        (
-            "write: make an application",
-            Box::new(move |n| ("POST", apps.clone(), app(n, "made", "made"))),
-        ),
-        (
-            "write: replace an application",
-            Box::new(move |n| {
-                let number = any(n, fill::APPLICATIONS);
-                (
-                    "PUT",
-                    format!("{one}/{}", fill::application(number)),
-                    app(u64::try_from(number).unwrap_or(0), "application", ""),
-                )
-            }),
-        ),
-        (
-            "write: replace a policy",
-            Box::new(move |n| {
-                let id = fill::policy(any(n, fill::POLICIES));
-                let body = format!(
-                    r#"{{"name":"policy {n}","decision":"allow","include":[{{"email_domain":{{"domain":"w{n}.example.com"}}}}]}}"#
-                );
-                ("PUT", format!("{policies}/{id}"), body)
-            }),
-        ),
-    ]
+/// Method, path and body of a write by its number.
+type Write = fn(u64) -> (&'static str, String, String);
+
+const WRITES: &[(&str, Write)] = &[
+    ("write: make an application", |number| {
+        ("POST", path("/access/apps", number), application(number, "made"))
+    }),
+    ("write: replace an application", |number| {
+        let body = application(u64::try_from(any(number, fill::APPLICATIONS)).unwrap_or(0), "");
+        ("PUT", path("/access/apps/{app}", number), body)
+    }),
+    ("write: replace a policy", |number| {
+        let include = format!(r#"[{{"email_domain":{{"domain":"w{number}.example.com"}}}}]"#);
+        let body = format!(r#"{{"name":"policy","decision":"allow","include":{include}}}"#);
+        ("PUT", path("/access/policies/{policy}", number), body)
+    }),
+];
+
+fn application(number: u64, below: &str) -> String {
+    format!(
+        r#"{{"name":"application {number}","type":"self_hosted","domain":"a{number}.localhost/{below}","policies":["{}"]}}"#,
+        fill::policy(any(number, fill::POLICIES))
+    )
 }
 
 /// A number below `most`, spread out.

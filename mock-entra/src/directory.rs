@@ -45,6 +45,8 @@ pub(crate) struct State {
     pub(crate) page_size: Option<usize>,
     /// Whether a Graph list begins with an empty page.
     pub(crate) empty_first_page: bool,
+    /// Whether a delta query tells the changes of the round before once more.
+    pub(crate) delta_replays: bool,
     keys: Option<KeySet>,
     app_keys: BTreeMap<String, KeySet>,
     requests: Vec<Recorded>,
@@ -92,6 +94,7 @@ impl Directory {
                 faults: Faults::default(),
                 page_size: None,
                 empty_first_page: false,
+                delta_replays: false,
                 keys: None,
                 app_keys: BTreeMap::new(),
                 requests: Vec::new(),
@@ -173,24 +176,36 @@ impl Directory {
         self.edit_user(oid, |user| user.enabled = true)
     }
 
-    /// Deletes an account: sign-in and refresh answer AADSTS50034, Graph 404.
+    /// Deletes an account: sign-in and refresh answer AADSTS50034, Graph 404. For thirty days it can be restored.
     ///
     /// # Panics
     /// If there is no such person.
     pub fn delete_user(&self, oid: &str) -> &Self {
-        let mut state = self.lock();
-        let tenant = state
-            .tenants
-            .values_mut()
-            .find(|tenant| tenant.by_oid(oid).is_some());
-        let found = tenant.map(|tenant| {
-            Arc::make_mut(tenant)
-                .users
-                .retain(|user| !user.oid.eq_ignore_ascii_case(oid));
-        });
-        drop(state);
-        assert!(found.is_some(), "there is no user {oid} in this directory");
-        self
+        self.edit_tenants(oid, |tenant| tenant.delete_user(oid))
+    }
+
+    /// Restores an account that was deleted, with its memberships.
+    ///
+    /// # Panics
+    /// If there is no such deleted person.
+    pub fn restore_user(&self, oid: &str) -> &Self {
+        self.edit_tenants(oid, |tenant| tenant.restore_user(oid))
+    }
+
+    /// Deletes an account for good, whether it was deleted before or not.
+    ///
+    /// # Panics
+    /// If there is no such person.
+    pub fn purge_user(&self, oid: &str) -> &Self {
+        self.edit_tenants(oid, |tenant| tenant.purge_user(oid))
+    }
+
+    /// Deletes a group. A security group is gone for good.
+    ///
+    /// # Panics
+    /// If there is no such group.
+    pub fn delete_group(&self, id: &str) -> &Self {
+        self.edit_tenants(id, |tenant| tenant.groups.remove(id).is_some())
     }
 
     /// Revokes everything a person's earlier sign-ins brought: refresh answers AADSTS50173.
@@ -213,6 +228,18 @@ impl Directory {
             .sessions
             .retain(|_, session| !session.oid.eq_ignore_ascii_case(oid));
         known
+    }
+
+    /// Changes the tenant in which an object is; `edit` says whether it was this one.
+    fn edit_tenants(&self, id: &str, edit: impl Fn(&mut Tenant) -> bool) -> &Self {
+        let mut state = self.lock();
+        let found = state
+            .tenants
+            .values_mut()
+            .any(|tenant| edit(Arc::make_mut(tenant)));
+        drop(state);
+        assert!(found, "there is no {id} in this directory");
+        self
     }
 
     fn edit_user(&self, oid: &str, edit: impl FnOnce(&mut User)) -> &Self {

@@ -58,6 +58,15 @@ pub enum Fault {
         /// Only pages of a list from this one on fail; the first page is 1, and 0 means every request.
         from_page: u32,
     },
+    /// Graph answers 200 with this text, whatever it is.
+    GraphText {
+        /// Requests whose path ends so.
+        path_ends: &'static str,
+        /// Only pages of a list from this one on; the first page is 1, and 0 means every request.
+        from_page: u32,
+        /// The body.
+        body: String,
+    },
     /// Graph answers 401 with a claims challenge (continuous access evaluation).
     GraphClaimsChallenge,
     /// An endpoint takes its time.

@@ -1,7 +1,9 @@
 //! What the mock has handed out and will recognise again: codes, refresh tokens, access tokens, sign-in sessions.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
+use crate::directory::Tenant;
 use crate::scope::{Resource, Scopes};
 
 /// Life of an authorization code in seconds: "about 10 minutes".
@@ -123,6 +125,8 @@ pub(crate) struct Grants {
     pub(crate) assertions: BTreeSet<(String, String)>,
     /// The rest of a Graph list, by the skip token of the link to it.
     pub(crate) pages: HashMap<String, Page>,
+    /// Where clients stand that follow changes, by the token of the link they were given.
+    pub(crate) deltas: HashMap<String, Delta>,
 }
 
 /// Where a Graph list goes on.
@@ -134,4 +138,25 @@ pub(crate) struct Page {
     pub(crate) number: u32,
     /// The path the token belongs to.
     pub(crate) path: String,
+}
+
+/// Where a client stands that follows changes.
+#[derive(Debug, Clone)]
+pub(crate) struct Delta {
+    /// The list it follows, by its path.
+    pub(crate) path: String,
+    /// `$select` of the first request.
+    pub(crate) select: String,
+    /// The state that the client knew when this round began; none: nothing.
+    pub(crate) known: Option<Arc<Tenant>>,
+    /// The state that the round before began with.
+    pub(crate) before: Option<Arc<Tenant>>,
+    /// The state that this round ends with; none: the present one.
+    pub(crate) target: Option<Arc<Tenant>>,
+    /// How many entries of the round were given.
+    pub(crate) offset: usize,
+    /// The number of the page; the first is 1.
+    pub(crate) number: u32,
+    /// When the token was made.
+    pub(crate) issued: i64,
 }

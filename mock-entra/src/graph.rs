@@ -1,8 +1,10 @@
-//! Microsoft Graph, as far as a login needs it: profile, memberships, authentication contexts, revocation.
+//! Microsoft Graph, as far as a login needs it: profile, memberships, authentication contexts, revocation; and changes of
+//! people and groups, for those who follow them.
 //!
 //! <https://learn.microsoft.com/graph/api/overview>
 
 mod bearer;
+mod delta;
 mod error;
 mod memberships;
 mod objects;
@@ -46,6 +48,9 @@ pub(crate) async fn graph(
     body: Bytes,
 ) -> Response {
     arrived(&context, &method, &uri).await;
+    if let Some(text) = text_on_demand(&context, &uri) {
+        return (StatusCode::OK, [(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response();
+    }
     let outcome = answer(&context, &method, &uri, &headers, &body);
     respond(&context, &headers, outcome)
 }
@@ -100,6 +105,8 @@ fn route(request: &GraphRequest<'_>, method: &Method, segments: &[&str]) -> Resu
     let get = method == Method::GET;
     let post = method == Method::POST;
     match segments {
+        ["users", function] if get && delta::is_called(function) => delta::users(request),
+        ["groups", function] if get && delta::is_called(function) => delta::groups(request),
         ["me", rest @ ..] => of_person(request, method, users::Who::Me, rest),
         ["users", id, rest @ ..] => of_person(request, method, users::Who::Named(id), rest),
         ["directoryObjects", "getByIds"] if post => objects::by_ids(request),
@@ -135,6 +142,20 @@ fn of_person(
         ("POST", ["revokeSignInSessions"]) => users::revoke(request, &person),
         _ => Err(GraphRefusal::no_such_path(rest)),
     }
+}
+
+/// The text a test asked for in place of an answer.
+fn text_on_demand(context: &Context, uri: &Uri) -> Option<String> {
+    let page = paging::number(context, &Params::parse(uri.query().unwrap_or_default()));
+    let mut state = context.directory.lock();
+    state.faults.strike(|fault| match fault {
+        Fault::GraphText {
+            path_ends,
+            from_page,
+            body,
+        } if uri.path().ends_with(path_ends) && page >= *from_page => Some(body.clone()),
+        _ => None,
+    })
 }
 
 /// The refusal a test asked for.

@@ -1,4 +1,4 @@
-//! Self-hosted applications
+//! Applications: self-hosted ones, and the one of type `app_launcher`, whose policies say who may open the launcher
 //! (<https://developers.cloudflare.com/api/resources/zero_trust/subresources/access/subresources/applications/>).
 
 use std::collections::HashSet;
@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::app_policies::InApplication;
 use super::call::{Answer, Call};
 use super::error::{ApiError, Unknown};
+use super::five::Five;
 use super::operation::{Gives, Operation};
 use super::page::{Page, Sizes};
 use super::policies;
@@ -19,7 +20,7 @@ use crate::manage::Draft;
 use crate::model::destination::Destination;
 use crate::model::ids::{AppId, AudTag};
 use crate::model::permission::{Area, Permission};
-use crate::snapshot::read::Problem;
+use crate::snapshot::read::{LAUNCHER, Problem, is_launcher};
 use crate::store::{Document, Kind, Object};
 
 const OVERRIDE: Shape = Shape {
@@ -54,14 +55,33 @@ const CORS: Shape = Shape {
     unknown: UnknownKeys::Refused,
 };
 
+const FOOTER_LINK: Shape = Shape {
+    name: "FooterLink",
+    keys: &[optional("name", What::Text), optional("url", What::Text)],
+    unknown: UnknownKeys::Refused,
+};
+const LANDING_PAGE: Shape = Shape {
+    name: "LandingPageDesign",
+    keys: &[
+        optional("title", What::Text),
+        optional("message", What::Text),
+        optional("image_url", What::Text),
+        optional("button_color", What::Text),
+        optional("button_text_color", What::Text),
+    ],
+    unknown: UnknownKeys::Refused,
+};
+
 pub(super) const SHAPE: Shape = Shape {
     name: "Application",
     keys: &[
         read_only("id", What::Id),
         read_only("uid", What::Id),
         read_only("aud", What::Text),
-        needed("name", What::Text),
-        needed("type", What::Text),
+        // The launcher has a name without being given one.
+        optional("name", What::Text),
+        // One that says none is self-hosted.
+        optional("type", What::Word(&[SELF_HOSTED, LAUNCHER])),
         optional("domain", What::Text),
         read_only("domain_type", What::Text),
         optional("self_hosted_domains", What::Texts),
@@ -69,7 +89,10 @@ pub(super) const SHAPE: Shape = Shape {
         optional("session_duration", What::Text),
         optional("allowed_idps", What::Texts),
         optional("auto_redirect_to_identity", What::Flag),
-        optional("policies", What::Objects(&policies::IN_APPLICATION)),
+        optional(
+            "policies",
+            What::ObjectsOrLinks(&policies::IN_APPLICATION, &policies::LINK),
+        ),
         optional("app_launcher_visible", What::Flag),
         optional("logo_url", What::Text),
         optional("tags", What::Texts),
@@ -97,6 +120,12 @@ pub(super) const SHAPE: Shape = Shape {
         optional("case_insensitive_paths", What::Flag),
         optional("token_groups", What::Word(&["ids", "names"])),
         optional("token_claims", What::Texts),
+        optional("app_launcher_logo_url", What::Text),
+        optional("bg_color", What::Text),
+        optional("header_bg_color", What::Text),
+        optional("footer_links", What::Objects(&FOOTER_LINK)),
+        optional("landing_page_design", What::Object(&LANDING_PAGE)),
+        optional("skip_app_launcher_login_page", What::Flag),
         optional("allow_authenticate_via_warp", What::Any),
         optional("mfa_config", What::Any),
         optional("oauth_configuration", What::Any),
@@ -160,6 +189,9 @@ impl Resource for Apps {
             None => held.into_value(),
         };
         body.insert("policies".to_owned(), policies);
+        if body.get("type").and_then(Value::as_str) == Some(LAUNCHER) {
+            complete_launcher(&mut body, call.snapshot.organization.auth.host().as_str())?;
+        }
         Ok(Draft {
             name: name_of(&body),
             body: Value::Object(body),
@@ -169,9 +201,18 @@ impl Resource for Apps {
 
     fn present(around: &Around<'_>, document: &Document) -> Value {
         let policies = InApplication::of(document).shown(around);
+        let shown = Shown::begin(&["id", "uid"], document).with("policies", policies);
+        if is_launcher(&document.body) {
+            return shown
+                .with("domain", around.snapshot.organization.auth.host().as_str())
+                .or("session_duration", "24h")
+                .or("allowed_idps", json!([]))
+                .or("auto_redirect_to_identity", false)
+                .timed(document)
+                .into_value();
+        }
         let places = Places::of(&document.body);
-        Shown::begin(&["id", "uid"], document)
-            .with("policies", policies)
+        shown
             .or("type", SELF_HOSTED)
             .or("domain", places.domain)
             .with("domain_type", "public")
@@ -216,6 +257,24 @@ impl Resource for Apps {
 
 fn parsed(written: &Value) -> Option<Destination> {
     written.as_str()?.parse().ok()
+}
+
+/// What the launcher is called where nobody says it.
+const LAUNCHER_NAME: &str = "App Launcher";
+
+/// The launcher is where the auth host is, and needs no name.
+fn complete_launcher(body: &mut Map<String, Value>, auth_host: &str) -> Result<(), Vec<Problem>> {
+    if body.get("name").is_none_or(Value::is_null) {
+        body.insert("name".to_owned(), LAUNCHER_NAME.into());
+    }
+    match body.shift_remove("domain") {
+        None | Some(Value::Null) => Ok(()),
+        Some(Value::String(domain)) if domain.is_empty() || domain.eq_ignore_ascii_case(auth_host) => Ok(()),
+        Some(_) => Err(vec![Problem {
+            pointer: "/domain".to_owned(),
+            reason: format!("the launcher is at {auth_host}, and nowhere else"),
+        }]),
+    }
 }
 
 /// The addresses of an application in the three ways that they are written: whichever was not sent follows from those
@@ -324,7 +383,6 @@ async fn revoke_tokens(call: &Call<'_>) -> Result<Answer, ApiError> {
     Ok(Answer::of(json!({})))
 }
 
-const READ: Permission = Permission::read(Area::Applications);
 const WRITE: Permission = Permission::write(Area::Applications);
 const ALL: &str = "/accounts/{account_id}/access/apps";
 const ONE: &str = "/accounts/{account_id}/access/apps/{app_id}";
@@ -340,71 +398,48 @@ const ASKED: &[(&str, &str)] = &[
     ("exact", "whether name and domain are whole"),
 ];
 
-pub(super) const OPERATIONS: &[Operation] = &[
-    Operation::new(
-        (&Method::GET, ALL),
-        READ,
-        ("list_apps", "List applications"),
-        Gives::Page(&SHAPE),
-        |call| Box::pin(list(call)),
-    )
-    .asked(ASKED),
-    Operation::new(
-        (&Method::POST, ALL),
-        WRITE,
-        ("create_app", "Make an application"),
-        Gives::Object(&SHAPE),
-        |call| Box::pin(resource::create::<Apps>(call)),
-    )
-    .taking(&SHAPE)
-    .status(StatusCode::CREATED),
-    Operation::new(
-        (&Method::GET, ONE),
-        READ,
-        ("get_app", "Read an application"),
-        Gives::Object(&SHAPE),
-        |call| Box::pin(resource::get::<Apps>(call)),
-    ),
-    Operation::new(
-        (&Method::PUT, ONE),
-        WRITE,
-        ("update_app", "Replace an application"),
-        Gives::Object(&SHAPE),
-        |call| Box::pin(resource::update::<Apps>(call)),
-    )
-    .taking(&SHAPE),
-    Operation::new(
-        (&Method::DELETE, ONE),
-        WRITE,
-        ("delete_app", "Delete an application"),
-        Gives::Id,
-        |call| Box::pin(resource::delete::<Apps>(call)),
-    )
-    .status(StatusCode::ACCEPTED),
-    Operation::new(
-        (&Method::PUT, ITS_SETTINGS),
-        WRITE,
-        ("update_app_settings", "Change settings of an application"),
-        Gives::Object(&SETTINGS),
-        |call| Box::pin(settings(call)),
-    )
-    .taking(&SETTINGS)
-    .status(StatusCode::ACCEPTED),
-    Operation::new(
-        (&Method::PATCH, ITS_SETTINGS),
-        WRITE,
-        ("edit_app_settings", "Change settings of an application"),
-        Gives::Object(&SETTINGS),
-        |call| Box::pin(settings(call)),
-    )
-    .taking(&SETTINGS)
-    .status(StatusCode::ACCEPTED),
-    Operation::new(
-        (&Method::POST, ITS_TOKENS),
-        Permission::revoke(Area::Applications),
-        ("revoke_app_tokens", "End every token of an application"),
-        Gives::Any,
-        |call| Box::pin(revoke_tokens(call)),
-    )
-    .status(StatusCode::ACCEPTED),
-];
+pub(super) const OPERATIONS: &[Operation] = &{
+    let [listed, made, read, replaced, deleted] = Five {
+        paths: (ALL, ONE),
+        area: Area::Applications,
+        list: ("list_apps", "List applications"),
+        create: ("create_app", "Make an application"),
+        get: ("get_app", "Read an application"),
+        update: ("update_app", "Replace an application"),
+        delete: ("delete_app", "Delete an application"),
+    }
+    .of::<Apps>();
+    [
+        listed.by(|call| Box::pin(list(call))).asked(ASKED),
+        made,
+        read,
+        replaced,
+        deleted,
+        Operation::new(
+            (&Method::PUT, ITS_SETTINGS),
+            WRITE,
+            ("update_app_settings", "Change settings of an application"),
+            Gives::Object(&SETTINGS),
+            |call| Box::pin(settings(call)),
+        )
+        .taking(&SETTINGS)
+        .status(StatusCode::ACCEPTED),
+        Operation::new(
+            (&Method::PATCH, ITS_SETTINGS),
+            WRITE,
+            ("edit_app_settings", "Change settings of an application"),
+            Gives::Object(&SETTINGS),
+            |call| Box::pin(settings(call)),
+        )
+        .taking(&SETTINGS)
+        .status(StatusCode::ACCEPTED),
+        Operation::new(
+            (&Method::POST, ITS_TOKENS),
+            Permission::revoke(Area::Applications),
+            ("revoke_app_tokens", "End every token of an application"),
+            Gives::Any,
+            |call| Box::pin(revoke_tokens(call)),
+        )
+        .status(StatusCode::ACCEPTED),
+    ]
+};

@@ -1,5 +1,6 @@
 //! One request of the API, with what handlers need, and what they answer.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use super::operation::Params;
 use super::query::Query;
 use super::resource::Around;
 use crate::model::api_token::ApiToken;
+use crate::model::strict_json::{self, JsonRefused, Keys};
 use crate::snapshot::Snapshot;
 use crate::store::{Actor, ActorKind, Position};
 
@@ -23,6 +25,8 @@ pub(super) struct Call<'r> {
     pub(super) params: Params<'r>,
     pub(super) query: Query<'r>,
     pub(super) body: &'r Bytes,
+    /// Who asks.
+    pub(super) address: IpAddr,
     pub(super) request_id: &'r str,
 }
 
@@ -65,8 +69,10 @@ impl Call<'_> {
     }
 
     fn json(&self) -> Result<Value, ApiError> {
-        let value = serde_json::from_slice(self.body)
-            .map_err(|error| ApiError::invalid(format!("the body is not JSON: {error}")))?;
+        let value = strict_json::read(self.body, Keys::Exact).map_err(|refused| match refused {
+            JsonRefused::NoJson(error) => ApiError::invalid(format!("the body is not JSON: {error}")),
+            JsonRefused::Repeated { pointer } => ApiError::invalid_at(pointer, "the key stands here twice"),
+        })?;
         if is_deeper(&value, DEEPEST) {
             return Err(ApiError::invalid("the body is nested too deeply"));
         }

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 use super::call::{Answer, Call};
 use super::error::{ApiError, Unknown};
+use super::five::Five;
 use super::operation::{Gives, Operation};
-use super::page::{self, Sizes};
+use super::page::Sizes;
 use super::resource::{self, Around, Before, Resource, Shown, plain, time};
 use super::shape::{Shape, Taken, UnknownKeys, What, needed, optional, read_only};
 use crate::crypto::x509;
@@ -139,67 +140,45 @@ const ALL: &str = "/accounts/{account_id}/access/certificates";
 const ONE: &str = "/accounts/{account_id}/access/certificates/{certificate_id}";
 const SETTINGS: &str = "/accounts/{account_id}/access/certificates/settings";
 
-pub(super) const OPERATIONS: &[Operation] = &[
-    // Before the path with an id, which would take it for one.
-    Operation::new(
-        (&Method::GET, SETTINGS),
-        READ,
-        (
-            "list_certificate_settings",
-            "List the settings of hosts that take client certificates",
+pub(super) const OPERATIONS: &[Operation] = &{
+    let [listed, made, read, replaced, deleted] = Five {
+        paths: (ALL, ONE),
+        area: Area::Organization,
+        list: ("list_certificates", "List client authorities"),
+        create: ("create_certificate", "Take client certificates of an authority"),
+        get: ("get_certificate", "Read a client authority"),
+        update: ("update_certificate", "Replace a client authority"),
+        delete: ("delete_certificate", "Delete a client authority"),
+    }
+    .of::<Certificates>();
+    [
+        // Before the path with an id, which would take it for one.
+        Operation::new(
+            (&Method::GET, SETTINGS),
+            READ,
+            (
+                "list_certificate_settings",
+                "List the settings of hosts that take client certificates",
+            ),
+            Gives::Objects(&SETTING),
+            |call| Box::pin(settings(call)),
         ),
-        Gives::Objects(&SETTING),
-        |call| Box::pin(settings(call)),
-    ),
-    Operation::new(
-        (&Method::PUT, SETTINGS),
-        WRITE,
-        (
-            "update_certificate_settings",
-            "Change the settings of hosts that take client certificates",
-        ),
-        Gives::Objects(&SETTING),
-        |call| Box::pin(ready(change_settings(call))),
-    )
-    .taking(&CHANGE)
-    .status(StatusCode::ACCEPTED),
-    Operation::new(
-        (&Method::GET, ALL),
-        READ,
-        ("list_certificates", "List client authorities"),
-        Gives::Page(&SHAPE),
-        |call| Box::pin(resource::list::<Certificates>(call)),
-    )
-    .asked(page::NAMED),
-    Operation::new(
-        (&Method::POST, ALL),
-        WRITE,
-        ("create_certificate", "Take client certificates of an authority"),
-        Gives::Object(&SHAPE),
-        |call| Box::pin(resource::create::<Certificates>(call)),
-    )
-    .taking(&SHAPE)
-    .status(StatusCode::CREATED),
-    Operation::new(
-        (&Method::GET, ONE),
-        READ,
-        ("get_certificate", "Read a client authority"),
-        Gives::Object(&SHAPE),
-        |call| Box::pin(resource::get::<Certificates>(call)),
-    ),
-    Operation::new(
-        (&Method::PUT, ONE),
-        WRITE,
-        ("update_certificate", "Replace a client authority"),
-        Gives::Object(&SHAPE),
-        |call| Box::pin(resource::update::<Certificates>(call)),
-    )
-    .taking(&SHAPE),
-    Operation::new(
-        (&Method::DELETE, ONE),
-        WRITE,
-        ("delete_certificate", "Delete a client authority"),
-        Gives::Id,
-        |call| Box::pin(resource::delete::<Certificates>(call)),
-    ),
-];
+        Operation::new(
+            (&Method::PUT, SETTINGS),
+            WRITE,
+            (
+                "update_certificate_settings",
+                "Change the settings of hosts that take client certificates",
+            ),
+            Gives::Objects(&SETTING),
+            |call| Box::pin(ready(change_settings(call))),
+        )
+        .taking(&CHANGE)
+        .status(StatusCode::ACCEPTED),
+        listed,
+        made,
+        read,
+        replaced,
+        deleted.status(StatusCode::OK),
+    ]
+};

@@ -49,6 +49,12 @@ pub(super) fn token(
     })
 }
 
+/// Whether a request shows a token that there is. It decides nothing but how much of the body is worth waiting for.
+pub(super) fn is_known(headers: &HeaderMap, snapshot: &Snapshot) -> bool {
+    let token = shown(headers).ok().filter(|shown| is_token(shown));
+    token.is_some_and(|token| snapshot.api_tokens.contains_key(&sha256_hex(token.as_bytes())))
+}
+
 /// Why there is no token to go on with.
 struct Refused {
     reason: &'static str,

@@ -1,18 +1,18 @@
 //! Pages of the operator's
 //! (<https://developers.cloudflare.com/api/resources/zero_trust/subresources/access/subresources/custom_pages/>).
 
-use http::{Method, StatusCode};
 use serde_json::Value;
 
 use super::call::Call;
 use super::error::Unknown;
+use super::five::Five;
 use super::operation::{Gives, Operation};
-use super::page::{self, Sizes};
-use super::resource::{self, Around, Before, Resource, Shown, plain};
+use super::page::Sizes;
+use super::resource::{Around, Before, Resource, Shown, plain};
 use super::shape::{Shape, Taken, UnknownKeys, What, needed, optional, read_only};
 use crate::manage::Draft;
 use crate::model::ids::CustomPageId;
-use crate::model::permission::{Area, Permission};
+use crate::model::permission::Area;
 use crate::snapshot::read::Problem;
 use crate::store::{Document, Kind, Object};
 
@@ -72,50 +72,19 @@ impl Resource for CustomPages {
     }
 }
 
-const READ: Permission = Permission::read(Area::Applications);
-const WRITE: Permission = Permission::write(Area::Applications);
 const ALL: &str = "/accounts/{account_id}/access/custom_pages";
 const ONE: &str = "/accounts/{account_id}/access/custom_pages/{custom_page_id}";
 
-pub(super) const OPERATIONS: &[Operation] = &[
-    Operation::new(
-        (&Method::GET, ALL),
-        READ,
-        ("list_custom_pages", "List custom pages"),
-        Gives::Page(&LISTED),
-        |call| Box::pin(resource::list::<CustomPages>(call)),
-    )
-    .asked(page::NAMED),
-    Operation::new(
-        (&Method::POST, ALL),
-        WRITE,
-        ("create_custom_page", "Make a custom page"),
-        Gives::Object(&SHAPE),
-        |call| Box::pin(resource::create::<CustomPages>(call)),
-    )
-    .taking(&SHAPE)
-    .status(StatusCode::CREATED),
-    Operation::new(
-        (&Method::GET, ONE),
-        READ,
-        ("get_custom_page", "Read a custom page"),
-        Gives::Object(&SHAPE),
-        |call| Box::pin(resource::get::<CustomPages>(call)),
-    ),
-    Operation::new(
-        (&Method::PUT, ONE),
-        WRITE,
-        ("update_custom_page", "Replace a custom page"),
-        Gives::Object(&SHAPE),
-        |call| Box::pin(resource::update::<CustomPages>(call)),
-    )
-    .taking(&SHAPE),
-    Operation::new(
-        (&Method::DELETE, ONE),
-        WRITE,
-        ("delete_custom_page", "Delete a custom page that nothing shows"),
-        Gives::Id,
-        |call| Box::pin(resource::delete::<CustomPages>(call)),
-    )
-    .status(StatusCode::ACCEPTED),
-];
+pub(super) const OPERATIONS: &[Operation] = &{
+    let [listed, made, read, replaced, deleted] = Five {
+        paths: (ALL, ONE),
+        area: Area::Applications,
+        list: ("list_custom_pages", "List custom pages"),
+        create: ("create_custom_page", "Make a custom page"),
+        get: ("get_custom_page", "Read a custom page"),
+        update: ("update_custom_page", "Replace a custom page"),
+        delete: ("delete_custom_page", "Delete a custom page that nothing shows"),
+    }
+    .of::<CustomPages>();
+    [listed.giving(Gives::Page(&LISTED)), made, read, replaced, deleted]
+};

@@ -97,6 +97,15 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, 7003, message)
     }
 
+    /// The address is in a zone, and here everything is the account's. Not 404: to whoever asks for an object by it, the
+    /// object would seem to be gone.
+    pub(super) fn no_zones(path: &str, instead: &str) -> Self {
+        let message = format!(
+            "Could not route to {path}: this gateway has no zones, everything is the account's; ask for {instead}"
+        );
+        Self::new(StatusCode::BAD_REQUEST, 7003, message)
+    }
+
     /// Something is there, but not by this method.
     pub(super) fn no_method(method: &str, allowed: &[&str]) -> Self {
         let message = format!("Method {method} not available for that URI.");

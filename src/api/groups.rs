@@ -1,16 +1,16 @@
 //! Access groups (<https://developers.cloudflare.com/api/resources/zero_trust/subresources/access/subresources/groups/>).
 
-use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::call::Call;
 use super::error::Unknown;
-use super::operation::{Gives, Operation};
+use super::five::Five;
+use super::operation::Operation;
 use super::page::Sizes;
-use super::resource::{self, Around, Before, Resource, Shown, plain};
+use super::resource::{Around, Before, Resource, Shown, plain};
 use super::shape::{Shape, Taken, UnknownKeys, What, needed, optional, read_only};
 use crate::manage::Draft;
-use crate::model::permission::{Area, Permission};
+use crate::model::permission::Area;
 use crate::snapshot::read::Problem;
 use crate::store::{Document, Kind};
 
@@ -56,50 +56,16 @@ impl Resource for Groups {
     }
 }
 
-const READ: Permission = Permission::read(Area::Organization);
-const WRITE: Permission = Permission::write(Area::Organization);
 const ALL: &str = "/accounts/{account_id}/access/groups";
 const ONE: &str = "/accounts/{account_id}/access/groups/{group_id}";
 
-pub(super) const OPERATIONS: &[Operation] = &[
-    Operation::new(
-        (&Method::GET, ALL),
-        READ,
-        ("list_groups", "List access groups"),
-        Gives::Page(&SHAPE),
-        |call| Box::pin(resource::list::<Groups>(call)),
-    )
-    .asked(super::page::NAMED),
-    Operation::new(
-        (&Method::POST, ALL),
-        WRITE,
-        ("create_group", "Make an access group"),
-        Gives::Object(&SHAPE),
-        |call| Box::pin(resource::create::<Groups>(call)),
-    )
-    .taking(&SHAPE)
-    .status(StatusCode::CREATED),
-    Operation::new(
-        (&Method::GET, ONE),
-        READ,
-        ("get_group", "Read an access group"),
-        Gives::Object(&SHAPE),
-        |call| Box::pin(resource::get::<Groups>(call)),
-    ),
-    Operation::new(
-        (&Method::PUT, ONE),
-        WRITE,
-        ("update_group", "Replace an access group"),
-        Gives::Object(&SHAPE),
-        |call| Box::pin(resource::update::<Groups>(call)),
-    )
-    .taking(&SHAPE),
-    Operation::new(
-        (&Method::DELETE, ONE),
-        WRITE,
-        ("delete_group", "Delete an access group that nothing names"),
-        Gives::Id,
-        |call| Box::pin(resource::delete::<Groups>(call)),
-    )
-    .status(StatusCode::ACCEPTED),
-];
+pub(super) const OPERATIONS: &[Operation] = &Five {
+    paths: (ALL, ONE),
+    area: Area::Organization,
+    list: ("list_groups", "List access groups"),
+    create: ("create_group", "Make an access group"),
+    get: ("get_group", "Read an access group"),
+    update: ("update_group", "Replace an access group"),
+    delete: ("delete_group", "Delete an access group that nothing names"),
+}
+.of::<Groups>();

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use http::{Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::call::{Answer, Call, Content};
 use super::error::{ApiError, Unknown};
-use super::operation::{Gives, Operation};
+use super::five::Five;
+use super::operation::Operation;
 use super::page::Sizes;
 use super::resource::{self, Around, Before, Resource, Shown, name_of};
 use super::shape::{Shape, Taken, UnknownKeys, What, needed, optional, read_only, secret};
@@ -18,7 +18,7 @@ use crate::crypto::digest::sha256_hex;
 use crate::manage::Draft;
 use crate::model::ids::IdpId;
 use crate::model::organization::AuthUrl;
-use crate::model::permission::{Area, Permission};
+use crate::model::permission::Area;
 use crate::snapshot::read::Problem;
 use crate::snapshot::secrets::{CERTIFICATE_KEY, CLIENT_SECRET, NEXT_CLIENT_SECRET};
 use crate::store::{Document, Kind};
@@ -74,6 +74,22 @@ const SCIM: Shape = Shape {
     unknown: UnknownKeys::Refused,
 };
 
+const SYNC: Shape = Shape {
+    name: "DirectorySync",
+    keys: &[
+        optional("enabled", What::Flag),
+        optional("interval", What::Text),
+        optional("user_deprovision", What::Flag),
+        optional("seat_deprovision", What::Flag),
+        optional("group_member_deprovision", What::Flag),
+        optional("identity_update_behavior", What::Text),
+        optional("reactivate_on_login", What::Flag),
+        optional("silence_alarm", What::Text),
+        optional("log_retention", What::Text),
+    ],
+    unknown: UnknownKeys::Refused,
+};
+
 pub(super) const SHAPE: Shape = Shape {
     name: "IdentityProvider",
     keys: &[
@@ -84,6 +100,7 @@ pub(super) const SHAPE: Shape = Shape {
         needed("type", What::Word(&["azureAD"])),
         needed("config", What::Object(&CONFIG)),
         optional("scim_config", What::Object(&SCIM)),
+        optional("directory_sync", What::Object(&SYNC)),
         read_only("scim_base_url", What::Text),
         read_only("read_only", What::Flag),
         read_only("created_at", What::Time),
@@ -271,59 +288,34 @@ fn secrets(
     secrets
 }
 
-const READ: Permission = Permission::read(Area::Organization);
-const WRITE: Permission = Permission::write(Area::Organization);
 const ALL: &str = "/accounts/{account_id}/access/identity_providers";
 const ONE: &str = "/accounts/{account_id}/access/identity_providers/{identity_provider_id}";
 
-pub(super) const OPERATIONS: &[Operation] = &[
-    Operation::new(
-        (&Method::GET, ALL),
-        READ,
-        ("list_identity_providers", "List identity providers"),
-        Gives::Page(&SHAPE),
-        |call| Box::pin(resource::list::<IdentityProviders>(call)),
-    )
-    .asked(super::page::NAMED),
-    Operation::new(
-        (&Method::POST, ALL),
-        WRITE,
-        ("create_identity_provider", "Make an identity provider"),
-        Gives::Object(&SHAPE),
-        |call| Box::pin(create(call)),
-    )
-    .taking(&SHAPE)
-    .status(StatusCode::CREATED),
-    Operation::new(
-        (&Method::GET, ONE),
-        READ,
-        ("get_identity_provider", "Read an identity provider"),
-        Gives::Object(&SHAPE),
-        |call| Box::pin(resource::get::<IdentityProviders>(call)),
-    ),
-    Operation::new(
-        (&Method::PUT, ONE),
-        WRITE,
-        (
+pub(super) const OPERATIONS: &[Operation] = &{
+    let [listed, made, read, replaced, deleted] = Five {
+        paths: (ALL, ONE),
+        area: Area::Organization,
+        list: ("list_identity_providers", "List identity providers"),
+        create: ("create_identity_provider", "Make an identity provider"),
+        get: ("get_identity_provider", "Read an identity provider"),
+        update: (
             "update_identity_provider",
             "Replace an identity provider; a secret that is not sent stays",
         ),
-        Gives::Object(&SHAPE),
-        |call| Box::pin(update(call)),
-    )
-    .taking(&SHAPE),
-    Operation::new(
-        (&Method::DELETE, ONE),
-        WRITE,
-        (
+        delete: (
             "delete_identity_provider",
             "Delete an identity provider that nothing names, and end its sessions",
         ),
-        Gives::Id,
-        |call| Box::pin(resource::delete::<IdentityProviders>(call)),
-    )
-    .status(StatusCode::ACCEPTED),
-];
+    }
+    .of::<IdentityProviders>();
+    [
+        listed,
+        made.by(|call| Box::pin(create(call))),
+        read,
+        replaced.by(|call| Box::pin(update(call))),
+        deleted,
+    ]
+};
 
 #[cfg(test)]
 mod tests {

@@ -27,8 +27,8 @@ impl<T> Default for Kept<T> {
 }
 
 impl<T: Clone> Kept<T> {
-    /// What is known, at most a second old or two; found out now where nothing is. One asks at a time, and is given what
-    /// was known before.
+    /// What is known, at most a second old, and two while it is found out anew; found out now where nothing is. One asks
+    /// at a time, and is given what was known before.
     pub(super) async fn get<F>(&self, now_ms: i64, anew: impl FnOnce(Option<T>) -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,

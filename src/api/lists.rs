@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::call::{Answer, Call, Content};
 use super::error::{ApiError, Unknown};
+use super::five::Five;
 use super::operation::{Gives, Operation};
 use super::page::{self, Page, Sizes};
 use super::resource::{self, Around, Before, Resource, Shown, plain, take, written_answer};
@@ -151,60 +152,41 @@ const ALL: &str = "/accounts/{account_id}/gateway/lists";
 const ONE: &str = "/accounts/{account_id}/gateway/lists/{list_id}";
 const ITS_ITEMS: &str = "/accounts/{account_id}/gateway/lists/{list_id}/items";
 
-pub(super) const OPERATIONS: &[Operation] = &[
-    Operation::new(
-        (&Method::GET, ALL),
-        READ,
-        ("list_lists", "List lists, without their items"),
-        Gives::Page(&SHAPE),
-        |call| Box::pin(resource::list::<Lists>(call)),
-    )
-    .asked(page::NAMED),
-    Operation::new(
-        (&Method::POST, ALL),
-        WRITE,
-        ("create_list", "Make a list"),
-        Gives::Object(&SHAPE),
-        |call| Box::pin(resource::create::<Lists>(call)),
-    )
-    .taking(&SHAPE)
-    .status(StatusCode::CREATED),
-    Operation::new(
-        (&Method::GET, ONE),
-        READ,
-        ("get_list", "Read a list"),
-        Gives::Object(&SHAPE),
-        |call| Box::pin(resource::get::<Lists>(call)),
-    ),
-    Operation::new(
-        (&Method::PUT, ONE),
-        WRITE,
-        ("update_list", "Replace a list"),
-        Gives::Object(&SHAPE),
-        |call| Box::pin(resource::update::<Lists>(call)),
-    )
-    .taking(&SHAPE),
-    Operation::new(
-        (&Method::PATCH, ONE),
-        WRITE,
-        ("edit_list", "Add and remove items of a list"),
-        Gives::Object(&SHAPE),
-        |call| Box::pin(patch(call)),
-    )
-    .taking(&CHANGE),
-    Operation::new(
-        (&Method::DELETE, ONE),
-        WRITE,
-        ("delete_list", "Delete a list that nothing names"),
-        Gives::Any,
-        |call| Box::pin(delete(call)),
-    ),
-    Operation::new(
-        (&Method::GET, ITS_ITEMS),
-        READ,
-        ("list_list_items", "List the items of a list"),
-        Gives::Page(&ITEM),
-        |call| Box::pin(list_items(call)),
-    )
-    .asked(page::PAGED),
-];
+pub(super) const OPERATIONS: &[Operation] = &{
+    let [listed, made, read, replaced, deleted] = Five {
+        paths: (ALL, ONE),
+        area: Area::Organization,
+        list: ("list_lists", "List lists, without their items"),
+        create: ("create_list", "Make a list"),
+        get: ("get_list", "Read a list"),
+        update: ("update_list", "Replace a list"),
+        delete: ("delete_list", "Delete a list that nothing names"),
+    }
+    .of::<Lists>();
+    [
+        listed,
+        made,
+        read,
+        replaced,
+        deleted
+            .by(|call| Box::pin(delete(call)))
+            .giving(Gives::Any)
+            .status(StatusCode::OK),
+        Operation::new(
+            (&Method::PATCH, ONE),
+            WRITE,
+            ("edit_list", "Add and remove items of a list"),
+            Gives::Object(&SHAPE),
+            |call| Box::pin(patch(call)),
+        )
+        .taking(&CHANGE),
+        Operation::new(
+            (&Method::GET, ITS_ITEMS),
+            READ,
+            ("list_list_items", "List the items of a list"),
+            Gives::Page(&ITEM),
+            |call| Box::pin(list_items(call)),
+        )
+        .asked(page::PAGED),
+    ]
+};

@@ -16,7 +16,9 @@ mod call;
 mod certificates;
 mod credential;
 mod custom_pages;
+mod directory_sync;
 mod error;
+mod five;
 mod groups;
 mod identity_providers;
 mod items;
@@ -55,7 +57,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
@@ -72,9 +74,10 @@ use self::uses::Uses;
 use crate::clock::Clock;
 use crate::entra::RelyingParty;
 use crate::manage::{Manage, Trials};
+use crate::session::effects::Effects;
 use crate::session::limits::FailureLimit;
 use crate::session::revoke::Revoker;
-use crate::snapshot::Published;
+use crate::snapshot::{Published, Snapshot};
 use crate::store::Store;
 
 /// What every path of the API begins with.
@@ -96,6 +99,7 @@ pub struct Api {
     store: Store,
     manage: Manage,
     revoker: Revoker,
+    effects: Effects,
     clock: Clock,
     failures: Arc<FailureLimit>,
     uses: Arc<Uses>,
@@ -132,6 +136,16 @@ pub fn is_path(path: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+/// Stands in the extensions of a request whose body was not kept, because no token was shown that there is.
+#[derive(Debug, Clone, Copy)]
+pub struct Unread;
+
+/// Whether a request shows a token that there is. It decides nothing but how much of the body is worth waiting for:
+/// whether the token is good is seen when the request is answered.
+pub fn shows_a_token(headers: &HeaderMap, snapshot: &Snapshot) -> bool {
+    credential::is_known(headers, snapshot)
+}
+
 impl Api {
     /// An API over this store.
     pub fn new(
@@ -139,6 +153,7 @@ impl Api {
         store: Store,
         manage: Manage,
         revoker: Revoker,
+        effects: Effects,
         relying_party: RelyingParty,
         clock: Clock,
     ) -> Self {
@@ -147,6 +162,7 @@ impl Api {
             store,
             manage,
             revoker,
+            effects,
             clock,
             failures: Arc::new(FailureLimit::default()),
             uses: Arc::new(Uses::default()),
@@ -177,6 +193,10 @@ impl Api {
         let _place = self.places.acquire().await;
         let snapshot = self.published.load();
         let token = credential::token(self, &snapshot, request.headers(), caller)?;
+        if request.extensions().get::<Unread>().is_some() {
+            // The token has become known since the body was passed over.
+            return Err(busy());
+        }
         self.seen.note(&token, self.clock.now_ms(), &self.store).await;
         if path == DOCUMENT && request.method() == Method::GET {
             let server = snapshot.organization.auth.address(PREFIX);
@@ -184,6 +204,10 @@ impl Api {
         }
         if let Some(what) = absent::named(path) {
             return Err(ApiError::absent(path, what));
+        }
+        if let Some(below) = below_zone(path) {
+            let account = &snapshot.organization.account_id;
+            return Err(ApiError::no_zones(path, &format!("/accounts/{account}{below}")));
         }
         let (operation, params) = find(request.method(), path)?;
         let account = params.get("account_id");
@@ -206,6 +230,7 @@ impl Api {
             params,
             query: Query::parse(request.uri().query())?,
             body: request.body(),
+            address: caller.address,
             request_id: &caller.request_id,
         };
         let answer = (operation.handler)(&call).await?;
@@ -215,12 +240,23 @@ impl Api {
 
 /// The answer to a request that never reached the API: one that is too large, or comes while there is too much to do.
 pub fn turned_away(status: StatusCode) -> Response<Bytes> {
-    let message = match status {
-        StatusCode::PAYLOAD_TOO_LARGE => "The body is too long",
-        StatusCode::REQUEST_TIMEOUT => "The body took too long to come",
-        _ => "The gateway has too much to do; try again",
-    };
-    failed(&ApiError::new(status, 1001, message))
+    failed(&match status {
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(status, 1001, "The body is too long"),
+        StatusCode::REQUEST_TIMEOUT => ApiError::new(status, 1001, "The body took too long to come"),
+        _ => busy(),
+    })
+}
+
+fn busy() -> ApiError {
+    let message = "The gateway has too much to do; try again";
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, 1001, message)
+}
+
+/// What stands behind the zone in a path of Cloudflare's zones. There are none here: hosts are the applications'.
+fn below_zone(path: &str) -> Option<&str> {
+    let rest = path.strip_prefix("/zones/")?;
+    let zone = rest.find('/').unwrap_or(rest.len());
+    rest.get(zone..)
 }
 
 /// The answer to a request whose address nobody can read, or whose method is never served. `path` is as it came.

@@ -214,10 +214,13 @@ fn property(key: &Key, schemas: &mut Map<String, Value>) -> Value {
             "items": { "type": "object", "minProperties": 1, "maxProperties": 1 },
         }),
         What::Object(shape) => json!({ "anyOf": [schema_of(shape, schemas), { "type": "null" }] }),
-        // An item may stand for itself by its id.
         What::Objects(shape) => json!({
             "type": ["array", "null"],
-            "items": { "anyOf": [schema_of(shape, schemas), { "type": "string" }] },
+            "items": schema_of(shape, schemas),
+        }),
+        What::ObjectsOrLinks(shape, link) => json!({
+            "type": ["array", "null"],
+            "items": { "anyOf": [schema_of(shape, schemas), schema_of(link, schemas), { "type": "string", "format": "uuid" }] },
         }),
         What::Any => json!({}),
     };
@@ -304,5 +307,16 @@ mod tests {
         }
         let app = &document["paths"]["/accounts/{account_id}/access/apps/{app_id}"]["put"]["responses"];
         assert!(app["404"].is_object() && app["409"].is_object());
+        // Policies of an application: whole, by a link with a precedence, or by id.
+        let policies = &document["components"]["schemas"]["Application"]["properties"]["policies"];
+        let shapes = policies["items"]["anyOf"].as_array().unwrap();
+        assert_eq!(shapes.len(), 3);
+        assert!(shapes.contains(&reference("PolicyLink")));
+        let link = &document["components"]["schemas"]["PolicyLink"];
+        assert_eq!(link["required"], json!(["id"]));
+        assert_eq!(
+            link["properties"]["precedence"]["type"],
+            json!(["integer", "null"])
+        );
     }
 }

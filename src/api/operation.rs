@@ -96,6 +96,17 @@ impl Operation {
         }
     }
 
+    /// Carried out in another way.
+    pub(super) const fn by(mut self, handler: Handler) -> Self {
+        self.handler = handler;
+        self
+    }
+
+    pub(super) const fn giving(mut self, gives: Gives) -> Self {
+        self.gives = gives;
+        self
+    }
+
     pub(super) const fn taking(mut self, shape: &'static Shape) -> Self {
         self.takes = Takes::Object(shape, Needed::Yes);
         self

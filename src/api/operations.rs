@@ -2,7 +2,7 @@
 
 use super::operation::Operation;
 use super::{
-    access_requests, app_policies, apps, auth_contexts, certificates, custom_pages, groups,
+    access_requests, app_policies, apps, auth_contexts, certificates, custom_pages, directory_sync, groups,
     identity_providers, keys, lists, organizations, policies, policy_checks, policy_tests, provider_test,
     revocation, scim, scim_updates, seats, service_tokens, tags, token_verify, user_sessions, users,
 };
@@ -13,6 +13,7 @@ const ALL: &[&[Operation]] = &[
     scim::OPERATIONS,
     scim_updates::OPERATIONS,
     provider_test::OPERATIONS,
+    directory_sync::OPERATIONS,
     auth_contexts::OPERATIONS,
     apps::OPERATIONS,
     app_policies::OPERATIONS,

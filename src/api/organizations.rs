@@ -4,6 +4,7 @@
 //! Name and address are the configuration file's, and so is every setting that it has; the others may be made here. A
 //! setting that neither has is not shown: whoever compares what they asked for with what stands finds no more than that.
 
+use std::future::ready;
 use std::sync::Arc;
 
 use http::{Method, StatusCode};
@@ -14,11 +15,14 @@ use super::error::ApiError;
 use super::operation::{Gives, Operation};
 use super::resource::{take, time};
 use super::shape::{Shape, UnknownKeys, What, optional, read_only};
+use crate::model::colour::Colour;
+use crate::model::design::{LoginDesign, SlotText};
+use crate::model::duration::GoDuration;
 use crate::model::organization::{Organization, OrganizationPages, OrganizationSettings};
 use crate::model::permission::{Area, Permission};
 use crate::model::service_token::{Inactivity, InactivityAction};
 use crate::snapshot::Snapshot;
-use crate::snapshot::read::{SETTINGS, organization_settings};
+use crate::snapshot::read::{Problem, SETTINGS, asks_for_something, organization_settings};
 use crate::store::Kind;
 
 const PAGES: Shape = Shape {
@@ -26,6 +30,26 @@ const PAGES: Shape = Shape {
     keys: &[
         optional("forbidden", What::Text),
         optional("identity_denied", What::Text),
+    ],
+    unknown: UnknownKeys::Refused,
+};
+const DESIGN: Shape = Shape {
+    name: "LoginDesign",
+    keys: &[
+        optional("background_color", What::Text),
+        optional("text_color", What::Text),
+        optional("logo_path", What::Text),
+        optional("header_text", What::Text),
+        optional("footer_text", What::Text),
+    ],
+    unknown: UnknownKeys::Refused,
+};
+const DOH: Shape = Shape {
+    name: "OrganizationDoh",
+    keys: &[
+        optional("doh_jwt_duration", What::Text),
+        optional("service_token_id", What::Id),
+        read_only("enabled", What::Flag),
     ],
     unknown: UnknownKeys::Refused,
 };
@@ -48,13 +72,13 @@ pub(super) const SHAPE: Shape = Shape {
         optional("strict_service_token_auth", What::Flag),
         optional("service_token_inactivity", What::Object(&INACTIVITY)),
         optional("custom_pages", What::Object(&PAGES)),
-        optional("login_design", What::Any),
+        optional("login_design", What::Object(&DESIGN)),
         optional("allow_authenticate_via_warp", What::Any),
         optional("warp_auth_session_duration", What::Any),
         optional("warp_auth_non_browser_401", What::Any),
         optional("is_ui_read_only", What::Any),
         optional("ui_read_only_toggle_reason", What::Any),
-        optional("user_seat_expiration_inactive_time", What::Any),
+        optional("user_seat_expiration_inactive_time", What::Text),
         optional("deny_unmatched_requests", What::Flag),
         optional("deny_unmatched_requests_exempted_zone_names", What::Any),
         optional("mfa_config", What::Any),
@@ -156,6 +180,11 @@ fn says(settings: &OrganizationSettings, key: &str, organization: &Organization,
             let written = settings.service_token_inactivity.clone().map(Option::from);
             written.as_ref() == Some(&organization.service_tokens.inactivity)
         }
+        "login_design" => settings.login_design.as_ref() == Some(&organization.login_design),
+        "user_seat_expiration_inactive_time" => {
+            let length = |away: Option<&GoDuration>| away.map(GoDuration::length);
+            length(settings.seat_expiration.as_ref()) == length(organization.seat_expiration.as_ref())
+        }
         "custom_pages" => settings.custom_pages == Some(pages.by_id(&organization.custom_pages)),
         _ => false,
     }
@@ -215,6 +244,11 @@ fn of_file(organization: &Organization, key: &str, pages: &Pages) -> Value {
             Some(inactivity) => shown_inactivity(inactivity),
             None => json!({ "enabled": false }),
         },
+        "login_design" => shown_design(&organization.login_design),
+        "user_seat_expiration_inactive_time" => {
+            let away = organization.seat_expiration.as_ref();
+            away.map(GoDuration::as_str).into()
+        }
         "custom_pages" => {
             let pages = pages.by_id(&organization.custom_pages);
             let mut shown = Map::new();
@@ -230,6 +264,23 @@ fn of_file(organization: &Organization, key: &str, pages: &Pages) -> Value {
     }
 }
 
+fn shown_design(design: &LoginDesign) -> Value {
+    let colour = |colour: &Option<Colour>| colour.map(String::from);
+    let text = |text: &Option<SlotText>| text.as_ref().map(|text| text.as_str().to_owned());
+    let written = [
+        ("background_color", colour(&design.background)),
+        ("text_color", colour(&design.text)),
+        ("logo_path", design.logo.as_ref().map(ToString::to_string)),
+        ("header_text", text(&design.header)),
+        ("footer_text", text(&design.footer)),
+    ];
+    let mut shown = Map::new();
+    for (key, value) in written {
+        shown.extend(value.map(|value| (key.to_owned(), Value::from(value))));
+    }
+    Value::Object(shown)
+}
+
 fn shown_inactivity(inactivity: &Inactivity) -> Value {
     let action = match inactivity.action {
         InactivityAction::Disable => "disable",
@@ -238,9 +289,31 @@ fn shown_inactivity(inactivity: &Inactivity) -> Value {
     json!({ "enabled": true, "inactivity_threshold_days": inactivity.days, "action": action })
 }
 
+/// No resolver of ours asks for a token: nothing is set, and nothing can be.
+fn doh() -> Answer {
+    Answer::of(json!({ "enabled": false }))
+}
+
+/// Refuses whatever asks for something.
+fn change_doh(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let (taken, messages) = take(&DOH, call.object()?)?;
+    let asking = taken.body.iter().filter(|(_, value)| asks_for_something(value));
+    let problems: Vec<Problem> = asking
+        .map(|(key, _)| Problem {
+            pointer: format!("/{key}"),
+            reason: "this gateway resolves no names, so that there is no DNS over HTTPS to set up".to_owned(),
+        })
+        .collect();
+    if problems.is_empty() {
+        return Ok(doh().saying(messages));
+    }
+    Err(ApiError::problems(&problems))
+}
+
 const READ: Permission = Permission::read(Area::Organization);
 const WRITE: Permission = Permission::write(Area::Organization);
 const PATH: &str = "/accounts/{account_id}/access/organizations";
+const DOH_PATH: &str = "/accounts/{account_id}/access/organizations/doh";
 
 pub(super) const OPERATIONS: &[Operation] = &[
     Operation::new(
@@ -270,4 +343,25 @@ pub(super) const OPERATIONS: &[Operation] = &[
         |call| Box::pin(update(call)),
     )
     .taking(&SHAPE),
+    Operation::new(
+        (&Method::GET, DOH_PATH),
+        READ,
+        (
+            "get_organization_doh",
+            "Read the settings of DNS over HTTPS, of which there are none",
+        ),
+        Gives::Object(&DOH),
+        |_| Box::pin(ready(Ok(doh()))),
+    ),
+    Operation::new(
+        (&Method::PUT, DOH_PATH),
+        WRITE,
+        (
+            "update_organization_doh",
+            "Refused: this gateway resolves no names",
+        ),
+        Gives::Object(&DOH),
+        |call| Box::pin(ready(change_doh(call))),
+    )
+    .taking(&DOH),
 ];

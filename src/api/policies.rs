@@ -1,18 +1,18 @@
 //! Reusable policies
 //! (<https://developers.cloudflare.com/api/resources/zero_trust/subresources/access/subresources/policies/>).
 
-use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::call::Call;
 use super::error::Unknown;
-use super::operation::{Gives, Operation};
+use super::five::Five;
+use super::operation::Operation;
 use super::page::Sizes;
-use super::resource::{self, Around, Before, Resource, Shown, plain};
+use super::resource::{Around, Before, Resource, Shown, plain};
 use super::shape::{Shape, Taken, UnknownKeys, What, needed, optional, read_only};
 use crate::manage::Draft;
 use crate::model::ids::PolicyId;
-use crate::model::permission::{Area, Permission};
+use crate::model::permission::Area;
 use crate::snapshot::read::Problem;
 use crate::store::{Document, Kind, Object};
 
@@ -73,6 +73,17 @@ pub(super) const IN_APPLICATION: Shape = policy_shape!(
     optional("precedence", What::Number)
 );
 
+/// How an application refers to a reusable policy.
+pub(super) const LINK: Shape = Shape {
+    name: "PolicyLink",
+    keys: &[
+        needed("id", What::Id),
+        optional("precedence", What::Number),
+        read_only("account_id", What::Text),
+    ],
+    unknown: UnknownKeys::Refused,
+};
+
 struct Policies;
 
 impl Resource for Policies {
@@ -114,53 +125,19 @@ pub(super) fn with_defaults(shown: Shown) -> Shown {
     shown.or("require", json!([])).or("exclude", json!([]))
 }
 
-const READ: Permission = Permission::read(Area::Applications);
-const WRITE: Permission = Permission::write(Area::Applications);
 const ALL: &str = "/accounts/{account_id}/access/policies";
 const ONE: &str = "/accounts/{account_id}/access/policies/{policy_id}";
 
-pub(super) const OPERATIONS: &[Operation] = &[
-    Operation::new(
-        (&Method::GET, ALL),
-        READ,
-        ("list_policies", "List reusable policies"),
-        Gives::Page(&SHAPE),
-        |call| Box::pin(resource::list::<Policies>(call)),
-    )
-    .asked(super::page::NAMED),
-    Operation::new(
-        (&Method::POST, ALL),
-        WRITE,
-        ("create_policy", "Make a reusable policy"),
-        Gives::Object(&SHAPE),
-        |call| Box::pin(resource::create::<Policies>(call)),
-    )
-    .taking(&SHAPE)
-    .status(StatusCode::CREATED),
-    Operation::new(
-        (&Method::GET, ONE),
-        READ,
-        ("get_policy", "Read a reusable policy"),
-        Gives::Object(&SHAPE),
-        |call| Box::pin(resource::get::<Policies>(call)),
+pub(super) const OPERATIONS: &[Operation] = &Five {
+    paths: (ALL, ONE),
+    area: Area::Applications,
+    list: ("list_policies", "List reusable policies"),
+    create: ("create_policy", "Make a reusable policy"),
+    get: ("get_policy", "Read a reusable policy"),
+    update: ("update_policy", "Replace a reusable policy"),
+    delete: (
+        "delete_policy",
+        "Delete a reusable policy that no application uses",
     ),
-    Operation::new(
-        (&Method::PUT, ONE),
-        WRITE,
-        ("update_policy", "Replace a reusable policy"),
-        Gives::Object(&SHAPE),
-        |call| Box::pin(resource::update::<Policies>(call)),
-    )
-    .taking(&SHAPE),
-    Operation::new(
-        (&Method::DELETE, ONE),
-        WRITE,
-        (
-            "delete_policy",
-            "Delete a reusable policy that no application uses",
-        ),
-        Gives::Id,
-        |call| Box::pin(resource::delete::<Policies>(call)),
-    )
-    .status(StatusCode::ACCEPTED),
-];
+}
+.of::<Policies>();

@@ -13,7 +13,7 @@ use super::error::{ApiError, Unknown};
 use super::operation::{Gives, Operation};
 use super::query::Query;
 use super::resource::Resource as _;
-use crate::manage::{Explained, Question, explained};
+use crate::manage::{Expected, Explained, Question, explained, visited};
 use crate::model::country::CountryCode;
 use crate::model::email::EmailAddress;
 use crate::model::identity_json;
@@ -21,6 +21,7 @@ use crate::model::ids::{AppId, IdpId};
 use crate::model::permission::{Area, Permission};
 use crate::model::policy::RuleList;
 use crate::policy::{Answer as Said, RuleExplanation, Verdict};
+use crate::router::Target;
 use crate::snapshot::ProtectedApplication;
 
 async fn check(call: &Call<'_>) -> Result<Answer, ApiError> {
@@ -29,7 +30,9 @@ async fn check(call: &Call<'_>) -> Result<Answer, ApiError> {
     let application = application.ok_or_else(|| ApiError::unknown(Unknown::Application))?;
     let question = question(&call.query)?;
     let now_ms = call.api.clock.now_ms();
-    let explained = explained(&call.api.store, &call.snapshot, application, &question, now_ms).await?;
+    let target = target(call, application)?;
+    let place = (application.as_ref(), target.as_ref());
+    let explained = explained(&call.api.store, &call.snapshot, place, &question, now_ms).await?;
     let account = &call.snapshot.organization.account_id;
     let identity = explained
         .identity
@@ -39,6 +42,24 @@ async fn check(call: &Call<'_>) -> Result<Answer, ApiError> {
         "app_state": app_state(application, &explained),
         "user_identity": identity,
     })))
+}
+
+/// What is opened: what the query says, else the application's first address, where that leads there.
+fn target(call: &Call<'_>, application: &ProtectedApplication) -> Result<Option<Target>, ApiError> {
+    let of = |address: &str| {
+        let (covering, target) = visited(&call.snapshot, address)?;
+        if covering.app.id == application.app.id {
+            Ok(target)
+        } else {
+            Err(format!("{address} is of another application"))
+        }
+    };
+    if let Some(address) = call.query.value("address") {
+        let target = of(address).map_err(|why| ApiError::invalid(format!("address: {why}")))?;
+        return Ok(Some(target));
+    }
+    let first = application.app.destinations.first();
+    Ok(first.and_then(|first| of(&first.to_string()).ok()))
 }
 
 fn question(query: &Query<'_>) -> Result<Question, ApiError> {
@@ -102,25 +123,7 @@ fn app_state(application: &ProtectedApplication, explained: &Explained) -> Value
             Value::Object(shown)
         })
         .collect();
-    let (passes, verdict) = match &explained.verdict {
-        Verdict::Permit(permit) => (
-            true,
-            json!({ "decision": "permit", "policy": permit.policy_name() }),
-        ),
-        Verdict::SignIn => (false, json!({ "decision": "sign_in" })),
-        Verdict::StepUp(step_up) => (
-            false,
-            json!({ "decision": "step_up", "policy": step_up.policy.name, "need": step_up.need.word() }),
-        ),
-        Verdict::Refuse(refusal) => (
-            false,
-            json!({
-                "decision": "refuse",
-                "policy": refusal.policy.as_ref().map(|policy| policy.name.as_str()),
-                "reason": refusal.reason.word(),
-            }),
-        ),
-    };
+    let (passes, verdict) = verdict(&explained.outcome);
     json!({
         "app_uid": app.id,
         "aud": app.aud,
@@ -132,6 +135,47 @@ fn app_state(application: &ProtectedApplication, explained: &Explained) -> Value
         "policies": policies,
         "groups": groups,
     })
+}
+
+/// Whether the person may enter, and what decides that.
+fn verdict(expected: &Expected) -> (bool, Value) {
+    let (verdict, by) = match expected {
+        Expected::Decided { verdict, by } => (verdict, by.word()),
+        Expected::SwitchedOff => {
+            let said = json!({ "decision": "refuse", "reason": "deprovisioned", "decided_by": "directory" });
+            return (false, said);
+        }
+        Expected::BadServiceToken => {
+            let said =
+                json!({ "decision": "refuse", "reason": "bad_service_token", "decided_by": "service_token" });
+            return (false, said);
+        }
+    };
+    match verdict {
+        Verdict::Permit(permit) => (
+            true,
+            json!({ "decision": "permit", "policy": permit.policy_name(), "decided_by": by }),
+        ),
+        Verdict::SignIn => (false, json!({ "decision": "sign_in", "decided_by": by })),
+        Verdict::StepUp(step_up) => (
+            false,
+            json!({
+                "decision": "step_up",
+                "policy": step_up.policy.name,
+                "need": step_up.need.word(),
+                "decided_by": by,
+            }),
+        ),
+        Verdict::Refuse(refusal) => (
+            false,
+            json!({
+                "decision": "refuse",
+                "policy": refusal.policy.as_ref().map(|policy| policy.name.as_str()),
+                "reason": refusal.reason.word(),
+                "decided_by": by,
+            }),
+        ),
+    }
 }
 
 fn add_rules(shown: &mut Map<String, Value>, rules: &[RuleExplanation]) {
@@ -181,4 +225,8 @@ pub(super) const OPERATIONS: &[Operation] = &[Operation::new(
     ),
     ("ip", "the address the request comes from"),
     ("country", "the country it comes from"),
+    (
+        "address",
+        "host and path that are opened, where not the application's first",
+    ),
 ])];

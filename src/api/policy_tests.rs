@@ -19,12 +19,16 @@ use crate::model::ids::{AppId, PolicyId, UserId};
 use crate::model::permission::{Area, Permission};
 use crate::model::policy::Policy;
 use crate::policy::compile;
+use crate::snapshot::Snapshot;
 use crate::snapshot::read::{self, Around, Problem};
 use crate::store::{Kind, TrialOutcome, TrialProgress, TrialStanding, User};
 
 const SHAPE: Shape = Shape {
     name: "PolicyTest",
-    keys: &[needed("policies", What::Objects(&policies::IN_APPLICATION))],
+    keys: &[needed(
+        "policies",
+        What::ObjectsOrLinks(&policies::IN_APPLICATION, &policies::LINK),
+    )],
     unknown: UnknownKeys::Refused,
 };
 /// Policies tried together.
@@ -47,11 +51,12 @@ async fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
         let reason = format!("1 to {MOST_POLICIES} policies are needed");
         return Err(ApiError::invalid_at("/policies", reason));
     }
+    let snapshot = call.latest().await?;
     let mut policies = Vec::with_capacity(items.len());
     for (index, item) in items.into_iter().enumerate() {
-        policies.push(policy(call, &format!("/policies/{index}"), item).await?);
+        policies.push(policy(&snapshot, &format!("/policies/{index}"), item)?);
     }
-    let referents = &call.snapshot.referents;
+    let referents = &snapshot.referents;
     let compiled = compile(AppId(Uuid::nil()), &policies, referents)
         .map_err(|unresolved| ApiError::invalid_at("/policies", unresolved.to_string()))?;
     let api = call.api;
@@ -64,7 +69,7 @@ async fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
 }
 
 /// A policy by its id or written out.
-async fn policy(call: &Call<'_>, at: &str, item: Value) -> Result<Policy, ApiError> {
+fn policy(snapshot: &Snapshot, at: &str, item: Value) -> Result<Policy, ApiError> {
     let named = match &item {
         Value::String(id) => Some(id.as_str()),
         Value::Object(object) if !object.contains_key("decision") => object.get("id").and_then(Value::as_str),
@@ -73,17 +78,16 @@ async fn policy(call: &Call<'_>, at: &str, item: Value) -> Result<Policy, ApiErr
     if let Some(named) = named {
         let id =
             Uuid::try_parse(named).map_err(|_| ApiError::invalid_at(at, "the id of a policy is needed"))?;
-        return by_id(call, PolicyId(id)).await;
+        return by_id(snapshot, PolicyId(id));
     }
     let Value::Object(body) = item else {
         return Err(ApiError::invalid_at(at, "a policy or the id of one is needed"));
     };
-    written(call, at, body)
+    written(snapshot, at, body)
 }
 
 /// A policy that is there: a reusable one, or one of an application's own.
-async fn by_id(call: &Call<'_>, id: PolicyId) -> Result<Policy, ApiError> {
-    let snapshot = call.latest().await?;
+fn by_id(snapshot: &Snapshot, id: PolicyId) -> Result<Policy, ApiError> {
     if let Some(object) = snapshot.objects.get(Kind::Policy, id.0) {
         return read::policy(id, &object.body()).map_err(|problems| ApiError::problems(&problems));
     }
@@ -96,7 +100,7 @@ async fn by_id(call: &Call<'_>, id: PolicyId) -> Result<Policy, ApiError> {
         .ok_or_else(|| ApiError::unknown(Unknown::Policy))
 }
 
-fn written(call: &Call<'_>, at: &str, body: Map<String, Value>) -> Result<Policy, ApiError> {
+fn written(snapshot: &Snapshot, at: &str, body: Map<String, Value>) -> Result<Policy, ApiError> {
     let below = |problems: Vec<Problem>| {
         let problems: Vec<Problem> = problems
             .into_iter()
@@ -113,8 +117,8 @@ fn written(call: &Call<'_>, at: &str, body: Map<String, Value>) -> Result<Policy
     }
     let policy = read::policy(PolicyId(Uuid::new_v4()), &Value::Object(taken.body)).map_err(below)?;
     let around = Around {
-        referents: &call.snapshot.referents,
-        accepted: &call.snapshot.organization.accept_unevaluated_selectors,
+        referents: &snapshot.referents,
+        accepted: &snapshot.organization.accept_unevaluated_selectors,
         named: None,
     };
     let problems = around.policy_problems(&policy, at);

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::call::{Answer, Call};
 use super::error::{ApiError, Unknown};
 use super::operation::{Gives, Operation};
+use super::resource::named;
 use super::shape::{Shape, UnknownKeys, What, read_only};
 use crate::entra::check::WayBack;
 use crate::model::check::{Check, CheckState};
@@ -45,7 +46,8 @@ const TRY_AGAIN: u32 = 5;
 /// Makes a link. Whoever opens it signs in at the provider and sees the whole checklist.
 async fn link(call: &Call<'_>) -> Result<Answer, ApiError> {
     let provider = provider(call).await?;
-    let link = call.api.manage.test_link(provider.id);
+    let link = call.api.manage.test_link(provider.id, call.actor()).await;
+    let link = link.map_err(|error| named(error, Unknown::IdentityProvider))?;
     tracing::info!(
         request.id = call.request_id, provider.id = %provider.id, token = call.token.name,
         "A link to a provider's test was made"

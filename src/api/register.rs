@@ -28,33 +28,44 @@ pub(super) struct Known {
 #[derive(Debug, Default)]
 pub(super) struct Register {
     known: Kept<Known>,
-    called: Kept<Arc<Called>>,
+    /// What people are called, as it was when there were so many and the last login was then.
+    called: Kept<((u64, i64), Arc<Called>)>,
 }
 
 impl Register {
     /// What is known of the register now.
     pub(super) async fn known(&self, store: &Store, now_ms: i64) -> Result<Known, StoreError> {
-        let anew = |before| counted(store, before, now_ms);
-        match self.known.last() {
-            Some(known) if known.people > FEW => self.known.get(now_ms, anew).await,
+        if self.known.last().is_some_and(|known| known.people <= FEW) {
             // Few are counted each time.
-            _ => {
-                let known = anew(None).await?;
-                if known.people > FEW {
-                    return self.known.get(now_ms, |_| async { Ok(known) }).await;
-                }
-                Ok(known)
+            let known = counted(store, None, now_ms).await?;
+            if known.people > FEW {
+                self.known.forget();
             }
+            return Ok(known);
         }
+        self.known
+            .get(now_ms, |before| counted(store, before, now_ms))
+            .await
     }
 
     /// What people are called, where there are so many that the database would take long to search them.
     pub(super) async fn called(&self, store: &Store, now_ms: i64) -> Result<Option<Arc<Called>>, StoreError> {
-        if !SEARCHED.contains(&self.known(store, now_ms).await?.people) {
+        let people = self.known(store, now_ms).await?.people;
+        if !SEARCHED.contains(&people) {
             return Ok(None);
         }
-        let anew = |_| async { Ok(Arc::new(store.users_called().await?)) };
-        self.called.get(now_ms, anew).await.map(Some)
+        // Names come by logins, and people by their first one.
+        let anew = async |before: Option<((u64, i64), Arc<Called>)>| {
+            let state = (people, store.last_login().await?);
+            if let Some((was, called)) = before
+                && was == state
+            {
+                return Ok((state, called));
+            }
+            Ok((state, Arc::new(store.users_called().await?)))
+        };
+        let (_, called) = self.called.get(now_ms, anew).await?;
+        Ok(Some(called))
     }
 
     /// Somebody was taken out, or is called otherwise.

@@ -20,7 +20,7 @@ use crate::snapshot::read::Problem;
 use crate::store::{Document, Kind, Object, ObjectFilter};
 
 /// A kind of objects.
-pub(super) trait Resource {
+pub(super) trait Resource: 'static {
     const KIND: Kind;
     const UNKNOWN: Unknown;
     const SHAPE: &'static Shape;

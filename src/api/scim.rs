@@ -18,7 +18,7 @@ use crate::model::idp::IdentityProvider;
 use crate::model::ids::{IdpId, ScimGroupId, ScimUserId};
 use crate::model::permission::{Area, Permission};
 use crate::model::scim::ScimSettings;
-use crate::store::{ScimGroup, ScimKey, ScimSearch, ScimUser};
+use crate::store::{Consequences, ScimGroup, ScimKey, ScimSearch, ScimUpdate, ScimUser};
 
 const USER: Shape = Shape {
     name: "ScimUser",
@@ -160,6 +160,15 @@ async fn delete_user(call: &Call<'_>) -> Result<Answer, ApiError> {
         request.id = call.request_id, token = call.token.name, scim.user = %deleted.user.id,
         "A person of a directory was deleted through the API"
     );
+    let record = &deleted.user.record;
+    let row = ScimUpdate {
+        resource_type: Some("USER".to_owned()),
+        resource: Some(deleted.user.id.to_string()),
+        external_id: record.external_id().map(str::to_owned),
+        user_email: Some(record.work_email().unwrap_or(record.user_name()).to_owned()),
+        ..asked_here(call, provider.id)
+    };
+    take_effect(call, deleted.consequences, row).await;
     Ok(Answer::of(Value::Null))
 }
 
@@ -172,14 +181,54 @@ async fn delete_group(call: &Call<'_>) -> Result<Answer, ApiError> {
         .store
         .delete_scim_group(provider.id, group_id(call)?, &rules)
         .await?;
-    deleted.ok_or_else(|| ApiError::unknown(Unknown::ScimResource))?;
+    let deleted = deleted.ok_or_else(|| ApiError::unknown(Unknown::ScimResource))?;
     tracing::info!(
-        request.id = call.request_id,
-        token = call.token.name,
-        scim.group = call.params.get("group_id"),
+        request.id = call.request_id, token = call.token.name, scim.group = %deleted.group.id,
         "A group of a directory was deleted through the API"
     );
+    let row = ScimUpdate {
+        resource_type: Some("GROUP".to_owned()),
+        resource: Some(deleted.group.id.to_string()),
+        external_id: deleted.group.record.external_id,
+        group_name: Some(deleted.group.record.display_name),
+        ..asked_here(call, provider.id)
+    };
+    take_effect(call, deleted.consequences, row).await;
     Ok(Answer::of(Value::Null))
+}
+
+/// A row of the provisioning log about something that was asked for here and not by the directory.
+fn asked_here(call: &Call<'_>, provider: IdpId) -> ScimUpdate {
+    ScimUpdate {
+        request_id: call.request_id.to_owned(),
+        at_ms: call.api.clock.now_ms(),
+        provider,
+        method: Method::DELETE.to_string(),
+        resource_type: None,
+        resource: None,
+        external_id: None,
+        user_email: None,
+        group_name: None,
+        succeeded: true,
+        status: StatusCode::NO_CONTENT.as_u16(),
+        error: None,
+        body: None,
+        effect: None,
+        address: call.address,
+        actor: Some(format!("API token {}", call.token.name)),
+    }
+}
+
+/// Follows what the store has committed, and writes down what it was.
+async fn take_effect(call: &Call<'_>, consequences: Consequences, row: ScimUpdate) {
+    let effects = &call.api.effects;
+    let effect = effects
+        .take_effect(row.provider, call.request_id, consequences)
+        .await;
+    // It is done, whether it can be written down or not; asked again, there is nobody any more to be deleted.
+    if let Err(error) = call.api.store.log_scim(&[ScimUpdate { effect, ..row }]).await {
+        tracing::error!(request.id = call.request_id, %error, "A deletion through the API could not be written into the provisioning log");
+    }
 }
 
 fn provider(call: &Call<'_>) -> Result<Arc<IdentityProvider>, ApiError> {
@@ -190,10 +239,10 @@ fn provider(call: &Call<'_>) -> Result<Arc<IdentityProvider>, ApiError> {
         .ok_or_else(|| ApiError::unknown(Unknown::IdentityProvider))
 }
 
-/// A provider whose directory tells by SCIM.
+/// A provider whose directory tells of its people.
 fn directory(call: &Call<'_>) -> Result<(Arc<IdentityProvider>, ScimSettings), ApiError> {
     let provider = provider(call)?;
-    let settings = provider.scim.clone();
+    let settings = provider.told().cloned();
     let settings = settings.ok_or_else(|| ApiError::invalid("SCIM is off for this provider"))?;
     Ok((provider, settings))
 }

@@ -33,6 +33,7 @@ const SHAPE: Shape = Shape {
         read_only("effect", What::Text),
         read_only("ray_id", What::Text),
         read_only("ip_address", What::Text),
+        read_only("actor", What::Text),
     ],
     unknown: UnknownKeys::Refused,
 };
@@ -112,6 +113,7 @@ fn show(row: &ScimUpdate) -> Value {
         "effect": row.effect,
         "ray_id": row.request_id,
         "ip_address": row.address.to_string(),
+        "actor": row.actor,
     })
 }
 

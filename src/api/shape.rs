@@ -53,6 +53,8 @@ pub(super) enum What {
     Texts,
     Object(&'static Shape),
     Objects(&'static Shape),
+    /// The same, each of which may stand for itself by its id, or by the second: its id with what belongs to the place.
+    ObjectsOrLinks(&'static Shape, &'static Shape),
     /// Selectors, one an object.
     Rules,
     /// Whatever JSON there is.
@@ -166,7 +168,7 @@ impl What {
     fn keep(self, value: Value, at: &str, taken: &mut Taken) -> Value {
         match (self, value) {
             (Self::Object(shape), Value::Object(map)) => Value::Object(shape.keep(map, at, taken)),
-            (Self::Objects(shape), Value::Array(items)) => {
+            (Self::Objects(shape) | Self::ObjectsOrLinks(shape, _), Value::Array(items)) => {
                 let items = items.into_iter().enumerate().map(|(index, item)| match item {
                     Value::Object(map) => Value::Object(shape.keep(map, &format!("{at}/{index}"), taken)),
                     other => other,

@@ -1,19 +1,19 @@
 //! Tags, which applications are found by in the launcher; a tag is its name
 //! (<https://developers.cloudflare.com/api/resources/zero_trust/subresources/access/subresources/tags/>).
 
-use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::call::{Answer, Call};
 use super::error::{ApiError, Unknown};
+use super::five::Five;
 use super::operation::{Gives, Operation};
-use super::page::{self, Sizes};
+use super::page::Sizes;
 use super::resource::{self, Around, Before, Resource, Shown, named, plain, take, written_answer};
 use super::shape::{Shape, Taken, UnknownKeys, What, needed, read_only};
 use crate::manage::Draft;
 use crate::model::application::Tag;
-use crate::model::permission::{Area, Permission};
+use crate::model::permission::Area;
 use crate::snapshot::read::Problem;
 use crate::store::{Document, Kind, Object};
 
@@ -125,50 +125,25 @@ async fn delete(call: &Call<'_>) -> Result<Answer, ApiError> {
     Ok(Answer::of(json!({ "name": name })))
 }
 
-const READ: Permission = Permission::read(Area::Applications);
-const WRITE: Permission = Permission::write(Area::Applications);
 const ALL: &str = "/accounts/{account_id}/access/tags";
 const ONE: &str = "/accounts/{account_id}/access/tags/{tag_name}";
 
-pub(super) const OPERATIONS: &[Operation] = &[
-    Operation::new(
-        (&Method::GET, ALL),
-        READ,
-        ("list_tags", "List tags"),
-        Gives::Page(&SHAPE),
-        |call| Box::pin(resource::list::<Tags>(call)),
-    )
-    .asked(page::NAMED),
-    Operation::new(
-        (&Method::POST, ALL),
-        WRITE,
-        ("create_tag", "Make a tag"),
-        Gives::Object(&SHAPE),
-        |call| Box::pin(create(call)),
-    )
-    .taking(&SHAPE)
-    .status(StatusCode::CREATED),
-    Operation::new(
-        (&Method::GET, ONE),
-        READ,
-        ("get_tag", "Read a tag"),
-        Gives::Object(&SHAPE),
-        |call| Box::pin(get(call)),
-    ),
-    Operation::new(
-        (&Method::PUT, ONE),
-        WRITE,
-        ("update_tag", "Write a tag anew"),
-        Gives::Object(&SHAPE),
-        |call| Box::pin(update(call)),
-    )
-    .taking(&SHAPE),
-    Operation::new(
-        (&Method::DELETE, ONE),
-        WRITE,
-        ("delete_tag", "Delete a tag"),
-        Gives::Any,
-        |call| Box::pin(delete(call)),
-    )
-    .status(StatusCode::ACCEPTED),
-];
+pub(super) const OPERATIONS: &[Operation] = &{
+    let [listed, made, read, replaced, deleted] = Five {
+        paths: (ALL, ONE),
+        area: Area::Applications,
+        list: ("list_tags", "List tags"),
+        create: ("create_tag", "Make a tag"),
+        get: ("get_tag", "Read a tag"),
+        update: ("update_tag", "Write a tag anew"),
+        delete: ("delete_tag", "Delete a tag"),
+    }
+    .of::<Tags>();
+    [
+        listed,
+        made.by(|call| Box::pin(create(call))),
+        read.by(|call| Box::pin(get(call))),
+        replaced.by(|call| Box::pin(update(call))),
+        deleted.by(|call| Box::pin(delete(call))).giving(Gives::Any),
+    ]
+};

@@ -2,15 +2,16 @@
 //! (<https://developers.cloudflare.com/api/resources/zero_trust/subresources/access/subresources/users/>).
 
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::call::{Answer, Call};
 use super::error::{ApiError, Unknown};
 use super::operation::{Gives, Operation};
 use super::resource::time;
 use super::users;
+use crate::model::destination::Destination;
 use crate::model::identity_json;
-use crate::model::ids::SessionNonce;
+use crate::model::ids::{AudTag, SessionNonce};
 use crate::model::permission::{Area, Permission};
 use crate::store::{AccessRequest, AccessRequestFilter, SessionRow};
 
@@ -22,18 +23,33 @@ const KEPT_S: i64 = 183 * 86_400;
 async fn active(call: &Call<'_>) -> Result<Answer, ApiError> {
     let user = users::named(call).await?;
     let sessions = call.api.store.live_sessions_of(user.id).await?;
+    let given = call.api.store.applications_of_sessions(user.id).await?;
+    let show = |session: &SessionRow| {
+        let own = given.iter().filter(|(nonce, _)| *nonce == session.nonce);
+        show(session, apps(call, own.map(|(_, aud)| aud)))
+    };
     let shown: Vec<Value> = sessions.iter().map(show).collect();
     Ok(Answer::of(shown))
 }
 
-/// A session. For which applications it holds tokens is written down nowhere: they are made anew from it at any time.
-fn show(session: &SessionRow) -> Value {
+/// The applications that a session was given tokens of, by audience tag. One that has gone is left out.
+fn apps<'a>(call: &Call<'_>, audiences: impl Iterator<Item = &'a AudTag>) -> Map<String, Value> {
+    let shown = audiences.filter_map(|aud| {
+        let app = &call.snapshot.by_aud.get(aud)?.app;
+        let hostname = app.destinations.first().map(Destination::host);
+        let shown = json!({ "hostname": hostname, "name": app.name, "type": "self_hosted", "uid": app.id });
+        Some((aud.to_string(), shown))
+    });
+    shown.collect()
+}
+
+fn show(session: &SessionRow, apps: Map<String, Value>) -> Value {
     let (made, ends) = (session.created_ms / 1000, session.expires_ms / 1000);
     json!({
         "name": session.nonce,
         "expiration": ends,
         "metadata": {
-            "apps": {},
+            "apps": apps,
             "expires": ends,
             "iat": made,
             "nonce": session.nonce,

@@ -1,4 +1,5 @@
-//! Directories that provision by SCIM: who has fallen silent, and what was written down of them long ago.
+//! Directories that provision by SCIM or are read by Graph: who has fallen silent, and what was written down of them long
+//! ago.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,7 +17,7 @@ pub(super) struct Silences(HashMap<IdpId, Silence>);
 
 #[derive(Debug, Clone, Copy)]
 struct Silence {
-    /// Since when it is waited for at least, whatever was heard.
+    /// Since when it is waited for, where nothing has been heard.
     since_ms: i64,
     /// When it was last heard of at the time of the alarm.
     alarmed: Option<i64>,
@@ -36,19 +37,20 @@ impl Silences {
             since_ms: now_ms,
             alarmed: None,
         });
-        let last_ms = last_ms.unwrap_or(i64::MIN).max(silence.since_ms);
         let limit_ms = i64::try_from(limit.as_millis()).unwrap_or(i64::MAX);
-        match silence.alarmed {
-            Some(then) if last_ms > then => {
-                silence.alarmed = None;
-                Some(Told::Back)
-            }
-            None if now_ms.saturating_sub(last_ms) > limit_ms => {
-                silence.alarmed = Some(last_ms);
-                Some(Told::Silent)
-            }
-            _ => None,
+        if let Some(then) = silence.alarmed {
+            // What was heard last may have been forgotten meanwhile.
+            let is_back = last_ms.is_some_and(|last_ms| last_ms > then);
+            silence.alarmed = silence.alarmed.filter(|_| !is_back);
+            return is_back.then_some(Told::Back);
         }
+        // What was heard before this process began counts.
+        let last_ms = last_ms.unwrap_or(silence.since_ms);
+        if now_ms.saturating_sub(last_ms) <= limit_ms {
+            return None;
+        }
+        silence.alarmed = Some(last_ms);
+        Some(Told::Silent)
     }
 }
 
@@ -66,25 +68,36 @@ pub(super) async fn round(
         snapshot
             .providers
             .get(id)
-            .is_some_and(|provider| provider.scim.is_some())
+            .is_some_and(|provider| provider.told().is_some())
     });
     for provider in snapshot.providers.values() {
-        let Some(scim) = &provider.scim else { continue };
+        let Some(told) = provider.told() else { continue };
         let (id, name) = (provider.id, provider.name.as_str());
-        store
-            .forget_scim_updates(Some(id), before(now_ms, scim.log_kept))
-            .await?;
-        let Some(limit) = scim.silence else { continue };
         let last_ms = store.last_scim_update(id).await?;
+        store
+            .forget_scim_updates(Some(id), before(now_ms, told.log_kept))
+            .await?;
+        let Some(limit) = told.silence else { continue };
+        let read = match provider.sync {
+            Some(_) => store.directory_sync(id).await?,
+            None => None,
+        };
+        let last_ms = read.as_ref().map_or(last_ms, |read| Some(read.succeeded_ms));
+        let why = read.and_then(|read| read.failure).unwrap_or_default();
         match silences.heard(id, last_ms, limit, now_ms) {
             None => {}
+            Some(Told::Silent) if provider.sync.is_some() => tracing::error!(
+                alarm = true, provider.id = %id, provider = name,
+                "The directory could not be read for {} minutes: people who leave are not signed out by it. {why}",
+                limit.as_secs() / 60
+            ),
             Some(Told::Silent) => tracing::error!(
                 alarm = true, provider.id = %id, provider = name,
                 "The directory has not provisioned for {} minutes: people who leave are not signed out by it. Is the job quarantined?",
                 limit.as_secs() / 60
             ),
             Some(Told::Back) => {
-                tracing::info!(provider.id = %id, provider = name, "The directory provisions again");
+                tracing::info!(provider.id = %id, provider = name, "The directory is heard of again");
             }
         }
     }
@@ -95,11 +108,8 @@ pub(super) async fn round(
 
 /// Nothing is forgotten that some provider keeps.
 fn longest(snapshot: &Snapshot) -> Duration {
-    let kept = snapshot
-        .providers
-        .values()
-        .filter_map(|provider| provider.scim.as_ref());
-    kept.map(|scim| scim.log_kept).fold(KEPT, Duration::max)
+    let kept = snapshot.providers.values().filter_map(|provider| provider.told());
+    kept.map(|told| told.log_kept).fold(KEPT, Duration::max)
 }
 
 fn before(now_ms: i64, kept: Duration) -> i64 {
@@ -123,5 +133,17 @@ mod tests {
         assert_eq!(heard(Some(2_000_000), 2_001), Some(Told::Back));
         assert_eq!(heard(Some(2_000_000), 2_050), None);
         assert_eq!(heard(Some(2_000_000), 2_101), Some(Told::Silent));
+        assert_eq!(heard(None, 9_000), None, "forgotten is not heard");
+        assert_eq!(heard(Some(9_001_000), 9_001), Some(Told::Back));
+    }
+
+    #[test]
+    fn a_process_that_begins_knows_how_long_a_directory_has_been_silent() {
+        let provider = IdpId(uuid::Uuid::from_u128(1));
+        let mut silences = Silences::default();
+        let mut heard = |last, now: i64| silences.heard(provider, last, Duration::from_secs(100), now * 1000);
+        assert_eq!(heard(Some(500_000), 1_000), Some(Told::Silent));
+        assert_eq!(heard(Some(500_000), 1_060), None, "once");
+        assert_eq!(heard(Some(1_100_000), 1_120), Some(Told::Back));
     }
 }

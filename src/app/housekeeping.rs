@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{directories, secrets, service_tokens};
+use super::{directories, seats, secrets, service_tokens};
 use crate::clock::Clock;
 use crate::crypto::seal::Sealer;
+use crate::manage::Manage;
 use crate::session::grace::StoreGrace;
 use crate::session::keys;
 use crate::session::table::{Cause, SessionTable, Whose};
@@ -28,6 +29,7 @@ const OVERLAP_MS: i64 = 15_000;
 /// What the chores work on.
 pub(super) struct Chores {
     pub(super) store: Store,
+    pub(super) manage: Manage,
     pub(super) sessions: SessionTable,
     pub(super) sealer: Sealer,
     pub(super) clock: Clock,
@@ -124,6 +126,7 @@ impl Chores {
         }
         let snapshot = self.published.load();
         directories::round(&self.store, &snapshot, silences, now_ms).await?;
+        seats::round(&self.manage, &snapshot, now_ms).await?;
         self.sessions_known();
         secrets::announce(&snapshot, &self.metrics, warned, self.clock.now());
         let ends = snapshot.keys.keys().iter().filter_map(|key| {

@@ -59,13 +59,13 @@ async fn to_scim(scim: &Scim, visit: &Visit, request: Request) -> Response<Bytes
     let (head, body) = request.into_parts();
     // The gate has read it already, up to the same limit.
     let body = to_bytes(body, scim::LONGEST_BODY).await.unwrap_or_default();
-    let too_large = head.extensions.get::<scim::TooLarge>().is_some();
+    let not_kept = head.extensions.get::<scim::NotKept>().copied();
     let asked = scim::Asked {
         path: visit.target.path(),
         client: visit.client,
         request_id: visit.request_id.to_string(),
         head: &head,
-        body: (!too_large).then_some(&body),
+        body: not_kept.map_or(Ok(&body), Err),
     };
     scim.answer(asked).await
 }

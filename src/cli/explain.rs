@@ -3,23 +3,19 @@
 use std::fmt::Write as _;
 use std::io;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use clap::Args;
-use http::header::HOST;
-use http::{HeaderMap, HeaderValue, Method, Uri};
 use serde_json::{Value, json};
 
 use super::opened::{Opened, Said, open, tell};
 use super::{ConfigFile, Exit, Terminal};
-use crate::manage::{Explained, Known, Question, explained};
+use crate::manage::{DecidedBy, Expected, Explained, Known, Question, explained, visited};
 use crate::model::country::CountryCode;
 use crate::model::email::EmailAddress;
 use crate::model::ids::{IdpId, ServiceTokenId};
 use crate::model::plain;
 use crate::model::time::to_the_minute;
 use crate::policy::{RuleExplanation, Verdict};
-use crate::router::{Target, Via};
 use crate::snapshot::{Inputs, ProtectedApplication, Snapshot};
 use crate::store::{AccessRequestFilter, Kind, StoreError};
 
@@ -101,8 +97,8 @@ async fn of_request(opened: &Opened, request: &str) -> Result<Said, StoreError> 
 async fn of_question(opened: &Opened, command: &ExplainCommand) -> Result<Said, StoreError> {
     let snapshot = snapshot(opened).await?;
     let asked = command.app.as_deref().unwrap_or_default();
-    let application = match application(&snapshot, asked) {
-        Ok(application) => application,
+    let (application, target) = match visited(&snapshot, asked) {
+        Ok(visited) => visited,
         Err(why) => return Ok(Said::Unusable(why)),
     };
     let provider = match named(opened, Kind::IdentityProvider, command.provider.as_deref()).await? {
@@ -121,15 +117,20 @@ async fn of_question(opened: &Opened, command: &ExplainCommand) -> Result<Said, 
         service_token,
     };
     let now_ms = opened.clock.now_ms();
-    let explained = explained(&opened.store, &snapshot, application, &question, now_ms).await?;
-    let exit = match explained.verdict {
-        Verdict::Permit(_) => Exit::Fine,
-        Verdict::SignIn | Verdict::StepUp(_) | Verdict::Refuse(_) => Exit::No,
+    let place = (application, Some(&target));
+    let explained = explained(&opened.store, &snapshot, place, &question, now_ms).await?;
+    let exit = match explained.outcome {
+        Expected::Decided {
+            verdict: Verdict::Permit(_),
+            ..
+        } => Exit::Fine,
+        Expected::Decided { .. } | Expected::SwitchedOff | Expected::BadServiceToken => Exit::No,
     };
+    let outcome = outcome(&snapshot, &explained.outcome);
     let text = if command.json {
-        format!("{:#}\n", in_json(application, &explained))
+        format!("{:#}\n", in_json(application, &explained, &outcome))
     } else {
-        in_text(application, &question, &explained)
+        in_text(application, &question, &explained, &outcome)
     };
     Ok(Said::Answer(text, exit))
 }
@@ -139,6 +140,7 @@ async fn snapshot(opened: &Opened) -> Result<Snapshot, StoreError> {
     let inputs = Inputs {
         objects: &objects,
         keys: &opened.store.signing_keys().await?,
+        scim_secrets: &[],
         organization: &opened.organization,
         clouds: &opened.config.clouds,
         upstreams: &[],
@@ -146,22 +148,6 @@ async fn snapshot(opened: &Opened) -> Result<Snapshot, StoreError> {
         before: None,
     };
     Ok(Snapshot::build(&inputs, &opened.sealer, &opened.clock))
-}
-
-/// The application that covers an address: read and routed as a request to it would be.
-fn application<'s>(snapshot: &'s Snapshot, asked: &str) -> Result<&'s Arc<ProtectedApplication>, String> {
-    let asked = asked.split_once("://").map_or(asked, |(_, rest)| rest);
-    let (host, path) = asked.split_once('/').unwrap_or((asked, ""));
-    let uri: Uri = format!("/{path}")
-        .parse()
-        .map_err(|_| format!("/{path} is no path"))?;
-    let host = HeaderValue::from_str(host).map_err(|_| format!("{host} is no host"))?;
-    let headers: HeaderMap = [(HOST, host)].into_iter().collect();
-    let target = Target::parse(&Method::GET, &uri, &headers, Via::Http1)
-        .map_err(|refused| format!("{asked}: {refused}"))?;
-    snapshot
-        .application(&target)
-        .map_err(|_| format!("no application covers {asked}"))
 }
 
 /// The id of an object that is given by name or id.
@@ -182,7 +168,61 @@ async fn named(
         .ok_or_else(|| format!("no {} is called {given}", kind.as_str().replace('_', " "))))
 }
 
-fn verdict(verdict: &Verdict) -> (&'static str, String) {
+/// What would happen: a word, a sentence behind whoever it is about, and what decides it.
+struct Outcome {
+    word: &'static str,
+    sentence: String,
+    by: &'static str,
+}
+
+fn outcome(snapshot: &Snapshot, expected: &Expected) -> Outcome {
+    let (verdict, by) = match expected {
+        Expected::Decided { verdict, by } => (verdict, *by),
+        Expected::SwitchedOff => {
+            return Outcome {
+                word: "refuse",
+                sentence: "is refused at the sign-in: the directory has switched this person off (SCIM)"
+                    .to_owned(),
+                by: "directory",
+            };
+        }
+        Expected::BadServiceToken => {
+            return Outcome {
+                word: "refuse",
+                sentence: "is refused: the service token is disabled or over, and nobody else is asked \
+                    (strict_service_token_auth)"
+                    .to_owned(),
+                by: "service_token",
+            };
+        }
+    };
+    let (word, sentence) = decided(verdict);
+    let why = match by {
+        DecidedBy::Policies => String::new(),
+        DecidedBy::PublicPath => {
+            return Outcome {
+                word,
+                sentence: "may enter, as everybody may: the path is public (overrides)".to_owned(),
+                by: by.word(),
+            };
+        }
+        DecidedBy::ServiceToken => {
+            "; the service token alone is asked, whoever has signed in (strict_service_token_auth)".to_owned()
+        }
+        DecidedBy::Provider(provider) => {
+            let provider = snapshot.providers.get(&provider);
+            let name = provider.map_or("that provider", |provider| provider.name.as_str());
+            format!(" by another provider: the application takes no logins of {name} (allowed_idps)")
+        }
+    };
+    Outcome {
+        word,
+        sentence: format!("{sentence}{why}"),
+        by: by.word(),
+    }
+}
+
+fn decided(verdict: &Verdict) -> (&'static str, String) {
     match verdict {
         Verdict::Permit(permit) => (
             "permit",
@@ -210,14 +250,18 @@ fn verdict(verdict: &Verdict) -> (&'static str, String) {
     }
 }
 
-fn in_text(application: &ProtectedApplication, question: &Question, explained: &Explained) -> String {
+fn in_text(
+    application: &ProtectedApplication,
+    question: &Question,
+    explained: &Explained,
+    outcome: &Outcome,
+) -> String {
     let who = question
         .user
         .as_ref()
         .map_or_else(|| "nobody".to_owned(), ToString::to_string);
-    let (_, outcome) = verdict(&explained.verdict);
-    let outcome = format!("{who} at {}: {outcome}", application.app.name);
-    let mut text = format!("{}\n", plain::visible(&outcome));
+    let told = format!("{who} at {}: {}", application.app.name, outcome.sentence);
+    let mut text = format!("{}\n", plain::visible(&told));
     match &explained.person {
         Known::Nobody => {}
         Known::SignedIn { user, at } => {
@@ -284,8 +328,7 @@ fn rules(rules: &[RuleExplanation], text: &mut String) {
     }
 }
 
-fn in_json(application: &ProtectedApplication, explained: &Explained) -> Value {
-    let (word, sentence) = verdict(&explained.verdict);
+fn in_json(application: &ProtectedApplication, explained: &Explained, outcome: &Outcome) -> Value {
     let of_rules = |rules: &[RuleExplanation]| -> Vec<Value> {
         rules
             .iter()
@@ -327,8 +370,9 @@ fn in_json(application: &ProtectedApplication, explained: &Explained) -> Value {
     json!({
         "application": {"id": application.app.id, "name": application.app.name, "broken": application.broken},
         "person": person,
-        "verdict": word,
-        "message": sentence,
+        "verdict": outcome.word,
+        "message": outcome.sentence,
+        "decided_by": outcome.by,
         "policies": policies,
         "groups": groups,
     })

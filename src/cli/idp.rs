@@ -1,8 +1,9 @@
-//! `vestibule idp`: the identity providers, where their directories provision to and the secret for it, and the link to
-//! a test. The gateway does the testing; the link asks it to.
+//! `vestibule idp`: the identity providers, where their directories provision to and the secret for it or how reading them
+//! by Graph stands, and the link to a test. The gateway does the testing and the reading; it is asked to.
 
 use std::fmt::Write as _;
 use std::io;
+use std::time::Duration;
 
 use clap::Subcommand;
 use secrecy::ExposeSecret as _;
@@ -11,7 +12,15 @@ use super::opened::{Opened, Said, open, tell};
 use super::{ConfigFile, Exit, Terminal};
 use crate::manage::ManageError;
 use crate::model::ids::IdpId;
-use crate::store::{Actor, ActorKind, Document, Kind};
+use crate::model::time::ms_to_the_minute;
+use crate::snapshot::{read, secrets};
+use crate::store::{Actor, ActorKind, DirectorySync, Document, Kind};
+
+/// How long a gateway may take to begin a round that was asked for, and to end it.
+const BEGINS: Duration = Duration::from_secs(15);
+const ENDS: Duration = Duration::from_mins(5);
+/// Between two looks at how far it is.
+const LOOK: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Subcommand)]
 pub(super) enum IdpCommand {
@@ -19,6 +28,13 @@ pub(super) enum IdpCommand {
     List(ConfigFile),
     /// Print a link that opens one sign-in at a provider and shows what works; good for ten minutes and once
     Test {
+        /// The provider: its name or id
+        provider: String,
+        #[command(flatten)]
+        file: ConfigFile,
+    },
+    /// Have a gateway read a directory by Graph at once, and tell how that went; it confirms a round that was held back
+    Sync {
         /// The provider: its name or id
         provider: String,
         #[command(flatten)]
@@ -34,8 +50,10 @@ pub(super) enum IdpCommand {
 }
 
 pub(super) async fn run(command: IdpCommand, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
-    let (IdpCommand::List(file) | IdpCommand::ScimSecret { file, .. } | IdpCommand::Test { file, .. }) =
-        &command;
+    let (IdpCommand::List(file)
+    | IdpCommand::ScimSecret { file, .. }
+    | IdpCommand::Sync { file, .. }
+    | IdpCommand::Test { file, .. }) = &command;
     let opened = match open(&file.config, terminal).await? {
         Ok(opened) => opened,
         Err(exit) => return Ok(exit),
@@ -44,6 +62,7 @@ pub(super) async fn run(command: IdpCommand, terminal: &mut Terminal<'_>) -> io:
     let said = match &command {
         IdpCommand::List(_) => list(&opened).await,
         IdpCommand::ScimSecret { provider, .. } => scim_secret(opened, provider).await,
+        IdpCommand::Sync { provider, .. } => sync(&opened, provider).await,
         IdpCommand::Test { provider, .. } => test(opened, provider).await,
     };
     store.close().await;
@@ -57,8 +76,70 @@ async fn list(opened: &Opened) -> Result<Said, ManageError> {
         if is_on(&document) {
             let _ = writeln!(lines, "  {}", address(opened, &document));
         }
+        if is_read(opened, &document) {
+            let stands = opened.store.directory_sync(IdpId(document.id)).await?;
+            let _ = writeln!(lines, "  {}", described(stands.as_ref()));
+        }
     }
     Ok(Said::done(lines))
+}
+
+async fn sync(opened: &Opened, named: &str) -> Result<Said, ManageError> {
+    let document = match meant(opened, named).await? {
+        Ok(document) => document,
+        Err(said) => return Ok(said),
+    };
+    if !is_read(opened, &document) {
+        return Ok(Said::Unusable(format!(
+            "\"{}\" has no directory_sync",
+            document.name
+        )));
+    }
+    let id = IdpId(document.id);
+    let asked_ms = opened.store.want_directory_sync(id).await?;
+    let mut waited = Duration::ZERO;
+    loop {
+        let stands = opened.store.directory_sync(id).await?.unwrap_or_default();
+        let began = stands.began_ms >= asked_ms;
+        if began && stands.ended_ms >= stands.began_ms {
+            let exit = if stands.failure.is_some() {
+                Exit::No
+            } else {
+                Exit::Fine
+            };
+            return Ok(Said::Answer(format!("{}\n", described(Some(&stands))), exit));
+        }
+        if waited >= if began { ENDS } else { BEGINS } {
+            let what = if began {
+                "it is still being read"
+            } else {
+                "no gateway has begun to: is one running?"
+            };
+            return Ok(Said::Answer(format!("asked for; {what}\n"), Exit::Unavailable));
+        }
+        tokio::time::sleep(LOOK).await;
+        waited += LOOK;
+    }
+}
+
+/// How reading a directory stands.
+fn described(stands: Option<&DirectorySync>) -> String {
+    let Some(stands) = stands.filter(|stands| stands.began_ms > 0) else {
+        return "read by Graph: not yet".to_owned();
+    };
+    let mut line = match stands.succeeded_ms {
+        0 => "read by Graph: never successfully".to_owned(),
+        succeeded_ms => format!(
+            "read by Graph: {}, {} people, {} groups",
+            ms_to_the_minute(succeeded_ms),
+            stands.people,
+            stands.groups
+        ),
+    };
+    if let Some(failure) = &stands.failure {
+        let _ = write!(line, "; since {}: {failure}", ms_to_the_minute(stands.ended_ms)); // writing to a String cannot fail
+    }
+    line
 }
 
 async fn scim_secret(opened: Opened, named: &str) -> Result<Said, ManageError> {
@@ -67,12 +148,8 @@ async fn scim_secret(opened: Opened, named: &str) -> Result<Said, ManageError> {
         Err(said) => return Ok(said),
     };
     let address = address(&opened, &document);
-    let actor = Actor {
-        kind: ActorKind::CommandLine,
-        name: "vestibule idp".to_owned(),
-    };
     let (manage, _) = opened.into_manage();
-    let secret = manage.refresh_scim_secret(IdpId(document.id), actor).await?;
+    let secret = manage.refresh_scim_secret(IdpId(document.id), actor()).await?;
     Ok(Said::done(format!(
         "Tenant URL    {address}\nSecret token  {}\n",
         secret.expose_secret()
@@ -85,12 +162,20 @@ async fn test(opened: Opened, named: &str) -> Result<Said, ManageError> {
         Err(said) => return Ok(said),
     };
     let (manage, _) = opened.into_manage();
-    let link = manage.test_link(IdpId(document.id));
+    let link = manage.test_link(IdpId(document.id), actor()).await?;
     let until = link.expires_at.strftime("%H:%M UTC");
     Ok(Said::done(format!(
         "{}\nOpen it in a browser, once, before {until}.\n",
         link.url
     )))
+}
+
+/// Who is written into the audit log.
+fn actor() -> Actor {
+    Actor {
+        kind: ActorKind::CommandLine,
+        name: "vestibule idp".to_owned(),
+    }
 }
 
 /// The provider of this name or id, or what is wrong with it.
@@ -108,6 +193,18 @@ async fn meant(opened: &Opened, named: &str) -> Result<Result<Document, Said>, M
             )))
         }
     })
+}
+
+/// Whether a provider's directory is read by Graph. One that does not stand is read by nobody.
+fn is_read(opened: &Opened, document: &Document) -> bool {
+    let secrets = secrets::open(document, &opened.sealer, opened.clock.now_ms()).unwrap_or_default();
+    let provider = read::identity_provider(
+        IdpId(document.id),
+        &document.body,
+        &secrets,
+        &opened.config.clouds,
+    );
+    provider.is_ok_and(|provider| provider.sync.is_some())
 }
 
 fn is_on(document: &Document) -> bool {

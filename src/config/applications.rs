@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::application_settings;
 use super::bounds::Bounds;
 use super::declared::{Declaration, ObjectKey};
+use super::launcher;
 use super::names::Names;
 use super::policies;
 use super::providers::Provider;
@@ -68,7 +69,7 @@ pub(super) const DESTINATION_KEYS: Keys = Keys {
     refused: &[],
 };
 const NOT_YET: &str = "it is not in this version";
-const TYPES: &[(&str, ())] = &[("self_hosted", ())];
+const TYPES: &[(&str, ())] = &[("self_hosted", ()), (launcher::TYPE, ())];
 const SAME_SITE: &[(&str, ())] = &[("none", ()), ("lax", ()), ("strict", ())];
 const TOKEN_GROUPS: &[(&str, ())] = &[("ids", ()), ("names", ())];
 const DOMAIN: &str = "write domain = \"wiki.example.com\"";
@@ -105,6 +106,8 @@ pub(super) struct Application<'t> {
     pub(super) destinations: Vec<(Destination, Node<'t>)>,
     /// Policies declared inside it.
     pub(super) policies: Vec<Declaration>,
+    /// Where it says that it is the launcher, if it does.
+    pub(super) launcher: Option<Node<'t>>,
 }
 
 pub(super) fn read<'t>(
@@ -113,6 +116,9 @@ pub(super) fn read<'t>(
     names: &mut Names,
     policy_names: &mut Names,
 ) -> Option<Application<'t>> {
+    if launcher::is_launcher(node) {
+        return launcher::read(node, scope, names, policy_names);
+    }
     let table = node.table(&KEYS)?;
     let name = table
         .need("name", "write name = \"Wiki\"")
@@ -167,11 +173,12 @@ pub(super) fn read<'t>(
         declaration,
         destinations,
         policies: policies.inside,
+        launcher: None,
     })
 }
 
 /// Puts a list of references into the body. `entry` gives what stands for one, and where in it its id goes.
-fn fill(
+pub(super) fn fill(
     body: &mut Map<String, Value>,
     list: &str,
     targets: Vec<ObjectKey>,
@@ -373,7 +380,7 @@ fn check_sources(table: &Table<'_>, scope: &Scope<'_>, allowed: &[ObjectKey]) {
 }
 
 /// Objects that are referred to, by name or id.
-fn references(table: &Table<'_>, key: &str, names: &Names) -> Option<Vec<ObjectKey>> {
+pub(super) fn references(table: &Table<'_>, key: &str, names: &Names) -> Option<Vec<ObjectKey>> {
     let Some(node) = table.node(key) else {
         return Some(Vec::new());
     };
@@ -386,12 +393,17 @@ fn references(table: &Table<'_>, key: &str, names: &Names) -> Option<Vec<ObjectK
 }
 
 /// The policies of one application.
-struct Policies {
-    links: Vec<ObjectKey>,
-    inside: Vec<Declaration>,
+pub(super) struct Policies {
+    pub(super) links: Vec<ObjectKey>,
+    pub(super) inside: Vec<Declaration>,
 }
 
-fn policies(table: &Table<'_>, application: &str, scope: &Scope<'_>, shared: &mut Names) -> Option<Policies> {
+pub(super) fn policies(
+    table: &Table<'_>,
+    application: &str,
+    scope: &Scope<'_>,
+    shared: &mut Names,
+) -> Option<Policies> {
     let node = table.node("policies");
     let entries = match &node {
         Some(node) => node.array()?,

@@ -15,6 +15,15 @@ pub(super) fn check_applications(
     organization: Option<&OrganizationConfig>,
     upstreams: Option<&[Upstream]>,
 ) {
+    let launchers = applications
+        .iter()
+        .filter_map(|application| application.launcher.as_ref());
+    for node in launchers.skip(1) {
+        node.fault(
+            "another application is the launcher already",
+            "keep one of the two",
+        );
+    }
     let mut claimed: HashMap<&Destination, &str> = HashMap::new();
     for application in applications {
         let name = application.declaration.name.as_str();

@@ -6,11 +6,13 @@ use std::time::Duration;
 use url::Url;
 
 use super::bounds::Bounds;
+use super::looks;
 use super::tree::{Keys, Node, Table};
+use crate::model::design::LoginDesign;
 use crate::model::duration::GoDuration;
 use crate::model::host::Host;
 use crate::model::ids::AccountId;
-use crate::model::organization::{AuthUrl, OrganizationPages, SETTINGS};
+use crate::model::organization::{AuthUrl, OrganizationPages, SEAT_LEAST, SEAT_MOST, SETTINGS};
 use crate::model::refusals::Refusals;
 use crate::model::selector::Unevaluated;
 use crate::model::service_token::{INACTIVITY_DAYS, Inactivity, InactivityAction, ServiceTokenRules};
@@ -36,10 +38,14 @@ pub struct OrganizationConfig {
     pub auto_redirect_to_identity: Option<bool>,
     /// Pages shown to those who are refused.
     pub custom_pages: OrganizationPages,
+    /// What its pages wear.
+    pub login_design: LoginDesign,
     /// A further host on which programs may fetch their tokens.
     pub transfer_host: Option<Host>,
     /// How service tokens are taken.
     pub service_tokens: ServiceTokenRules,
+    /// How long somebody may stay away until their seat is freed; unset means for ever.
+    pub seat_expiration: Option<GoDuration>,
     /// Selectors that are taken although they are never evaluated here: always unknown.
     pub accept_unevaluated_selectors: BTreeSet<Unevaluated>,
     /// What people are told who are refused; a table of its own in the file.
@@ -58,10 +64,12 @@ pub(super) const KEYS: Keys = Keys {
         "idle_timeout",
         "auto_redirect_to_identity",
         "custom_pages",
+        "login_design",
         "logout_return_to",
         "transfer_host",
         "strict_service_token_auth",
         "service_token_inactivity",
+        "user_seat_expiration_inactive_time",
         "accept_unevaluated_selectors",
     ],
     refused: &[(
@@ -89,6 +97,13 @@ const IDLE: Bounds = Bounds {
     most: Duration::from_hours(720),
     or_none: false,
     said: "5m to 720h",
+};
+
+const SEAT: Bounds = Bounds {
+    least: SEAT_LEAST,
+    most: SEAT_MOST,
+    or_none: false,
+    said: "730h to 87600h",
 };
 
 /// Addresses that a sign-out may lead to: each is compared with what was asked for.
@@ -140,6 +155,12 @@ pub(super) fn read(node: &Node<'_>) -> Option<OrganizationConfig> {
     let custom_pages = table
         .node("custom_pages")
         .map_or(Some(OrganizationPages::default()), |node| pages(&node));
+    let login_design = table
+        .node("login_design")
+        .map_or(Some(LoginDesign::PLAIN), |node| looks::login(&node));
+    let seat_expiration = table
+        .node("user_seat_expiration_inactive_time")
+        .map_or(Some(None), |node| SEAT.parse(&node).map(Some));
     let in_file = SETTINGS.iter().filter(|key| table.node(key).is_some());
     let in_file = in_file.map(|key| (*key).to_owned()).collect();
     Some(OrganizationConfig {
@@ -152,8 +173,10 @@ pub(super) fn read(node: &Node<'_>) -> Option<OrganizationConfig> {
         logout_return_to: logout_return_to?,
         auto_redirect_to_identity: auto_redirect_to_identity?,
         custom_pages: custom_pages?,
+        login_design: login_design?,
         transfer_host: transfer_host.map_or(Some(None), |host| host.map(Some))?,
         service_tokens: service_tokens?,
+        seat_expiration: seat_expiration?,
         accept_unevaluated_selectors: accepted?,
         refusals: Refusals::default(),
         in_file,

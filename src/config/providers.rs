@@ -18,7 +18,15 @@ use crate::model::duration::GoDuration;
 use crate::model::idp::Cloud;
 
 pub(super) const KEYS: Keys = Keys {
-    known: &["id", "name", "type", "config", "scim_config", "scim_secret"],
+    known: &[
+        "id",
+        "name",
+        "type",
+        "config",
+        "scim_config",
+        "scim_secret",
+        "directory_sync",
+    ],
     refused: &[],
 };
 pub(super) const CONFIG_KEYS: Keys = Keys {
@@ -109,12 +117,29 @@ pub(super) fn read(node: &Node<'_>, clouds: &BTreeMap<String, Cloud>, names: &mu
         }
         scim::secret_hash(&node)
     });
+    let sync = table.node("directory_sync").map(|node| {
+        let read = scim::sync(&node);
+        let says = |read: Option<&Value>, on: bool| {
+            read.and_then(|read| read.get("enabled")) == Some(&Value::Bool(on))
+        };
+        let by_scim = says(scim.as_ref().and_then(Option::as_ref), true);
+        if by_scim && !says(read.as_ref(), false) {
+            node.fault(
+                "the directory tells of its people by SCIM already",
+                "keep one of scim_config and directory_sync",
+            );
+        }
+        read
+    });
     let (name, (config, mut secrets)) = (name?, config?);
     kind?;
     let groups = config.get(NO_GROUPS) == Some(&Value::Bool(true));
     let mut body = json!({ "name": name, "type": "azureAD", "config": config });
     if let (Some(scim), Value::Object(body)) = (scim, &mut body) {
         body.insert("scim_config".to_owned(), scim?);
+    }
+    if let (Some(sync), Value::Object(body)) = (sync, &mut body) {
+        body.insert("directory_sync".to_owned(), sync?);
     }
     if let Some(hash) = scim_secret {
         secrets.insert(SCIM_SECRET_HASH.to_owned(), hash?);

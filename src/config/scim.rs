@@ -1,12 +1,16 @@
-//! `scim_config` and `scim_secret` of an identity provider: how its directory tells of its people.
+//! `scim_config`, `scim_secret` and `directory_sync` of an identity provider: how its directory tells of its people.
+
+use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 
+use super::bounds::Bounds;
 use super::service_tokens::strong_secret;
-use super::tree::{Keys, Node};
+use super::tree::{Keys, Node, Table};
 use crate::crypto::digest::sha256_hex;
 use crate::model::duration::GoDuration;
+use crate::model::scim::{FORGOTTEN_TOO_SOON, LOG_KEPT, SILENCE};
 
 const KEYS: Keys = Keys {
     known: &[
@@ -30,12 +34,48 @@ const KEYS: Keys = Keys {
         ),
     ],
 };
+const SYNC_KEYS: Keys = Keys {
+    known: &[
+        "enabled",
+        "interval",
+        "user_deprovision",
+        "seat_deprovision",
+        "group_member_deprovision",
+        "identity_update_behavior",
+        "reactivate_on_login",
+        "silence_alarm",
+        "log_retention",
+    ],
+    refused: &[],
+};
+const INTERVAL: Bounds = Bounds {
+    least: Duration::from_mins(1),
+    most: Duration::from_hours(24),
+    or_none: false,
+    said: "one minute to 24 hours",
+};
 const BEHAVIORS: &[(&str, ())] = &[("automatic", ()), ("reauth", ()), ("no_action", ())];
 const SECRET: &str = "write { env = \"NAME\" }, as for other secrets; 32 characters or more";
 
-/// The settings as the object of the API has them.
+/// The settings of SCIM as the object of the API has them.
 pub(super) fn config(node: &Node<'_>) -> Option<Value> {
     let table = node.table(&KEYS)?;
+    told(node, &table).map(Value::Object)
+}
+
+/// The settings of reading a directory by Graph, likewise.
+pub(super) fn sync(node: &Node<'_>) -> Option<Value> {
+    let table = node.table(&SYNC_KEYS)?;
+    let interval = table.node("interval").map(|node| INTERVAL.parse(&node));
+    let mut sync = told(node, &table)?;
+    if let Some(interval) = interval {
+        sync.insert("interval".to_owned(), interval?.as_str().into());
+    }
+    Some(Value::Object(sync))
+}
+
+/// What follows from what a directory tells.
+fn told(node: &Node<'_>, table: &Table<'_>) -> Option<Map<String, Value>> {
     let mut config = Map::new();
     let mut complete = true;
     for key in [
@@ -75,6 +115,18 @@ pub(super) fn config(node: &Node<'_>) -> Option<Value> {
             None => complete = false,
         }
     }
+    let length = |key: &str, usual| {
+        let written = config.get(key).and_then(Value::as_str);
+        let written = written.and_then(|written| written.parse::<GoDuration>().ok());
+        written.map_or(usual, |written| written.length())
+    };
+    if length("log_retention", LOG_KEPT) < length("silence_alarm", SILENCE) {
+        table.node("log_retention").as_ref().unwrap_or(node).fault(
+            FORGOTTEN_TOO_SOON,
+            "keep the log longer, or write a shorter silence_alarm (24h where nothing is said; \"0s\" for never)",
+        );
+        complete = false;
+    }
     let is_on = |key: &str| config.get(key) == Some(&Value::Bool(true));
     if is_on("seat_deprovision") && !is_on("user_deprovision") {
         node.fault(
@@ -83,7 +135,7 @@ pub(super) fn config(node: &Node<'_>) -> Option<Value> {
         );
         complete = false;
     }
-    complete.then_some(Value::Object(config))
+    complete.then_some(config)
 }
 
 /// The hash of a secret that the file declares. The secret itself goes no further.

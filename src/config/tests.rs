@@ -120,6 +120,7 @@ fn the_example_shows_every_setting() {
         ("organization", organization::KEYS),
         ("organization", organization::INACTIVITY),
         ("organization", organization::PAGES_KEYS),
+        ("organization", looks::LOGIN_KEYS),
         ("listen", listen::KEYS),
         ("listen", listen::CERTIFICATE_KEYS),
         ("listen", forward_auth::KEYS),
@@ -144,6 +145,9 @@ fn the_example_shows_every_setting() {
         ("policies", policies::APPROVAL_KEYS),
         ("applications", applications::KEYS),
         ("applications", applications::DESTINATION_KEYS),
+        ("applications", launcher::KEYS),
+        ("applications", looks::WELCOME_KEYS),
+        ("applications", looks::LINK_KEYS),
         ("applications", application_settings::CORS_KEYS),
         ("applications", application_settings::OVERRIDE_KEYS),
         ("custom_pages", custom_pages::KEYS),
@@ -483,6 +487,10 @@ fn mistakes_in_the_organization_are_told() {
         (
             "idle_timeout = \"4m\"",
             "organization.idle_timeout: 4m is outside 5m to 720h",
+        ),
+        (
+            "user_seat_expiration_inactive_time = \"720h\"",
+            "organization.user_seat_expiration_inactive_time: 720h is outside 730h to 87600h",
         ),
         (
             "idle_timeout = 30",
@@ -962,6 +970,14 @@ fn mistakes_in_provisioning_are_told() {
         (
             "[identity_providers.scim_config]\nlog_retention = \"long\"",
             "scim_config.log_retention",
+        ),
+        (
+            "[identity_providers.scim_config]\nlog_retention = \"12h\"",
+            "scim_config.log_retention: silence_alarm is longer",
+        ),
+        (
+            "[identity_providers.scim_config]\nsilence_alarm = \"4393h\"",
+            "silence_alarm is longer",
         ),
         (
             "scim_secret = { env = \"SECRET\" }\nscim_config = { enabled = true }",

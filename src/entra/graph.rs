@@ -1,8 +1,10 @@
 //! Microsoft Graph, as far as a login asks it: the groups of the person, the principal name, and the names of
-//! authentication contexts.
+//! authentication contexts; and what changed in a directory, for the background ([`delta`]).
 //!
 //! <https://learn.microsoft.com/graph/api/user-list-transitivememberof>, paging
 //! <https://learn.microsoft.com/graph/paging>, throttling <https://learn.microsoft.com/graph/throttling>.
+
+mod delta;
 
 use std::time::Duration;
 
@@ -22,10 +24,20 @@ use super::outbound::{MAX_BODY, Outbound, retry_after};
 use crate::model::identity::Group;
 use crate::model::ids::ObjectId;
 
-/// Longest wait on throttling in one login, all waits together. A person sits in front of it.
-const MAX_WAIT: Duration = Duration::from_secs(10);
-/// Most repetitions in one login.
-const MAX_RETRIES: u32 = 5;
+/// How long throttling is waited out.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// Longest, all waits together.
+    wait: Duration,
+    /// Most repetitions.
+    retries: u32,
+}
+
+/// Patience in one login. A person sits in front of it.
+const IN_A_LOGIN: Patience = Patience {
+    wait: Duration::from_secs(10),
+    retries: 5,
+};
 /// First wait where Graph names none; doubled each time.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// Most pages: 50 × 999 groups is four times what Microsoft allows a person to be in.
@@ -54,6 +66,7 @@ pub(super) struct Graph<'a> {
     outbound: &'a Outbound,
     address: &'a Url,
     token: &'a SecretString,
+    patience: Patience,
     waited: Duration,
     retries: u32,
 }
@@ -94,6 +107,9 @@ pub(super) enum GraphFailed {
     /// Throttled for longer than a login may wait, down, or unreachable.
     #[error("Graph is unavailable: {0}")]
     Unavailable(String),
+    /// What changed since the last time is not known any more.
+    #[error("Graph no longer knows what changed")]
+    StartOver,
     /// A next page on another host: the token is not sent there.
     #[error("Graph named a next page on another host")]
     PageElsewhere,
@@ -112,6 +128,7 @@ impl<'a> Graph<'a> {
             outbound,
             address,
             token,
+            patience: IN_A_LOGIN,
             waited: Duration::ZERO,
             retries: 0,
         }
@@ -204,7 +221,7 @@ impl<'a> Graph<'a> {
             // A page may be empty and still have a next one.
             match page.get("@odata.nextLink") {
                 None => return Ok(()),
-                Some(next) => address = self.next_page(next)?,
+                Some(next) => address = self.on_graph(next.as_str().ok_or(GraphFailed::Malformed)?)?,
             }
         }
         Err(GraphFailed::TooManyPages)
@@ -227,9 +244,8 @@ impl<'a> Graph<'a> {
         Ok(())
     }
 
-    /// The next page, verbatim: its query is Graph's own and is neither read nor written again.
-    fn next_page(&self, link: &Value) -> Result<String, GraphFailed> {
-        let link = link.as_str().ok_or(GraphFailed::Malformed)?;
+    /// A link of Graph's, verbatim, if it leads to Graph: its query is Graph's own and is neither read nor written again.
+    fn on_graph(&self, link: &str) -> Result<String, GraphFailed> {
         let url = Url::parse(link).map_err(|_| GraphFailed::Malformed)?;
         let here =
             url.origin() == self.address.origin() && url.username().is_empty() && url.password().is_none();
@@ -248,17 +264,30 @@ impl<'a> Graph<'a> {
         address: &str,
         body: Option<&Value>,
     ) -> Result<Value, GraphFailed> {
+        let answer = self.ask_whole(operation, method, address, body, MAX_BODY).await?;
+        serde_json::from_slice(&answer).map_err(|_| GraphFailed::Malformed)
+    }
+
+    /// The same, with the bytes that were answered.
+    async fn ask_whole(
+        &mut self,
+        operation: &'static str,
+        method: Method,
+        address: &str,
+        body: Option<&Value>,
+        max_body: usize,
+    ) -> Result<Vec<u8>, GraphFailed> {
         loop {
             let request = self.request(method.clone(), address, body)?;
             let host = request.uri().host().unwrap_or_default().to_owned();
             let answer = self
                 .outbound
-                .send_observed(operation, request, MAX_BODY)
+                .send_observed(operation, request, max_body)
                 .await
                 .map_err(|error| GraphFailed::Unavailable(format!("{host}: {error}")))?;
             let status = answer.status();
             if status == StatusCode::OK {
-                return serde_json::from_slice(answer.body()).map_err(|_| GraphFailed::Malformed);
+                return Ok(answer.into_body());
             }
             if status != StatusCode::TOO_MANY_REQUESTS && !status.is_server_error() {
                 return Err(refusal(&answer));
@@ -292,7 +321,8 @@ impl<'a> Graph<'a> {
 
     async fn wait(&mut self, status: StatusCode, asked: Option<Duration>) -> Result<(), GraphFailed> {
         let pause = asked.unwrap_or(FIRST_WAIT * 2_u32.pow(self.retries));
-        if self.retries >= MAX_RETRIES || self.waited + pause > MAX_WAIT {
+        let Patience { wait, retries } = self.patience;
+        if self.retries >= retries || self.waited + pause > wait {
             return Err(GraphFailed::Unavailable(format!(
                 "status {status}, retried {} times",
                 self.retries
@@ -312,9 +342,24 @@ fn refusal(answer: &Response<Vec<u8>>) -> GraphFailed {
             None => GraphFailed::Unauthorized,
         },
         StatusCode::FORBIDDEN => GraphFailed::Denied,
+        StatusCode::GONE => GraphFailed::StartOver,
+        StatusCode::BAD_REQUEST if is_out_of_step(answer.body()) => GraphFailed::StartOver,
         StatusCode::BAD_REQUEST => GraphFailed::Unsupported,
         status => GraphFailed::Unavailable(format!("status {status}")),
     }
+}
+
+/// Whether a refusal says that a delta token has expired: for some lists Graph does so with 400 and not with 410
+/// (<https://devblogs.microsoft.com/microsoft365dev/duration-of-change-tracking-tokens-for-identity-and-education-resources/>).
+fn is_out_of_step(body: &[u8]) -> bool {
+    let code = serde_json::from_slice::<Value>(body).ok();
+    let code = code
+        .as_ref()
+        .and_then(|body| body.pointer("/error/code")?.as_str());
+    code.is_some_and(|code| {
+        let code = code.to_ascii_lowercase();
+        code.starts_with("syncstate") || code.starts_with("resync")
+    })
 }
 
 /// The claims of `WWW-Authenticate: Bearer …, error="insufficient_claims", claims="<base64>"`, decoded.

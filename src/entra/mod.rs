@@ -4,7 +4,8 @@
 //! 2. [`RelyingParty::finish`] redeems the code, checks the ID token ([`id_token`]), finds the e-mail address
 //!    ([`email`]) and reads the groups from Graph ([`groups`]).
 //! 3. Everything that goes wrong is an [`EntraError`], whose class says what the person can do ([`errors`]).
-//! 4. [`check`] looks at a provider for its operator: a checklist, with a person's sign-in or without.
+//! 4. [`delta`] reads what changed in a directory, in the background.
+//! 5. [`check`] looks at a provider for its operator: a checklist, with a person's sign-in or without.
 //!
 //! Metadata and keys are remembered ([`cached`]): a login costs one request for the token and, with groups, one or more
 //! to Graph. Nothing here writes, decides about access or holds a session.
@@ -16,6 +17,7 @@ mod claims;
 mod class;
 mod client_auth;
 mod contexts;
+pub mod delta;
 mod discovery;
 mod email;
 pub mod errors;

@@ -136,7 +136,11 @@ impl RelyingParty {
         }))
     }
 
-    async fn application_tokens(&self, settings: &EntraSettings) -> Result<Arc<Tokens>, EntraError> {
+    /// A token of the application's own for Graph, ten minutes old at most.
+    pub(super) async fn application_tokens(
+        &self,
+        settings: &EntraSettings,
+    ) -> Result<Arc<Tokens>, EntraError> {
         let key = (Directory::of(settings), settings.client_id.clone());
         let now_ms = self.clock.now_ms();
         if let Some((tokens, until_ms)) = self.applications.get(&key)
@@ -153,6 +157,12 @@ impl RelyingParty {
         self.applications
             .insert(key, (Arc::clone(&tokens), now_ms + APPLICATION_TOKEN_MS));
         Ok(tokens)
+    }
+
+    /// The next such token is a new one.
+    pub(super) fn forget_application_tokens(&self, settings: &EntraSettings) {
+        let key = (Directory::of(settings), settings.client_id.clone());
+        self.applications.remove(&key);
     }
 
     /// The address at Microsoft where the person signs in.

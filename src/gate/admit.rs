@@ -9,7 +9,7 @@ use std::time::Instant;
 use http::{HeaderMap, HeaderValue, Response};
 
 use super::certificate::Misdirected;
-use super::machine::{Alone, Machine, Watched, alone};
+use super::machine::{Machine, Watched};
 use super::refuse::{self, Asked, AskedOf};
 use super::renew::{Currency, Door};
 use super::{Arrival, Gate, Noted};
@@ -19,6 +19,7 @@ use crate::policy::{Nature, Permit, RequestFacts, Verdict};
 use crate::proxy::Body;
 use crate::proxy::request_headers::Identity;
 use crate::router::Target;
+use crate::session::door::{self, Alone};
 use crate::session::identify::{Credential, Identified};
 use crate::session::lookup::Settled;
 use crate::snapshot::{ProtectedApplication, Snapshot, is_preflight};
@@ -140,7 +141,7 @@ impl Gate {
             .map(|credential| credential.memo(snapshot, &application));
         let verdict = verdict.unwrap_or_else(|| {
             let outcomes = memo.as_ref().and_then(|memo| memo.outcomes.as_ref());
-            opening.unwrap_or(&application.policies).decide(outcomes, &facts)
+            door::decide(&application, opening, outcomes, &facts)
         });
         self.count(&application, &verdict, began);
         let permit = match verdict {
@@ -224,7 +225,7 @@ impl Gate {
             ..arrived.clone()
         };
         let mut asking = Asking::new(machine, facts);
-        let by_itself = match alone(&asking.machine, snapshot, application, &asking.facts) {
+        let by_itself = match door::alone(asking.machine.shown(), snapshot, application, &asking.facts) {
             Alone::Enters(permit) => {
                 asking.verdict = Some(Verdict::Permit(permit));
                 return Ok(asking);
@@ -254,7 +255,8 @@ impl Gate {
             Ok(Some(credential)) => asking.credential = Some(credential),
             Ok(None) => asking.verdict = by_itself,
             Err(unidentified) => {
-                let verdict = by_itself.unwrap_or_else(|| application.policies.decide(None, &asking.facts));
+                let verdict =
+                    by_itself.unwrap_or_else(|| door::decide(application, None, None, &asking.facts));
                 // Where it does not matter who signed in, neither does it that this cannot be told.
                 if !matches!(verdict, Verdict::Permit(_)) {
                     return Err(asked.unidentified(unidentified));

@@ -41,16 +41,21 @@ const LONGEST_OWN_BODY: usize = 64 * 1024;
 /// How long such a body may take to come: they are short.
 const OWN_BODY_TIME: Duration = Duration::from_secs(10);
 
-/// Long bodies that are taken at once, of all cores together. Anybody may begin to send one.
+/// Long bodies that are taken at once from whoever shows a token of the API that there is, of all cores together.
 const LONG_BODIES: usize = 64;
+/// The same from whoever shows a secret of a directory's. Entra sends few at a time.
+const DIRECTORY_BODIES: usize = 32;
 /// How much of a body that is too long is read all the same, so that its sender comes to read the answer.
 const PASSED_OVER: usize = 4 * 1024 * 1024;
+/// How long a stranger's long body is read for the same reason. None of it is kept.
+const STRANGER_TIME: Duration = Duration::from_secs(2);
 
 /// The control plane as the cores see it. Cheap to clone; usable on any runtime.
 #[derive(Debug, Clone)]
 pub struct ControlPlane {
     queue: mpsc::Sender<Crossing>,
     long_bodies: Arc<Semaphore>,
+    directory_bodies: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
@@ -78,6 +83,7 @@ impl ControlPlane {
         Self {
             queue,
             long_bodies: Arc::new(Semaphore::new(LONG_BODIES)),
+            directory_bodies: Arc::new(Semaphore::new(DIRECTORY_BODIES)),
         }
     }
 
@@ -147,8 +153,13 @@ impl Gate {
             })
         };
         let (mut head, body) = request.into_parts();
-        let body = if is_api || is_scim {
-            self.long_body(body).await
+        let control = &self.shared.control;
+        let body = if is_api {
+            let is_known = || api::shows_a_token(&head.headers, snapshot);
+            long(body, &control.long_bodies, is_known).await
+        } else if is_scim {
+            let is_known = || scim::shows_a_secret(&head.headers, snapshot);
+            long(body, &control.directory_bodies, is_known).await
         } else {
             own(body, LONGEST_OWN_BODY).await
         };
@@ -157,7 +168,16 @@ impl Gate {
             Ok(body) => body,
             // What SCIM clients are told they are told in their own words.
             Err(NoBody::TooLong) if is_scim => {
-                head.extensions.insert(scim::TooLarge);
+                head.extensions.insert(scim::NotKept::TooLong);
+                Bytes::new()
+            }
+            // Who it is that has no credential is told in the same words as without a body.
+            Err(NoBody::OfAStranger) if is_scim => {
+                head.extensions.insert(scim::NotKept::OfAStranger);
+                Bytes::new()
+            }
+            Err(NoBody::OfAStranger) => {
+                head.extensions.insert(api::Unread);
                 Bytes::new()
             }
             Err(NoBody::TooLong) => {
@@ -184,51 +204,60 @@ impl Gate {
             Err(_) => busy(),
         }
     }
-
-    /// A body that may be long. One that says it is short takes no place among the long ones.
-    async fn long_body(&self, mut body: Incoming) -> Result<Bytes, NoBody> {
-        let short = body
-            .size_hint()
-            .upper()
-            .is_some_and(|upper| upper <= LONGEST_OWN_BODY as u64);
-        if short {
-            return own(body, LONGEST_OWN_BODY).await;
-        }
-        let places = Arc::clone(&self.shared.control.long_bodies);
-        let _place = places.try_acquire_owned().map_err(|_| NoBody::Busy)?;
-        let read = async {
-            let (mut kept, mut length) = (BytesMut::new(), 0_usize);
-            while let Some(frame) = body.frame().await {
-                // One that breaks off is no body.
-                let Ok(data) = frame.map_err(|_| NoBody::TooLong)?.into_data() else {
-                    continue;
-                };
-                length = length.saturating_add(data.len());
-                if length > PASSED_OVER {
-                    break;
-                }
-                if length > scim::LONGEST_BODY {
-                    kept = BytesMut::new();
-                } else {
-                    kept.extend_from_slice(&data);
-                }
-            }
-            if length <= scim::LONGEST_BODY {
-                Ok(kept.freeze())
-            } else {
-                Err(NoBody::TooLong)
-            }
-        };
-        let read = tokio::time::timeout(OWN_BODY_TIME, read).await;
-        read.unwrap_or(Err(NoBody::TooSlow))
-    }
 }
 
 /// Why a body was not taken.
 enum NoBody {
     TooLong,
     TooSlow,
+    OfAStranger,
     Busy,
+}
+
+/// A body that may be long. One that says it is short takes no place among the long ones; of the others only those take
+/// one that come with a credential which is known: anybody may begin to send a long body and never end it.
+async fn long(
+    body: Incoming,
+    places: &Arc<Semaphore>,
+    is_known: impl FnOnce() -> bool,
+) -> Result<Bytes, NoBody> {
+    let upper = body.size_hint().upper();
+    if upper.is_some_and(|upper| upper <= LONGEST_OWN_BODY as u64) {
+        return own(body, LONGEST_OWN_BODY).await;
+    }
+    if !is_known() {
+        // However it ends: its sender is told of the credential.
+        let _ = tokio::time::timeout(STRANGER_TIME, read(body, 0)).await;
+        return Err(NoBody::OfAStranger);
+    }
+    let _place = places.try_acquire().map_err(|_| NoBody::Busy)?;
+    let read = tokio::time::timeout(OWN_BODY_TIME, read(body, scim::LONGEST_BODY)).await;
+    read.unwrap_or(Err(NoBody::TooSlow))
+}
+
+/// A whole body of at most `longest` bytes. What is longer is read for a while all the same, and not kept.
+async fn read(mut body: Incoming, longest: usize) -> Result<Bytes, NoBody> {
+    let (mut kept, mut length) = (BytesMut::new(), 0_usize);
+    while let Some(frame) = body.frame().await {
+        // One that breaks off is no body.
+        let Ok(data) = frame.map_err(|_| NoBody::TooLong)?.into_data() else {
+            continue;
+        };
+        length = length.saturating_add(data.len());
+        if length > PASSED_OVER {
+            break;
+        }
+        if length > longest {
+            kept = BytesMut::new();
+        } else {
+            kept.extend_from_slice(&data);
+        }
+    }
+    if length <= longest {
+        Ok(kept.freeze())
+    } else {
+        Err(NoBody::TooLong)
+    }
 }
 
 /// A whole body of at most `longest` bytes.

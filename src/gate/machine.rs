@@ -15,11 +15,12 @@ use super::refuse::{self, AskedOf};
 use crate::clock::Clock;
 use crate::model::certificate::ClientCertificate;
 use crate::model::ids::ServiceTokenId;
-use crate::policy::{Nature, Permit, Refusal, RequestFacts, Verdict};
+use crate::policy::{Permit, RequestFacts};
 use crate::proxy::Body;
 use crate::proxy::request_headers::Identity;
 use crate::router::Target;
 use crate::session::cookies;
+use crate::session::door::Credentials;
 use crate::session::keys::Signer;
 use crate::session::limits::{Failures, SecretFailures};
 use crate::session::service_auth::{self, NotProven, Proven, Shown};
@@ -79,6 +80,15 @@ impl Machine {
         self.proven().map(Proven::id)
     }
 
+    /// What of it decides at the door.
+    pub(super) fn shown(&self) -> Credentials {
+        match self {
+            Self::Nobody => Credentials::Nothing,
+            Self::Secret(_) | Self::Jwt(_) => Credentials::Good,
+            Self::Bad { too_many } => Credentials::Bad { too_many: *too_many },
+        }
+    }
+
     fn proven(&self) -> Option<&Proven> {
         match self {
             Self::Secret(proven) => Some(proven),
@@ -108,46 +118,6 @@ impl std::fmt::Debug for Passages {
 impl Default for Passages {
     fn default() -> Self {
         Self(RefCell::new(Cache::new(service_mint::REMEMBERED)))
-    }
-}
-
-/// What becomes of a request by the machine it shows, without anybody who signed in.
-pub(super) enum Alone {
-    /// It is let in.
-    Enters(Permit),
-    /// There were too many bad credentials.
-    TooMany,
-    /// The credentials are bad, and nobody else is asked: strict mode.
-    Bad,
-    /// The credentials are good, no policy lets them in, and nobody else is asked: strict mode.
-    NotAuthorized(Refusal),
-    /// It depends on who signed in. This is decided where nobody has; nothing yet where no service token is shown.
-    Asks(Option<Verdict>),
-}
-
-/// In strict mode whoever shows a service token is judged by it alone; else a bad one is as none, and so is a good one
-/// that no policy lets in.
-pub(super) fn alone(
-    machine: &Machine,
-    snapshot: &Snapshot,
-    application: &ProtectedApplication,
-    facts: &RequestFacts,
-) -> Alone {
-    if matches!(machine, Machine::Nobody) {
-        return Alone::Asks(None);
-    }
-    let strict = snapshot.organization.service_tokens.strict;
-    match (machine, application.policies.decide(None, facts)) {
-        // Where everybody may pass it does not matter who asks.
-        (_, Verdict::Permit(permit)) if permit.nature() == Nature::Bypass => Alone::Enters(permit),
-        (Machine::Bad { too_many: true }, _) => Alone::TooMany,
-        (Machine::Bad { .. }, _) if strict => Alone::Bad,
-        (_, Verdict::Permit(permit)) => Alone::Enters(permit),
-        (_, Verdict::Refuse(refusal)) if strict => Alone::NotAuthorized(refusal),
-        (_, Verdict::SignIn | Verdict::StepUp(_)) if strict => {
-            Alone::NotAuthorized(Refusal::no_policy_matched())
-        }
-        (_, verdict) => Alone::Asks(Some(verdict)),
     }
 }
 

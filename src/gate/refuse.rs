@@ -408,6 +408,7 @@ impl Report {
             request_id: &id,
             at: shared.clock.now(),
             auth_origin: snapshot.organization.auth.origin(),
+            design: &snapshot.organization.login_design,
         };
         page.respond_as(self.accept, &frame).map(own_body)
     }

@@ -104,6 +104,7 @@ async fn let_in(
     else {
         return Err(call.why_over(session.nonce()).await?.into());
     };
+    note(call, session, application).await;
     let now = login.clock.now_seconds();
     let identity = session.identity().identity.clone();
     let app = &application.app;
@@ -127,6 +128,18 @@ async fn let_in(
     }
     set_cookie(&mut answer, landing.bounces.handed_over(call.auth(), now));
     Ok(answer)
+}
+
+/// Writes down that a session has a token of an application, for whoever looks at the session. It opens nothing, so that
+/// nobody is kept out where it cannot be written.
+pub(super) async fn note(call: &Call<'_>, session: &LiveSession, application: &ProtectedApplication) {
+    let aud = &application.app.aud;
+    if let Err(error) = call.login.store.note_application(session.nonce(), aud).await {
+        tracing::warn!(
+            request.id = %call.request_id, application = %application.app.name, %error,
+            "The application of a session could not be written down"
+        );
+    }
 }
 
 /// A ticket that cannot be honoured (gone back to, or one of many tabs whose cookie another tab replaced) does no harm

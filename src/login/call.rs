@@ -71,6 +71,7 @@ impl Call<'_> {
             request_id: &self.request_id,
             at: self.login.clock.now(),
             auth_origin: self.auth().origin(),
+            design: &self.organization().login_design,
         })
     }
 

@@ -31,6 +31,9 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
     let state = open(call)?;
     let ended = |ended: Ended| {
         let ended = ended.at(state.provider);
+        if state.is_test() {
+            return ended.of_a_test(test_idp::forgets_browser(call, &state));
+        }
         match state.landing() {
             Some(landing) => ended.on_the_way_to(landing),
             None => ended,
@@ -43,24 +46,31 @@ fn open(call: &Call<'_>) -> Result<LoginState, Ended> {
     let login = call.login;
     let text = call.query.value("state").ok_or(Why::StateMissing)?;
     LoginState::open(text, &login.sealer, &login.clock).map_err(|refused| {
-        let late = match &refused {
-            StateRefused::Expired(state) => state.landing().cloned(),
-            StateRefused::Foreign => None,
+        let StateRefused::Expired(state) = &refused else {
+            return refused.into();
         };
-        match late {
-            Some(landing) => Ended::from(refused).on_the_way_to(&landing),
-            None => refused.into(),
+        let (landing, is_test) = (state.landing().cloned(), state.is_test());
+        let forgets_browser = is_test && test_idp::forgets_browser(call, state);
+        let ended = Ended::from(refused);
+        match landing {
+            Some(landing) => ended.on_the_way_to(&landing),
+            None if is_test => ended.of_a_test(forgets_browser),
+            None => ended,
         }
     })
 }
 
-async fn come_back(call: &Call<'_>, state: &LoginState) -> Result<Answer, Ended> {
-    let session = call.organization_session().await?;
+/// Whether a login comes back to the browser that began it.
+pub(super) fn is_its_browser(call: &Call<'_>, state: &LoginState) -> bool {
     let name = cookies::session_name(call.auth());
-    if !state
+    state
         .browser
         .is_of_any(cookies::values(&call.parts.headers, name))
-    {
+}
+
+async fn come_back(call: &Call<'_>, state: &LoginState) -> Result<Answer, Ended> {
+    let session = call.organization_session().await?;
+    if !is_its_browser(call, state) {
         return already_signed_in(call, state, session.as_ref())
             .await?
             .ok_or(Why::ForeignBrowser.into());
@@ -71,8 +81,8 @@ async fn come_back(call: &Call<'_>, state: &LoginState) -> Result<Answer, Ended>
         .get(&state.provider)
         .ok_or(Why::NoProvider)?;
     // Before anything is done that a login leaves behind.
-    if let LoginPurpose::Test { had_cookie } = state.purpose {
-        return test_idp::come_back(call, state, provider, had_cookie).await;
+    if state.is_test() {
+        return test_idp::come_back(call, state, provider).await;
     }
     if let Some(error) = call.parts.uri.query().and_then(read_callback_error) {
         return stopped(call, state, provider, error).await;
@@ -88,7 +98,11 @@ async fn come_back(call: &Call<'_>, state: &LoginState) -> Result<Answer, Ended>
     }
     // Read before the code is redeemed: whatever ends from here on refuses the session.
     let asked = call.login.sessions.asking();
+    let began_ms = call.now_ms();
     let head = call.login.store.head().await?;
+    let groups_before = session
+        .as_ref()
+        .map(|session| session.identity().identity.groups.clone());
     let until_ms = (state.issued + LIFE_SECONDS) * 1000;
     if !call.login.store.spend(&state.spent_key(), until_ms).await? {
         return already_signed_in(call, state, session.as_ref())
@@ -104,7 +118,9 @@ async fn come_back(call: &Call<'_>, state: &LoginState) -> Result<Answer, Ended>
                 signed_in,
                 asked,
                 head,
+                began_ms,
                 previous: session,
+                groups_before,
             };
             sign_in::finish(call, signing).await
         }

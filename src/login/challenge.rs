@@ -267,6 +267,7 @@ impl Unadmitted<'_> {
             request_id: self.request_id,
             at: clock.now(),
             auth_origin: self.snapshot.organization.auth.origin(),
+            design: &self.snapshot.organization.login_design,
         }
     }
 }

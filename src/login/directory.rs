@@ -1,24 +1,11 @@
-//! What a login asks of the directory's own word, where the directory tells of its people by SCIM.
+//! What a login asks of the directory's own word, where the directory tells of its people.
 
 use super::call::Call;
 use super::failure::Why;
 use crate::entra::SignedIn;
-use crate::model::identity::{Email, Groups};
+use crate::model::identity::Groups;
 use crate::model::idp::IdentityProvider;
 use crate::model::scim::complete_groups;
-use crate::store::ScimAtLogin;
-
-/// Whether the person may sign in, and who of the directory it is.
-pub(super) fn asks(provider: &IdentityProvider, guest: bool, email: Option<&Email>) -> Option<ScimAtLogin> {
-    let scim = provider.scim.as_ref()?;
-    // A guest's address is another organization's word, and says nothing of who is meant here.
-    let email = email.filter(|email| email.trusted && !guest);
-    Some(ScimAtLogin {
-        stays_out: scim.user_deprovision,
-        reactivates: scim.reactivate_on_login,
-        email: email.map(|email| email.address.to_string()),
-    })
-}
 
 /// The person's groups, with those added that the directory told of, where the provider did not tell them all.
 ///
@@ -29,7 +16,7 @@ pub(super) async fn complete(
     provider: &IdentityProvider,
     signed_in: &mut SignedIn,
 ) -> Result<(), Why> {
-    if provider.scim.is_none() || signed_in.groups.complete() {
+    if provider.told().is_none() || signed_in.groups.complete() {
         return Ok(());
     }
     let told = call
@@ -40,7 +27,7 @@ pub(super) async fn complete(
     let is_asked = !matches!(signed_in.groups, Groups::NotAsked);
     complete_groups(&mut signed_in.groups, &told);
     if is_asked && !told.is_empty() {
-        tracing::info!(request.id = %call.request_id, "Groups that Graph did not tell were taken from SCIM");
+        tracing::info!(request.id = %call.request_id, "Groups that Graph did not tell were taken from what the directory told before");
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use http::HeaderValue;
 use http::header::REFRESH;
 
-use super::answer::Answer;
+use super::answer::{Answer, set_cookie};
 use super::call::Call;
 use super::landing::Landing;
 use super::provider::ANOTHER_ACCOUNT;
@@ -133,6 +133,10 @@ pub(super) struct Ended {
     pub(super) why: Box<Why>,
     pub(super) landing: Option<Box<Landing>>,
     pub(super) provider: Option<IdpId>,
+    /// Whether nobody was to be signed in: it was the test of a provider.
+    pub(super) is_test: bool,
+    /// Whether the browser has its `CF_Session` from this test alone.
+    pub(super) forgets_browser: bool,
 }
 
 impl<E: Into<Why>> From<E> for Ended {
@@ -141,6 +145,8 @@ impl<E: Into<Why>> From<E> for Ended {
             why: Box::new(why.into()),
             landing: None,
             provider: None,
+            is_test: false,
+            forgets_browser: false,
         }
     }
 }
@@ -164,8 +170,24 @@ impl Ended {
         self
     }
 
-    /// The page. Sets no cookie.
+    /// In the test of a provider, which is no login that failed. A cookie that bound the browser to the test alone goes
+    /// with it.
+    pub(super) fn of_a_test(mut self, forgets_browser: bool) -> Self {
+        self.is_test = true;
+        self.forgets_browser = forgets_browser;
+        self
+    }
+
+    /// The page. Sets no cookie; one that was there for a test alone goes.
     pub(super) fn page(&self, call: &Call<'_>) -> Answer {
+        let mut answer = self.words(call);
+        if self.forgets_browser {
+            set_cookie(&mut answer, cookies::remove_session(call.auth()));
+        }
+        answer
+    }
+
+    fn words(&self, call: &Call<'_>) -> Answer {
         let again = self.landing.as_ref().map(|landing| landing.address(call.auth()));
         let again = again.as_deref();
         let another = self

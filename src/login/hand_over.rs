@@ -17,6 +17,7 @@ use super::ticket::Ticket;
 use super::visit::Place;
 use crate::pages::person::{Because, Refused};
 use crate::policy::{Nature, Refusal, RequestFacts, StepUp, Verdict, explain, failing};
+use crate::session::door;
 use crate::session::table::LiveSession;
 use crate::snapshot::ProtectedApplication;
 
@@ -68,16 +69,12 @@ pub(super) fn judge(
     session: &LiveSession,
     landing: Option<&Landing>,
 ) -> Judged {
-    let allowed = &application.app.allowed_idps;
-    let provider = session.provider();
-    if !(allowed.is_empty() || allowed.contains(&provider))
-        || !call.snapshot.providers.contains_key(&provider)
-    {
+    let (provider, identity) = (session.provider(), session.identity());
+    let Some(outcomes) = door::outcomes(&call.snapshot, application, provider, &identity.identity) else {
         return Judged::OtherProvider;
-    }
-    let outcomes = application.policies.outcomes(&session.identity().identity);
+    };
     let facts = facts(call, landing);
-    match application.policies.decide(Some(&outcomes), &facts) {
+    match door::decide(application, None, Some(&outcomes), &facts) {
         Verdict::Permit(permit) if permit.nature() != Nature::Identity => Judged::Open,
         Verdict::Permit(permit) => {
             let duration = permit
@@ -140,6 +137,19 @@ pub(super) async fn refuse_because(
     refusal: &Refusal,
     because: Because<'_>,
 ) -> Answer {
+    let another = call.login_address(landing, ANOTHER_ACCOUNT);
+    refuse_offering(call, application, session, landing, (refusal, because), &another).await
+}
+
+/// As [`refuse_because`], with another address at which one signs in as somebody else.
+pub(super) async fn refuse_offering(
+    call: &Call<'_>,
+    application: &Arc<ProtectedApplication>,
+    session: &LiveSession,
+    landing: &Landing,
+    (refusal, because): (&Refusal, Because<'_>),
+    another_account: &str,
+) -> Answer {
     let identity = session.identity().identity.clone();
     let explanation = explain(
         &application.policy_docs,
@@ -161,7 +171,6 @@ pub(super) async fn refuse_because(
     {
         return answer;
     }
-    let another = call.login_address(landing, ANOTHER_ACCOUNT);
     let again = landing.address(call.auth());
     let asked = requirements(&call.snapshot, application, refusal, || &explanation);
     call.page(&Refused {
@@ -171,6 +180,6 @@ pub(super) async fn refuse_because(
         requirements: &asked,
         note: application.app.custom_deny_message.as_deref(),
         again: because.may_change().then_some(again.as_str()),
-        another_account: Some(&another),
+        another_account: Some(another_account),
     })
 }

@@ -10,7 +10,7 @@ use super::call::{Call, label};
 use super::failure::Ended;
 use super::fingerprint::Fingerprint;
 use super::return_path::ReturnPath;
-use super::state::{LoginPurpose, LoginState};
+use super::state::{LIFE_SECONDS, LoginPurpose, LoginState};
 use crate::crypto::random;
 use crate::entra::{AuthorizationRequest, pkce};
 use crate::model::idp::{IdentityProvider, Prompt};
@@ -60,7 +60,7 @@ pub(super) async fn leave(call: &Call<'_>, leaving: Leaving<'_>) -> Result<Answe
     let login = call.login;
     let auth = call.auth();
     let provider = leaving.provider;
-    let browser = browser(call);
+    let browser = known_browser(call).unwrap_or_else(|| format!("n{}", random::alphanumeric(16)));
     let challenge = provider.entra.pkce_enabled.then(pkce);
     let nonce = random::alphanumeric(32);
     let keeps_fragment = leaving.flow.is_none()
@@ -79,6 +79,12 @@ pub(super) async fn leave(call: &Call<'_>, leaving: Leaving<'_>) -> Result<Answe
         LoginPurpose::Refresh(_) | LoginPurpose::Own(_) | LoginPurpose::Test { .. } => None,
     };
     let asks_for_context = !leaving.contexts.is_empty();
+    let cookie = match leaving.purpose {
+        // A test leaves a cookie as it finds it, and none of its own behind.
+        LoginPurpose::Test { had_cookie: true } => None,
+        LoginPurpose::Test { had_cookie: false } => cookies::set_session(auth, &browser, LIFE_SECONDS),
+        _ => cookies::set_session(auth, &browser, cookies::SESSION_SECONDS),
+    };
     let state = LoginState {
         provider: provider.id,
         redirect_uri: redirect_uri.clone(),
@@ -136,16 +142,15 @@ pub(super) async fn leave(call: &Call<'_>, leaving: Leaving<'_>) -> Result<Answe
     } else {
         redirect(next.as_str())
     };
-    set_cookie(&mut answer, cookies::set_session(auth, &browser));
+    set_cookie(&mut answer, cookie);
     Ok(answer)
 }
 
-/// The value of this browser's `CF_Session`: the one it has, so that all its tabs share one cookie, or a new one. It is
-/// no credential: it binds logins to the browser and opens nothing.
-fn browser(call: &Call<'_>) -> String {
-    let known = cookies::values(&call.parts.headers, cookies::session_name(call.auth()))
-        .find(|value| well_formed(value));
-    known.map_or_else(|| format!("n{}", random::alphanumeric(16)), str::to_owned)
+/// The value of this browser's `CF_Session`, which all its tabs share. It is no credential: it binds logins to the
+/// browser and opens nothing.
+pub(super) fn known_browser(call: &Call<'_>) -> Option<String> {
+    let mut known = cookies::values(&call.parts.headers, cookies::session_name(call.auth()));
+    known.find(|value| well_formed(value)).map(str::to_owned)
 }
 
 fn well_formed(value: &str) -> bool {

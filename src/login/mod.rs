@@ -74,6 +74,7 @@ use crate::crypto::seal::Sealer;
 use crate::entra::RelyingParty;
 use crate::evaluation::Evaluations;
 use crate::mail::Mailer;
+use crate::session::effects::Effects;
 use crate::session::keys::Signer;
 use crate::session::limits::FailureLimit;
 use crate::session::lookup::SessionLookup;
@@ -96,6 +97,8 @@ pub struct Login {
     pub lookup: SessionLookup,
     /// Ends sessions.
     pub revoker: Revoker,
+    /// Reads groups again that a directory took.
+    pub effects: Effects,
     /// Signs tokens.
     pub signer: Signer,
     /// Talks to identity providers.

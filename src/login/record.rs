@@ -24,10 +24,18 @@ pub(super) async fn ended(call: &Call<'_>, ended: &Ended) {
     let request = &call.request_id;
     let why = &ended.why;
     let provider = ended.provider.map(|id| id.to_string()).unwrap_or_default();
+    let what = if ended.is_test {
+        "The test of a provider ended"
+    } else {
+        "Login ended"
+    };
     match level(why) {
-        Level::ERROR => tracing::error!(request.id = %request, provider.id = %provider, "Login ended: {why}"),
-        Level::WARN => tracing::warn!(request.id = %request, provider.id = %provider, "Login ended: {why}"),
-        _ => tracing::info!(request.id = %request, provider.id = %provider, "Login ended: {why}"),
+        Level::ERROR => tracing::error!(request.id = %request, provider.id = %provider, "{what}: {why}"),
+        Level::WARN => tracing::warn!(request.id = %request, provider.id = %provider, "{what}: {why}"),
+        _ => tracing::info!(request.id = %request, provider.id = %provider, "{what}: {why}"),
+    }
+    if ended.is_test {
+        return; // the page tells whoever tests, and nobody's login failed
     }
     let result = if why.refuses() { "refused" } else { "failed" };
     call.login.metrics.login_ended(&provider, result, why.word());

@@ -126,7 +126,9 @@ async fn route(call: &Call<'_>) -> Result<Answer, Ended> {
                 return start::answer(call, address).await;
             }
             match path.strip_prefix(TEST_PAGE) {
-                Some(id) => test_idp::answer(call, id).await,
+                Some(id) => test_idp::answer(call, id)
+                    .await
+                    .map_err(|ended| ended.of_a_test(false)),
                 None => Ok(not_found(call)),
             }
         }

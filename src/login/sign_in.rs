@@ -14,18 +14,19 @@ use super::hand_over::{Judged, judge_anew, refuse, ticket_address};
 use super::landing::Landing;
 use super::state::{LoginPurpose, LoginState};
 use super::step_up::{Station, step_up};
-use super::{directory, launcher, mint, record, refresh};
+use super::{launcher, mint, record, refresh};
 use crate::crypto::random;
 use crate::crypto::seal::Purpose;
 use crate::entra::SignedIn;
-use crate::model::identity::Identity;
+use crate::model::identity::{Groups, Identity};
 use crate::model::idp::IdentityProvider;
 use crate::model::ids::{SessionNonce, UserId};
+use crate::model::scim::is_linkable;
 use crate::pages::person;
 use crate::session::cookies;
 use crate::session::table::{Asked, Cause, Found, LiveSession};
 use crate::snapshot::ProtectedApplication;
-use crate::store::{Ending, NewSession, Position, SessionInserted};
+use crate::store::{Ending, NewSession, Position, ScimAtLogin, SessionInserted};
 
 /// A login whose code has been redeemed.
 pub(super) struct Signing<'c> {
@@ -36,8 +37,12 @@ pub(super) struct Signing<'c> {
     pub(super) asked: Asked,
     /// The newest change before the code was redeemed.
     pub(super) head: Position,
+    /// When that was read, milliseconds since 1970.
+    pub(super) began_ms: i64,
     /// The session this browser had until now.
     pub(super) previous: Option<Arc<LiveSession>>,
+    /// The groups under it before the code was redeemed.
+    pub(super) groups_before: Option<Groups>,
 }
 
 /// Makes the session and answers.
@@ -88,6 +93,10 @@ pub(super) async fn read_anew(
     let amend = |identity: &mut Identity| {
         let mut read = fresh.clone();
         read.carry_over(identity);
+        // What the directory has said of groups meanwhile is not this answer's to say.
+        if signing.groups_before.as_ref() != Some(&identity.groups) {
+            read.groups = identity.groups.clone();
+        }
         *identity = read;
     };
     Ok(call.amend(session, &amend).await?.ok_or(Why::SessionOver)?)
@@ -119,8 +128,10 @@ async fn insert(call: &Call<'_>, signing: &Signing<'_>) -> Result<Arc<LiveSessio
         address: call.visit.client,
         agent: agent(&call.parts.headers),
         refresh_token_sealed: refresh_token,
+        linkable: is_linkable(signed_in.guest, signed_in.email.as_ref()),
         read_at: signing.head.seq,
-        scim: directory::asks(signing.provider, signed_in.guest, signed_in.email.as_ref()),
+        began_ms: signing.began_ms,
+        scim: ScimAtLogin::of(signing.provider),
     };
     install(call, signing.asked, new).await
 }
@@ -140,6 +151,11 @@ pub(super) async fn install(
     let login = call.login;
     let user = match login.store.insert_session(&new).await? {
         SessionInserted::Yes(user) => user,
+        SessionInserted::Regrouped(user) => {
+            login.effects.read_again(user.id);
+            // The store knows which groups are left.
+            return Ok(call.session(new.nonce).await?.ok_or(Why::EndedMeanwhile)?);
+        }
         SessionInserted::UserEndedMeanwhile => return Err(Why::EndedMeanwhile.into()),
         SessionInserted::Deprovisioned => return Err(Why::Deprovisioned.into()),
     };

@@ -170,6 +170,11 @@ impl LoginState {
         }
     }
 
+    /// Whether nobody is to be signed in: a provider is tested.
+    pub fn is_test(&self) -> bool {
+        matches!(self.purpose, LoginPurpose::Test { .. })
+    }
+
     /// What is spent when it is used.
     pub fn spent_key(&self) -> Sha256 {
         sha256(format!("login\n{}", self.nonce).as_bytes())

@@ -1,19 +1,21 @@
 //! Testing a provider: `GET auth/cdn-cgi/access/test-idp/<id>?token=…`, a sign-in like any other up to the callback, and
 //! a checklist in the place of a session.
 //!
-//! Nothing comes of it but the page: no session, no user, no cookie that was not there before. [`callback`](super::callback)
-//! hands over to [`come_back`] before anything is done that a login leaves behind, and nothing here reaches what makes
-//! sessions.
+//! Nothing comes of it but the page and a line of the log: no session, no user, no row among the logins. The cookie that
+//! binds the test to the browser goes at its end, and ends with the test's ten minutes where nobody comes back; one that
+//! was there before stays as it is. [`callback`](super::callback) hands over to [`come_back`] before anything is done
+//! that a login leaves behind, and nothing here reaches what makes sessions.
 
 use std::sync::Arc;
 
+use http::Method;
 use url::Url;
 
 use super::answer::{Answer, set_cookie};
 use super::call::Call;
-use super::callback::{again, code_from, redeem};
+use super::callback::{again, code_from, is_its_browser, redeem};
 use super::failure::{Ended, Why};
-use super::leave::{Leaving, leave};
+use super::leave::{Leaving, known_browser, leave};
 use super::routes::not_found;
 use super::state::{LIFE_SECONDS, LoginPurpose, LoginState};
 use crate::entra::SignedIn;
@@ -31,7 +33,8 @@ const GO: &str = "go";
 
 /// Shows what is about to happen, or, once the person has gone on, uses the link up and leaves for the provider.
 ///
-/// Two steps: programs that look at links in messages open them, and would use them up.
+/// Two steps: programs that look at links in messages open them, and would use them up. They also ask for the head of
+/// what they find on the page: only GET goes on.
 pub(super) async fn answer(call: &Call<'_>, id: &str) -> Result<Answer, Ended> {
     let Ok(id) = id.parse::<IdpId>() else {
         return Ok(not_found(call));
@@ -44,7 +47,7 @@ pub(super) async fn answer(call: &Call<'_>, id: &str) -> Result<Answer, Ended> {
     }
     let provider = call.snapshot.providers.get(&id).ok_or(Why::NoProvider)?;
     let way_back = call.auth().callback();
-    if call.query.value(GO).is_none() {
+    if call.query.value(GO).is_none() || call.parts.method != Method::GET {
         let next = format!("{}&{GO}=1", address(call, id, token));
         return Ok(call.page(&TestIdp {
             provider: &provider.name,
@@ -73,10 +76,9 @@ async fn go(call: &Call<'_>, provider: &Arc<IdentityProvider>, way_back: &Url) -
         let checks = relying_party.check_setup(provider, WayBack::Found(back)).await;
         return Ok(checklist(call, provider, &checks));
     }
-    let had_cookie = cookies::values(&call.parts.headers, cookies::session_name(call.auth()))
-        .next()
-        .is_some();
-    let purpose = LoginPurpose::Test { had_cookie };
+    let purpose = LoginPurpose::Test {
+        had_cookie: known_browser(call).is_some(),
+    };
     match leave(call, Leaving::new(provider, purpose)).await {
         Err(Ended { why, .. }) if matches!(*why, Why::Entra(_)) => {
             // The directory does not answer; the checklist says so, and whatever else can be known.
@@ -92,7 +94,6 @@ pub(super) async fn come_back(
     call: &Call<'_>,
     state: &LoginState,
     provider: &Arc<IdentityProvider>,
-    had_cookie: bool,
 ) -> Result<Answer, Ended> {
     let until_ms = (state.issued + LIFE_SECONDS) * 1000;
     if !call.login.store.spend(&state.spent_key(), until_ms).await? {
@@ -114,10 +115,16 @@ pub(super) async fn come_back(
         Err(error) => check::of_refusal(&provider.entra, error),
     });
     let mut answer = checklist(call, provider, &checks);
-    if !had_cookie {
+    if forgets_browser(call, state) {
         set_cookie(&mut answer, cookies::remove_session(call.auth()));
     }
     Ok(answer)
+}
+
+/// Whether this browser has its `CF_Session` from this test alone.
+pub(super) fn forgets_browser(call: &Call<'_>, state: &LoginState) -> bool {
+    let had_none = matches!(state.purpose, LoginPurpose::Test { had_cookie: false });
+    had_none && is_its_browser(call, state)
 }
 
 /// The person, or why there is none.

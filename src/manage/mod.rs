@@ -13,6 +13,7 @@ mod plan;
 mod preview;
 mod reconcile;
 mod scim;
+mod seats;
 mod service_tokens;
 mod settings;
 mod stored;
@@ -36,7 +37,7 @@ use crate::store::{Kind, Store, StoreError};
 use stored::SharedIndex;
 
 pub use api_tokens::NewApiToken;
-pub use explain::{Explained, Known, Question, explained};
+pub use explain::{DecidedBy, Expected, Explained, Known, Question, explained, visited};
 pub use objects::{Draft, Written};
 pub use organization::{organization, organization_to_be, stored_account};
 pub use preview::{Change, Difference};

@@ -11,11 +11,10 @@ use uuid::Uuid;
 
 use super::plan::Planned;
 use super::reconcile::{end_sessions_of, other_directory};
-use super::settings::settings_name;
 use super::stored::Stored;
 use super::validate::Beside;
 use super::{Manage, ManageError, RefusedObject};
-use crate::snapshot::read::Problem;
+use crate::snapshot::read::{self, Problem};
 use crate::snapshot::secrets;
 use crate::store::{Actor, AuditEntry, Document, Kind, ObjectWrite, Position};
 
@@ -57,7 +56,11 @@ impl Manage {
         // Tokens of the API are called by their names.
         let mut tokens = stored.of_kind(Kind::ApiToken).iter();
         let taken = kind == Kind::ApiToken && tokens.any(|token| token.name == draft.name);
-        if taken || stored.contains(kind, id) {
+        // There is one launcher.
+        let is_second = kind == Kind::Application
+            && read::is_launcher(&draft.body)
+            && self.index.of(&stored).has_launcher();
+        if taken || is_second || stored.contains(kind, id) {
             return Err(ManageError::Exists {
                 kind,
                 name: draft.name,
@@ -101,6 +104,9 @@ impl Manage {
             }])
         })?;
         let draft = change(&before, held).map_err(refused)?;
+        if kind == Kind::CustomPage && draft.body.get("type") != before.body.get("type") {
+            self.refuse_if_organization_shows(&mut write, &before).await?;
+        }
         self.put(write, vec![(kind, id, draft)], &stored).await
     }
 
@@ -119,14 +125,8 @@ impl Manage {
             });
         }
         self.refuse_if_used(&document, &stored)?;
-        if kind == Kind::CustomPage
-            && let Some(organization) = settings_name(&mut write, id).await?
-        {
-            return Err(ManageError::InUse {
-                kind,
-                name: document.name.clone(),
-                by: vec![organization],
-            });
+        if kind == Kind::CustomPage {
+            self.refuse_if_organization_shows(&mut write, &document).await?;
         }
         write.delete(kind, id).await?;
         let entry = AuditEntry {
@@ -149,8 +149,8 @@ impl Manage {
     /// Makes a policy that stands in an application one of its own, by the same id; the application refers to it.
     ///
     /// # Errors
-    /// [`ManageError::NotFound`] where the application has no such policy, [`ManageError::Declared`],
-    /// [`ManageError::Refused`].
+    /// [`ManageError::NotFound`] where the application has no such policy, [`ManageError::Exists`] where there is another
+    /// with its id, [`ManageError::Declared`], [`ManageError::Refused`].
     pub async fn make_reusable(
         &self,
         application: Uuid,
@@ -189,6 +189,12 @@ impl Manage {
         }
         *own = link;
         let name = taken_out.get("name").and_then(Value::as_str).unwrap_or_default();
+        if stored.contains(Kind::Policy, policy) {
+            return Err(ManageError::Exists {
+                kind: Kind::Policy,
+                name: name.to_owned(),
+            });
+        }
         let drafts = vec![
             (
                 Kind::Policy,
@@ -260,8 +266,8 @@ impl Manage {
         }
     }
 
-    /// Whether what refers to an object still stands once it is changed. What did not stand before is no reason to
-    /// refuse: the change may be its mend.
+    /// Whether what rests on an object, however deep, still stands once it is changed. What did not stand before is no
+    /// reason to refuse: the change may be its mend.
     fn validate_users(
         &self,
         planned: &Planned,
@@ -270,7 +276,7 @@ impl Manage {
     ) -> Result<(), ManageError> {
         let changed = &planned.document;
         let users: Vec<Planned> = self
-            .users_of(changed.id, stored)
+            .resting_on(changed.id, stored)
             .into_iter()
             .map(|document| Planned {
                 document,
@@ -321,10 +327,10 @@ impl Manage {
         })
     }
 
-    /// The objects that refer to one: they have its id somewhere in them.
-    fn users_of(&self, id: Uuid, stored: &Stored) -> Vec<Document> {
-        let index = self.index.of(stored);
-        index.users_of(id).map(|object| object.document()).collect()
+    /// The objects that refer to one, those that refer to them, and so on.
+    fn resting_on(&self, id: Uuid, stored: &Stored) -> Vec<Document> {
+        let resting = self.index.of(stored).resting_on(id);
+        resting.iter().map(|object| object.document()).collect()
     }
 }
 

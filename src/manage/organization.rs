@@ -92,6 +92,8 @@ fn described_by(written: &OrganizationConfig, account_id: AccountId) -> Organiza
         service_tokens: written.service_tokens.clone(),
         accept_unevaluated_selectors: written.accept_unevaluated_selectors.clone(),
         refusals: written.refusals.clone(),
+        login_design: written.login_design.clone(),
+        seat_expiration: written.seat_expiration.clone(),
         key_rotation_days: USUAL_KEY_ROTATION_DAYS,
         in_file: written.in_file.clone(),
     }

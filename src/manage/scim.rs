@@ -21,6 +21,7 @@ pub fn scim_rules(settings: &ScimSettings) -> ScimRules {
         user_deprovision: settings.user_deprovision,
         seat_deprovision: settings.seat_deprovision,
         identity_update: settings.identity_update,
+        names_repeat: false,
         causes: (Cause::Deprovisioned.word(), Cause::GroupsChanged.word()),
     }
 }

@@ -60,6 +60,39 @@ impl Manage {
         written(write, before, &after).await
     }
 
+    /// A page that the organization shows to those who are refused stays, and stays of its type. What the file names by
+    /// name it declares itself, so that only ids are looked at.
+    ///
+    /// # Errors
+    /// [`ManageError::InUse`], [`ManageError::Store`].
+    pub(super) async fn refuse_if_organization_shows(
+        &self,
+        write: &mut ObjectWrite,
+        page: &Document,
+    ) -> Result<(), ManageError> {
+        let organization = read(write).await?;
+        let in_file = &self.organization.custom_pages;
+        let file = [&in_file.identity_denied, &in_file.forbidden];
+        let settings = made(&organization).shift_remove("custom_pages");
+        let settings = settings.as_ref().and_then(Value::as_object);
+        let is_page = |named: &str| Uuid::try_parse(named).is_ok_and(|named| named == page.id);
+        let by_file = file.into_iter().flatten().any(|named| is_page(named));
+        let by_settings = settings.is_some_and(|pages| pages.values().filter_map(Value::as_str).any(is_page));
+        if !by_file && !by_settings {
+            return Ok(());
+        }
+        let place = if by_file {
+            " (in the configuration file)"
+        } else {
+            ""
+        };
+        Err(ManageError::InUse {
+            kind: Kind::CustomPage,
+            name: page.name.clone(),
+            by: vec![format!("organization \"{}\"{place}", self.organization.name)],
+        })
+    }
+
     /// Lets the next key sign from now on; the one before stays trusted for a week. Whether this call did it: of several
     /// at once, one does.
     ///
@@ -76,33 +109,24 @@ fn made(document: &Document) -> Map<String, Value> {
     settings.cloned().unwrap_or_default()
 }
 
-/// Whether a setting names an object, so that it must stay.
-pub(super) async fn settings_name(write: &mut ObjectWrite, id: Uuid) -> Result<Option<String>, StoreError> {
-    let document = read(write).await?;
-    let pages = made(&document).shift_remove("custom_pages");
-    let Some(Value::Object(pages)) = pages else {
-        return Ok(None);
-    };
-    let named = pages.values().filter_map(Value::as_str);
-    let mut named = named.filter_map(|named| Uuid::try_parse(named).ok());
-    Ok(named
-        .any(|named| named == id)
-        .then(|| format!("organization \"{}\"", document.name)))
-}
-
 async fn page_problems(
     write: &mut ObjectWrite,
     wanted: &OrganizationPages,
 ) -> Result<Vec<Problem>, StoreError> {
-    let pages = write.documents(Kind::CustomPage).await?;
     let mut problems = Vec::new();
     for (key, id) in [
         ("identity_denied", &wanted.identity_denied),
         ("forbidden", &wanted.forbidden),
     ] {
         let Some(id) = id else { continue };
-        let page = pages.iter().find(|page| page.id.to_string() == *id);
-        let reason = match page.map(|page| page.body.get("type").and_then(Value::as_str)) {
+        let page = match Uuid::try_parse(id) {
+            Ok(id) => write.document(Kind::CustomPage, id).await?,
+            Err(_) => None,
+        };
+        let reason = match page
+            .as_ref()
+            .map(|page| page.body.get("type").and_then(Value::as_str))
+        {
             None => format!("no custom page has the id {id}"),
             Some(kind) if kind != Some(key) => format!("the page is not of type {key}"),
             Some(_) => continue,

@@ -1,6 +1,6 @@
 //! The objects that a change is held against, and what of them it may clash with.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::model::destination::Destination;
-use crate::model::ids::{AppId, AudTag, ClientId, GroupId, ListId};
+use crate::model::ids::{AppId, AudTag, ClientId, GroupId, ListId, PolicyId};
 use crate::policy::Referents;
 use crate::snapshot::read;
 use crate::store::{Document, Kind, Object, ObjectWrite, Objects, StoreError};
@@ -51,6 +51,10 @@ pub(super) struct Index {
     client_ids: Claims<ClientId>,
     /// The applications with a tag.
     tags: HashMap<String, BTreeSet<Uuid>>,
+    /// The application that stands for the launcher; there is one at most.
+    launchers: Claims<()>,
+    /// Policies of their own that ask people for something more on the way in.
+    asking: HashSet<Uuid>,
     referents: Arc<Referents>,
 }
 
@@ -74,14 +78,16 @@ impl Index {
     fn go_to(&mut self, objects: &Objects) {
         let before = std::mem::replace(&mut self.objects, objects.clone());
         for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Organization) {
-            for difference in objects.since(&before, kind) {
-                if let Some(was) = difference.was {
-                    self.note(was, false);
-                }
-                if let Some(is) = difference.is {
-                    self.note(is, true);
-                }
-            }
+            let since = objects.since(&before, kind);
+            // What is gone may be there anew.
+            since
+                .iter()
+                .filter_map(|one| one.was)
+                .for_each(|was| self.note(was, false));
+            since
+                .iter()
+                .filter_map(|one| one.is)
+                .for_each(|is| self.note(is, true));
         }
         let same = |kind| objects.same(kind, &before);
         if !(same(Kind::Group) && same(Kind::List)) {
@@ -115,6 +121,17 @@ impl Index {
                 claim(&mut self.client_ids, client_id, (object.id, &object.name), there);
             }
         }
+        if object.kind == Kind::Policy {
+            let asks = there && asks_on_the_way(object.id, &body);
+            if asks {
+                self.asking.insert(object.id);
+            } else {
+                self.asking.remove(&object.id);
+            }
+        }
+        if object.kind == Kind::Application && read::is_launcher(&body) {
+            claim(&mut self.launchers, (), (object.id, &object.name), there);
+        }
         if object.kind == Kind::Application
             && let Ok(read) = read::application(AppId(object.id), &body)
         {
@@ -139,6 +156,34 @@ impl Index {
         tagged.filter_map(|id| self.objects.get(Kind::Application, *id))
     }
 
+    /// The objects that refer to one, those that refer to them, and so on: a policy asks what a group inside a group asks.
+    pub(super) fn resting_on(&self, id: Uuid) -> Vec<Arc<Object>> {
+        let (mut found, mut reached) = (BTreeMap::new(), vec![id]);
+        while let Some(next) = reached.pop() {
+            for user in self.users_of(next).filter(|user| user.id != id) {
+                if found.insert((user.kind, user.id), Arc::clone(user)).is_none() {
+                    reached.push(user.id);
+                }
+            }
+        }
+        found.into_values().collect()
+    }
+
+    /// Whether an application stands for the launcher.
+    pub(super) fn has_launcher(&self) -> bool {
+        !self.launchers.is_empty()
+    }
+
+    /// The application, by its name, that stands for the launcher and is not among these.
+    pub(super) fn launcher(&self, but: &Keys) -> Option<&str> {
+        claimed(&self.launchers, &(), Kind::Application, but)
+    }
+
+    /// Whether a policy of its own asks people for something more on the way in.
+    pub(super) fn asks(&self, policy: Uuid) -> bool {
+        self.asking.contains(&policy)
+    }
+
     /// The application, by its name, that has an address and is not among these.
     pub(super) fn with_address(&self, address: &Destination, but: &Keys) -> Option<&str> {
         claimed(&self.addresses, address, Kind::Application, but)
@@ -160,8 +205,13 @@ impl Index {
     }
 }
 
+/// Whether a policy asks people for something more on the way in. One that cannot be read lets nobody in.
+pub(super) fn asks_on_the_way(id: Uuid, body: &Value) -> bool {
+    read::policy(PolicyId(id), body).is_ok_and(|policy| read::asks_on_the_way(&policy))
+}
+
 /// Which objects.
-pub(super) type Keys = std::collections::HashSet<(Kind, Uuid)>;
+pub(super) type Keys = HashSet<(Kind, Uuid)>;
 
 /// Enters a user of something, or takes it out.
 fn enter<T: Eq + Hash, U: Ord>(users: &mut HashMap<T, BTreeSet<U>>, of: T, user: U, there: bool) {

@@ -2,16 +2,17 @@
 //! host (`login::test_idp`).
 //!
 //! The link is its own leave: whoever has it may go through one sign-in at that provider and see what comes of it. So it
-//! is sealed, good for ten minutes and for one test. Nothing of it is kept before it is used.
+//! is sealed, good for ten minutes and for one test. Nothing of it is kept before it is used, but that it was made.
 
 use jiff::Timestamp;
 
-use super::Manage;
+use super::{Manage, ManageError};
 use crate::clock::Clock;
 use crate::crypto::digest::{Sha256, sha256};
 use crate::crypto::random;
 use crate::crypto::seal::{Purpose, Sealer};
 use crate::model::ids::IdpId;
+use crate::store::{Actor, AuditEntry, Kind};
 
 /// How long a link opens a test, in seconds.
 const LIFE_SECONDS: i64 = 600;
@@ -56,8 +57,25 @@ pub enum TestLinkRefused {
 }
 
 impl Manage {
-    /// A link that opens one test of this provider, for ten minutes.
-    pub fn test_link(&self, provider: IdpId) -> TestLink {
+    /// A link that opens one test of this provider, for ten minutes. Whoever makes it stands in the audit log.
+    ///
+    /// # Errors
+    /// [`ManageError::NotFound`], [`ManageError::Store`].
+    pub async fn test_link(&self, provider: IdpId, actor: Actor) -> Result<TestLink, ManageError> {
+        let kind = Kind::IdentityProvider;
+        let mut write = self.store.write(actor).await?;
+        if write.document(kind, provider.0).await?.is_none() {
+            return Err(ManageError::NotFound { kind, id: provider.0 });
+        }
+        let entry = AuditEntry {
+            action: "make_test_link",
+            kind,
+            id: provider.0,
+            before: None,
+            after: None,
+        };
+        write.audit(&entry).await?;
+        write.commit().await?;
         let now = self.clock.now_seconds();
         let mut plain = now.to_be_bytes().to_vec();
         plain.extend(random::bytes::<SALT>());
@@ -67,10 +85,10 @@ impl Manage {
             .seal_text(Purpose::TestLink, of, &plain, self.clock.now_ms());
         let page = self.organization.auth.address(&format!("{TEST_PAGE}{provider}"));
         let expires = now.saturating_add(LIFE_SECONDS);
-        TestLink {
+        Ok(TestLink {
             url: format!("{page}?token={token}"),
             expires_at: Timestamp::from_second(expires).unwrap_or(Timestamp::MAX),
-        }
+        })
     }
 }
 

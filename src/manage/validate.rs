@@ -8,7 +8,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::plan::Planned;
-use super::stored::{Index, Keys, Stored, referents};
+use super::stored::{Index, Keys, Stored, asks_on_the_way, referents};
 use super::{Manage, ManageError, RefusedObject};
 use crate::crypto::pair::{Unfit, certified, is_rsa};
 use crate::model::application::Application;
@@ -75,6 +75,10 @@ struct Neighbours<'n> {
     audiences: HashMap<AudTag, String>,
     /// Which service token is called so, by its name.
     client_ids: HashMap<ClientId, String>,
+    /// Policies of their own that ask people for something more on the way in.
+    asking: HashSet<Uuid>,
+    /// The application that stands for the launcher, by its name.
+    launcher: Option<String>,
 }
 
 impl Manage {
@@ -126,6 +130,9 @@ impl Manage {
                 Ok(read) => {
                     let Findings { mut problems, taken } =
                         self.application_problems(&read.application, neighbours);
+                    if read.launcher.is_some() {
+                        problems.extend(neighbours.launcher_problems(&read.application));
+                    }
                     let missing = read.application.policies.iter().filter(|policy| {
                         let inside = read.inside.iter().any(|inside| inside.id == **policy);
                         !inside && !neighbours.policies.contains(&policy.0)
@@ -234,11 +241,14 @@ impl<'i> Neighbours<'i> {
             addresses: HashMap::new(),
             audiences: HashMap::new(),
             client_ids: HashMap::new(),
+            asking: HashSet::new(),
+            launcher: None,
             without,
         };
         neighbours.enter_referents(planned, stored, with);
         for document in planned.iter().map(|planned| &planned.document).chain(with) {
             neighbours.enter_reference(document.kind, document.id);
+            neighbours.enter_asking(document);
         }
         if let Some(document) = with {
             neighbours.enter(document);
@@ -259,11 +269,43 @@ impl<'i> Neighbours<'i> {
             && let Ok(read) = read::application(AppId(document.id), &document.body)
         {
             let application = read.application;
+            if read.launcher.is_some() {
+                self.launcher = Some(application.name.clone());
+            }
             for destination in application.destinations {
                 self.addresses.insert(destination, application.name.clone());
             }
             self.audiences.insert(application.aud, application.name);
         }
+    }
+
+    fn enter_asking(&mut self, document: &Document) {
+        if document.kind == Kind::Policy && asks_on_the_way(document.id, &document.body) {
+            self.asking.insert(document.id);
+        }
+    }
+
+    /// There is one launcher, and it asks nobody for anything but a sign-in.
+    fn launcher_problems(&mut self, application: &Application) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let other = self.launcher.replace(application.name.clone());
+        let other = other.or_else(|| Some(self.index.launcher(&self.without)?.to_owned()));
+        if let Some(other) = other {
+            let reason = format!("there is one launcher, and the application \"{other}\" is it");
+            problems.push(problem("/type", reason));
+        }
+        let asks = |policy: &&PolicyId| {
+            let stays = !self.without.contains(&(Kind::Policy, policy.0));
+            self.asking.contains(&policy.0) || (stays && self.index.asks(policy.0))
+        };
+        let asking = application.policies.iter().filter(asks);
+        problems.extend(asking.map(|policy| {
+            problem(
+                "/policies",
+                format!("the policy {policy} {}", read::ASKS_ON_THE_WAY),
+            )
+        }));
+        problems
     }
 
     /// Gives an application an address; whose it is already.

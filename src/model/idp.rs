@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::ids::{IdpId, TenantId};
-use super::scim::ScimSettings;
+use super::scim::{ScimSettings, SyncSettings};
 
 /// An identity provider. Holds secrets, so it has no `Serialize`; `Debug` hides them.
 #[derive(Debug, Clone)]
@@ -21,6 +21,15 @@ pub struct IdentityProvider {
     pub entra: EntraSettings,
     /// How its directory tells of its people by SCIM; `None` where it does not.
     pub scim: Option<ScimSettings>,
+    /// How its directory is read by Graph; `None` where it is not. Never beside SCIM.
+    pub sync: Option<SyncSettings>,
+}
+
+impl IdentityProvider {
+    /// What follows from what its directory tells, whichever way it does; `None` where it tells nothing.
+    pub fn told(&self) -> Option<&ScimSettings> {
+        self.scim.as_ref().or(self.sync.as_ref().map(|sync| &sync.told))
+    }
 }
 
 /// Settings of a provider of type `azureAD`, as the API has them, and ours besides.

@@ -1,10 +1,12 @@
 //! The organization: who the gateway belongs to and where its auth host is.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::design::LoginDesign;
 use super::duration::GoDuration;
 use super::host::Host;
 use super::ids::AccountId;
@@ -41,6 +43,10 @@ pub struct Organization {
     pub accept_unevaluated_selectors: BTreeSet<Unevaluated>,
     /// What people are told who are refused.
     pub refusals: Refusals,
+    /// How long somebody may stay away until their seat is freed, [`SEAT_LEAST`] or more; unset means for ever.
+    pub seat_expiration: Option<GoDuration>,
+    /// What its pages wear.
+    pub login_design: LoginDesign,
     /// After how many days another key signs, [`KEY_ROTATION_DAYS`].
     pub key_rotation_days: u16,
     /// Which of [`SETTINGS`] the configuration file says; those are not changed elsewhere.
@@ -48,13 +54,20 @@ pub struct Organization {
 }
 
 /// The settings that may stand in the configuration file or be set through the API.
-pub const SETTINGS: [&str; 5] = [
+pub const SETTINGS: [&str; 7] = [
     "session_duration",
     "auto_redirect_to_identity",
     "strict_service_token_auth",
     "service_token_inactivity",
+    "user_seat_expiration_inactive_time",
     "custom_pages",
+    "login_design",
 ];
+
+/// Somebody must stay away for a month at least until their seat is freed, as at Access.
+pub const SEAT_LEAST: Duration = Duration::from_hours(730);
+/// Ten years: longer is for ever, which is said by nothing.
+pub const SEAT_MOST: Duration = Duration::from_hours(87_600);
 
 /// The days between two rotations of the signing key that an organization may choose from.
 pub const KEY_ROTATION_DAYS: std::ops::RangeInclusive<u16> = 21..=365;
@@ -72,8 +85,12 @@ pub struct OrganizationSettings {
     pub strict_service_token_auth: Option<bool>,
     /// What [`ServiceTokenRules`] say of tokens that nobody uses.
     pub service_token_inactivity: Option<UnusedTokens>,
+    /// [`Organization::seat_expiration`].
+    pub seat_expiration: Option<GoDuration>,
     /// [`Organization::custom_pages`], by id.
     pub custom_pages: Option<OrganizationPages>,
+    /// [`Organization::login_design`].
+    pub login_design: Option<LoginDesign>,
     /// [`Organization::key_rotation_days`].
     pub key_rotation_days: Option<u16>,
 }
@@ -105,8 +122,17 @@ impl Organization {
         {
             with.service_tokens.inactivity = inactivity.into();
         }
+        if let Some(expiration) = settings
+            .seat_expiration
+            .filter(|_| open("user_seat_expiration_inactive_time"))
+        {
+            with.seat_expiration = Some(expiration);
+        }
         if let Some(pages) = settings.custom_pages.filter(|_| open("custom_pages")) {
             with.custom_pages = pages;
+        }
+        if let Some(design) = settings.login_design.filter(|_| open("login_design")) {
+            with.login_design = design;
         }
         if let Some(days) = settings.key_rotation_days {
             with.key_rotation_days = days;

@@ -1,11 +1,23 @@
-//! What a directory tells by SCIM: people and groups as they are kept, and what follows for live sessions.
+//! What a directory tells, by SCIM or read by Graph: people and groups as they are kept, and what follows for live
+//! sessions.
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::identity::{Group, Groups, Identity};
+use super::identity::{Email, Group, Groups, Identity};
 use super::ids::ObjectId;
+
+/// After how long without a request the operator is told, where nothing else is said. A directory in which nothing
+/// changes may be silent for long.
+pub const SILENCE: Duration = Duration::from_hours(24);
+
+/// How long the provisioning log is kept, where nothing else is said: as that of logins, half a year.
+pub const LOG_KEPT: Duration = Duration::from_hours(183 * 24);
+
+/// Why the log is kept as long as the silence lasts that is told of.
+pub const FORGOTTEN_TOO_SOON: &str = "silence_alarm is longer: what is forgotten sooner cannot be missed";
 
 /// How a provider's directory may tell of its people (Access: `scim_config`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +37,21 @@ pub struct ScimSettings {
     /// SHA-256 of the secret that the configuration file declares, in hexadecimal. Without one the store holds that of
     /// the secret generated last.
     pub declared_secret_hash: Option<String>,
+}
+
+/// How a provider's directory is read by Graph (ours: `directory_sync`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncSettings {
+    /// How often.
+    pub every: Duration,
+    /// What follows from what it tells, as if it had told it by SCIM.
+    pub told: ScimSettings,
+}
+
+/// Whether an address says who of a directory is meant, now or when the directory comes to tell of its people. A guest's
+/// address is another organization's word, and says nothing of who is meant here.
+pub fn is_linkable(guest: bool, email: Option<&Email>) -> bool {
+    email.is_some_and(|email| email.trusted && !guest)
 }
 
 /// What a change in the directory does to live sessions.
@@ -129,7 +156,7 @@ impl GroupRecord {
 }
 
 /// What the directory said of a person's groups.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupChange {
     /// Groups that the person is in now.
     pub added: Vec<Group>,

@@ -27,6 +27,11 @@ impl WebAddress {
         self.0.as_str()
     }
 
+    /// Scheme, host and port, as a Content-Security-Policy names them.
+    pub fn origin(&self) -> String {
+        self.0.origin().ascii_serialization()
+    }
+
     /// The address as a URL.
     pub fn url(&self) -> &Url {
         &self.0

@@ -87,6 +87,34 @@ impl<T> Table<T> {
         table
     }
 
+    /// Puts another value in the place of one.
+    pub fn replace(&mut self, is_it: impl Fn(&T) -> bool, value: T) {
+        if let Some(place) = self.values.iter_mut().find(|known| is_it(known)) {
+            *place = value;
+        }
+    }
+
+    /// Adds an entry behind all others. Whether that could be: one that changes how the paths of others are read needs
+    /// a table of its own.
+    #[must_use]
+    pub fn push(&mut self, entry: Entry<T>) -> bool {
+        if entry.case_insensitive {
+            return false;
+        }
+        let index = self.values.len();
+        for destination in &entry.destinations {
+            let paths = self.paths_of(destination.host());
+            paths.patterns.push((destination.path().into(), index));
+            paths.arrange();
+            let (_, rest) = destination.host().split_once('.').unwrap_or_default();
+            if let Some(labels) = self.wildcard.get_mut(rest) {
+                labels.sort_by_key(|(label, _)| std::cmp::Reverse(label.literals()));
+            }
+        }
+        self.values.push(entry.value);
+        true
+    }
+
     fn paths_of(&mut self, host: &str) -> &mut Paths {
         let (first, rest) = host.split_once('.').unwrap_or((host, ""));
         let Some(pattern) = LabelPattern::parse(first) else {

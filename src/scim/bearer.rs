@@ -7,6 +7,7 @@ use super::error::ScimError;
 use crate::crypto::digest::sha256_hex;
 use crate::crypto::equal;
 use crate::model::idp::IdentityProvider;
+use crate::snapshot::Snapshot;
 use crate::store::{Store, StoreError};
 
 /// The longest secret that is looked at, in bytes.
@@ -53,6 +54,12 @@ pub(super) async fn check(
         Some(hash) if equal::constant_time(shown.as_bytes(), hash.as_bytes()) => Ok(()),
         _ => Err(wrong),
     }
+}
+
+/// Whether the request shows a secret that there is, of whatever provider. It decides nothing but how much of the body is
+/// worth waiting for.
+pub fn shows_a_secret(headers: &HeaderMap, snapshot: &Snapshot) -> bool {
+    bearer(headers).is_some_and(|secret| snapshot.scim_secrets.contains(&sha256_hex(secret.as_bytes())))
 }
 
 /// The secret of `Authorization: Bearer …`. Several such lines are none (RFC 6750 §2).

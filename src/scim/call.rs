@@ -8,13 +8,12 @@ use serde_json::{Map, Value};
 use super::Scim;
 use super::error::ScimError;
 use super::filter::Filter;
-use super::inherited::Regrouped;
 use super::resource::Wanted;
 use crate::manage::scim_rules;
 use crate::model::idp::IdentityProvider;
 use crate::model::scim::ScimSettings;
-use crate::session::table::Cause;
-use crate::store::{AmendedSession, Consequences, ScimRules, StoreError};
+use crate::model::strict_json::{self, JsonRefused, Keys};
+use crate::store::{Consequences, ScimRules, StoreError};
 
 /// A request whose secret is good.
 pub(super) struct Call<'r> {
@@ -115,67 +114,20 @@ impl Call<'_> {
 
     /// The body as JSON.
     pub(super) fn json(&self) -> Result<Value, ScimError> {
-        serde_json::from_slice(self.body).map_err(|_| ScimError::Syntax("the body is no JSON".to_owned()))
+        strict_json::read(self.body, Keys::AnyCase).map_err(|refused| match refused {
+            JsonRefused::NoJson(_) => ScimError::Syntax("the body is no JSON".to_owned()),
+            refused @ JsonRefused::Repeated { .. } => ScimError::Syntax(refused.to_string()),
+        })
     }
 
     pub(super) fn failed(&self, error: StoreError) -> ScimError {
         ScimError::of_store(error, self.request_id)
     }
 
-    /// Has this replica follow at once what the store has committed; the others hear of it by the feed. Says in words
-    /// what it was.
+    /// Has this replica follow at once what the store has committed. Says in words what it was.
     pub(super) async fn take_effect(&self, done: Consequences) -> Option<String> {
-        let revoker = &self.scim.revoker;
-        revoker.ended_in_store(&done.out, Cause::Deprovisioned);
-        revoker.ended_in_store(&done.reauth, Cause::GroupsChanged);
-        let count = |ended: &[(_, Vec<_>)]| ended.iter().map(|(_, nonces)| nonces.len()).sum::<usize>();
-        let mut words = Vec::new();
-        for (user, nonces) in &done.out {
-            let sessions = nonces.len();
-            tracing::info!(request.id = self.request_id, user.id = %user, sessions, "Deprovisioned by SCIM");
-            words.push(format!("{user} is out: {sessions} sessions ended"));
-        }
-        if !done.reauth.is_empty() {
-            let (people, sessions) = (done.reauth.len(), count(&done.reauth));
-            tracing::info!(
-                request.id = self.request_id,
-                people,
-                sessions,
-                "Sessions ended: groups changed by SCIM"
-            );
-            words.push(format!("groups of {people} changed: {sessions} sessions ended"));
-        }
-        for user in &done.readmitted {
-            words.push(format!("{user} may sign in"));
-        }
-        if !done.amended.is_empty() {
-            let sessions = done.amended.len();
-            tracing::info!(
-                request.id = self.request_id,
-                sessions,
-                "Identities changed by SCIM; inherited groups are unknown until they are read again"
-            );
-            words.push(format!("{sessions} sessions have another identity"));
-        }
-        for AmendedSession {
-            nonce,
-            identity,
-            version,
-        } in done.amended
-        {
-            self.scim.sessions.replace_identity(&nonce, identity, version);
-        }
-        for (person, user, change) in done.regrouped {
-            let provider = self.provider.id;
-            let regrouped = Regrouped {
-                provider,
-                user,
-                person,
-                change,
-            };
-            self.scim.inherited.read_again(regrouped).await;
-        }
-        (!words.is_empty()).then(|| words.join("; "))
+        let effects = &self.scim.effects;
+        effects.take_effect(self.provider.id, self.request_id, done).await
     }
 }
 

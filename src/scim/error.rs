@@ -51,6 +51,9 @@ pub enum ScimError {
     /// The body is longer than is taken.
     #[error("the body is longer than {0} bytes")]
     TooLarge(usize),
+    /// The gateway has too much to do.
+    #[error("the gateway has too much to do; try again")]
+    Busy,
     /// The store does not answer.
     #[error("the gateway's store is not available; try again")]
     Unavailable,
@@ -77,7 +80,7 @@ impl ScimError {
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::TooManyFailures => StatusCode::TOO_MANY_REQUESTS,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::shutdown::Shutdown;
 use crate::store::{ScimUpdate, Store};
@@ -21,11 +23,16 @@ const LONGEST_BODY: usize = 16 * 1024;
 /// Attributes that hold secrets. None of them is stored; somebody may map one all the same.
 const SECRETS: [&str; 2] = ["password", "secret"];
 
-/// Writes rows, many at once: each alone would cost every look-up a write to the disk.
+/// Writes rows, many at once: each alone would cost every look-up a write to the disk. A process that stops waits for
+/// those that are not written yet.
 #[derive(Debug, Clone)]
 pub(super) struct Log {
-    rows: mpsc::Sender<ScimUpdate>,
+    rows: mpsc::Sender<Row>,
+    tasks: TaskTracker,
 }
+
+/// A row, and what holds up the end of the process until it is written.
+type Row = (ScimUpdate, TaskTrackerToken);
 
 impl Log {
     pub(super) fn start(store: Store, shutdown: &Shutdown) -> Self {
@@ -37,17 +44,21 @@ impl Log {
                 () = stop.hard() => {}
             }
         });
-        Self { rows }
+        Self {
+            rows,
+            tasks: shutdown.tasks().clone(),
+        }
     }
 
     pub(super) async fn add(&self, row: ScimUpdate) {
-        let _ = self.rows.send(row).await; // the writer has stopped: so does the gateway
+        let _ = self.rows.send((row, self.tasks.token())).await; // the writer has stopped: so does the gateway
     }
 }
 
-async fn write(store: Store, mut rows: mpsc::Receiver<ScimUpdate>) {
-    let mut waiting = Vec::with_capacity(AT_ONCE);
-    while rows.recv_many(&mut waiting, AT_ONCE).await > 0 {
+async fn write(store: Store, mut rows: mpsc::Receiver<Row>) {
+    let mut came = Vec::with_capacity(AT_ONCE);
+    while rows.recv_many(&mut came, AT_ONCE).await > 0 {
+        let (waiting, _held): (Vec<ScimUpdate>, Vec<TaskTrackerToken>) = came.drain(..).unzip();
         for attempt in 1..=ATTEMPTS {
             match store.log_scim(&waiting).await {
                 Ok(()) => break,
@@ -58,7 +69,6 @@ async fn write(store: Store, mut rows: mpsc::Receiver<ScimUpdate>) {
                 Err(_) => tokio::time::sleep(AGAIN).await,
             }
         }
-        waiting.clear();
     }
 }
 

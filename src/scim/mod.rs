@@ -17,7 +17,6 @@ mod call;
 pub mod error;
 pub mod filter;
 mod groups;
-mod inherited;
 mod log;
 mod page;
 pub mod patch;
@@ -32,29 +31,26 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
-use crate::entra::RelyingParty;
+use crate::session::effects::Effects;
 use crate::session::limits::FailureLimit;
-use crate::session::revoke::Revoker;
-use crate::session::table::SessionTable;
 use crate::shutdown::Shutdown;
 use crate::snapshot::Published;
 use crate::store::Store;
 
-pub use routes::{Asked, LONGEST_BODY, TooLarge, concerns};
+pub use bearer::shows_a_secret;
+pub use routes::{Asked, LONGEST_BODY, NotKept, concerns};
 
 /// Answers SCIM. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Scim {
     published: Arc<Published>,
     store: Store,
-    sessions: SessionTable,
-    revoker: Revoker,
+    effects: Effects,
     clock: Clock,
     failures: Arc<FailureLimit>,
     /// Filters that no index answers look at everybody: few of them at once.
     scans: Arc<Semaphore>,
     log: log::Log,
-    inherited: inherited::Inherited,
 }
 
 /// So many filters without an index are worked on at once.
@@ -65,25 +61,15 @@ impl Scim {
     pub fn start(
         published: Arc<Published>,
         store: Store,
-        sessions: SessionTable,
-        revoker: Revoker,
-        relying_party: RelyingParty,
+        effects: Effects,
         clock: Clock,
         shutdown: &Shutdown,
     ) -> Self {
-        let parts = inherited::Parts {
-            published: Arc::clone(&published),
-            store: store.clone(),
-            sessions: sessions.clone(),
-            relying_party,
-        };
         Self {
-            inherited: inherited::Inherited::start(parts, shutdown),
             log: log::Log::start(store.clone(), shutdown),
             published,
             store,
-            sessions,
-            revoker,
+            effects,
             clock,
             failures: Arc::default(),
             scans: Arc::new(Semaphore::new(SCANS)),

@@ -28,9 +28,14 @@ pub fn concerns(path: &str) -> bool {
     path.starts_with(PREFIX)
 }
 
-/// Stands in the extensions of a request whose body was longer than [`LONGEST_BODY`], and was not kept.
-#[derive(Debug, Clone, Copy)]
-pub struct TooLarge;
+/// Stands in the extensions of a request whose body was not kept, and says why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotKept {
+    /// It was longer than [`LONGEST_BODY`].
+    TooLong,
+    /// It was long, and no secret was shown that there is.
+    OfAStranger,
+}
 
 /// A request, as the gate took it.
 #[derive(Debug)]
@@ -43,8 +48,8 @@ pub struct Asked<'r> {
     pub request_id: String,
     /// The head.
     pub head: &'r Parts,
-    /// The body; `None` where it was longer than [`LONGEST_BODY`].
-    pub body: Option<&'r Bytes>,
+    /// The body.
+    pub body: Result<&'r Bytes, NotKept>,
 }
 
 /// The resource that a path names.
@@ -88,7 +93,7 @@ impl Scim {
             settings,
             method: &asked.head.method,
             query: Query::parse(asked.head.uri.query().unwrap_or_default()),
-            body: asked.body.map_or(&[], |body| body.as_ref()),
+            body: asked.body.map_or(&[], Bytes::as_ref),
             request_id: &asked.request_id,
         };
         let segments: Vec<&str> = segments.collect();
@@ -98,8 +103,12 @@ impl Scim {
         };
         let done = match &endpoint {
             None => Err(ScimError::NotFound("there is no such endpoint".to_owned())),
-            Some(_) if asked.body.is_none() => Err(ScimError::TooLarge(LONGEST_BODY)),
-            Some(endpoint) => carry_out(&call, endpoint).await,
+            Some(endpoint) => match asked.body {
+                Ok(_) => carry_out(&call, endpoint).await,
+                Err(NotKept::TooLong) => Err(ScimError::TooLarge(LONGEST_BODY)),
+                // The secret has become known since: the client tries again.
+                Err(NotKept::OfAStranger) => Err(ScimError::Busy),
+            },
         };
         self.log
             .add(self.row(&asked, call.provider.id, endpoint.as_ref(), &done))
@@ -165,9 +174,10 @@ impl Scim {
             succeeded: error.is_none(),
             status: status.as_u16(),
             error,
-            body: asked.body.filter(|_| known).and_then(|body| log::kept(body)),
+            body: asked.body.ok().filter(|_| known).and_then(|body| log::kept(body)),
             effect: about.effect.clone(),
             address: asked.client,
+            actor: None,
         }
     }
 }

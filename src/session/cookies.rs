@@ -186,14 +186,9 @@ pub fn remove_organization(auth: &AuthUrl) -> Option<HeaderValue> {
     header(&host_only(organization_name(auth), String::new(), 0, auth))
 }
 
-/// `Set-Cookie` that binds logins to this browser on the auth host.
-pub fn set_session(auth: &AuthUrl, value: &str) -> Option<HeaderValue> {
-    header(&host_only(
-        session_name(auth),
-        value.to_owned(),
-        SESSION_SECONDS,
-        auth,
-    ))
+/// `Set-Cookie` that binds logins to this browser on the auth host, for so long.
+pub fn set_session(auth: &AuthUrl, value: &str, seconds: i64) -> Option<HeaderValue> {
+    header(&host_only(session_name(auth), value.to_owned(), seconds, auth))
 }
 
 /// `Set-Cookie` that removes what bound a login to this browser.

@@ -16,7 +16,7 @@ use super::limits::FailureLimit;
 use super::service_jwt::ServiceJwts;
 use super::table::{LiveSession, SessionTable};
 use super::token::{self, Demand, Kind, TokenRefused, Verified};
-use super::{binding, cookies};
+use super::{binding, cookies, door};
 use crate::crypto::digest::{Sha256, sha256};
 use crate::crypto::seal::Sealer;
 use crate::model::ids::{AppId, SessionNonce};
@@ -127,14 +127,15 @@ impl Credential {
         {
             return memo.clone();
         }
-        let acceptable = snapshot.keys.trusts(&self.verified.kid)
-            && snapshot.providers.contains_key(&self.session.provider())
-            && allows_provider(application, &self.session);
+        let trusted = snapshot.keys.trusts(&self.verified.kid);
+        let provider = self.session.provider();
         let memo = Rc::new(Memo {
             application: application.app.id,
             snapshot: snapshot.version,
             identity: identity.version,
-            outcomes: acceptable.then(|| application.policies.outcomes(&identity.identity)),
+            outcomes: trusted
+                .then(|| door::outcomes(snapshot, application, provider, &identity.identity))
+                .flatten(),
             email: identity
                 .identity
                 .email
@@ -144,11 +145,6 @@ impl Credential {
         *self.memo.borrow_mut() = Some(memo.clone());
         memo
     }
-}
-
-fn allows_provider(application: &ProtectedApplication, session: &LiveSession) -> bool {
-    let allowed = &application.app.allowed_idps;
-    allowed.is_empty() || allowed.contains(&session.provider())
 }
 
 /// Identifies requests. One per core.

@@ -8,8 +8,11 @@
 pub mod binding;
 pub mod common;
 pub mod cookies;
+pub mod door;
+pub mod effects;
 pub mod grace;
 pub mod identify;
+mod inherited;
 pub mod keys;
 pub mod limits;
 pub mod lookup;

@@ -47,9 +47,7 @@ impl Sensor {
     pub async fn keep_trying(self, shutdown: Shutdown) {
         let trying = async {
             loop {
-                if let Err(error) = self.look().await {
-                    tracing::warn!(%error, "Refresh tokens could not be tried");
-                }
+                self.look().await;
                 tokio::time::sleep(LOOK).await;
             }
         };
@@ -59,19 +57,30 @@ impl Sensor {
         }
     }
 
-    async fn look(&self) -> Result<(), StoreError> {
+    async fn look(&self) {
         let snapshot = self.published.load();
         for provider in snapshot.providers.values() {
             let Some(check) = &provider.entra.refresh_check else {
                 continue;
             };
-            let before_ms = self.clock.now_ms().saturating_sub(millis(check.every));
-            // Some at a time, one after the other: Microsoft's patience is shared with people who sign in.
-            for due in self.store.take_due_refreshes(provider.id, before_ms).await? {
-                self.try_one(provider, check, due).await?;
+            if let Err(error) = self.look_at(provider, check).await {
+                tracing::warn!(provider.id = %provider.id, %error, "Refresh tokens could not be tried, or what came of it not be kept");
             }
         }
-        Ok(())
+    }
+
+    /// Tries what is due of a provider; the last of what went wrong in the store.
+    async fn look_at(&self, provider: &IdentityProvider, check: &RefreshCheck) -> Result<(), StoreError> {
+        let before_ms = self.clock.now_ms().saturating_sub(millis(check.every));
+        let mut outcome = Ok(());
+        // Some at a time, one after the other: Microsoft's patience is shared with people who sign in. All of them are
+        // taken, so what happens to one must not keep the others from being tried.
+        for due in self.store.take_due_refreshes(provider.id, before_ms).await? {
+            if let Err(error) = self.try_one(provider, check, due).await {
+                outcome = Err(error);
+            }
+        }
+        outcome
     }
 
     async fn try_one(
@@ -81,47 +90,59 @@ impl Sensor {
         due: DueRefresh,
     ) -> Result<(), StoreError> {
         let now_ms = self.clock.now_ms();
-        let associated = due.nonce.as_str().as_bytes();
-        let opened = self
-            .sealer
-            .open(Purpose::RefreshToken, associated, &due.token_sealed, now_ms);
-        let token = opened
-            .ok()
-            .and_then(|token| std::str::from_utf8(&token).ok().map(str::to_owned));
-        let Some(token) = token else {
-            tracing::error!(user.id = %due.user, "A refresh token cannot be unsealed: is this the master key it was sealed with?");
-            return Ok(());
+        let Some(token) = self.opened(&due, now_ms) else {
+            tracing::error!(user.id = %due.user, "A refresh token cannot be unsealed and is given up: is this the master key it was sealed with?");
+            return self.store.give_up_refresh(&due).await;
         };
         let refresh = Refresh {
-            refresh_token: SecretString::from(token),
+            refresh_token: token,
             person: due.identity.person,
         };
+        // Before Microsoft is asked: what changes of their groups from here on is newer than its answer.
+        let before = self.store.live_sessions_of(due.user).await?;
+        let before: Vec<Identity> = before.into_iter().map(|session| session.identity).collect();
         match self.relying_party.refresh(provider, &refresh).await {
-            Ok(signed_in) => self.confirmed(&due, signed_in).await,
+            Ok(signed_in) => self.confirmed(&due, &before, &signed_in).await,
             Err(error) if is_out(&error) => {
                 tracing::info!(provider.id = %provider.id, user.id = %due.user, "Microsoft vouches for a person no longer: {error}");
-                self.revoker
-                    .revoke(Ending::User(due.user), Cause::ProviderRefused)
-                    .await
-                    .map(drop)
+                self.put_out(&due).await
             }
             Err(error) => {
-                let silent_ms = now_ms.saturating_sub(due.confirmed_ms);
-                if silent_ms <= millis(check.grace) {
+                let failing_ms = now_ms.saturating_sub(due.failing_since_ms.unwrap_or(now_ms));
+                if failing_ms <= millis(check.grace) {
                     tracing::warn!(provider.id = %provider.id, user.id = %due.user, "A refresh token could not be tried: {error}");
-                    return Ok(());
+                    return self.store.refresh_failed(&due.nonce).await;
                 }
                 tracing::error!(alarm = true, provider.id = %provider.id, user.id = %due.user, "Nobody has vouched for a person for longer than the grace: {error}");
-                self.revoker
-                    .revoke(Ending::User(due.user), Cause::ProviderRefused)
-                    .await
-                    .map(drop)
+                self.put_out(&due).await
             }
         }
     }
 
+    fn opened(&self, due: &DueRefresh, now_ms: i64) -> Option<SecretString> {
+        let associated = due.nonce.as_str().as_bytes();
+        let opened = self
+            .sealer
+            .open(Purpose::RefreshToken, associated, &due.token_sealed, now_ms)
+            .ok()?;
+        std::str::from_utf8(&opened).ok().map(SecretString::from)
+    }
+
+    async fn put_out(&self, due: &DueRefresh) -> Result<(), StoreError> {
+        let ending = Ending::User(due.user);
+        self.revoker
+            .revoke(ending, Cause::ProviderRefused)
+            .await
+            .map(drop)
+    }
+
     /// The person is there. What has changed of them since is known to their sessions from the next request on.
-    async fn confirmed(&self, due: &DueRefresh, signed_in: SignedIn) -> Result<(), StoreError> {
+    async fn confirmed(
+        &self,
+        due: &DueRefresh,
+        before: &[Identity],
+        signed_in: &SignedIn,
+    ) -> Result<(), StoreError> {
         let now_ms = self.clock.now_ms();
         let token = signed_in.refresh_token.as_ref().map(|token| {
             let token = token.expose_secret().as_bytes();
@@ -129,12 +150,15 @@ impl Sensor {
             self.sealer.seal(Purpose::RefreshToken, associated, token, now_ms)
         });
         self.store.refresh_done(&due.nonce, token).await?;
-        let mut identity = due.identity.clone();
-        renewed(&mut identity, &signed_in);
-        if identity == due.identity {
+        let change = |identity: &mut Identity| renewed(identity, before, signed_in);
+        let is_news = before.iter().any(|known| {
+            let mut identity = known.clone();
+            change(&mut identity);
+            identity != *known
+        });
+        if !is_news {
             return Ok(());
         }
-        let change = |identity: &mut Identity| renewed(identity, &signed_in);
         for AmendedSession {
             nonce,
             identity,
@@ -150,9 +174,11 @@ impl Sensor {
     }
 }
 
-/// Puts what Microsoft says now under an identity. A list of groups that did not come whole says nothing.
-fn renewed(identity: &mut Identity, signed_in: &SignedIn) {
-    if signed_in.groups.complete() {
+/// Puts what Microsoft says now under an identity. A list of groups that did not come whole says nothing, nor one that
+/// was asked for before the directory, or a sign-in, said something else.
+fn renewed(identity: &mut Identity, before: &[Identity], signed_in: &SignedIn) {
+    let is_as_before = before.iter().any(|before| before.groups == identity.groups);
+    if signed_in.groups.complete() && is_as_before {
         identity.groups = signed_in.groups.clone();
     }
     if signed_in.email.is_some() {

@@ -13,6 +13,7 @@ use arc_swap::{ArcSwap, Guard};
 use super::common::{Common, raise};
 use crate::model::identity::Identity;
 use crate::model::ids::{AudTag, IdpId, SessionNonce, UserId};
+use crate::store::ADDRESS_PASSED_ON;
 
 /// Why a session ended. The order is that of the stored byte; 0 is a live session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,6 +39,8 @@ pub enum Cause {
     GroupsChanged = 9,
     /// The provider vouches for the person no longer.
     ProviderRefused = 10,
+    /// The address by which the directory meant the person is somebody else's now.
+    AddressPassedOn = 11,
 }
 
 impl Cause {
@@ -54,6 +57,7 @@ impl Cause {
             Self::Idle => "idle",
             Self::GroupsChanged => "groups_changed",
             Self::ProviderRefused => "provider_refused",
+            Self::AddressPassedOn => ADDRESS_PASSED_ON,
         }
     }
 
@@ -69,6 +73,7 @@ impl Cause {
             8 => Self::Idle,
             9 => Self::GroupsChanged,
             10 => Self::ProviderRefused,
+            11 => Self::AddressPassedOn,
             _ => return None,
         })
     }

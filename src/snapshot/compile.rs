@@ -16,7 +16,7 @@ use crate::model::api_token::ApiToken;
 use crate::model::application::Application;
 use crate::model::destination::Destination;
 use crate::model::idp::{Cloud, IdentityProvider};
-use crate::model::ids::{ApiTokenId, AuthorityId, GroupId, IdpId, ListId, ServiceTokenId};
+use crate::model::ids::{ApiTokenId, AppId, AuthorityId, GroupId, IdpId, ListId, ServiceTokenId};
 use crate::model::organization::Organization;
 use crate::model::policy::Policy;
 use crate::model::service_token::ServiceToken;
@@ -25,11 +25,12 @@ use crate::policy::{CompiledPolicies, Referents};
 use crate::router::{Entry, Table};
 use crate::store::{Document, Kind, Object, Objects, Position, SigningKeyRow};
 
+use self::applications::Applications;
 pub(crate) use self::applications::Basis;
 
 use super::asks::Asks;
 use super::authorities::{self, ClientAuthorities};
-use super::contents::{ObjectFault, ProtectedApplication, Snapshot};
+use super::contents::{GuardedLauncher, ObjectFault, ProtectedApplication, Snapshot};
 use super::key_ring::KeyRing;
 use super::openings::Openings;
 use super::pages::DenialPages;
@@ -44,6 +45,8 @@ pub struct Inputs<'a> {
     pub objects: &'a Objects,
     /// Signing keys of the store.
     pub keys: &'a [SigningKeyRow],
+    /// SHA-256 of each secret that was generated for a directory's provisioning, in hexadecimal.
+    pub scim_secrets: &'a [String],
     /// The organization.
     pub organization: &'a Organization,
     /// The clouds that providers may name.
@@ -68,12 +71,12 @@ impl Snapshot {
             before.providers.clone()
         })
         .unwrap_or_else(|| providers(inputs, sealer, now_ms, &mut faults));
+        let scim_secrets = scim_secrets(inputs, &providers);
         let referents = kept(inputs, &[Kind::Group, Kind::List], &mut faults, |before| {
             Arc::clone(&before.referents)
         })
         .unwrap_or_else(|| Arc::new(referents(inputs, &mut faults)));
-        let (applications, basis) =
-            applications::compile(inputs, &organization, Arc::clone(&referents), &mut faults);
+        let applications = applications::compile(inputs, &organization, Arc::clone(&referents), &mut faults);
         let service_tokens = kept(inputs, &[Kind::ServiceToken], &mut faults, |before| {
             Arc::clone(&before.service_tokens)
         })
@@ -86,34 +89,28 @@ impl Snapshot {
             before.api_tokens.clone()
         })
         .unwrap_or_else(|| api_tokens(inputs, sealer, now_ms, &mut faults));
-        let mut by_aud = HashMap::with_capacity(applications.len());
-        for application in &applications {
-            let aud = application.app.aud.clone();
-            by_aud.entry(aud).or_insert_with(|| application.clone());
-        }
-        let credential_headers = credential_headers(&applications);
-        let routes = applications.iter().map(|application| Entry {
-            destinations: application.app.destinations.clone(),
-            case_insensitive: application.app.case_insensitive_paths,
-            value: application.clone(),
-        });
+        let Applications {
+            by_id: applications,
+            by_aud,
+            routes,
+            basis,
+        } = applications;
         Self {
             version: u64::from_ne_bytes(random::bytes()),
             position: inputs.position.clone(),
             objects: inputs.objects.clone(),
             organization,
             providers,
+            scim_secrets,
             by_aud,
-            routes: Table::build(routes),
-            upstreams: upstream_table(inputs.upstreams, &applications),
-            applications: applications
-                .into_iter()
-                .map(|known| (known.app.id, known))
-                .collect(),
+            routes,
+            upstreams: upstream_table(inputs.upstreams, applications.values()),
+            credential_headers: credential_headers(applications.values()),
+            launcher: launcher(inputs, &applications),
+            applications,
             authorities,
             service_tokens,
             api_tokens,
-            credential_headers,
             referents,
             keys: Arc::new(keys),
             basis,
@@ -147,6 +144,7 @@ impl ProtectedApplication {
             openings: Openings::of(&app),
             asks: Asks::of(&policy_docs),
             pages: DenialPages::default(),
+            design: None,
             app,
             policy_docs,
             broken: None,
@@ -231,6 +229,13 @@ fn providers(
     providers
 }
 
+/// What directories prove themselves with, whichever of them.
+fn scim_secrets(inputs: &Inputs<'_>, providers: &HashMap<IdpId, Arc<IdentityProvider>>) -> HashSet<String> {
+    let settings = providers.values().filter_map(|provider| provider.scim.as_ref());
+    let declared = settings.filter_map(|scim| scim.declared_secret_hash.clone());
+    declared.chain(inputs.scim_secrets.iter().cloned()).collect()
+}
+
 fn read_provider(
     document: &Document,
     clouds: &BTreeMap<String, Cloud>,
@@ -307,10 +312,11 @@ fn api_token(document: &Document, sealer: &Sealer, now_ms: i64) -> Result<ApiTok
     read::api_token(ApiTokenId(document.id), &document.body, &secrets).map_err(|problems| sentence(&problems))
 }
 
-fn credential_headers(applications: &[Arc<ProtectedApplication>]) -> Arc<[HeaderName]> {
-    let written = applications
-        .iter()
-        .filter_map(|application| application.app.read_service_tokens_from_header.as_ref());
+fn credential_headers<'a>(
+    applications: impl Iterator<Item = &'a Arc<ProtectedApplication>>,
+) -> Arc<[HeaderName]> {
+    let written =
+        applications.filter_map(|application| application.app.read_service_tokens_from_header.as_ref());
     let mut names: Vec<HeaderName> = written.filter_map(|name| name.as_str().parse().ok()).collect();
     names.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
     names.dedup();
@@ -346,13 +352,27 @@ fn readable<T>(
     objects
 }
 
+/// The application that stands for the launcher: the oldest, if there should be several.
+fn launcher(
+    inputs: &Inputs<'_>,
+    applications: &HashMap<AppId, Arc<ProtectedApplication>>,
+) -> Option<GuardedLauncher> {
+    let objects = inputs.objects.of_kind(Kind::Application).iter();
+    let mut known = objects.filter_map(|object| applications.get(&AppId(object.id)));
+    known.find_map(|guard| {
+        Some(GuardedLauncher {
+            guard: Arc::clone(guard),
+            design: guard.design.clone()?,
+        })
+    })
+}
+
 /// Upstreams read paths as the applications of the same hosts do.
-fn upstream_table(
+fn upstream_table<'a>(
     upstreams: &[Arc<Upstream>],
-    applications: &[Arc<ProtectedApplication>],
+    applications: impl Iterator<Item = &'a Arc<ProtectedApplication>>,
 ) -> Table<Arc<Upstream>> {
     let case_insensitive: HashSet<&str> = applications
-        .iter()
         .filter(|application| application.app.case_insensitive_paths)
         .flat_map(|application| &application.app.destinations)
         .map(Destination::host)

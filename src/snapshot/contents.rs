@@ -1,12 +1,13 @@
 //! What a snapshot holds, and how requests ask it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use http::HeaderName;
 
 use crate::model::api_token::ApiToken;
 use crate::model::application::Application;
+use crate::model::design::LauncherDesign;
 use crate::model::destination::Destination;
 use crate::model::host::Host;
 use crate::model::idp::IdentityProvider;
@@ -39,12 +40,17 @@ pub struct Snapshot {
     pub organization: Organization,
     /// Identity providers.
     pub providers: HashMap<IdpId, Arc<IdentityProvider>>,
+    /// SHA-256 of the secrets that directories show, in lower-case hexadecimal. Whether one is good is not decided by
+    /// this: it may be another provider's, or have been replaced a moment ago.
+    pub scim_secrets: HashSet<String>,
     /// Applications, broken ones included.
     pub applications: HashMap<AppId, Arc<ProtectedApplication>>,
     /// The same by audience tag.
     pub by_aud: HashMap<AudTag, Arc<ProtectedApplication>>,
     /// The same by the addresses they cover. Requests ask [`Snapshot::application`].
     pub routes: Table<Arc<ProtectedApplication>>,
+    /// The launcher, where policies say who may open it; else everybody may who signs in.
+    pub launcher: Option<GuardedLauncher>,
     /// Upstreams by the addresses they serve. Requests ask [`Snapshot::upstream`].
     pub upstreams: Table<Arc<Upstream>>,
     /// Whose client certificates a host takes. Requests ask [`Snapshot::client_authorities`].
@@ -78,14 +84,25 @@ pub struct ProtectedApplication {
     pub asks: Asks,
     /// What it shows to those whom it refuses.
     pub pages: DenialPages,
+    /// What the launcher wears, where this is the launcher; else it is self-hosted.
+    pub design: Option<LauncherDesign>,
     /// Its policies by precedence, as they were read, to explain decisions.
     pub policy_docs: Vec<Arc<Policy>>,
     /// Why it cannot be decided about. It lets nobody pass.
     pub broken: Option<String>,
 }
 
+/// The launcher as an application of its own.
+#[derive(Debug, Clone)]
+pub struct GuardedLauncher {
+    /// Who may open it. It covers no address: the auth host is no application's.
+    pub guard: Arc<ProtectedApplication>,
+    /// What it wears.
+    pub design: LauncherDesign,
+}
+
 /// An object that could not be read, for the log and for `check`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ObjectFault {
     /// What it is.
     pub kind: &'static str,

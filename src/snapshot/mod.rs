@@ -19,7 +19,7 @@ mod service_tokens;
 pub use asks::Asks;
 pub use authorities::ClientAuthorities;
 pub use compile::Inputs;
-pub use contents::{ObjectFault, ProtectedApplication, Snapshot, Unroutable};
+pub use contents::{GuardedLauncher, ObjectFault, ProtectedApplication, Snapshot, Unroutable};
 pub use key_ring::{KeyRing, VerificationKey};
 pub use openings::is_preflight;
 pub use pages::DenialPages;

@@ -9,7 +9,7 @@ use sqlx::any::AnyRow;
 use super::audit::{self, Audited, Line};
 use super::changes::ChangeKind;
 use super::row::Cells;
-use super::{Actor, Document, Store, StoreError, bounded};
+use super::{Actor, Document, Store, StoreError, bounded, session_apps};
 use crate::model::ids::{AudTag, SessionNonce};
 
 /// Whose application tokens are revoked. Organization sessions stay.
@@ -99,6 +99,11 @@ impl Store {
             .bind(of.aud.as_str())
             .bind(of.nonce())
             .bind(change.seq)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query(session_apps::REVOKED)
+            .bind(of.aud.as_str())
+            .bind(of.nonce())
             .execute(&mut *tx)
             .await?;
         if let Some((application, actor)) = said {

@@ -21,6 +21,7 @@ mod documents;
 mod endings;
 mod epochs;
 mod error;
+mod held;
 mod keys;
 mod leave;
 mod logs;
@@ -32,7 +33,9 @@ mod refreshes;
 mod register;
 mod row;
 mod scim;
+mod seats;
 mod service_token_uses;
+mod session_apps;
 mod sessions;
 mod spent;
 mod transfers;
@@ -67,8 +70,9 @@ pub use objects::{Difference, Object, ObjectFilter, Objects};
 pub use refreshes::DueRefresh;
 pub use register::{Called, Marks, UserFilter, UserPlace};
 pub use scim::{
-    Consequences, GroupWritten, Membership, PROVIDERS_MAX, ScimAtLogin, ScimGroup, ScimKey, ScimRules,
-    ScimSearch, ScimUpdate, ScimUpdateFilter, ScimUser, UserWritten,
+    ADDRESS_PASSED_ON, Consequences, DirectorySync, GroupWritten, Held, Membership, PROVIDERS_MAX, Reread,
+    RoundEnd, ScimAtLogin, ScimGroup, ScimKey, ScimRules, ScimSearch, ScimUpdate, ScimUpdateFilter, ScimUser,
+    UserWritten,
 };
 pub use sessions::{NewSession, SessionInserted, SessionRow};
 pub use transfers::Transfer;

@@ -30,7 +30,7 @@ pub(super) async fn bounded<T>(work: impl Future<Output = Result<T, StoreError>>
 }
 
 impl Store {
-    /// Repeats a transaction of [`Store::begin_brief`] that stood in another's way. `once` must be whole: it begins,
+    /// Repeats a transaction, mostly of [`Store::begin_brief`], that stood in another's way. `once` must be whole: it begins,
     /// does everything and commits.
     pub(super) async fn patiently<T, F>(&self, once: impl Fn() -> F) -> Result<T, StoreError>
     where
@@ -54,9 +54,15 @@ impl Store {
     /// A transaction that does not wait for a lock for long.
     pub(super) async fn begin_brief(&self) -> Result<Transaction<'static, Any>, StoreError> {
         let mut tx = self.begin().await?;
-        if self.inner.backend == Backend::Postgres {
-            sqlx::query(POSTGRES_SHORT_WAIT).execute(&mut *tx).await?;
-        }
+        self.wait_briefly(&mut tx).await?;
         Ok(tx)
+    }
+
+    /// Has a transaction wait for no lock for long from now on; it must be repeated by [`Store::patiently`].
+    pub(super) async fn wait_briefly(&self, tx: &mut Transaction<'static, Any>) -> Result<(), StoreError> {
+        if self.inner.backend == Backend::Postgres {
+            sqlx::query(POSTGRES_SHORT_WAIT).execute(&mut **tx).await?;
+        }
+        Ok(())
     }
 }

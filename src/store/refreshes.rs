@@ -17,8 +17,9 @@ pub struct DueRefresh {
     pub identity: Identity,
     /// The token, sealed (`Purpose::RefreshToken`).
     pub token_sealed: Vec<u8>,
-    /// When the provider last vouched for the person: at the login, or by a refresh.
-    pub confirmed_ms: i64,
+    /// Since when the provider has not vouched for the person though it was asked, milliseconds since 1970; `None` where it
+    /// did when it was asked last.
+    pub failing_since_ms: Option<i64>,
 }
 
 /// One token a person: that of the session that began last. Taking it is one statement, so that of several gateways one
@@ -30,9 +31,13 @@ const TAKE: &str = "UPDATE sessions SET refresh_tried_ms = $1 \
      WHERE o.user_id = s.user_id AND o.ended_ms IS NULL AND o.expires_ms > $1 AND o.refresh_token IS NOT NULL \
      AND (o.created_ms > s.created_ms OR (o.created_ms = s.created_ms AND o.nonce > s.nonce))) \
      ORDER BY s.refresh_tried_ms LIMIT 20) \
-     RETURNING nonce, user_id, identity, refresh_token, created_ms, refresh_confirmed_ms";
-const DONE: &str = "UPDATE sessions SET refresh_confirmed_ms = $1, refresh_token = COALESCE($2, refresh_token) \
-     WHERE nonce = $3 AND ended_ms IS NULL";
+     RETURNING nonce, user_id, identity, refresh_token, refresh_failing_since_ms";
+/// `refresh_confirmed_ms` is what the release before goes by.
+const DONE: &str = "UPDATE sessions SET refresh_confirmed_ms = $1, refresh_failing_since_ms = NULL, \
+     refresh_token = COALESCE($2, refresh_token) WHERE nonce = $3 AND ended_ms IS NULL";
+const FAILED: &str = "UPDATE sessions SET refresh_failing_since_ms = COALESCE(refresh_failing_since_ms, $1) \
+     WHERE nonce = $2 AND ended_ms IS NULL";
+const GIVE_UP: &str = "UPDATE sessions SET refresh_token = NULL WHERE nonce = $1 AND refresh_token = $2";
 
 impl Store {
     /// Takes some refresh tokens of a provider that were last tried before this time; no other gateway takes them too.
@@ -72,6 +77,35 @@ impl Store {
         })
         .await
     }
+
+    /// The provider said nothing of the person, and why is not theirs to answer for. The first time since it vouched for
+    /// them is remembered.
+    pub async fn refresh_failed(&self, nonce: &SessionNonce) -> Result<(), StoreError> {
+        bounded(async {
+            let mut connection = self.writer().await?;
+            sqlx::query(FAILED)
+                .bind(self.now_ms())
+                .bind(nonce.as_str())
+                .execute(&mut *connection)
+                .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Forgets a token that is of no use, unless another has taken its place.
+    pub async fn give_up_refresh(&self, due: &DueRefresh) -> Result<(), StoreError> {
+        bounded(async {
+            let mut connection = self.writer().await?;
+            sqlx::query(GIVE_UP)
+                .bind(due.nonce.as_str())
+                .bind(due.token_sealed.clone())
+                .execute(&mut *connection)
+                .await?;
+            Ok(())
+        })
+        .await
+    }
 }
 
 fn due(row: &AnyRow) -> Result<DueRefresh, StoreError> {
@@ -81,6 +115,6 @@ fn due(row: &AnyRow) -> Result<DueRefresh, StoreError> {
         user: cells.parsed("user_id")?,
         identity: cells.json("identity")?,
         token_sealed: cells.bytes("refresh_token")?,
-        confirmed_ms: cells.int("created_ms")?.max(cells.int("refresh_confirmed_ms")?),
+        failing_since_ms: cells.maybe_int("refresh_failing_since_ms")?,
     })
 }

@@ -8,9 +8,13 @@ use uuid::Uuid;
 
 use super::row::{Cells, maybe_storable};
 use super::users::user;
-use super::{Backend, ScimAtLogin, Store, StoreError, User, bounded, endings, epochs, objects};
+use super::{
+    ADDRESS_PASSED_ON, Backend, ScimAtLogin, Store, StoreError, User, bounded, endings, epochs, held, scim,
+    session_apps,
+};
 use crate::model::identity::{Identity, PersonKey};
-use crate::model::ids::{IdpId, SessionNonce, UserId};
+use crate::model::ids::{IdpId, ObjectId, SessionNonce, UserId};
+use crate::model::scim::GroupChange;
 
 /// A login that succeeded, to be kept as a session. No `Debug`: it carries a refresh token.
 pub struct NewSession<'a> {
@@ -36,8 +40,12 @@ pub struct NewSession<'a> {
     pub agent: Option<String>,
     /// The refresh token, sealed (`Purpose::RefreshToken`).
     pub refresh_token_sealed: Option<Vec<u8>>,
+    /// Whether the address may say which person of a directory this is: a member's, on which rules may rely.
+    pub linkable: bool,
     /// [`Store::head`] before the code was redeemed. Whatever ended after it refuses this login.
     pub read_at: i64,
+    /// When that was read, milliseconds since 1970.
+    pub began_ms: i64,
     /// What is asked of the directory's word, where it is told by SCIM.
     pub scim: Option<ScimAtLogin>,
 }
@@ -47,6 +55,9 @@ pub struct NewSession<'a> {
 pub enum SessionInserted {
     /// It did, of this user.
     Yes(User),
+    /// It did, but without groups that the directory took from the person meanwhile: what stands in the store is not what
+    /// the login found, and inherited groups are to be read again.
+    Regrouped(User),
     /// The user's sessions, or the provider's, or everybody's, were ended while the login was under way.
     UserEndedMeanwhile,
     /// The directory says that this person may not sign in.
@@ -130,37 +141,62 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] where the nonce is taken.
     pub async fn insert_session(&self, new: &NewSession<'_>) -> Result<SessionInserted, StoreError> {
-        bounded(async {
-            let mut tx = self.begin().await?;
-            if self.inner.backend == Backend::Postgres {
-                sqlx::query(endings::POSTGRES_LOGINS_SHARE)
-                    .execute(&mut *tx)
-                    .await?;
-            }
-            self.know(&mut tx, new).await?;
-            if let Some(scim) = &new.scim
-                && !self
-                    .directory_admits(&mut tx, new.provider, new.person, scim)
-                    .await?
-            {
-                return Ok(SessionInserted::Deprovisioned);
-            }
-            let Some(user) = self.admit(&mut tx, new).await? else {
-                let refused = is_deprovisioned(&mut tx, new).await?;
-                return Ok(if refused {
-                    SessionInserted::Deprovisioned
-                } else {
-                    SessionInserted::UserEndedMeanwhile
-                });
-            };
-            if endings::provider_ended_since(&mut tx, new.provider, new.read_at).await? {
-                return Ok(SessionInserted::UserEndedMeanwhile);
-            }
-            insert(&mut tx, new, user.id, self.now_ms()).await?;
-            tx.commit().await?;
-            Ok(SessionInserted::Yes(user))
+        self.patiently(|| self.insert_once(new)).await
+    }
+
+    async fn insert_once(&self, new: &NewSession<'_>) -> Result<SessionInserted, StoreError> {
+        let mut tx = self.begin().await?;
+        if self.inner.backend == Backend::Postgres {
+            sqlx::query(endings::POSTGRES_LOGINS_SHARE)
+                .execute(&mut *tx)
+                .await?;
+        }
+        self.know(&mut tx, new).await?;
+        let word = match &new.scim {
+            Some(asks) => Some(self.directory_says(&mut tx, new, asks).await?),
+            None => None,
+        };
+        if word.as_ref().is_some_and(|word| !word.admits) {
+            return Ok(SessionInserted::Deprovisioned);
+        }
+        let Some(user) = self.admit(&mut tx, new).await? else {
+            let refused = is_deprovisioned(&mut tx, new).await?;
+            return Ok(if refused {
+                SessionInserted::Deprovisioned
+            } else {
+                SessionInserted::UserEndedMeanwhile
+            });
+        };
+        if endings::provider_ended_since(&mut tx, new.provider, new.read_at).await? {
+            return Ok(SessionInserted::UserEndedMeanwhile);
+        }
+        let mut identity = (new.identity_of)(user.id);
+        let word = word.unwrap_or_default();
+        let change = taken_of(word.taken, &identity);
+        if !change.is_empty() {
+            change.apply(&mut identity.groups);
+            let who = (new.provider, new.person, user.id);
+            scim::note_reread(&mut tx, who, &change, self.now_ms()).await?;
+        }
+        insert(&mut tx, new, user.id, &identity, self.now_ms()).await?;
+        match word.instead_of {
+            None => tx.commit().await?,
+            Some(other) => self.pass_on(tx, other).await?,
+        }
+        Ok(if change.is_empty() {
+            SessionInserted::Yes(user)
+        } else {
+            SessionInserted::Regrouped(user)
         })
-        .await
+    }
+
+    /// Ends what somebody has open whose address has gone to the one who signs in, and commits.
+    async fn pass_on(&self, mut tx: Transaction<'static, Any>, other: UserId) -> Result<(), StoreError> {
+        // From here on this is an ending, which gives way where others have begun.
+        self.wait_briefly(&mut tx).await?;
+        let ended = self.mark_users(&mut tx, &[other], ADDRESS_PASSED_ON).await?;
+        self.tell_users(&mut tx, &ended).await?;
+        self.commit_changes(tx).await
     }
 
     /// Makes the user, where there is none.
@@ -185,7 +221,6 @@ impl Store {
         new: &NewSession<'_>,
     ) -> Result<Option<User>, StoreError> {
         let now_ms = self.now_ms();
-        let linkable = new.scim.as_ref().is_some_and(|scim| scim.email.is_some());
         let row = sqlx::query(ADMIT)
             .bind(now_ms)
             .bind(maybe_storable(new.email.as_deref()))
@@ -194,7 +229,7 @@ impl Store {
             .bind(new.person.tenant.to_string())
             .bind(new.person.object.to_string())
             .bind(new.read_at)
-            .bind(i64::from(linkable))
+            .bind(i64::from(new.linkable))
             .fetch_optional(&mut **tx)
             .await?;
         row.as_ref().map(user).transpose()
@@ -298,6 +333,7 @@ impl Store {
             (FORGET_CHANGES, before_ms),
             (FORGET_SPENT, self.now_ms()),
             (FORGET_TRANSFERS, self.now_ms()),
+            (scim::FORGET_TAKEN, self.now_ms() - scim::TAKEN_KEPT_MS),
         ] {
             bounded(async {
                 let mut connection = self.writer().await?;
@@ -306,7 +342,7 @@ impl Store {
             })
             .await?;
         }
-        for sql in [epochs::FORGET, objects::FORGET] {
+        for sql in [epochs::FORGET, held::FORGET, session_apps::FORGET] {
             bounded(async {
                 let mut connection = self.writer().await?;
                 sqlx::query(sql).execute(&mut *connection).await?;
@@ -331,14 +367,24 @@ async fn is_deprovisioned(
     Ok(row.is_some())
 }
 
+/// What of the groups that were taken the identity holds.
+fn taken_of(mut taken: Vec<ObjectId>, identity: &Identity) -> GroupChange {
+    let held = identity.groups.held();
+    taken.retain(|taken| held.iter().any(|group| group.id == *taken));
+    GroupChange {
+        added: Vec::new(),
+        removed: taken,
+    }
+}
+
 async fn insert(
     tx: &mut Transaction<'static, Any>,
     new: &NewSession<'_>,
     user: UserId,
+    identity: &Identity,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    let identity = serde_json::to_string(&(new.identity_of)(user))
-        .map_err(|error| StoreError::Unavailable(error.into()))?;
+    let identity = serde_json::to_string(identity).map_err(|error| StoreError::Unavailable(error.into()))?;
     sqlx::query(INSERT)
         .bind(new.nonce.as_str())
         .bind(user.to_string())

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::changes::ChangeKind;
 use super::{
-    Audited, Document, Ending, Kind, Position, Store, StoreError, audit, bounded, documents, objects, scim,
+    Audited, Document, Ending, Kind, Position, Store, StoreError, audit, bounded, documents, held, scim,
 };
 use crate::model::ids::{IdpId, SessionNonce};
 
@@ -122,7 +122,7 @@ impl ObjectWrite {
     pub async fn put(&mut self, document: &Document) -> Result<Document, StoreError> {
         let now_ms = self.store.now_ms();
         bounded(async {
-            objects::note(&mut self.tx, self.seq, document.kind, document.id).await?;
+            held::note(&mut self.tx, self.seq, document.kind, document.id).await?;
             documents::put(&mut self.tx, document, now_ms).await
         })
         .await
@@ -134,7 +134,7 @@ impl ObjectWrite {
             bounded(scim::forget_provider(&mut self.tx, IdpId(id))).await?;
         }
         bounded(async {
-            objects::note(&mut self.tx, self.seq, kind, id).await?;
+            held::note(&mut self.tx, self.seq, kind, id).await?;
             documents::delete(&mut self.tx, kind, id).await
         })
         .await
@@ -158,7 +158,12 @@ impl ObjectWrite {
             before: entry.before.clone(),
             after: entry.after.clone(),
         };
-        bounded(audit::insert(&mut self.tx, place, now_ms, &self.actor, &line)).await
+        bounded(async {
+            // Also where only the log tells of it: else whoever holds objects would have to read all of them anew.
+            held::note(&mut self.tx, self.seq, entry.kind, entry.id).await?;
+            audit::insert(&mut self.tx, place, now_ms, &self.actor, &line).await
+        })
+        .await
     }
 
     /// Ends sessions with this write: both happen or neither. Answers which ones ended.
@@ -172,6 +177,10 @@ impl ObjectWrite {
             self.position = last;
         }
         Ok(ended)
+    }
+
+    pub(super) fn transaction(&mut self) -> &mut Transaction<'static, Any> {
+        &mut self.tx
     }
 
     /// Makes the write happen; the position of its last change.

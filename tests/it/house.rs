@@ -27,6 +27,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("api", 8),
     ("login", 8),
     ("scim", 8),
+    ("directory", 8),
     ("gate", 9),
     ("listener", 10),
     ("app", 11),

@@ -19,6 +19,9 @@ mod browser;
 mod clients;
 
 #[cfg(test)]
+mod directory_sync;
+
+#[cfg(test)]
 mod entra;
 
 #[cfg(test)]

@@ -86,6 +86,24 @@ impl TenantHandle {
         self
     }
 
+    /// Restores a deleted account: [`Directory::restore_user`].
+    pub fn restore_user(&self, oid: &str) -> &Self {
+        self.directory.restore_user(oid);
+        self
+    }
+
+    /// Deletes an account for good: [`Directory::purge_user`].
+    pub fn purge_user(&self, oid: &str) -> &Self {
+        self.directory.purge_user(oid);
+        self
+    }
+
+    /// Deletes a group: [`Directory::delete_group`].
+    pub fn delete_group(&self, id: &str) -> &Self {
+        self.directory.delete_group(id);
+        self
+    }
+
     /// Revokes a person's sessions: [`Directory::revoke_sessions`].
     pub fn revoke_sessions(&self, oid: &str) -> &Self {
         self.directory.revoke_sessions(oid);

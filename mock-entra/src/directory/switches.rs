@@ -82,6 +82,18 @@ impl Directory {
         self
     }
 
+    /// Lets delta queries tell the changes of the round before once more, as Graph may.
+    pub fn graph_delta_replays(&self, replays: bool) -> &Self {
+        self.lock().delta_replays = replays;
+        self
+    }
+
+    /// Lets every delta token that was handed out expire: whoever shows one is answered 410 and has to start over.
+    pub fn expire_delta_tokens(&self) -> &Self {
+        self.lock().grants.deltas.clear();
+        self
+    }
+
     /// The requests so far, in the order they came.
     pub fn requests(&self) -> Vec<Recorded> {
         self.lock().requests.clone()

@@ -13,6 +13,8 @@ pub struct Tenant {
     pub(crate) name: String,
     pub(crate) domains: Vec<String>,
     pub(crate) users: Vec<User>,
+    /// People who were deleted and can be restored.
+    pub(crate) deleted: Vec<User>,
     pub(crate) groups: BTreeMap<String, Group>,
     pub(crate) apps: BTreeMap<String, AppRegistration>,
     pub(crate) contexts: Vec<AuthContext>,
@@ -37,6 +39,7 @@ impl Tenant {
             name: name.into(),
             domains: Vec::new(),
             users: Vec::new(),
+            deleted: Vec::new(),
             groups: BTreeMap::new(),
             apps: BTreeMap::new(),
             contexts: Vec::new(),
@@ -101,6 +104,7 @@ impl Tenant {
     pub(crate) fn put_user(&mut self, mut user: User) {
         user.settle_in(&self.initial_domain());
         self.users.retain(|known| known.oid != user.oid);
+        self.deleted.retain(|known| known.oid != user.oid);
         self.users.push(user);
     }
 
@@ -135,6 +139,46 @@ impl Tenant {
     /// The person who is called this at the sign-in page.
     pub(crate) fn by_name(&self, name: &str) -> Option<&User> {
         self.users.iter().find(|user| user.is_called(name))
+    }
+
+    /// Deletes a person, who can be restored; whether there was one.
+    pub(crate) fn delete_user(&mut self, oid: &str) -> bool {
+        let Some(place) = self
+            .users
+            .iter()
+            .position(|user| user.oid.eq_ignore_ascii_case(oid))
+        else {
+            return false;
+        };
+        let user = self.users.remove(place);
+        self.deleted.push(user);
+        true
+    }
+
+    /// Restores a deleted person; whether there was one.
+    pub(crate) fn restore_user(&mut self, oid: &str) -> bool {
+        let Some(place) = self
+            .deleted
+            .iter()
+            .position(|user| user.oid.eq_ignore_ascii_case(oid))
+        else {
+            return false;
+        };
+        let user = self.deleted.remove(place);
+        self.users.push(user);
+        true
+    }
+
+    /// Deletes a person for good, memberships included; whether there was one.
+    pub(crate) fn purge_user(&mut self, oid: &str) -> bool {
+        let is = |user: &User| user.oid.eq_ignore_ascii_case(oid);
+        let known = self.users.iter().chain(&self.deleted).any(is);
+        self.users.retain(|user| !is(user));
+        self.deleted.retain(|user| !is(user));
+        for group in self.groups.values_mut() {
+            group.members.retain(|member| *member != MemberRef::user(oid));
+        }
+        known
     }
 
     /// Every group this member is in, directly or through other groups, in the order of their names.

@@ -145,6 +145,16 @@ impl Caller {
         self.allow(self.has_any(READ_MEMBERSHIPS))
     }
 
+    /// Following everybody's profile.
+    pub(super) fn may_follow_people(&self) -> Result<(), GraphRefusal> {
+        self.allow(self.has_any(READ_PEOPLE))
+    }
+
+    /// Following groups and who is in them.
+    pub(super) fn may_follow_groups(&self) -> Result<(), GraphRefusal> {
+        self.allow(self.has_any(READ_MEMBERSHIPS))
+    }
+
     /// Ending sessions.
     pub(super) fn may_revoke(&self) -> Result<(), GraphRefusal> {
         self.allow(self.has_any(REVOKE))

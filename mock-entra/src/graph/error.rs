@@ -100,6 +100,15 @@ impl GraphRefusal {
         Self::new(StatusCode::BAD_REQUEST, "Directory_ExpiredPageToken", message)
     }
 
+    /// A delta token that is too old, or that nobody handed out: the client has to begin anew, at this address.
+    pub(super) fn start_over(address: String) -> Self {
+        let message = "The sync state generation is not found. The delta token is expired and data must be \
+                       synchronized again.";
+        let mut refusal = Self::new(StatusCode::GONE, "syncStateNotFound", message);
+        refusal.headers.push((header::LOCATION, address));
+        refusal
+    }
+
     /// A path Graph, or this mock of it, does not have.
     pub(super) fn no_such_path(segments: &[&str]) -> Self {
         let last = segments.last().copied().unwrap_or_default();

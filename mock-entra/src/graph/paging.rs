@@ -20,13 +20,10 @@ const LARGEST_SIZE: usize = 999;
 /// The number of the page a request is for; the first is 1.
 pub(super) fn number(context: &Context, params: &Params) -> u32 {
     let token = params.find("$skiptoken").unwrap_or_default();
-    context
-        .directory
-        .lock()
-        .grants
-        .pages
-        .get(token)
-        .map_or(1, |page| page.number)
+    let state = context.directory.lock();
+    let page = state.grants.pages.get(token).map(|page| page.number);
+    let of_delta = || state.grants.deltas.get(token).map(|delta| delta.number);
+    page.or_else(of_delta).unwrap_or(1)
 }
 
 /// The page the request is for, with the link to the next one. The count stands on the first page only.

@@ -10,6 +10,7 @@
 
 mod authorize;
 mod client_auth;
+mod delta;
 mod directory;
 mod graph;
 mod id_token;

@@ -14,7 +14,10 @@ use crate::model::time::to_the_minute;
 /// An end this near is to be seen to.
 const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-const ANOTHER: &str = "Make another one in Entra (Certificates & secrets) and put it into the configuration.";
+const ANOTHER_SECRET: &str = "Entra, App registrations, Certificates & secrets: make another client secret, and put its VALUE into \
+     next_client_secret of the provider; both are taken until client_secret is replaced.";
+const ANOTHER_CERTIFICATE: &str = "Make another certificate, upload it in Entra (App registrations, Certificates & secrets), and put it with \
+     its key into client_certificate of the provider.";
 
 pub(super) async fn check(
     relying_party: &RelyingParty,
@@ -29,8 +32,13 @@ pub(super) async fn check(
             "a federated token is renewed by who issues it",
         ),
         ClientCredential::Certificate { certificate, .. } => match certificate_ends(certificate) {
-            Some(end) => ends(end, now, "the certificate says so"),
-            None => unknown("the certificate cannot be read".to_owned()),
+            Some(end) => ends(end, now, "the certificate says so", ANOTHER_CERTIFICATE),
+            None => Check::new(
+                Step::CredentialExpiry,
+                CheckState::Unknown,
+                "the certificate cannot be read",
+            )
+            .mend("Put a certificate in PEM into client_certificate of the provider."),
         },
         ClientCredential::Secret { current, .. } => {
             let listed = match token {
@@ -44,8 +52,8 @@ pub(super) async fn check(
             };
             let of_graph = listed.as_deref().ok().and_then(|listed| end_of(listed, current));
             match (of_graph, settings.secret_expires_at) {
-                (Some(end), _) => ends(end, now, "Graph says so"),
-                (None, Some(end)) => ends(end, now, "client_secret_expires_at says so"),
+                (Some(end), _) => ends(end, now, "Graph says so", ANOTHER_SECRET),
+                (None, Some(end)) => ends(end, now, "client_secret_expires_at says so", ANOTHER_SECRET),
                 (None, None) => unknown(match listed {
                     Ok(_) => "Graph names no end of this secret".to_owned(),
                     Err(_) => "Graph does not tell, and client_secret_expires_at is not set".to_owned(),
@@ -55,17 +63,20 @@ pub(super) async fn check(
     }
 }
 
-/// The end of the secret that is in use. Graph shows how each begins; of several that fit, the first to end counts.
+/// The end of the secret that is in use. Graph shows how each begins; of several that fit, the first to end counts. One
+/// that stands alone and shows nothing is taken for ours; one that begins otherwise never is.
 fn end_of(listed: &[ListedSecret], secret: &SecretString) -> Option<Timestamp> {
-    let fits = |listed: &&ListedSecret| match &listed.hint {
-        Some(hint) => !hint.is_empty() && secret.expose_secret().starts_with(hint.as_str()),
-        None => false,
-    };
-    let of_this: Vec<&ListedSecret> = listed.iter().filter(fits).collect();
-    match (of_this.as_slice(), listed) {
-        ([], [only]) => only.ends,
-        (of_this, _) => of_this.iter().filter_map(|listed| listed.ends).min(),
+    fn hint(listed: &ListedSecret) -> Option<&str> {
+        listed.hint.as_deref().filter(|hint| !hint.is_empty())
     }
+    if let [only] = listed
+        && hint(only).is_none()
+    {
+        return only.ends;
+    }
+    let begins_so = |hint: &str| secret.expose_secret().starts_with(hint);
+    let of_this = listed.iter().filter(|listed| hint(listed).is_some_and(begins_so));
+    of_this.filter_map(|listed| listed.ends).min()
 }
 
 fn certificate_ends(pem: &str) -> Option<Timestamp> {
@@ -74,7 +85,7 @@ fn certificate_ends(pem: &str) -> Option<Timestamp> {
     Timestamp::from_second(certificate.validity().not_after.timestamp()).ok()
 }
 
-fn ends(end: Timestamp, now: Timestamp, source: &str) -> Check {
+fn ends(end: Timestamp, now: Timestamp, source: &str, mend: &str) -> Check {
     let left = end.duration_since(now);
     let days = left.as_hours() / 24;
     let (state, found) = if left <= SignedDuration::ZERO {
@@ -97,7 +108,7 @@ fn ends(end: Timestamp, now: Timestamp, source: &str) -> Check {
     if state == CheckState::Good {
         check
     } else {
-        check.mend(ANOTHER)
+        check.mend(mend)
     }
 }
 
@@ -127,7 +138,8 @@ mod tests {
         );
         assert_eq!(of(&[other.clone(), own.clone()]), day(9));
         assert_eq!(of(&[own, same, other.clone()]), day(8));
-        assert_eq!(of(std::slice::from_ref(&other)), day(1));
+        assert_eq!(of(std::slice::from_ref(&other)), None, "it is another one");
+        assert_eq!(of(&[listed(None, day(4))]), day(4));
         assert_eq!(of(&[other.clone(), other]), None);
         assert_eq!(of(&[listed(Some(""), day(2)), listed(None, day(3))]), None);
     }
@@ -135,7 +147,7 @@ mod tests {
     #[test]
     fn an_end_is_told_before_it_comes() {
         let now = Timestamp::from_second(1_767_225_600).unwrap();
-        let in_days = |days: i64| ends(now + SignedDuration::from_hours(days * 24), now, "x");
+        let in_days = |days: i64| ends(now + SignedDuration::from_hours(days * 24), now, "x", "y");
         assert_eq!(in_days(31).state, CheckState::Good);
         assert_eq!(in_days(30).state, CheckState::Warning);
         assert_eq!(in_days(0).state, CheckState::Bad);

@@ -48,7 +48,7 @@ impl RelyingParty {
                 let endpoint = metadata.token_endpoint;
                 let (back, application) = tokio::join!(
                     self.check_way_back(provider, way_back),
-                    self.check_application(settings, &endpoint)
+                    self.check_application(provider, &endpoint)
                 );
                 checks.push(back);
                 checks.extend(application);
@@ -60,14 +60,15 @@ impl RelyingParty {
     }
 
     /// Everything that takes the application's own credential.
-    async fn check_application(&self, settings: &EntraSettings, endpoint: &url::Url) -> Vec<Check> {
+    async fn check_application(&self, provider: &IdentityProvider, endpoint: &url::Url) -> Vec<Check> {
+        let settings = &provider.entra;
         let now = self.clock.now();
         let (credential, token) = credential::check(&self.outbound, settings, endpoint, now).await;
         let token = token.as_ref();
         let ends = expiry::check(self, settings, token, now).await;
         let contexts = self.check_contexts(settings, token).await;
         let mut checks = vec![credential, ends, contexts];
-        checks.extend(permissions::of_application(settings, token));
+        checks.extend(permissions::of_application(provider, token));
         checks
     }
 
@@ -150,6 +151,9 @@ fn clock(date: Option<i64>, now: i64) -> Check {
             Step::Clock,
             CheckState::Unknown,
             "Microsoft's answer told no time",
+        )
+        .mend(
+            "See to it that the clock of this machine is set by NTP: beyond five minutes nobody can sign in.",
         );
     };
     let ahead = now.saturating_sub(date);
@@ -176,6 +180,7 @@ fn without_token(step: Step) -> Check {
         CheckState::Unknown,
         "cannot be asked for as long as the credential is not taken",
     )
+    .mend("Mend the credential of the app, and test again.")
 }
 
 #[cfg(test)]

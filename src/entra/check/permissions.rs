@@ -10,16 +10,18 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 use super::without_token;
+use crate::entra::delta;
 use crate::entra::relying_party::{permissions, scopes};
 use crate::entra::signed_in::SignedIn;
 use crate::model::check::{Check, CheckState, Step};
-use crate::model::idp::EntraSettings;
+use crate::model::idp::{EntraSettings, IdentityProvider};
 
 const READ_GROUPS: &str = "GroupMember.Read.All";
 /// It holds all of [`READ_GROUPS`], and much more.
 const READ_DIRECTORY: &str = "Directory.Read.All";
 const READ_CONTEXTS: &str = "Policy.Read.ConditionalAccess";
 const READ_APPLICATIONS: &str = "Application.Read.All";
+const READ_PEOPLE: &str = delta::READ_PEOPLE;
 
 /// Permissions that hold what another one is needed for.
 const WIDER: &[(&str, &[&str])] = &[
@@ -45,20 +47,28 @@ const WIDER: &[(&str, &[&str])] = &[
         READ_CONTEXTS,
         &["Policy.Read.All", "Policy.ReadWrite.ConditionalAccess"],
     ),
+    (
+        READ_PEOPLE,
+        &["User.ReadWrite.All", READ_DIRECTORY, "Directory.ReadWrite.All"],
+    ),
     (READ_DIRECTORY, &["Directory.ReadWrite.All"]),
 ];
 
 /// What each is for, as far as this gateway asks for it by itself.
-fn purpose(permission: &str) -> &'static str {
+fn purpose(step: Step, permission: &str) -> &'static str {
     match permission {
         "openid" => "says who signed in",
         "profile" => "name and object id",
         "email" => "the e-mail address",
         "offline_access" => "asks again whether the account still stands",
         "User.Read" => "the person's own profile",
+        READ_GROUPS if step == Step::ApplicationPermission => {
+            "reads who is in which group: for directory_sync, and where people inherit groups that SCIM does not tell of"
+        }
         READ_GROUPS => "groups, with their names",
         READ_CONTEXTS => "the list of authentication contexts",
         READ_APPLICATIONS => "when the client secret ends",
+        READ_PEOPLE => "who is disabled or deleted, for directory_sync",
         _ => "asked for by scopes",
     }
 }
@@ -98,14 +108,27 @@ pub(super) fn without_consent(settings: &EntraSettings) -> Vec<Check> {
 }
 
 /// The permissions of the application's own.
-pub(super) fn of_application(settings: &EntraSettings, token: Option<&SecretString>) -> Vec<Check> {
+pub(super) fn of_application(provider: &IdentityProvider, token: Option<&SecretString>) -> Vec<Check> {
+    let settings = &provider.entra;
+    let is_read = provider.sync.is_some();
+    let groups = match (&provider.scim, settings.support_groups) {
+        _ if is_read => "",
+        (None, _) => "not needed: SCIM is off",
+        (Some(_), false) => "not needed: support_groups is off",
+        (Some(_), true) => "",
+    };
     let roles = token.map(|token| roles(token.expose_secret()));
     let line = |name: &str, needed: bool, off: &str| {
         let found = match &roles {
             None if needed => return without_token(Step::ApplicationPermission).about(name),
             Some(None) if needed => {
                 let opaque = "the token of the application cannot be read";
-                return Check::new(Step::ApplicationPermission, CheckState::Unknown, opaque).about(name);
+                return Check::new(Step::ApplicationPermission, CheckState::Unknown, opaque)
+                    .about(name)
+                    .mend(format!(
+                        "Look in Entra under App registrations, API permissions, whether the application permission \
+                         {name} of Microsoft Graph is granted."
+                    ));
             }
             Some(Some(roles)) => granted(Step::ApplicationPermission, name, |name| {
                 roles.iter().any(|role| role == name)
@@ -114,24 +137,29 @@ pub(super) fn of_application(settings: &EntraSettings, token: Option<&SecretStri
         };
         found.unwrap_or_else(|| {
             if needed {
-                missing_of_application(name)
+                missing_of_application(name, is_read)
             } else {
                 Check::new(Step::ApplicationPermission, CheckState::Off, off).about(name)
             }
         })
     };
-    vec![
+    let mut lines = vec![
         line(
             READ_CONTEXTS,
             settings.conditional_access_enabled,
             "not needed: conditional_access_enabled is off",
         ),
+        line(READ_GROUPS, groups.is_empty(), groups),
         line(
             READ_APPLICATIONS,
             false,
             "not needed: with it, Graph tells when the client secret ends",
         ),
-    ]
+    ];
+    if is_read {
+        lines.push(line(READ_PEOPLE, true, ""));
+    }
+    lines
 }
 
 /// What a sign-in asks for, by the names of the permissions.
@@ -158,16 +186,20 @@ fn not_needed(settings: &EntraSettings, needed: &[String]) -> Vec<Check> {
 fn granted(step: Step, name: &str, has: impl Fn(&str) -> bool) -> Option<Check> {
     let good = |found: String| Some(Check::new(step, CheckState::Good, found).about(name));
     if has(name) {
-        return good(format!("granted: {}", purpose(name)));
+        return good(format!("granted: {}", purpose(step, name)));
     }
     let wider = WIDER.iter().find(|(known, _)| *known == name)?.1;
     let holder = wider.iter().find(|wider| has(wider))?;
-    good(format!("held by {holder}, which is granted: {}", purpose(name)))
+    good(format!(
+        "held by {holder}, which is granted: {}",
+        purpose(step, name)
+    ))
 }
 
 fn missing(name: &str) -> Check {
-    let found = format!("not granted: {}", purpose(name));
-    Check::new(Step::DelegatedPermission, CheckState::Bad, found)
+    let step = Step::DelegatedPermission;
+    let found = format!("not granted: {}", purpose(step, name));
+    Check::new(step, CheckState::Bad, found)
         .about(name)
         .mend(format!(
             "Entra, App registrations, API permissions: add the delegated permission {name} of Microsoft Graph, then \
@@ -175,9 +207,17 @@ fn missing(name: &str) -> Check {
         ))
 }
 
-fn missing_of_application(name: &str) -> Check {
-    let found = format!("not granted: {}", purpose(name));
-    Check::new(Step::ApplicationPermission, CheckState::Bad, found)
+fn missing_of_application(name: &str, is_read: bool) -> Check {
+    let step = Step::ApplicationPermission;
+    let mut found = format!("not granted: {}", purpose(step, name));
+    // People sign in without it; only what follows from a change comes later than it could.
+    let state = if name == READ_GROUPS && !is_read {
+        found.push_str("; without it, such groups are held no longer until the next sign-in");
+        CheckState::Warning
+    } else {
+        CheckState::Bad
+    };
+    Check::new(step, state, found)
         .about(name)
         .mend(format!(
             "Entra, App registrations, API permissions: add the application permission {name} of Microsoft Graph, then \

@@ -45,7 +45,8 @@ impl WayBack<'_> {
                 Step::RedirectAddress,
                 CheckState::Unknown,
                 "cannot be asked for as long as the directory does not answer",
-            ),
+            )
+            .mend("Mend the line about the directory first, and test again."),
         }
     }
 }

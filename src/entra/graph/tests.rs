@@ -177,7 +177,7 @@ async fn a_login_does_not_wait_longer_than_ten_seconds() {
 async fn the_number_of_repetitions_is_bounded() {
     let stub = stub(429, vec![("retry-after", "0".to_owned())], "{}").await;
     unknown(read(&stub).await);
-    assert_eq!(stub.asked(PATH), 1 + MAX_RETRIES as usize);
+    assert_eq!(stub.asked(PATH), 1 + IN_A_LOGIN.retries as usize);
 }
 
 #[tokio::test]

@@ -26,6 +26,7 @@ async fn world() -> (Stub, RelyingParty, IdentityProvider) {
         name: "Entra ID".to_owned(),
         entra: settings(&stub.at("")),
         scim: None,
+        sync: None,
     };
     (stub, relying_party, provider)
 }

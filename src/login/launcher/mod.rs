@@ -1,11 +1,12 @@
 //! The launcher: `GET https://<auth host>/`. The applications this person may open, and the sessions of theirs in other
 //! browsers, each of which can be ended from here.
 //!
-//! Everybody who is signed in may see it; nobody sees an application there that would not let them in now. Nothing is
+//! Everybody who is signed in may see it, or whom its own policies let in ([`guard`]); nobody sees an application there that would not let them in now. Nothing is
 //! changed by GET ([`acts`]).
 
 mod acts;
 mod agent;
+mod guard;
 mod openable;
 mod sign_in;
 mod tiles;
@@ -15,6 +16,7 @@ use jiff::Timestamp;
 pub(super) use acts::{PATH as ACT, act};
 pub(super) use sign_in::{arrive, login_address, sign_in};
 
+use self::guard::Admission;
 use self::tiles::Wanted;
 use super::answer::{Answer, redirect, set_cookie};
 use super::approvers;
@@ -22,6 +24,7 @@ use super::bounce;
 use super::call::Call;
 use super::failure::Ended;
 use super::state::OwnPage;
+use crate::model::design::LauncherDesign;
 use crate::model::ids::SessionNonce;
 use crate::pages::person::{Launcher, SessionLine};
 use crate::session::cookies;
@@ -36,6 +39,13 @@ pub(super) async fn show(call: &Call<'_>) -> Result<Answer, Ended> {
         return Ok(redirect(&call.auth().address(&login_address(OwnPage::Launcher))));
     };
     session.used(call.now_ms());
+    match guard::admit(call, &session).await? {
+        Admission::Open => {}
+        Admission::OtherProvider => return Ok(redirect(&call.auth().address(sign_in::PATH))),
+        Admission::Refused(answer) => return Ok(answer),
+    }
+    let plain = LauncherDesign::default();
+    let launcher = call.snapshot.launcher.as_ref();
     let identity = session.identity().identity.clone();
     let openable = openable::of(call, &session);
     let shown = tiles::of(&openable, &Wanted::of(call));
@@ -52,6 +62,7 @@ pub(super) async fn show(call: &Call<'_>) -> Result<Answer, Ended> {
         waiting: approvers::waiting_for(call, &session).await?,
         form: &form,
         now: call.login.clock.now(),
+        design: launcher.map_or(&plain, |launcher| &launcher.design),
     };
     let mut answer = call.page(&page);
     if cookies::values(&call.parts.headers, bounce::COOKIE)

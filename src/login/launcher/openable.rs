@@ -26,6 +26,8 @@ pub(super) fn of(call: &Call<'_>, session: &LiveSession) -> Vec<Openable> {
     let applications = call.snapshot.applications.values();
     let open = applications
         .filter(|application| application.broken.is_none() && application.app.launcher.visible)
+        // The launcher itself is no application to open.
+        .filter(|application| application.design.is_none())
         .filter(|application| {
             // What is asked for besides (a reason, an approval) is asked for on the way in.
             let judged = judge(call, application, session, None);

@@ -1,6 +1,6 @@
 //! Signing in for the auth host's own pages: `GET auth/cdn-cgi/access/login` without an application.
 
-use super::HOME;
+use super::{HOME, guard};
 use crate::login::answer::{Answer, redirect, set_cookie};
 use crate::login::approvers;
 use crate::login::bounce::Bounces;
@@ -8,10 +8,14 @@ use crate::login::call::Call;
 use crate::login::failure::Ended;
 use crate::login::provider::{Choosing, wants_another_account};
 use crate::login::state::{LoginPurpose, LoginState, OwnPage};
-use crate::pages::person::{self, AppLabel, Stop};
+use crate::pages::person::{self, AppLabel, LauncherWelcome, Stop};
+use crate::session::table::LiveSession;
 
 /// Where it happens.
 pub(super) const PATH: &str = "/cdn-cgi/access/login";
+
+/// What the address says once the person has gone on from the page before the sign-in.
+const GO: &str = "go";
 
 /// What says that it is for the approvers' page.
 const FOR_APPROVALS: &str = "to=approvals";
@@ -39,7 +43,16 @@ pub(in crate::login) async fn sign_in(call: &Call<'_>) -> Result<Answer, Ended> 
         _ => OwnPage::Launcher,
     };
     let session = call.organization_session().await?;
-    if session.is_some() && !wants_another_account(call) {
+    // What the launcher's own application asks for is asked for the launcher alone.
+    let launcher = call
+        .snapshot
+        .launcher
+        .as_ref()
+        .filter(|_| page == OwnPage::Launcher);
+    let stays = |session: &LiveSession| {
+        !wants_another_account(call) && (launcher.is_none() || guard::takes_provider(call, session))
+    };
+    if session.as_deref().is_some_and(stays) {
         return Ok(redirect(&call.auth().address(&path(page))));
     }
     if Bounces::of(&call.parts.headers, call.login.clock.now_seconds()).is_loop() {
@@ -51,10 +64,22 @@ pub(in crate::login) async fn sign_in(call: &Call<'_>) -> Result<Answer, Ended> 
             again: &path(page),
         }));
     }
+    let goes_on = call.query.value(GO).is_some() || call.query.value("idp").is_some();
+    if let Some(launcher) = launcher.filter(|launcher| launcher.design.welcome.is_some())
+        && !(goes_on || wants_another_account(call))
+    {
+        return Ok(call.page(&LauncherWelcome {
+            organization: &call.organization().name,
+            design: &launcher.design,
+            next: &format!("{PATH}?{GO}=1"),
+        }));
+    }
+    let app = launcher.map(|launcher| &launcher.guard.app);
+    let straight_on = app.and_then(|app| app.auto_redirect_to_identity).unwrap_or(true);
     let choosing = Choosing {
         app: None,
-        providers: &call.providers(&[]),
-        straight_on: true,
+        providers: &call.providers(app.map_or(&[], |app| app.allowed_idps.as_slice())),
+        straight_on,
         last: session.map(|session| session.provider()),
         purpose: LoginPurpose::Own(page),
     };

@@ -27,6 +27,7 @@ use crate::model::organization::{AuthUrl, Organization};
 use crate::model::policy::{Decision, Policy, Selector};
 use crate::policy::{RequestFacts, compile};
 use crate::router::{Entry, Found, Table, Target, Via};
+use crate::session::effects::Effects;
 use crate::session::identify::{Identified, Identifier};
 use crate::session::keys::{self, Signer};
 use crate::session::limits::FailureLimit;
@@ -123,6 +124,7 @@ impl House {
         let inputs = Inputs {
             objects: &Objects::default(),
             keys: &rows,
+            scim_secrets: &[],
             organization: &plan.organization,
             clouds: &BTreeMap::new(),
             upstreams: &[],
@@ -133,14 +135,26 @@ impl House {
         let published = Arc::new(Published::new(plan.fill(empty)));
         let shutdown = Shutdown::new();
         let sessions = SessionTable::new();
+        let revoker = Revoker::new(sessions.clone(), store.clone(), shutdown.clone());
+        let relying_party = RelyingParty::new(Outbound::new().unwrap(), clock.clone());
+        let effects = Effects::start(
+            Arc::clone(&published),
+            store.clone(),
+            sessions.clone(),
+            revoker.clone(),
+            relying_party.clone(),
+            clock.clone(),
+            &shutdown,
+        );
         let login = Login {
             published,
             store: store.clone(),
             sessions: sessions.clone(),
             lookup: SessionLookup::start(sessions.clone(), store.clone(), clock.clone(), &shutdown),
-            revoker: Revoker::new(sessions.clone(), store.clone(), shutdown.clone()),
+            revoker,
+            effects,
             signer,
-            relying_party: RelyingParty::new(Outbound::new().unwrap(), clock.clone()),
+            relying_party,
             evaluations: Evaluations::new(Outbound::new().unwrap(), clock.clone()),
             sealer,
             clock: clock.clone(),
@@ -273,6 +287,8 @@ impl Plan {
                 service_tokens: crate::model::service_token::ServiceTokenRules::default(),
                 accept_unevaluated_selectors: std::collections::BTreeSet::new(),
                 refusals: crate::model::refusals::Refusals::default(),
+                login_design: crate::model::design::LoginDesign::PLAIN,
+                seat_expiration: None,
                 key_rotation_days: 42,
                 in_file: std::collections::BTreeSet::new(),
             },
@@ -326,6 +342,7 @@ fn provider(number: u128, entra: &MockEntra) -> IdentityProvider {
         id: IdpId(Uuid::from_u128(number)),
         name: format!("Entra {number}"),
         scim: None,
+        sync: None,
         entra: EntraSettings {
             client_id: demo::CLIENT_ID.to_owned(),
             directory_id: demo::TENANT.parse().unwrap(),

@@ -11,13 +11,14 @@ use crate::login::call::{Call, label};
 use crate::login::failure::{Ended, Why};
 use crate::login::leave_to_enter::take_up;
 use crate::login::sign_in::{install, new_nonce};
-use crate::login::{directory, mint, record};
+use crate::login::{authorized, mint, record};
 use crate::model::identity::Identity;
 use crate::model::ids::UserId;
+use crate::model::scim::is_linkable;
 use crate::pages::person::Approved;
 use crate::session::table::{Cause, LiveSession};
 use crate::snapshot::ProtectedApplication;
-use crate::store::{Ending, NewSession, Transfer};
+use crate::store::{Ending, NewSession, ScimAtLogin, Transfer};
 
 /// How long the box waits to be fetched: 5 minutes.
 const KEPT_MS: i64 = 300_000;
@@ -72,6 +73,7 @@ async fn branch(
     let login = call.login;
     // As at a login: whatever ends from here on refuses the session, and what ended before shows in `may_mint`.
     let asked = login.sessions.asking();
+    let began_ms = call.now_ms();
     let head = login.store.head().await?;
     if !login.store.may_mint(person.nonce()).await? {
         return Err(Why::SessionOver.into());
@@ -97,9 +99,10 @@ async fn branch(
         address: waits_at.unwrap_or(call.visit.client),
         agent: Some(request.agent.to_string()),
         refresh_token_sealed: None,
+        linkable: is_linkable(identity.guest, identity.email.as_ref()),
         read_at: head.seq,
-        scim: provider
-            .and_then(|provider| directory::asks(provider, identity.guest, identity.email.as_ref())),
+        began_ms,
+        scim: provider.and_then(|provider| ScimAtLogin::of(provider)),
     };
     let session = install(call, asked, new).await?;
     take_up(call, &session).await?;
@@ -118,6 +121,7 @@ async fn put(
     let Some(epoch) = login.store.minted_in(session.nonce(), aud).await? else {
         return Err(Why::SessionOver.into());
     };
+    authorized::note(call, session, application).await;
     let identity = session.identity().identity.clone();
     let (organization, now) = (call.organization(), login.clock.now_seconds());
     let life = mint::Life { duration, epoch, now };

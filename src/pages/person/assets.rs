@@ -43,14 +43,22 @@ pub enum Ancestors<'a> {
     Origin(&'a str),
 }
 
-/// The Content-Security-Policy of a page.
-pub(super) fn content_security_policy(script: Script, images: &[&str], ancestors: Ancestors<'_>) -> String {
+/// The Content-Security-Policy of a page. `own_style` are the operator's colours; `images` are the origins that pictures
+/// come from, besides the page's own data.
+pub(super) fn content_security_policy(
+    script: Script,
+    images: &[String],
+    ancestors: Ancestors<'_>,
+    own_style: Option<&str>,
+) -> String {
     static STYLE_SOURCE: LazyLock<String> = LazyLock::new(|| source(STYLE));
     static CHOOSER_SOURCE: LazyLock<String> = LazyLock::new(|| source(CHOOSER));
     static CARRY_SOURCE: LazyLock<String> = LazyLock::new(|| source(CARRY));
     static LANDING_SOURCE: LazyLock<String> = LazyLock::new(|| source(LANDING));
 
-    let style = STYLE_SOURCE.as_str();
+    let own_style = own_style.map(source).unwrap_or_default();
+    let style = format!("{} {own_style}", STYLE_SOURCE.as_str());
+    let style = style.trim_end();
     let script = match script {
         Script::None => "'none'",
         Script::Chooser => CHOOSER_SOURCE.as_str(),
@@ -61,12 +69,8 @@ pub(super) fn content_security_policy(script: Script, images: &[&str], ancestors
         Ancestors::None => "'none'",
         Ancestors::Origin(origin) => origin,
     };
-    let images = ["data:"]
-        .iter()
-        .chain(images)
-        .copied()
-        .collect::<Vec<_>>()
-        .join(" ");
+    let images = std::iter::once("data:").chain(images.iter().map(String::as_str));
+    let images = images.collect::<Vec<_>>().join(" ");
     format!(
         "default-src 'none'; style-src {style}; script-src {script}; img-src {images}; \
          base-uri 'none'; form-action 'self'; frame-ancestors {ancestors}"

@@ -4,8 +4,11 @@ use jiff::Timestamp;
 
 use super::assets;
 use super::sentence::Sentence;
+use super::wear::{self, Wear};
 use super::words;
+use crate::model::design::{LoginDesign, SlotText};
 use crate::model::time::{for_machines, to_the_minute};
+use crate::model::web_address::WebAddress;
 
 /// What every page shows besides its own words.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +21,8 @@ pub struct Frame<'a> {
     pub at: Timestamp,
     /// The origin of the auth host, such as `https://login.example.com`.
     pub auth_origin: &'a str,
+    /// What every page wears.
+    pub design: &'a LoginDesign,
 }
 
 /// The application a page speaks of.
@@ -35,15 +40,41 @@ pub(super) struct Shell<'a> {
     pub(super) lang: &'static str,
     pub(super) style: &'static str,
     pub(super) help_desk: &'static str,
+    /// Colours of the operator's, if any.
+    pub(super) own_style: Option<String>,
+    pub(super) logo: Option<&'a str>,
+    pub(super) header: Option<&'a str>,
+    pub(super) footer: Option<&'a str>,
+}
+
+/// The stylesheet of the operator's colours on a page.
+pub(super) fn own_style(frame: &Frame<'_>, wear: &Wear<'_>) -> Option<String> {
+    let all = wear::login(frame.design).into_iter().chain(wear.style.clone());
+    Some(all.collect::<String>()).filter(|style| !style.is_empty())
+}
+
+/// The picture in the header of a page.
+pub(super) fn logo<'a>(frame: &Frame<'a>, wear: &Wear<'a>) -> Option<&'a WebAddress> {
+    wear.logo.or(frame.design.logo.as_ref())
 }
 
 impl<'a> Shell<'a> {
     pub(super) fn new(frame: &'a Frame<'a>) -> Self {
+        Self::wearing(frame, &Wear::default())
+    }
+
+    /// The same around a page that wears something of its own.
+    pub(super) fn wearing(frame: &'a Frame<'a>, wear: &Wear<'a>) -> Self {
+        let text = |slot: &'a Option<SlotText>| slot.as_ref().map(SlotText::as_str);
         Self {
             frame,
             lang: words::LANGUAGE,
             style: assets::STYLE,
             help_desk: words::HELP_DESK,
+            own_style: own_style(frame, wear),
+            logo: logo(frame, wear).map(WebAddress::as_str),
+            header: text(&frame.design.header),
+            footer: text(&frame.design.footer),
         }
     }
 

@@ -2,8 +2,6 @@
 //!
 //! A section of its own has a field here, a part of the template, and its words; without script everything works.
 
-use std::collections::BTreeSet;
-
 use askama::Template;
 use http::StatusCode;
 use jiff::Timestamp;
@@ -12,7 +10,9 @@ use super::action::Href;
 use super::frame::{Frame, Shell};
 use super::respond::Page;
 use super::sentence::Sentence;
+use super::wear::{self, Wear};
 use super::words;
+use crate::model::design::LauncherDesign;
 use crate::model::time::for_machines;
 
 /// Where its forms are sent.
@@ -44,6 +44,8 @@ pub struct Launcher<'a> {
     pub form: &'a str,
     /// When it was made.
     pub now: Timestamp,
+    /// What it wears.
+    pub design: &'a LauncherDesign,
 }
 
 /// An application.
@@ -124,13 +126,16 @@ impl Page for Launcher<'_> {
         words::LAUNCHER_TITLE.into()
     }
 
-    fn images(&self) -> Vec<&str> {
-        let origins: BTreeSet<&str> = self
-            .tiles
-            .iter()
-            .filter_map(|tile| tile.logo_origin.as_deref())
-            .collect();
-        origins.into_iter().collect()
+    fn images(&self) -> Vec<String> {
+        let origins = self.tiles.iter().filter_map(|tile| tile.logo_origin.clone());
+        origins.collect()
+    }
+
+    fn wear(&self) -> Wear<'_> {
+        Wear {
+            style: wear::launcher(self.design.background, self.design.header),
+            logo: self.design.logo.as_ref(),
+        }
     }
 
     fn sends(&self) -> bool {
@@ -141,7 +146,7 @@ impl Page for Launcher<'_> {
         let filtered = self.search.is_some() || self.tags.iter().any(|tag| tag.chosen);
         let left_out = self.left_out.to_string();
         let view = View {
-            shell: Shell::new(frame),
+            shell: Shell::wearing(frame, &self.wear()),
             title: Sentence::new(words::LAUNCHER_TITLE),
             who: Sentence::new(words::LAUNCHER_WHO).with("who", self.who),
             page: self,
@@ -179,6 +184,7 @@ struct Words {
     used: &'static str,
     end: &'static str,
     everywhere: &'static str,
+    links: &'static str,
 }
 
 const WORDS: Words = Words {
@@ -194,6 +200,7 @@ const WORDS: Words = Words {
     used: words::LAUNCHER_USED,
     end: words::LAUNCHER_END,
     everywhere: words::LAUNCHER_EVERYWHERE,
+    links: words::LAUNCHER_LINKS,
 };
 
 #[derive(Template)]
@@ -300,12 +307,14 @@ mod tests {
             waiting: 2,
             form: "x",
             now: Timestamp::UNIX_EPOCH,
+            design: &LauncherDesign::default(),
         };
         let answer = page.respond(&Frame {
             organization: "Example",
             request_id: "x",
             at: Timestamp::UNIX_EPOCH,
             auth_origin: "https://login.example.com",
+            design: &crate::model::design::LoginDesign::PLAIN,
         });
         let policy = answer.headers()["content-security-policy"].to_str().unwrap();
         assert!(

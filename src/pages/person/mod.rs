@@ -32,6 +32,8 @@ mod too_many;
 mod unavailable;
 mod upstream_fault;
 mod waiting;
+mod wear;
+mod welcome;
 mod words;
 
 #[cfg(test)]
@@ -62,3 +64,5 @@ pub use too_many::TooMany;
 pub use unavailable::Unavailable;
 pub use upstream_fault::UpstreamFault;
 pub use waiting::Waiting;
+pub use wear::Wear;
+pub use welcome::LauncherWelcome;

@@ -12,7 +12,9 @@ use serde_json::{Map, Value};
 
 use super::accept::Accept;
 use super::assets::{Ancestors, Script, content_security_policy};
-use super::frame::Frame;
+use super::frame::{Frame, logo, own_style};
+use super::wear::Wear;
+use crate::model::web_address::WebAddress;
 
 /// What Access sends so that no cache keeps an answer (Cloudflare Access, login redirect).
 pub const CACHE_CONTROL: HeaderValue = HeaderValue::from_static(
@@ -61,9 +63,14 @@ pub trait Page {
         false
     }
 
-    /// Origins besides the page's own data that pictures come from.
-    fn images(&self) -> Vec<&str> {
+    /// Origins besides the page's own data that its pictures come from.
+    fn images(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// What it wears besides what all pages do.
+    fn wear(&self) -> Wear<'_> {
+        Wear::default()
     }
 
     /// After how many seconds trying again makes sense (RFC 9110 §10.2.3).
@@ -83,7 +90,13 @@ pub trait Page {
             Ok(html) => (html, "text/html; charset=utf-8"),
             Err(_) => (self.message(), "text/plain; charset=utf-8"),
         };
-        let policy = content_security_policy(self.script(), &self.images(), self.ancestors());
+        let wear = self.wear();
+        let mut images = self.images();
+        images.extend(logo(frame, &wear).map(WebAddress::origin));
+        images.sort_unstable();
+        images.dedup();
+        let style = own_style(frame, &wear);
+        let policy = content_security_policy(self.script(), &images, self.ancestors(), style.as_deref());
         answer(self, body, kind, &policy)
     }
 

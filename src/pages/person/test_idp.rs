@@ -40,10 +40,12 @@ impl Page for TestIdp<'_> {
         let view = Ready {
             shell: Shell::new(frame),
             title: self.title(),
-            paragraphs: [words::TEST_WHAT, words::TEST_LEAVES_NOTHING, words::TEST_ADDRESS]
-                .map(Sentence::new),
+            what: words::TEST_WHAT,
+            leaves_nothing: words::TEST_LEAVES_NOTHING,
+            before: words::TEST_BEFORE,
+            address: words::TEST_ADDRESS,
             redirect_address: self.redirect_address,
-            stuck: Sentence::new(words::TEST_STUCK),
+            stuck: words::TEST_STUCK,
             actions: vec![Action::primary(go, self.next)],
         };
         view.render()
@@ -61,9 +63,12 @@ impl<'a> TestIdp<'a> {
 struct Ready<'a> {
     shell: Shell<'a>,
     title: Sentence<'a>,
-    paragraphs: [Sentence<'a>; 3],
+    what: &'static str,
+    leaves_nothing: &'static str,
+    before: &'static str,
+    address: &'static str,
     redirect_address: &'a str,
-    stuck: Sentence<'a>,
+    stuck: &'static str,
     actions: Vec<Action<'a>>,
 }
 

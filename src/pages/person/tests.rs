@@ -6,6 +6,7 @@ use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 
 use super::*;
 use crate::model::check::{Check, CheckState, Step};
+use crate::model::design::{FooterLink, LauncherDesign, Welcome};
 use crate::model::refusals::RequirementKind;
 
 mod contrast;
@@ -24,6 +25,7 @@ fn frame(organization: &str) -> Frame<'_> {
         request_id: REQUEST_ID,
         at: "2026-11-25T10:32:07Z".parse().unwrap(),
         auth_origin: "https://login.example.com",
+        design: &crate::model::design::LoginDesign::PLAIN,
     }
 }
 
@@ -116,6 +118,22 @@ fn every_page(mut look: impl FnMut(&str, &dyn Page, Response<Bytes>)) {
         provider_reference: Some(HOSTILE),
     };
     let again = Some(LINK);
+    let design = LauncherDesign {
+        logo: Some(LINK.parse().unwrap()),
+        background: Some("#0b1a33".parse().unwrap()),
+        header: Some("#ffffff".parse().unwrap()),
+        links: vec![FooterLink {
+            name: HOSTILE.parse().unwrap(),
+            address: LINK.parse().unwrap(),
+        }],
+        welcome: Some(Welcome {
+            title: Some(HOSTILE.parse().unwrap()),
+            message: Some(HOSTILE.parse().unwrap()),
+            image: Some(LINK.parse().unwrap()),
+            button: Some("#fff".parse().unwrap()),
+            button_text: None,
+        }),
+    };
     let pages: Vec<(&str, Box<dyn Page + '_>)> = vec![
         (
             "chooser",
@@ -330,6 +348,15 @@ fn every_page(mut look: impl FnMut(&str, &dyn Page, Response<Bytes>)) {
                 waiting: 2,
                 form: HOSTILE,
                 now: "2026-11-25T10:32:07Z".parse().unwrap(),
+                design: &design,
+            }),
+        ),
+        (
+            "launcher before the sign-in",
+            Box::new(LauncherWelcome {
+                organization: HOSTILE,
+                design: &design,
+                next: HOSTILE,
             }),
         ),
         (
@@ -365,7 +392,7 @@ fn nothing_that_fills_a_page_becomes_markup() {
     every_page(|name, _, response| {
         let html = text(&response);
         assert!(!html.contains("<script>alert"), "{name}: {html}");
-        assert!(!html.contains("<img"), "{name}");
+        assert!(!html.contains("<img src=x"), "{name}");
         assert!(!html.contains("onerror=alert(1)>"), "{name}");
         assert!(!html.contains("a=\">"), "{name}: a link leaves its attribute");
     });
@@ -452,9 +479,14 @@ fn the_policy_allows_the_inline_style_and_script_and_no_other() {
     every_page(|name, page, response| {
         let html = text(&response);
         let policy = header(&response, CONTENT_SECURITY_POLICY.as_str()).unwrap();
-        for style in between(&html, "<style>", "</style>") {
-            assert!(policy.contains(&format!("style-src {};", hash(style))), "{name}");
-        }
+        let styles: Vec<String> = between(&html, "<style>", "</style>")
+            .into_iter()
+            .map(hash)
+            .collect();
+        assert!(
+            policy.contains(&format!("style-src {};", styles.join(" "))),
+            "{name}: {policy}"
+        );
         assert!(!html.contains("style="), "{name}: inline styles would be blocked");
         let scripts = between(&html, "<script>", "</script>");
         match page.script() {

@@ -191,10 +191,11 @@ pub(super) const TRANSFER_EXPIRED: &str =
 // The test of an identity provider.
 pub(super) const TEST_TITLE: &str = "Test the sign-in at {provider}";
 pub(super) const TEST_WHAT: &str = "You sign in there once, as people do, and then see what works, what does not, and what mends it. Take an account like those of the people who will use it.";
-pub(super) const TEST_LEAVES_NOTHING: &str =
-    "Nothing is kept of it: no session, no user, no cookie. It opens no application.";
-pub(super) const TEST_ADDRESS: &str = "This redirect address must be registered for the app:";
-pub(super) const TEST_STUCK: &str = "If a page of Microsoft's shows an error and does not lead back here, the number after AADSTS in it says why. AADSTS50105: the account is not assigned to the app.";
+pub(super) const TEST_LEAVES_NOTHING: &str = "Nobody is signed in by it: it makes no session and no user, and opens no application. That the link was made, and how many of its checks passed, stands in the log.";
+pub(super) const TEST_BEFORE: &str = "If Microsoft shows an error";
+pub(super) const TEST_ADDRESS: &str =
+    "AADSTS50011: this redirect address is not registered for the app, and must be:";
+pub(super) const TEST_STUCK: &str = "AADSTS50105: the account is not assigned to the app. Other numbers are told by Microsoft's page itself; it does not lead back here.";
 pub(super) const TEST_GO: &str = "Sign in at {provider}";
 pub(super) const TESTED_GOOD: &str = "{provider} works";
 pub(super) const TESTED_UNKNOWN: &str = "{provider} works, as far as can be told";
@@ -219,8 +220,8 @@ pub(super) const TEST_LINK_MEND: &str =
 pub(super) fn tested(state: CheckState) -> &'static str {
     match state {
         CheckState::Good => "Good",
-        CheckState::Warning => "Look at it",
-        CheckState::Bad => "To mend",
+        CheckState::Warning => "Worth a look",
+        CheckState::Bad => "Needs attention",
         CheckState::Unknown => "Not known",
         CheckState::Off => "Not asked for",
     }
@@ -351,6 +352,9 @@ pub(super) const UPSTREAM_NOT_CONFIGURED: &str = "You are let in, but no server 
 
 // The launcher.
 pub(super) const LAUNCHER_TITLE: &str = "Your applications";
+pub(super) const LAUNCHER_LINKS: &str = "More";
+pub(super) const WELCOME_TITLE: &str = "Sign in to {organization}";
+pub(super) const WELCOME_GO: &str = "Sign in";
 pub(super) const LAUNCHER_WHO: &str = "Signed in as {who}";
 pub(super) const LAUNCHER_SIGN_OUT: &str = "Sign out";
 pub(super) const LAUNCHER_SEARCH_LABEL: &str = "Find an application";

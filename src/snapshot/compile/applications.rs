@@ -1,14 +1,16 @@
 //! Applications with what they share: policies, and pages for those whom they refuse.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::model::custom_page::CustomPage;
-use crate::model::ids::{AppId, CustomPageId, PolicyId};
+use crate::model::ids::{AppId, AudTag, CustomPageId, PolicyId};
 use crate::model::organization::{Organization, OrganizationPages};
 use crate::model::policy::Policy;
 use crate::model::selector::Unevaluated;
 use crate::policy::{self, CompiledPolicies, PreparedPolicy, Referents};
+use crate::router::{self, Table};
 use crate::store::{Document, Kind, Object};
 
 use super::super::Snapshot;
@@ -23,15 +25,27 @@ type Ready = (Arc<Policy>, PreparedPolicy);
 /// What applications were compiled with, for the next snapshot to take over.
 #[derive(Debug, Default)]
 pub(crate) struct Basis {
-    /// Policies that cannot be used stand there with the reason.
-    policies: HashMap<PolicyId, Result<Ready, String>>,
+    policies: Arc<Policies>,
     custom_pages: Arc<[Arc<CustomPage>]>,
 }
+
+/// Policies; those that cannot be used stand there with the reason.
+type Policies = HashMap<PolicyId, Result<Ready, String>>;
 
 /// What policies are compiled with.
 struct Shared<'s> {
     referents: Arc<Referents>,
     accepted: &'s BTreeSet<Unevaluated>,
+    /// The organization's pages.
+    pages: &'s OrganizationPages,
+}
+
+/// The applications as requests ask for them.
+pub(super) struct Applications {
+    pub(super) by_id: HashMap<AppId, Arc<ProtectedApplication>>,
+    pub(super) by_aud: HashMap<AudTag, Arc<ProtectedApplication>>,
+    pub(super) routes: Table<Arc<ProtectedApplication>>,
+    pub(super) basis: Basis,
 }
 
 /// The applications, and what they were compiled with. Those of the snapshot before are taken over where neither they
@@ -41,9 +55,10 @@ pub(super) fn compile(
     organization: &Organization,
     referents: Arc<Referents>,
     faults: &mut Vec<ObjectFault>,
-) -> (Vec<Arc<ProtectedApplication>>, Basis) {
+) -> Applications {
     let shared = Shared {
         accepted: &organization.accept_unevaluated_selectors,
+        pages: &organization.custom_pages,
         referents,
     };
     let before = inputs.before.filter(|before| {
@@ -53,34 +68,34 @@ pub(super) fn compile(
     let custom_pages = kept(inputs, &[Kind::CustomPage], faults, |before| {
         Arc::clone(&before.basis.custom_pages)
     });
+    let policies = before.and_then(|_| {
+        kept(inputs, &[Kind::Policy], faults, |before| {
+            Arc::clone(&before.basis.policies)
+        })
+    });
     let basis = Basis {
-        policies: shared.policies(inputs, before, faults),
+        policies: policies.unwrap_or_else(|| Arc::new(shared.policies(inputs, before, faults))),
         custom_pages: custom_pages.unwrap_or_else(|| self::custom_pages(inputs, faults)),
     };
     let before = before.filter(|before| {
         Arc::ptr_eq(&before.basis.custom_pages, &basis.custom_pages)
-            && before.organization.custom_pages == organization.custom_pages
+            && before.organization.custom_pages == *shared.pages
     });
-    let mut applications = Vec::with_capacity(inputs.objects.of_kind(Kind::Application).len());
-    let mut audiences = HashSet::new();
-    for object in inputs.objects.of_kind(Kind::Application) {
-        let known = before.and_then(|before| taken_over(object, before, &basis));
-        let mut application = match known {
-            Some(known) => known,
-            None => Arc::new(shared.protect(&object.document(), &basis, &organization.custom_pages)),
-        };
-        // An audience names one application; the older one keeps it.
-        if !audiences.insert(application.app.aud.clone()) {
-            let mut second = shared.protect(&object.document(), &basis, &organization.custom_pages);
-            second.deny_everyone("another application has the same aud".to_owned());
-            application = Arc::new(second);
-        }
-        if let Some(reason) = &application.broken {
-            faults.push(ObjectFault::of(object, reason.clone()));
-        }
-        applications.push(application);
-    }
-    (applications, basis)
+    let amended = before.and_then(|before| shared.amended(inputs, before, &basis));
+    let (applications, broken) = match amended {
+        Some((by_id, by_aud, routes, broken)) => (
+            Applications {
+                by_id,
+                by_aud,
+                routes,
+                basis,
+            },
+            broken,
+        ),
+        None => shared.all(inputs, before, basis),
+    };
+    faults.extend(broken);
+    applications
 }
 
 /// An application of the snapshot before, if it would come out the same.
@@ -97,13 +112,113 @@ fn taken_over(object: &Arc<Object>, before: &Snapshot, basis: &Basis) -> Option<
     stands.then(|| Arc::clone(known))
 }
 
+/// By id, by audience, by address, and what is broken.
+type Amended = (
+    HashMap<AppId, Arc<ProtectedApplication>>,
+    HashMap<AudTag, Arc<ProtectedApplication>>,
+    Table<Arc<ProtectedApplication>>,
+    Vec<ObjectFault>,
+);
+
+/// Applications written since the snapshot before, at most; with more of them, all are gone through.
+const FEW: usize = 32;
+
 impl Shared<'_> {
+    /// The applications of the snapshot before with those few in another state that were written since; `None` where
+    /// that would change anything for others.
+    fn amended(&self, inputs: &Inputs<'_>, before: &Snapshot, basis: &Basis) -> Option<Amended> {
+        let all = inputs.objects.of_kind(Kind::Application);
+        let since = inputs.objects.since(&before.objects, Kind::Application);
+        if since.len() > FEW || !Arc::ptr_eq(&before.basis.policies, &basis.policies) {
+            return None;
+        }
+        let mut by_id = before.applications.clone();
+        let mut by_aud = before.by_aud.clone();
+        let mut routes = before.routes.clone();
+        let written: HashSet<String> = since
+            .iter()
+            .filter_map(|one| Some(one.is?.id.to_string()))
+            .collect();
+        let known = before
+            .faults
+            .iter()
+            .filter(|fault| fault.kind == Kind::Application.as_str());
+        let known = known.filter(|fault| !written.contains(&fault.id));
+        let mut broken: Vec<ObjectFault> = known.cloned().collect();
+        for one in since {
+            let object = one.is?;
+            let application = Arc::new(self.protect(&object.document(), basis));
+            let (id, aud) = (application.app.id, &application.app.aud);
+            let first = by_aud.get(aud).map(|first| first.app.id);
+            let stands = if let Some(was) = by_id.get(&id) {
+                routes.replace(|known| known.app.id == id, Arc::clone(&application));
+                first == Some(id)
+                    && was.app.destinations == application.app.destinations
+                    && was.app.case_insensitive_paths == application.app.case_insensitive_paths
+            } else {
+                let is_last = all.last().is_some_and(|last| last.id == object.id);
+                is_last && first.is_none() && routes.push(entry(&application))
+            };
+            if !stands {
+                return None;
+            }
+            if let Some(reason) = &application.broken {
+                broken.push(ObjectFault::of(object, reason.clone()));
+            }
+            by_aud.insert(aud.clone(), Arc::clone(&application));
+            by_id.insert(id, application);
+        }
+        Some((by_id, by_aud, routes, broken))
+    }
+
+    /// All applications, one by one.
+    fn all(
+        &self,
+        inputs: &Inputs<'_>,
+        before: Option<&Snapshot>,
+        basis: Basis,
+    ) -> (Applications, Vec<ObjectFault>) {
+        let objects = inputs.objects.of_kind(Kind::Application);
+        let mut applications = Vec::with_capacity(objects.len());
+        let mut by_aud = HashMap::with_capacity(objects.len());
+        let mut broken = Vec::new();
+        for object in objects {
+            let known = before.and_then(|before| taken_over(object, before, &basis));
+            let mut application = known.unwrap_or_else(|| Arc::new(self.protect(&object.document(), &basis)));
+            match by_aud.entry(application.app.aud.clone()) {
+                Entry::Vacant(vacant) => {
+                    vacant.insert(Arc::clone(&application));
+                }
+                // An audience names one application; the older one keeps it.
+                Entry::Occupied(_) => {
+                    let mut second = self.protect(&object.document(), &basis);
+                    second.deny_everyone("another application has the same aud".to_owned());
+                    application = Arc::new(second);
+                }
+            }
+            if let Some(reason) = &application.broken {
+                broken.push(ObjectFault::of(object, reason.clone()));
+            }
+            applications.push(application);
+        }
+        let all = Applications {
+            routes: Table::build(applications.iter().map(entry)),
+            by_id: applications
+                .into_iter()
+                .map(|known| (known.app.id, known))
+                .collect(),
+            by_aud,
+            basis,
+        };
+        (all, broken)
+    }
+
     fn policies(
         &self,
         inputs: &Inputs<'_>,
         before: Option<&Snapshot>,
         faults: &mut Vec<ObjectFault>,
-    ) -> HashMap<PolicyId, Result<Ready, String>> {
+    ) -> Policies {
         let objects = inputs.objects.of_kind(Kind::Policy);
         let mut policies = HashMap::with_capacity(objects.len());
         for object in objects {
@@ -141,25 +256,21 @@ impl Shared<'_> {
         Ok((Arc::new(policy), prepared))
     }
 
-    fn protect(
-        &self,
-        document: &Document,
-        basis: &Basis,
-        of_all: &OrganizationPages,
-    ) -> ProtectedApplication {
+    fn protect(&self, document: &Document, basis: &Basis) -> ProtectedApplication {
         let id = AppId(document.id);
         let (read, problems) = read::readable_application(id, &document.body);
         let (ready, missing) = self.policies_of(&read, basis);
         let (policy_docs, prepared): (Vec<_>, Vec<_>) = ready.into_iter().unzip();
         let policies = CompiledPolicies::new(id, prepared, &self.referents);
         let mut application = ProtectedApplication::new(read.application, policies, policy_docs);
+        application.design = read.launcher;
         if !problems.is_empty() {
             application.deny_everyone(sentence(&problems));
         } else if let Some(reason) = missing {
             // Without it others would decide, and it may be the one that denies.
             application.deny_everyone(reason);
         }
-        application.pages = DenialPages::of(&application.app, of_all, &basis.custom_pages);
+        application.pages = DenialPages::of(&application.app, self.pages, &basis.custom_pages);
         application
     }
 
@@ -184,6 +295,14 @@ impl Shared<'_> {
             }
         }
         (policies, missing)
+    }
+}
+
+fn entry(application: &Arc<ProtectedApplication>) -> router::Entry<Arc<ProtectedApplication>> {
+    router::Entry {
+        destinations: application.app.destinations.clone(),
+        case_insensitive: application.app.case_insensitive_paths,
+        value: Arc::clone(application),
     }
 }
 

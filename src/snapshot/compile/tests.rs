@@ -88,12 +88,15 @@ impl Held {
             service_tokens: crate::model::service_token::ServiceTokenRules::default(),
             accept_unevaluated_selectors: std::collections::BTreeSet::new(),
             refusals: crate::model::refusals::Refusals::default(),
+            login_design: crate::model::design::LoginDesign::PLAIN,
+            seat_expiration: None,
             key_rotation_days: 42,
             in_file: std::collections::BTreeSet::new(),
         };
         let inputs = Inputs {
             objects,
             keys: &self.keys,
+            scim_secrets: &[],
             organization: &organization,
             clouds: &clouds::builtin(),
             upstreams: &self.upstreams,
@@ -458,81 +461,81 @@ fn outcome(snapshot: &Snapshot) -> (Vec<String>, Vec<String>) {
     (applications, faults)
 }
 
-#[test]
-fn what_was_not_written_since_is_taken_over_and_comes_out_as_if_built_anew() {
-    let held = Held::new();
+/// What becomes of all objects.
+type Step = Box<dyn Fn(&Objects) -> Objects>;
+
+/// The policy that the wiki has, of another decision.
+fn policy(decision: &str, include: &Value) -> Document {
+    let body = json!({"name": decision, "decision": decision, "include": [include]});
+    document(Kind::Policy, OPEN, body)
+}
+
+/// Writes and deletions of every kind, one after the other.
+fn steps() -> Vec<Step> {
     let [group, list, page, second, service] = [10, 11, 12, 13, 14].map(Uuid::from_u128);
-    let policy = |decision: &str, include: Value| {
-        document(
-            Kind::Policy,
-            OPEN,
-            json!({"name": decision, "decision": decision, "include": [include]}),
-        )
-    };
-    let everyone = json!({"everyone": {}});
-    let changes: Vec<Box<dyn Fn(&Objects) -> Objects>> = vec![
-        Box::new(|all| {
+    vec![
+        Box::new(move |all| {
             all.with(application(
                 "wiki.example.com",
                 WIKI,
                 &json!({"policies": [OPEN], "session_duration": "1h"}),
             ))
         }),
-        Box::new(|all| {
+        Box::new(move |all| {
             all.with(application(
                 "wiki.example.com",
                 WIKI,
                 &json!({"policies": [Uuid::nil()]}),
             ))
         }),
-        Box::new(|all| {
+        Box::new(move |all| {
             all.with(application(
                 "wiki.example.com",
                 WIKI,
                 &json!({"policies": [OPEN]}),
             ))
         }),
-        Box::new(|all| all.with(policy("deny", everyone.clone()))),
-        Box::new(|all| all.with(policy("allow", json!({"group": {"id": group}})))),
-        Box::new(|all| {
+        Box::new(move |all| all.with(policy("deny", &json!({"everyone": {}})))),
+        Box::new(move |all| all.with(policy("allow", &json!({"group": {"id": group}})))),
+        Box::new(move |all| {
             all.with(document(
                 Kind::Group,
                 group,
                 json!({"name": "g", "include": [{"ip_list": {"id": list}}]}),
             ))
         }),
-        Box::new(|all| {
+        Box::new(move |all| {
             all.with(document(
                 Kind::List,
                 list,
                 json!({"name": "l", "type": "IP", "items": [{"value": "10.0.0.0/8"}]}),
             ))
         }),
-        Box::new(|all| all.without(Kind::List, list)),
-        Box::new(|all| all.without(Kind::Policy, OPEN)),
-        Box::new(|all| all.with(policy("bypass", everyone.clone()))),
-        Box::new(|all| {
+        Box::new(move |all| all.without(Kind::List, list)),
+        Box::new(move |all| all.without(Kind::Policy, OPEN)),
+        Box::new(move |all| all.with(policy("bypass", &json!({"everyone": {}})))),
+        Box::new(move |all| {
             all.with(document(
                 Kind::CustomPage,
                 page,
                 json!({"name": "sorry", "type": "forbidden", "custom_html": "<p>"}),
             ))
         }),
-        Box::new(|all| {
+        Box::new(move |all| {
             all.with(application(
                 "wiki.example.com",
                 WIKI,
                 &json!({"policies": [OPEN], "custom_pages": [page]}),
             ))
         }),
-        Box::new(|all| {
+        Box::new(move |all| {
             all.with(document(
                 Kind::CustomPage,
                 page,
                 json!({"name": "so sorry", "type": "forbidden", "custom_html": "<p>"}),
             ))
         }),
-        Box::new(|all| {
+        Box::new(move |all| {
             let mut copy = application(
                 "copy.example.com",
                 second,
@@ -541,20 +544,25 @@ fn what_was_not_written_since_is_taken_over_and_comes_out_as_if_built_anew() {
             copy.created_ms = NOW + 1;
             all.with(copy)
         }),
-        Box::new(|all| all.without(Kind::Application, ADMIN)),
-        Box::new(|all| {
+        Box::new(move |all| all.without(Kind::Application, ADMIN)),
+        Box::new(move |all| {
             all.with(document(
                 Kind::ServiceToken,
                 service,
                 json!({"name": "unreadable"}),
             ))
         }),
-        Box::new(|all| all.with(document(Kind::Tag, service, json!({"name": "word"})))),
-        Box::new(|all| all.without(Kind::IdentityProvider, ENTRA)),
-    ];
+        Box::new(move |all| all.with(document(Kind::Tag, service, json!({"name": "word"})))),
+        Box::new(move |all| all.without(Kind::IdentityProvider, ENTRA)),
+    ]
+}
+
+#[test]
+fn what_was_not_written_since_is_taken_over_and_comes_out_as_if_built_anew() {
+    let held = Held::new();
     let mut objects = Objects::of(held.documents.clone());
     let mut before = held.snapshot_of(&objects, None);
-    for (number, change) in changes.iter().enumerate() {
+    for (number, change) in steps().iter().enumerate() {
         objects = change(&objects);
         let after = held.snapshot_of(&objects, Some(&before));
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Self-hosted applications.
+//! Applications: self-hosted ones, and the one that stands for the launcher.
 
 use std::time::Duration;
 
@@ -7,13 +7,15 @@ use uuid::Uuid;
 
 use crate::crypto::digest::sha256_hex;
 use crate::model::application::{Application, Launcher, SameSite, Tag};
+use crate::model::design::LauncherDesign;
 use crate::model::destination::Destination;
 use crate::model::duration::GoDuration;
 use crate::model::ids::{AppId, AudTag, PolicyId};
 use crate::model::number;
-use crate::model::policy::Policy;
+use crate::model::policy::{Policy, Selector};
 use crate::model::public_path::Overrides;
 
+use super::design;
 use super::object::{Object, Problem, Problems};
 use super::settings;
 
@@ -24,6 +26,16 @@ pub struct ReadApplication {
     pub application: Application,
     /// Policies written inside it instead of being referred to; their ids stand in [`Application::policies`] too.
     pub inside: Vec<Policy>,
+    /// What the launcher wears, where this is the launcher; else it is self-hosted.
+    pub launcher: Option<LauncherDesign>,
+}
+
+/// The type of an application that stands for the launcher, as Access calls it.
+pub const LAUNCHER: &str = "app_launcher";
+
+/// Whether an application stands for the launcher: its policies say who may open that.
+pub fn is_launcher(body: &Value) -> bool {
+    body.get("type").and_then(Value::as_str) == Some(LAUNCHER)
 }
 
 /// What changes who gets in, or how, and is not done here.
@@ -32,6 +44,29 @@ const UNENFORCED: &[&str] = &[
     "mfa_config",
     "oauth_configuration",
     "scim_config",
+];
+
+/// What the launcher has not: it has no addresses of its own, no tokens and no application behind it.
+const NOT_OF_THE_LAUNCHER: &[&str] = &[
+    "destinations",
+    "self_hosted_domains",
+    "same_site_cookie_attribute",
+    "path_cookie_attribute",
+    "unauthenticated_401",
+    "websocket_origins",
+    "allow_encoded_slash",
+    "case_insensitive_paths",
+    "cors_headers",
+    "options_preflight_bypass",
+    "service_auth_401_redirect",
+    "allow_iframe",
+    "enable_binding_cookie",
+    "token_groups",
+    "token_claims",
+    "logo_url",
+    "tags",
+    "skip_interstitial",
+    "read_service_tokens_from_header",
 ];
 
 /// Access takes up to a month.
@@ -60,6 +95,7 @@ pub(in crate::snapshot) fn readable_part(id: AppId, body: &Value) -> (ReadApplic
     let application = read.unwrap_or_else(|| ReadApplication {
         application: unreadable(id),
         inside: Vec::new(),
+        launcher: is_launcher(body).then(LauncherDesign::default),
     });
     (application, problems.into_inner())
 }
@@ -74,12 +110,32 @@ fn unreadable(id: AppId) -> Application {
 
 fn read(id: AppId, object: &Object<'_>) -> ReadApplication {
     object.refuse_unenforced(UNENFORCED);
-    if object.text("type").is_some_and(|kind| kind != "self_hosted") {
-        object.problem("type", "this version has applications of type self_hosted only");
-    }
+    let looks = match object.text("type") {
+        Some(LAUNCHER) => Some(design::launcher(object)),
+        None | Some("self_hosted") => None,
+        Some(_) => {
+            object.problem(
+                "type",
+                "this version has applications of the types self_hosted and app_launcher",
+            );
+            None
+        }
+    };
     let fallback = unreadable(id);
     let (policies, inside) = policies(id, object);
-    let (destinations, overrides) = destinations(object);
+    let (destinations, overrides) = if looks.is_some() {
+        object.refuse(NOT_OF_THE_LAUNCHER, "the launcher has nothing of the kind");
+        if let Some(policy) = inside.iter().find(|policy| asks_on_the_way(policy)) {
+            object.problem(
+                "policies",
+                format!("the policy \"{}\" {ASKS_ON_THE_WAY}", policy.name),
+            );
+        }
+        (Vec::new(), Vec::new())
+    } else {
+        object.refuse(&design::OF_LAUNCHER, "it is of applications of type app_launcher");
+        destinations(object)
+    };
     let flag = |key, default| object.flag(key).unwrap_or(default);
     let application = Application {
         id,
@@ -114,7 +170,23 @@ fn read(id: AppId, object: &Object<'_>) -> ReadApplication {
         skip_interstitial: flag("skip_interstitial", false),
         read_service_tokens_from_header: object.parsed("read_service_tokens_from_header"),
     };
-    ReadApplication { application, inside }
+    ReadApplication {
+        application,
+        inside,
+        launcher: looks,
+    }
+}
+
+/// What is wrong with a policy of the launcher that asks people for something more.
+pub const ASKS_ON_THE_WAY: &str =
+    "asks for a reason, for leave or for a stronger sign-in, which the launcher cannot ask for";
+
+/// Whether a policy asks people for something more on their way in: a reason, somebody's leave, a stronger sign-in.
+pub fn asks_on_the_way(policy: &Policy) -> bool {
+    let stronger = |rule: &Selector| matches!(rule, Selector::AuthContext { .. });
+    policy.purpose_justification_required
+        || policy.approval_required
+        || policy.rules().iter().any(|(_, _, rule)| stronger(rule))
 }
 
 /// The addresses, the primary first, and what of them is public. `destinations`, if given, takes the place of `self_hosted_domains`, and that of

@@ -12,7 +12,7 @@ use crate::model::ids::{IdpId, TenantId};
 use crate::snapshot::secrets::{CERTIFICATE_KEY, CLIENT_SECRET, NEXT_CLIENT_SECRET};
 
 use super::object::{Object, Problem, Problems};
-use super::scim_config::scim_config;
+use super::scim_config::{directory_sync, scim_config};
 
 /// The cloud of providers that name none.
 const WORLDWIDE: &str = "default";
@@ -45,11 +45,13 @@ fn read(
     let config = object.below(object.need("config")?, "/config")?;
     let entra = settings(&config, secrets, clouds);
     let scim = scim_config(object, secrets);
+    let sync = directory_sync(object, scim.is_some());
     Some(IdentityProvider {
         id,
         name: name?.to_owned(),
         entra: entra?,
         scim,
+        sync,
     })
 }
 

@@ -7,6 +7,7 @@ mod api_token;
 mod application;
 mod certificate;
 mod custom_page;
+mod design;
 mod group;
 mod identity_provider;
 mod list;
@@ -20,13 +21,15 @@ mod service_token;
 mod settings;
 
 pub use api_token::api_token;
-pub use application::{ReadApplication, application};
+pub use application::{
+    ASKS_ON_THE_WAY, LAUNCHER, ReadApplication, application, asks_on_the_way, is_launcher,
+};
 pub use certificate::certificate;
 pub use custom_page::custom_page;
 pub use group::group;
 pub use identity_provider::identity_provider;
 pub use list::list;
-pub use object::Problem;
+pub use object::{Problem, asks_for_something};
 pub use organization::{KEY_ROTATION, SETTINGS, organization_settings};
 pub use policy::policy;
 pub use references::{Around, Named};

@@ -184,9 +184,14 @@ impl<'v> Object<'v> {
 
     /// Makes a problem of each key that asks for something which is not enforced here.
     pub(super) fn refuse_unenforced(&self, keys: &[&str]) {
+        self.refuse(keys, "this version does not enforce it");
+    }
+
+    /// Makes a problem of each key that asks for something which there is not.
+    pub(super) fn refuse(&self, keys: &[&str], reason: &str) {
         for &key in keys {
             if self.given(key).is_some_and(asks_for_something) {
-                self.problem(key, "this version does not enforce it");
+                self.problem(key, reason);
             }
         }
     }
@@ -196,8 +201,8 @@ impl<'v> Object<'v> {
     }
 }
 
-/// Neutral values, which Cloudflare's API answers for what is not set, ask for nothing.
-pub(super) fn asks_for_something(value: &Value) -> bool {
+/// Whether a value asks for something. Neutral ones, which Cloudflare's API answers for what is not set, do not.
+pub fn asks_for_something(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => false,
         Value::String(text) => !text.is_empty(),

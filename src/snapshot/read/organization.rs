@@ -7,9 +7,12 @@ use serde_json::Value;
 use crate::model::duration::GoDuration;
 use crate::model::ids::CustomPageId;
 use crate::model::number;
-use crate::model::organization::{KEY_ROTATION_DAYS, OrganizationPages, OrganizationSettings};
+use crate::model::organization::{
+    KEY_ROTATION_DAYS, OrganizationPages, OrganizationSettings, SEAT_LEAST, SEAT_MOST,
+};
 use crate::model::service_token::{INACTIVITY_DAYS, Inactivity, InactivityAction, UnusedTokens};
 
+use super::design;
 use super::object::{Object, Problem, Problems};
 
 /// Where the settings stand in the organization's object.
@@ -24,8 +27,6 @@ const UNENFORCED: &[&str] = &[
     "warp_auth_non_browser_401",
     "is_ui_read_only",
     "ui_read_only_toggle_reason",
-    "user_seat_expiration_inactive_time",
-    "login_design",
     "mfa_config",
     "mfa_required_for_all_apps",
     "mfa_piv_key_requirements",
@@ -71,7 +72,9 @@ fn read(object: &Object<'_>) -> OrganizationSettings {
         auto_redirect_to_identity: object.flag("auto_redirect_to_identity"),
         strict_service_token_auth: object.flag("strict_service_token_auth"),
         service_token_inactivity: inactivity(object),
+        seat_expiration: seat_expiration(object),
         custom_pages: pages(object),
+        login_design: design::login(object),
         key_rotation_days: None,
     }
 }
@@ -82,6 +85,16 @@ fn session_duration(object: &Object<'_>) -> Option<GoDuration> {
         return Some(duration);
     }
     object.problem("session_duration", format!("{duration} is outside 15m to 720h"));
+    None
+}
+
+fn seat_expiration(object: &Object<'_>) -> Option<GoDuration> {
+    const KEY: &str = "user_seat_expiration_inactive_time";
+    let away: GoDuration = object.parsed(KEY)?;
+    if (SEAT_LEAST..=SEAT_MOST).contains(&away.length()) {
+        return Some(away);
+    }
+    object.problem(KEY, format!("{away} is outside 730h to 87600h"));
     None
 }
 
@@ -165,8 +178,8 @@ mod tests {
                 "/deny_unmatched_requests",
             ),
             (
-                json!({ "login_design": { "header_text": "Hello" } }),
-                "/login_design",
+                json!({ "login_design": { "background_color": "red;" } }),
+                "/login_design/background_color",
             ),
             (
                 json!({ "warp_auth_session_duration": "30m" }),

@@ -1,20 +1,14 @@
-//! `scim_config` of identity providers, and our own keys.
+//! `scim_config` of identity providers, with our own keys, and `directory_sync`, which is ours.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::object::Object;
 use crate::model::duration::GoDuration;
-use crate::model::scim::{IdentityUpdate, ScimSettings};
+use crate::model::scim::{FORGOTTEN_TOO_SOON, IdentityUpdate, LOG_KEPT, SILENCE, ScimSettings, SyncSettings};
 use crate::snapshot::secrets::SCIM_SECRET_HASH;
-
-/// After how long without a request the operator is told, where nothing else is said. A directory in which nothing
-/// changes may be silent for long.
-const SILENCE: &str = "24h";
-
-/// How long the provisioning log is kept, where nothing else is said: as that of logins, half a year.
-const LOG_KEPT: &str = "4392h";
 
 /// The words of `identity_update_behavior`.
 const BEHAVIORS: [(&str, IdentityUpdate); 3] = [
@@ -23,14 +17,70 @@ const BEHAVIORS: [(&str, IdentityUpdate); 3] = [
     ("no_action", IdentityUpdate::NoAction),
 ];
 
+/// How often a directory is read, where nothing else is said.
+const EVERY: &str = "5m";
+/// More often is more than Graph is there for.
+const SHORTEST: Duration = Duration::from_mins(1);
+/// Graph forgets what changed after seven days
+/// (<https://learn.microsoft.com/graph/delta-query-overview#token-duration>); everybody is read anew each day.
+const LONGEST: Duration = Duration::from_hours(24);
+/// A directory that is read answers each time: after so long without an answer the operator is told, or after three
+/// times that it should have answered.
+const UNANSWERED: Duration = Duration::from_hours(1);
+
 /// Reads the settings; `None` where SCIM is off or something is wrong.
 pub(super) fn scim_config(
     object: &Object<'_>,
     secrets: &BTreeMap<String, SecretString>,
 ) -> Option<ScimSettings> {
     let config = object.below(object.given("scim_config")?, "/scim_config")?;
+    let enabled = config.flag("enabled").unwrap_or(false);
+    let told = told(&config, SILENCE);
+    let hash = secrets.get(SCIM_SECRET_HASH);
+    let told = ScimSettings {
+        declared_secret_hash: hash.map(|hash| hash.expose_secret().to_owned()),
+        ..told?
+    };
+    enabled.then_some(told)
+}
+
+/// Reads how a directory is read by Graph; `None` where it is not or something is wrong.
+pub(super) fn directory_sync(object: &Object<'_>, by_scim: bool) -> Option<SyncSettings> {
+    let config = object.below(object.given("directory_sync")?, "/directory_sync")?;
+    let enabled = config.flag("enabled").unwrap_or(true);
+    let every = match config.text("interval") {
+        None => EVERY.parse().ok(),
+        Some(_) => config.parsed::<GoDuration>("interval"),
+    };
+    let every = every.map(|every| every.length());
+    if every.is_some_and(|every| !(SHORTEST..=LONGEST).contains(&every)) {
+        config.problem("interval", "from a minute to a day is possible");
+        return None;
+    }
+    if enabled && by_scim {
+        object.problem(
+            "directory_sync",
+            "the directory tells of its people by SCIM: turn scim_config.enabled off, or leave this out",
+        );
+    }
+    let told = told(&config, Duration::ZERO);
+    let (every, told) = (every?, told?);
+    let is_said = config.given("silence_alarm").is_some();
+    let silence = if is_said {
+        told.silence
+    } else {
+        Some(UNANSWERED.max(every * 3))
+    };
+    enabled.then_some(SyncSettings {
+        every,
+        told: ScimSettings { silence, ..told },
+    })
+}
+
+/// What follows from what a directory tells.
+fn told(config: &Object<'_>, usual_silence: Duration) -> Option<ScimSettings> {
     let flag = |key| config.flag(key).unwrap_or(false);
-    let (enabled, user_deprovision) = (flag("enabled"), flag("user_deprovision"));
+    let user_deprovision = flag("user_deprovision");
     let (seat_deprovision, by_group) = (flag("seat_deprovision"), flag("group_member_deprovision"));
     let reactivate_on_login = flag("reactivate_on_login");
     if seat_deprovision && !user_deprovision {
@@ -49,21 +99,23 @@ pub(super) fn scim_config(
         IdentityUpdate::NoAction if by_group => IdentityUpdate::Reauth,
         update => update,
     };
-    let duration = |key, usual: &str| match config.text(key) {
-        None => usual.parse().ok(),
-        Some(_) => config.parsed::<GoDuration>(key),
+    let duration = |key, usual| match config.text(key) {
+        None => Some(usual),
+        Some(_) => config.parsed::<GoDuration>(key).map(|duration| duration.length()),
     };
-    let silence = duration("silence_alarm", SILENCE).map(|silence| silence.length());
-    let log_kept = duration("log_retention", LOG_KEPT).map(|kept| kept.length());
-    let hash = secrets.get(SCIM_SECRET_HASH);
+    let silence = duration("silence_alarm", usual_silence);
+    let log_kept = duration("log_retention", LOG_KEPT);
     let (silence, log_kept) = (silence?, log_kept?);
-    enabled.then(|| ScimSettings {
+    if log_kept < silence {
+        config.problem("log_retention", FORGOTTEN_TOO_SOON);
+    }
+    Some(ScimSettings {
         user_deprovision,
         seat_deprovision,
         identity_update,
         reactivate_on_login,
         silence: (!silence.is_zero()).then_some(silence),
         log_kept,
-        declared_secret_hash: hash.map(|hash| hash.expose_secret().to_owned()),
+        declared_secret_hash: None,
     })
 }

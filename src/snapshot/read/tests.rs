@@ -143,7 +143,7 @@ fn every_problem_of_an_application_is_told_at_its_place() {
         (json!({"name": 7}), "/name: text is needed"),
         (
             json!({"type": "saas"}),
-            "/type: this version has applications of type self_hosted only",
+            "/type: this version has applications of the types self_hosted and app_launcher",
         ),
         (
             json!({"aud": "A"}),

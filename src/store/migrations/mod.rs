@@ -71,6 +71,21 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("0010_refreshes.sql"),
     },
     Migration {
+        number: 11,
+        readable_by: 10,
+        sql: include_str!("0011_scim_updates_actor.sql"),
+    },
+    Migration {
+        number: 12,
+        readable_by: 11,
+        sql: include_str!("0012_addresses_and_flights.sql"),
+    },
+    Migration {
+        number: 13,
+        readable_by: 12,
+        sql: include_str!("0013_session_apps.sql"),
+    },
+    Migration {
         number: 15,
         readable_by: 14,
         sql: include_str!("0015_written_objects.sql"),
@@ -79,6 +94,11 @@ const MIGRATIONS: &[Migration] = &[
         number: 16,
         readable_by: 15,
         sql: include_str!("0016_pages.sql"),
+    },
+    Migration {
+        number: 19,
+        readable_by: 18,
+        sql: include_str!("0019_directory_syncs.sql"),
     },
     Migration {
         number: 23,

@@ -8,8 +8,9 @@ use super::super::amend::{Amended, AmendedSession};
 use super::super::row::Cells;
 use super::super::users::readmit;
 use super::super::{Store, StoreError};
-use crate::model::identity::{Identity, PersonKey};
-use crate::model::ids::{IdpId, ScimGroupId, ScimUserId, SessionNonce, UserId};
+use super::{ADDRESS_PASSED_ON, ScimUser, note_reread};
+use crate::model::identity::Identity;
+use crate::model::ids::{IdpId, ObjectId, ScimGroupId, ScimUserId, SessionNonce, UserId};
 use crate::model::scim::{GroupChange, IdentityUpdate};
 
 /// What a provider wants to follow from changes in its directory.
@@ -21,6 +22,8 @@ pub struct ScimRules {
     pub seat_deprovision: bool,
     /// What becomes of live sessions otherwise.
     pub identity_update: IdentityUpdate,
+    /// Whether groups may be called the same, as they may in Entra.
+    pub names_repeat: bool,
     /// Why sessions end that end because somebody is gone, and because groups changed.
     pub causes: (&'static str, &'static str),
 }
@@ -32,10 +35,12 @@ pub struct Consequences {
     pub out: Vec<(UserId, Vec<SessionNonce>)>,
     /// Whose sessions ended because their groups changed.
     pub reauth: Vec<(UserId, Vec<SessionNonce>)>,
+    /// Whose sessions ended because the directory means somebody else now, by the address that was theirs.
+    pub passed_on: Vec<(UserId, Vec<SessionNonce>)>,
     /// Identities as they are now.
     pub amended: Vec<AmendedSession>,
-    /// What of their groups changed for those who are signed in.
-    pub regrouped: Vec<(PersonKey, UserId, GroupChange)>,
+    /// Whose groups changed of those who are signed in, so that inherited ones are to be read again.
+    pub regrouped: Vec<UserId>,
     /// Who may sign in again.
     pub readmitted: Vec<UserId>,
 }
@@ -48,6 +53,17 @@ pub(super) struct Plan {
     pub(super) groups: BTreeMap<UserId, GroupChange>,
     /// Whose memberships changed, in groups that policies can name or not.
     pub(super) moved: BTreeSet<UserId>,
+    /// Whom the directory meant by an address that has gone to somebody else.
+    pub(super) passed_on: Option<UserId>,
+}
+
+impl Plan {
+    /// Whoever was linked by address, and is not because somebody else has it now, has to sign in again: nobody watches
+    /// over those sessions any more.
+    pub(super) fn passed_on(&mut self, before: Option<UserId>, now: &ScimUser) {
+        let by_address = now.record.object().is_none() && now.user.is_some();
+        self.passed_on = before.filter(|before| by_address && now.user != Some(*before));
+    }
 }
 
 /// Up to so many members are looked up one by one; for more, everybody who is signed in is.
@@ -56,6 +72,11 @@ const FEW: usize = 200;
 const PUT_OUT: &str = "UPDATE users SET deprovisioned = 1 WHERE id = $1";
 const FREE_SEAT: &str = "UPDATE users SET seat = 0 WHERE id = $1";
 const LINKED: &str = "SELECT user_id FROM scim_users WHERE id = $1 AND user_id IS NOT NULL";
+/// Waits for a sign-in of the person that is under way, or makes it wait.
+const LINKED_HELD: &str = "UPDATE scim_users SET user_id = user_id WHERE id = $1 RETURNING user_id";
+const TAKEN: &str = "INSERT INTO scim_taken (provider, scim_user, object, at_ms) VALUES ($1, $2, $3, $4)";
+const TAKEN_FROM_ALL: &str = "INSERT INTO scim_taken (provider, scim_user, object, at_ms) \
+     SELECT $1, scim_user, $3, $4 FROM scim_members WHERE scim_group = $2";
 const SIGNED_IN: &str = "SELECT DISTINCT u.id AS id, u.user_id AS user_id FROM sessions s \
      JOIN scim_users u ON u.user_id = s.user_id \
      WHERE u.provider = $1 AND s.ended_ms IS NULL AND s.expires_ms > $2";
@@ -107,9 +128,11 @@ impl Store {
                 let whose = Amended::User(*user);
                 let apply = |identity: &mut Identity| change.apply(&mut identity.groups);
                 let amended = self.amend_within(tx, whose, &apply).await?;
-                let person = amended.first().map(|amended| amended.identity.person);
-                done.regrouped
-                    .extend(person.map(|person| (person, *user, change.clone())));
+                if let Some(session) = amended.first() {
+                    let who = (session.identity.provider, session.identity.person, *user);
+                    note_reread(tx, who, change, self.now_ms()).await?;
+                    done.regrouped.push(*user);
+                }
                 done.amended.extend(amended);
             }
         }
@@ -121,35 +144,85 @@ impl Store {
         let mut marked = self.mark_users(tx, &out, gone).await?;
         let of_groups = marked.len();
         marked.extend(self.mark_users(tx, &reauth, moved).await?);
+        let of_addresses = marked.len();
+        let passed_on: Vec<UserId> = plan.passed_on.into_iter().collect();
+        marked.extend(self.mark_users(tx, &passed_on, ADDRESS_PASSED_ON).await?);
         // From here on all others wait who take a number.
         self.tell_amended(tx, &done.amended).await?;
         self.tell_users(tx, &marked).await?;
         let told = !done.amended.is_empty() || !marked.is_empty();
+        done.passed_on = marked.split_off(of_addresses);
         done.reauth = marked.split_off(of_groups);
         done.out = marked;
         Ok((done, told))
     }
 
-    /// The users behind people of a directory, as far as it can matter to a session.
+    /// Writes down that groups were taken from people, for sign-ins that are under way: of each of these people, one
+    /// sees it, or its session is seen by whoever asks next for the users behind them.
+    pub(super) async fn take_groups(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        provider: IdpId,
+        people: &[ScimUserId],
+        groups: &BTreeSet<ObjectId>,
+    ) -> Result<(), StoreError> {
+        if people.len() > FEW {
+            self.hold_logins(tx).await?;
+        }
+        for person in people {
+            for group in groups {
+                sqlx::query(TAKEN)
+                    .bind(provider.to_string())
+                    .bind(person.to_string())
+                    .bind(group.to_string())
+                    .bind(self.now_ms())
+                    .execute(&mut **tx)
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The same for all members that a group has now.
+    pub(super) async fn take_from_all(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        provider: IdpId,
+        id: ScimGroupId,
+        group: ObjectId,
+    ) -> Result<(), StoreError> {
+        self.hold_logins(tx).await?;
+        sqlx::query(TAKEN_FROM_ALL)
+            .bind(provider.to_string())
+            .bind(id.to_string())
+            .bind(group.to_string())
+            .bind(self.now_ms())
+            .execute(&mut **tx)
+            .await?;
+        Ok(())
+    }
+
+    /// The users behind people of a directory, as far as it can matter to a session. Those who are `held` can not come
+    /// to be somebody's by a sign-in until the transaction ends.
     pub(super) async fn users_behind(
         &self,
         tx: &mut Transaction<'static, Any>,
         provider: IdpId,
         people: &[ScimUserId],
+        held: bool,
     ) -> Result<HashMap<ScimUserId, UserId>, StoreError> {
         let mut behind = HashMap::new();
         if people.len() <= FEW {
             for person in people {
-                let row = sqlx::query(LINKED)
+                let row = sqlx::query(if held { LINKED_HELD } else { LINKED })
                     .bind(person.to_string())
                     .fetch_optional(&mut **tx)
                     .await?;
-                if let Some(row) = row {
-                    behind.insert(
-                        *person,
-                        Cells::new(&row, "scim_users", "user_id").parsed("user_id")?,
-                    );
-                }
+                let user = match &row {
+                    Some(row) => Cells::new(row, "scim_users", "user_id").maybe_parsed("user_id")?,
+                    None => None,
+                };
+                behind.extend(user.map(|user| (*person, user)));
             }
             return Ok(behind);
         }

@@ -54,6 +54,9 @@ const REMOVE_MEMBER: &str = "DELETE FROM scim_members WHERE scim_group = $1 AND 
 const MEMBERS: &str = "SELECT scim_user FROM scim_members WHERE scim_group = $1";
 const EMPTY: &str = "DELETE FROM scim_members WHERE scim_group = $1";
 
+/// Stands between a name and an object; no name has a control character that Graph told.
+const BETWEEN: char = '\u{1f}';
+
 /// A group as it is to be, and what becomes of its members.
 pub(super) type Regrouped = (GroupRecord, Vec<Membership>);
 
@@ -79,8 +82,8 @@ impl Store {
                 created_ms: now_ms,
                 updated_ms: now_ms,
             };
-            must_be_free(&mut tx, &group).await?;
-            insert(&mut tx, &group).await?;
+            let key = free_key(&mut tx, &group, rules).await?;
+            insert(&mut tx, &group, key).await?;
             let mut moves = Moves::default();
             moves.add(&mut tx, &group, members).await?;
             let was = group.record.group();
@@ -116,8 +119,8 @@ impl Store {
             };
             if group.record != before.record {
                 group.updated_ms = self.now_ms();
-                must_be_free(&mut tx, &group).await?;
-                update(&mut tx, &group).await?;
+                let key = free_key(&mut tx, &group, rules).await?;
+                update(&mut tx, &group, key).await?;
             }
             let mut moves = Moves::default();
             for membership in &memberships {
@@ -143,6 +146,9 @@ impl Store {
                 return Ok(None);
             };
             let mut plan = Plan::default();
+            if let Some(object) = group.record.object() {
+                self.take_from_all(&mut tx, provider, id, object).await?;
+            }
             for user in self.signed_in_members(&mut tx, id).await? {
                 plan.moved.insert(user);
                 if let Some(object) = group.record.object() {
@@ -179,6 +185,10 @@ impl Store {
         let mut plan = Plan::default();
         if is_now.as_ref() != was {
             let other = |old: &&Group| is_now.as_ref().is_none_or(|now| now.id != old.id);
+            for old in was.into_iter().filter(other) {
+                self.take_from_all(&mut tx, group.provider, group.id, old.id)
+                    .await?;
+            }
             for user in self.signed_in_members(&mut tx, group.id).await? {
                 let change = GroupChange {
                     added: is_now.iter().cloned().collect(),
@@ -187,21 +197,21 @@ impl Store {
                 plan.groups.insert(user, change);
             }
         }
-        let people: Vec<ScimUserId> = added.iter().chain(&removed).copied().collect();
-        let behind = self.users_behind(&mut tx, group.provider, &people).await?;
-        for user in added.iter().filter_map(|person| behind.get(person)) {
+        let gone: BTreeSet<_> = is_now.iter().chain(was).map(|group| group.id).collect();
+        self.take_groups(&mut tx, group.provider, &removed, &gone).await?;
+        let left = self.users_behind(&mut tx, group.provider, &removed, true).await?;
+        let came = self.users_behind(&mut tx, group.provider, &added, false).await?;
+        for user in added.iter().filter_map(|person| came.get(person)) {
             plan.moved.insert(*user);
             if let Some(now) = &is_now {
                 let change = plan.groups.entry(*user).or_default();
                 change.added = vec![now.clone()];
             }
         }
-        for user in removed.iter().filter_map(|person| behind.get(person)) {
+        for user in removed.iter().filter_map(|person| left.get(person)) {
             plan.moved.insert(*user);
-            let gone = is_now.iter().chain(was).map(|group| group.id);
-            let gone: BTreeSet<_> = gone.collect();
             if !gone.is_empty() {
-                plan.groups.entry(*user).or_default().removed.extend(gone);
+                plan.groups.entry(*user).or_default().removed.extend(&gone);
             }
         }
         let (consequences, told) = self.follow(&mut tx, rules, plan, &|_| {}, None).await?;
@@ -327,16 +337,25 @@ async fn lock(
     row.as_ref().map(scim_group).transpose()
 }
 
-/// Names the attribute that another group has already. Two that come at once meet at the table's own keys.
-async fn must_be_free(tx: &mut Transaction<'static, Any>, group: &ScimGroup) -> Result<(), StoreError> {
+/// The name under which a group is found. Names the attribute that another group has already; two that come at once meet
+/// at the table's own keys. Where names may repeat, the object behind it tells apart whoever comes later.
+async fn free_key(
+    tx: &mut Transaction<'static, Any>,
+    group: &ScimGroup,
+    rules: &ScimRules,
+) -> Result<String, StoreError> {
+    let mut key = folded(&group.record.display_name);
     let name = sqlx::query(WITH_NAME)
         .bind(group.provider.to_string())
-        .bind(folded(&group.record.display_name))
+        .bind(key.clone())
         .bind(group.id.to_string())
         .fetch_optional(&mut **tx)
         .await?;
     if name.is_some() {
-        return Err(StoreError::Conflict("displayName"));
+        let Some(object) = group.record.object().filter(|_| rules.names_repeat) else {
+            return Err(StoreError::Conflict("displayName"));
+        };
+        key = format!("{key}{BETWEEN}{object}");
     }
     if let Some(object) = group.record.object() {
         let other = sqlx::query(WITH_OBJECT)
@@ -349,14 +368,18 @@ async fn must_be_free(tx: &mut Transaction<'static, Any>, group: &ScimGroup) -> 
             return Err(StoreError::Conflict("externalId"));
         }
     }
-    Ok(())
+    Ok(key)
 }
 
-async fn insert(tx: &mut Transaction<'static, Any>, group: &ScimGroup) -> Result<(), StoreError> {
+async fn insert(
+    tx: &mut Transaction<'static, Any>,
+    group: &ScimGroup,
+    key: String,
+) -> Result<(), StoreError> {
     sqlx::query(INSERT)
         .bind(group.id.to_string())
         .bind(group.provider.to_string())
-        .bind(folded(&group.record.display_name))
+        .bind(key)
         .bind(group.record.display_name.clone())
         .bind(group.record.external_id.clone())
         .bind(group.record.object().map(|object| object.to_string()))
@@ -367,9 +390,13 @@ async fn insert(tx: &mut Transaction<'static, Any>, group: &ScimGroup) -> Result
     Ok(())
 }
 
-async fn update(tx: &mut Transaction<'static, Any>, group: &ScimGroup) -> Result<(), StoreError> {
+async fn update(
+    tx: &mut Transaction<'static, Any>,
+    group: &ScimGroup,
+    key: String,
+) -> Result<(), StoreError> {
     sqlx::query(UPDATE)
-        .bind(folded(&group.record.display_name))
+        .bind(key)
         .bind(group.record.display_name.clone())
         .bind(group.record.external_id.clone())
         .bind(group.record.object().map(|object| object.to_string()))

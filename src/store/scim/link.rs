@@ -1,51 +1,82 @@
-//! Who of a directory is who of those that sign in, and what the directory says at a sign-in.
+//! Who of a directory is who of those that sign in.
+//!
+//! A link by object is certain and stands. One by address stands as long as nobody else comes to have the address: a
+//! tenant gives it to one account at a time, so whoever signs in with it for the first time after the one linked was
+//! last seen has it now. Somebody who was here before takes nothing from anybody.
 
 use sqlx::{Any, Transaction};
 
 use super::super::row::Cells;
-use super::super::users::readmit;
 use super::super::{Store, StoreError, bounded};
-use super::users::{object_of, unbury, update};
+use super::users::object_of;
 use super::{ScimUser, folded, scim_user};
 use crate::model::identity::{Group, PersonKey};
 use crate::model::ids::{IdpId, UserId};
 
-/// What a sign-in asks of the directory's word.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ScimAtLogin {
-    /// Whoever is inactive or deleted is refused.
-    pub stays_out: bool,
-    /// Such a person is active again by signing in.
-    pub reactivates: bool,
-    /// The address that may link the person to one of the directory, once: a member's, which rules may rely on.
-    pub email: Option<String>,
-}
-
-const OWN: &str = "SELECT id FROM users WHERE provider = $1 AND tenant = $2 AND object = $3";
 /// Takes the row's lock: what the directory says at the same time waits, or was first.
-const BY_OBJECT: &str = "UPDATE scim_users SET user_id = $1 WHERE provider = $2 AND object = $3 \
+const BY_OBJECT: &str = "UPDATE scim_users SET user_id = $1, by_address = 0 WHERE provider = $2 AND object = $3 \
      RETURNING id, provider, body, user_id, created_ms, updated_ms";
 const BY_LINK: &str = "UPDATE scim_users SET user_id = user_id WHERE provider = $1 AND user_id = $2 \
      RETURNING id, provider, body, user_id, created_ms, updated_ms";
-const BY_ID: &str = "UPDATE scim_users SET user_id = $1 WHERE id = $2 AND user_id IS NULL \
+/// Nothing may have changed since it was found.
+const BY_ID: &str = "UPDATE scim_users SET user_id = $1, by_address = 1 WHERE id = $2 AND object IS NULL \
+     AND (user_id IS NULL OR (user_id = $3 AND by_address = 1 AND active = 1)) \
      RETURNING id, provider, body, user_id, created_ms, updated_ms";
-/// Two are enough to know that it is not one.
-const WITH_ADDRESS: &str = "SELECT id FROM scim_users WHERE user_id IS NULL AND object IS NULL \
+/// Who is active comes first, then who is linked to nobody. Two are enough to know that it is not one. Whoever is
+/// linked and inactive is the one who left; an active one is whoever has the address now.
+const WITH_ADDRESS: &str = "SELECT id, provider, body, user_id, created_ms, updated_ms FROM scim_users \
+     WHERE object IS NULL AND (user_id IS NULL OR (by_address = 1 AND active = 1 AND user_id IN \
+     (SELECT id FROM users WHERE provider = $1 AND email = $2 AND last_login_ms <= $3))) \
      AND id IN (SELECT id FROM scim_users WHERE provider = $1 AND user_name = $2 \
-     UNION SELECT scim_user FROM scim_emails WHERE email = $2 AND provider = $1) LIMIT 2";
-const TOMBSTONE: &str = "SELECT at_ms FROM scim_tombstones WHERE provider = $1 AND object = $2";
+     UNION SELECT scim_user FROM scim_emails WHERE email = $2 AND provider = $1) ORDER BY active DESC, \
+     CASE WHEN user_id IS NULL THEN 0 ELSE 1 END, id LIMIT 2";
 /// A user is one person of the directory: the one whose object it is.
 const UNLINK_OTHERS: &str =
     "UPDATE scim_users SET user_id = NULL WHERE provider = $1 AND user_id = $2 AND id <> $3";
-const SET_LINK: &str = "UPDATE scim_users SET user_id = $1 WHERE id = $2";
+const SET_LINK: &str = "UPDATE scim_users SET user_id = $1, by_address = $2 WHERE id = $3";
 const WITH_OBJECT: &str =
     "SELECT id FROM users WHERE provider = $1 AND object = $2 ORDER BY last_login_ms DESC LIMIT 1";
-const CANDIDATES: &str = "SELECT id FROM users WHERE provider = $1 AND email = $2 AND linkable = 1 \
-     AND deprovisioned = 0 AND NOT EXISTS (SELECT 1 FROM scim_users u WHERE u.user_id = users.id) LIMIT 2";
+const CANDIDATES: &str = "SELECT id, created_ms, last_login_ms FROM users WHERE provider = $1 AND email = $2 \
+     AND linkable = 1 AND deprovisioned = 0 AND NOT EXISTS (SELECT 1 FROM scim_users u WHERE u.user_id = users.id) \
+     ORDER BY last_login_ms DESC, created_ms DESC LIMIT 2";
+/// Whoever has the address now by which somebody else is linked.
+const SUCCESSOR: &str = "SELECT b.id AS id FROM scim_users s JOIN users a ON a.id = s.user_id \
+     JOIN users b ON b.provider = a.provider AND b.email = a.email AND b.id <> a.id \
+     WHERE s.id = $1 AND s.by_address = 1 AND b.linkable = 1 AND b.deprovisioned = 0 AND b.created_ms >= a.last_login_ms \
+     AND NOT EXISTS (SELECT 1 FROM scim_users o WHERE o.user_id = b.id) AND (s.user_name = a.email \
+     OR EXISTS (SELECT 1 FROM scim_emails e WHERE e.scim_user = s.id AND e.email = a.email)) \
+     ORDER BY b.last_login_ms DESC LIMIT 1";
 const GROUPS_OF_PERSON: &str = "SELECT DISTINCT g.object AS object, g.display_name AS display_name FROM scim_users u \
      JOIN scim_members m ON m.scim_user = u.id JOIN scim_groups g ON g.id = m.scim_group \
      WHERE u.provider = $1 AND g.object IS NOT NULL AND (u.object = $2 OR u.user_id IN \
      (SELECT id FROM users WHERE provider = $1 AND tenant = $3 AND object = $2))";
+
+/// Somebody who signs in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arriving<'a> {
+    pub(super) provider: IdpId,
+    pub(super) person: PersonKey,
+    pub(super) user: UserId,
+    /// When they first came.
+    pub(super) since_ms: i64,
+    /// The address that may say which person of the directory it is.
+    pub(super) email: Option<&'a str>,
+}
+
+/// Who of the directory somebody is.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// Nobody that it told of.
+    Nobody,
+    /// This one, locked and linked now.
+    One {
+        told: ScimUser,
+        /// Who was it until now, and no longer has the address.
+        instead_of: Option<UserId>,
+    },
+    /// One of several, and all of them are inactive.
+    Inactive,
+}
 
 impl Store {
     /// The groups of Entra that the directory told a person is in, whether the person has signed in before or not.
@@ -70,47 +101,6 @@ impl Store {
         .await
     }
 
-    /// What the directory says of a person who signs in: whether the login goes on. The user's row must stand.
-    pub(in super::super) async fn directory_admits(
-        &self,
-        tx: &mut Transaction<'static, Any>,
-        provider: IdpId,
-        person: PersonKey,
-        asks: &ScimAtLogin,
-    ) -> Result<bool, StoreError> {
-        let row = sqlx::query(OWN)
-            .bind(provider.to_string())
-            .bind(person.tenant.to_string())
-            .bind(person.object.to_string())
-            .fetch_one(&mut **tx)
-            .await?;
-        let user: UserId = Cells::new(&row, "users", "id").parsed("id")?;
-        let told = find(tx, provider, person, user, asks).await?;
-        let is_out = match &told {
-            Some(told) => !told.record.is_active(),
-            None => is_buried(tx, provider, person).await?,
-        };
-        if told.is_none() && !is_out {
-            return Ok(true); // the directory has never told of this person
-        }
-        if is_out && asks.stays_out && !asks.reactivates {
-            return Ok(false);
-        }
-        if is_out
-            && asks.reactivates
-            && let Some(mut told) = told
-        {
-            told.record.0.insert("active".to_owned(), true.into());
-            told.updated_ms = self.now_ms();
-            update(tx, &told).await?;
-        }
-        if !is_out || asks.reactivates {
-            unbury(tx, provider, person.object).await?;
-        }
-        readmit(tx, user).await?;
-        Ok(true)
-    }
-
     /// Links a person of a directory to the user who is the same, and gives who that is.
     pub(super) async fn link(
         &self,
@@ -118,14 +108,13 @@ impl Store {
         told: &ScimUser,
     ) -> Result<Option<UserId>, StoreError> {
         let object = told.record.object();
-        if let Some(linked) = told.user {
-            let of_linked = object_of(tx, linked).await?;
-            if object.is_none() || object == of_linked {
-                return Ok(Some(linked));
-            }
-        }
-        let found = match object {
-            Some(object) => {
+        let found = match (told.user, object) {
+            (Some(linked), None) => match successor(tx, told).await? {
+                Some(next) => Some(next),
+                None => return Ok(Some(linked)),
+            },
+            (Some(linked), Some(object)) if object_of(tx, linked).await? == Some(object) => Some(linked),
+            (_, Some(object)) => {
                 let row = sqlx::query(WITH_OBJECT)
                     .bind(told.provider.to_string())
                     .bind(object.to_string())
@@ -134,11 +123,13 @@ impl Store {
                 let id = |row| Cells::new(&row, "users", "id").parsed("id");
                 row.map(id).transpose()?
             }
-            None => by_address(tx, told).await?,
+            (None, None) => by_address(tx, told).await?,
         };
-        if found != told.user {
+        // By an object it is certain from now on, whatever it was by before.
+        if found != told.user || (found.is_some() && object.is_some()) {
             sqlx::query(SET_LINK)
                 .bind(found.map(|user| user.to_string()))
+                .bind(i64::from(object.is_none()))
                 .bind(told.id.to_string())
                 .execute(&mut **tx)
                 .await?;
@@ -164,24 +155,22 @@ async fn unlink_others(
     Ok(())
 }
 
-/// The person of the directory who signs in, locked.
-async fn find(
+/// The person of the directory who signs in, locked and linked. The user's row must stand.
+pub(super) async fn find(
     tx: &mut Transaction<'static, Any>,
-    provider: IdpId,
-    person: PersonKey,
-    user: UserId,
-    asks: &ScimAtLogin,
-) -> Result<Option<ScimUser>, StoreError> {
+    arriving: &Arriving<'_>,
+) -> Result<Found, StoreError> {
+    let (provider, user) = (arriving.provider, arriving.user);
     let by_object = sqlx::query(BY_OBJECT)
         .bind(user.to_string())
         .bind(provider.to_string())
-        .bind(person.object.to_string())
+        .bind(arriving.person.object.to_string())
         .fetch_optional(&mut **tx)
         .await?;
     if let Some(row) = by_object {
         let told = scim_user(&row)?;
         unlink_others(tx, &told, user).await?;
-        return Ok(Some(told));
+        return Ok(Found::of(told, None));
     }
     let by_link = sqlx::query(BY_LINK)
         .bind(provider.to_string())
@@ -189,62 +178,96 @@ async fn find(
         .fetch_optional(&mut **tx)
         .await?;
     if let Some(row) = by_link {
-        return scim_user(&row).map(Some);
+        return Ok(Found::of(scim_user(&row)?, None));
     }
-    let Some(email) = &asks.email else {
-        return Ok(None);
+    let Some(email) = arriving.email else {
+        return Ok(Found::Nobody);
     };
-    let candidates = sqlx::query(WITH_ADDRESS)
+    let rows = sqlx::query(WITH_ADDRESS)
         .bind(provider.to_string())
         .bind(folded(email))
+        .bind(arriving.since_ms)
         .fetch_all(&mut **tx)
         .await?;
-    let [only] = candidates.as_slice() else {
-        return Ok(None);
-    };
-    let row = sqlx::query(BY_ID)
-        .bind(user.to_string())
-        .bind(Cells::new(only, "scim_users", "id").text("id")?)
-        .fetch_optional(&mut **tx)
-        .await?;
-    row.as_ref().map(scim_user).transpose()
+    let candidates: Vec<ScimUser> = rows.iter().map(scim_user).collect::<Result<_, _>>()?;
+    match candidates.as_slice() {
+        [] => Ok(Found::Nobody),
+        [one, other] if alike(one, other) => Ok(if one.record.is_active() {
+            Found::Nobody
+        } else {
+            Found::Inactive
+        }),
+        [one, ..] => take(tx, one, user).await,
+    }
 }
 
-/// The one user whose address it is, by name or by any address.
+/// Whether nothing speaks for the one of two rather than for the other.
+fn alike(one: &ScimUser, other: &ScimUser) -> bool {
+    one.record.is_active() == other.record.is_active() && one.user.is_some() == other.user.is_some()
+}
+
+/// Links somebody who has the address of a person of the directory.
+async fn take(
+    tx: &mut Transaction<'static, Any>,
+    candidate: &ScimUser,
+    user: UserId,
+) -> Result<Found, StoreError> {
+    let row = sqlx::query(BY_ID)
+        .bind(user.to_string())
+        .bind(candidate.id.to_string())
+        .bind(candidate.user.map(|linked| linked.to_string()))
+        .fetch_optional(&mut **tx)
+        .await?;
+    Ok(match row {
+        Some(row) => Found::of(scim_user(&row)?, candidate.user),
+        None => Found::Nobody,
+    })
+}
+
+impl Found {
+    fn of(told: ScimUser, instead_of: Option<UserId>) -> Self {
+        Self::One { told, instead_of }
+    }
+}
+
+/// Whoever has the address now by which a person is linked to somebody else.
+async fn successor(
+    tx: &mut Transaction<'static, Any>,
+    told: &ScimUser,
+) -> Result<Option<UserId>, StoreError> {
+    let row = sqlx::query(SUCCESSOR)
+        .bind(told.id.to_string())
+        .fetch_optional(&mut **tx)
+        .await?;
+    row.map(|row| Cells::new(&row, "users", "id").parsed("id"))
+        .transpose()
+}
+
+/// The one user whose address it is, by name or by any address. Of several who had one, the last is meant if all others
+/// were last seen before the first sign-in of that one.
 async fn by_address(
     tx: &mut Transaction<'static, Any>,
     told: &ScimUser,
 ) -> Result<Option<UserId>, StoreError> {
     let mut found: Vec<UserId> = Vec::new();
-    let addresses = std::iter::once(told.record.user_name()).chain(told.record.emails());
-    for address in addresses.filter(|address| !address.contains('\0')) {
+    for address in told.addresses() {
         let rows = sqlx::query(CANDIDATES)
             .bind(told.provider.to_string())
-            .bind(folded(address))
+            .bind(address)
             .fetch_all(&mut **tx)
             .await?;
+        let mut since_ms = i64::MIN;
         for row in &rows {
-            let user = Cells::new(row, "users", "id").parsed("id")?;
-            if !found.contains(&user) {
+            let cells = Cells::new(row, "users", "id");
+            let (user, last_ms) = (cells.parsed("id")?, cells.int("last_login_ms")?);
+            if last_ms > since_ms && !found.contains(&user) {
                 found.push(user);
             }
+            since_ms = cells.int("created_ms")?;
         }
     }
     Ok(match found.as_slice() {
         [only] => Some(*only),
         _ => None,
     })
-}
-
-async fn is_buried(
-    tx: &mut Transaction<'static, Any>,
-    provider: IdpId,
-    person: PersonKey,
-) -> Result<bool, StoreError> {
-    let row = sqlx::query(TOMBSTONE)
-        .bind(provider.to_string())
-        .bind(person.object.to_string())
-        .fetch_optional(&mut **tx)
-        .await?;
-    Ok(row.is_some())
 }

@@ -1,4 +1,4 @@
-//! What directories tell by SCIM: people, groups, who is in which, whom they have deleted.
+//! What directories tell, by SCIM or read by Graph: people, groups, who is in which, whom they have deleted.
 //!
 //! A write and what follows from it for users and their live sessions are one transaction, so that nobody is told of
 //! something that half happened. It locks the resource first, then users and sessions, and takes its change numbers
@@ -7,22 +7,33 @@
 //!
 //! # Who is who
 //! A person of the directory is a user of ours where `externalId` is the object that signs in. Where the directory
-//! gives something else there, an address links the two once: of a member's account, with one candidate and nothing
-//! that speaks against it. From then on the link stands, whatever the address becomes.
+//! gives something else there, an address links the two: of a member's account, with one candidate and nothing that
+//! speaks against it. From then on the link stands, whatever the address becomes, until somebody new comes with it.
 
+mod arrival;
+mod buried;
 mod effects;
 mod groups;
+mod kept_out;
 mod link;
+mod nesting;
+mod rereads;
 mod search;
 mod secrets;
+mod syncs;
 mod updates;
 mod users;
 
+pub use arrival::ScimAtLogin;
+pub(super) use arrival::{FORGET_TAKEN, TAKEN_KEPT_MS};
 pub use effects::{Consequences, ScimRules};
 pub use groups::{GroupWritten, Membership};
-pub use link::ScimAtLogin;
+pub use nesting::Held;
+pub use rereads::Reread;
+pub(super) use rereads::note as note_reread;
 pub use search::{ScimKey, ScimSearch};
 pub(super) use secrets::{forget_provider, set as set_secret};
+pub use syncs::{DirectorySync, RoundEnd};
 pub use updates::{PROVIDERS_MAX, ScimUpdate, ScimUpdateFilter};
 pub use users::UserWritten;
 
@@ -32,6 +43,9 @@ use super::StoreError;
 use super::row::Cells;
 use crate::model::ids::{IdpId, ScimGroupId, ScimUserId, UserId};
 use crate::model::scim::{GroupRecord, UserRecord};
+
+/// Why sessions ended of somebody whose address is somebody else's now.
+pub const ADDRESS_PASSED_ON: &str = "address_passed_on";
 
 /// A person as a directory describes them.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,6 +77,15 @@ pub struct ScimGroup {
     pub created_ms: i64,
     /// When it last changed.
     pub updated_ms: i64,
+}
+
+impl ScimUser {
+    /// Whatever may be the person's address, in the form in which addresses are compared. What PostgreSQL cannot hold
+    /// is no address that anybody looks for.
+    fn addresses(&self) -> impl Iterator<Item = String> {
+        let all = std::iter::once(self.record.user_name()).chain(self.record.emails());
+        all.filter(|address| !address.contains('\0')).map(folded)
+    }
 }
 
 /// Reads a row that names the columns of a user.

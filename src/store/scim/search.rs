@@ -3,7 +3,7 @@
 use super::super::row::{Cells, maybe_storable, pattern_of_beginning, pattern_within, storable};
 use super::super::{Store, StoreError, bounded};
 use super::{ScimGroup, ScimUser, folded, scim_group, scim_user};
-use crate::model::ids::{IdpId, ScimGroupId, ScimUserId};
+use crate::model::ids::{IdpId, ObjectId, ScimGroupId, ScimUserId};
 
 /// What a person or a group is looked up by. Each has an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub enum ScimKey<'a> {
     Name(&'a str),
     /// The directory's id.
     ExternalId(&'a str),
+    /// The object in Entra.
+    Object(ObjectId),
     /// One of a person's addresses, whatever the case.
     Email(&'a str),
     /// Of a group: this person, by our id, is in it.
@@ -45,6 +47,9 @@ const USERS_EXTERNAL: &str = "SELECT id, provider, body, user_id, created_ms, up
 const USERS_WITH_EMAIL: &str = "SELECT id, provider, body, user_id, created_ms, updated_ms FROM scim_users \
      WHERE id IN (SELECT scim_user FROM scim_emails WHERE email = $2 AND provider = $1) \
      ORDER BY created_ms, id LIMIT 1000";
+const USERS_OBJECT: &str = "SELECT id, provider, body, user_id, created_ms, updated_ms FROM scim_users \
+     WHERE provider = $1 AND object = $2";
+const ALL_USERS: &str = "SELECT id, object, active FROM scim_users WHERE provider = $1";
 const USERS_PAGE: &str = "SELECT id, provider, body, user_id, created_ms, updated_ms FROM scim_users \
      WHERE provider = $1 ORDER BY created_ms, id LIMIT $2 OFFSET $3";
 const USERS_AFTER: &str = "SELECT id, provider, body, user_id, created_ms, updated_ms FROM scim_users \
@@ -67,6 +72,9 @@ const GROUPS_EXTERNAL: &str = "SELECT id, provider, display_name, external_id, c
 const GROUPS_WITH_MEMBER: &str = "SELECT id, provider, display_name, external_id, created_ms, updated_ms \
      FROM scim_groups WHERE provider = $1 AND id IN (SELECT scim_group FROM scim_members WHERE scim_user = $2) \
      ORDER BY created_ms, id LIMIT 1000";
+const GROUPS_OBJECT: &str = "SELECT id, provider, display_name, external_id, created_ms, updated_ms \
+     FROM scim_groups WHERE provider = $1 AND object = $2";
+const ALL_GROUPS: &str = "SELECT id, object FROM scim_groups WHERE provider = $1";
 const GROUPS_PAGE: &str = "SELECT id, provider, display_name, external_id, created_ms, updated_ms FROM scim_groups \
      WHERE provider = $1 ORDER BY created_ms, id LIMIT $2 OFFSET $3";
 const GROUPS_AFTER: &str = "SELECT id, provider, display_name, external_id, created_ms, updated_ms FROM scim_groups \
@@ -115,6 +123,7 @@ impl Store {
             ScimKey::Id(id) => (USER, id.to_owned()),
             ScimKey::Name(name) => (USERS_NAMED, folded(name)),
             ScimKey::ExternalId(id) => (USERS_EXTERNAL, id.to_owned()),
+            ScimKey::Object(object) => (USERS_OBJECT, object.to_string()),
             ScimKey::Email(email) => (USERS_WITH_EMAIL, folded(email)),
             ScimKey::Member(_) => return Ok(Vec::new()),
         };
@@ -195,6 +204,50 @@ impl Store {
         .await
     }
 
+    /// Everybody of a directory: our id, the object in Entra, and whether they may sign in.
+    pub async fn all_scim_users(
+        &self,
+        provider: IdpId,
+    ) -> Result<Vec<(ScimUserId, Option<ObjectId>, bool)>, StoreError> {
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let rows = sqlx::query(ALL_USERS)
+                .bind(provider.to_string())
+                .fetch_all(&mut *connection)
+                .await?;
+            let read = |row| {
+                let cells = Cells::new(row, "scim_users", "id");
+                Ok((
+                    cells.parsed("id")?,
+                    cells.maybe_parsed("object")?,
+                    cells.flag("active")?,
+                ))
+            };
+            rows.iter().map(read).collect()
+        })
+        .await
+    }
+
+    /// Every group of a directory: our id and the object in Entra.
+    pub async fn all_scim_groups(
+        &self,
+        provider: IdpId,
+    ) -> Result<Vec<(ScimGroupId, Option<ObjectId>)>, StoreError> {
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let rows = sqlx::query(ALL_GROUPS)
+                .bind(provider.to_string())
+                .fetch_all(&mut *connection)
+                .await?;
+            let read = |row| {
+                let cells = Cells::new(row, "scim_groups", "id");
+                Ok((cells.parsed("id")?, cells.maybe_parsed("object")?))
+            };
+            rows.iter().map(read).collect()
+        })
+        .await
+    }
+
     /// How many people a directory has told of.
     pub async fn count_scim_users(&self, provider: IdpId) -> Result<usize, StoreError> {
         self.count_scim(COUNT_USERS, provider).await
@@ -222,6 +275,7 @@ impl Store {
             ScimKey::Id(id) => (GROUP, id.to_owned()),
             ScimKey::Name(name) => (GROUPS_NAMED, folded(name)),
             ScimKey::ExternalId(id) => (GROUPS_EXTERNAL, id.to_owned()),
+            ScimKey::Object(object) => (GROUPS_OBJECT, object.to_string()),
             ScimKey::Member(id) => (GROUPS_WITH_MEMBER, id.to_owned()),
             ScimKey::Email(_) => return Ok(Vec::new()),
         };

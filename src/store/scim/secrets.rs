@@ -8,15 +8,21 @@ use crate::model::ids::IdpId;
 
 const SET: &str = "INSERT INTO scim_secrets (provider, hash, created_ms) VALUES ($1, $2, $3) \
      ON CONFLICT (provider) DO UPDATE SET hash = excluded.hash, created_ms = excluded.created_ms";
+const HASHES: &str = "SELECT hash FROM scim_secrets";
 const HASH: &str = "SELECT hash FROM scim_secrets WHERE provider = $1";
 const FORGET_MEMBERS: &str = "DELETE FROM scim_members WHERE scim_group IN \
      (SELECT id FROM scim_groups WHERE provider = $1)";
-const FORGET: [&str; 5] = [
+const FORGET: [&str; 10] = [
     "DELETE FROM scim_emails WHERE provider = $1",
     "DELETE FROM scim_users WHERE provider = $1",
     "DELETE FROM scim_groups WHERE provider = $1",
     "DELETE FROM scim_tombstones WHERE provider = $1",
+    "DELETE FROM scim_buried_addresses WHERE provider = $1",
+    "DELETE FROM scim_taken WHERE provider = $1",
+    "DELETE FROM scim_rereads WHERE provider = $1",
     "DELETE FROM scim_secrets WHERE provider = $1",
+    "DELETE FROM directory_members WHERE provider = $1",
+    "DELETE FROM directory_syncs WHERE provider = $1",
 ];
 
 impl Store {
@@ -31,6 +37,17 @@ impl Store {
                 .await?;
             row.map(|row| Cells::new(&row, "scim_secrets", "hash").text("hash"))
                 .transpose()
+        })
+        .await
+    }
+
+    /// The hashes of all secrets that were generated last, one of each provider.
+    pub async fn scim_secret_hashes(&self) -> Result<Vec<String>, StoreError> {
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let rows = sqlx::query(HASHES).fetch_all(&mut *connection).await?;
+            let hash = |row| Cells::new(row, "scim_secrets", "hash").text("hash");
+            rows.iter().map(hash).collect()
         })
         .await
     }

@@ -41,8 +41,10 @@ pub struct ScimUpdate {
     pub body: Option<String>,
     /// What followed for users and sessions.
     pub effect: Option<String>,
-    /// Who asked.
+    /// From where.
     pub address: IpAddr,
+    /// Who asked in the directory's place; `None` for the directory itself.
+    pub actor: Option<String>,
 }
 
 /// Which requests to read. The default reads the newest 20 of every provider.
@@ -105,14 +107,14 @@ const FORGOTTEN_AT_ONCE: i64 = 500;
 
 const INSERT: &str = "INSERT INTO scim_updates \
      (id, request_id, at_ms, provider, method, resource_type, resource, external_id, user_email, group_name, succeeded, \
-     status, error, body, effect, address) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+     status, error, body, effect, address, actor) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
 /// The log as filtered: of whom, and in which order.
 macro_rules! filtered {
     ($of:expr, $order:literal) => {
         packed!(
             ["request_id", "at_ms", "provider", "method", "resource_type", "resource", "external_id", "user_email",
-                "group_name", "succeeded", "status", "error", "body", "effect", "address"]
+                "group_name", "succeeded", "status", "error", "body", "effect", "address", "actor"]
             "FROM scim_updates WHERE at_ms >= $8 AND at_ms < $9 AND ($1 IS NULL OR succeeded = $1) AND ($2 IS NULL OR resource_type = $2) \
              AND ($3 IS NULL OR method = $3) AND ($4 IS NULL OR user_email = $4) \
              AND ($5 IS NULL OR group_name = $5) AND ($6 IS NULL OR resource = $6) \
@@ -156,8 +158,9 @@ const OLDEST: [&str; 3] = [
     oldest_first!(of_one!()),
     oldest_first!(of_some!()),
 ];
-/// Whoever has not shown the secret is not heard.
-const LAST: &str = "SELECT MAX(at_ms) AS at_ms FROM scim_updates WHERE provider = $1 AND status <> 401";
+/// Whoever has not shown the secret is not heard, nor is whoever asked in the directory's place.
+const LAST: &str =
+    "SELECT MAX(at_ms) AS at_ms FROM scim_updates WHERE provider = $1 AND status <> 401 AND actor IS NULL";
 const FORGET: &str = "DELETE FROM scim_updates WHERE id IN \
      (SELECT id FROM scim_updates WHERE at_ms < $1 ORDER BY at_ms LIMIT $2)";
 const FORGET_OF_ONE: &str = "DELETE FROM scim_updates WHERE id IN \
@@ -186,6 +189,7 @@ impl Store {
                     .bind(maybe_storable(update.body.as_deref()))
                     .bind(maybe_storable(update.effect.as_deref()))
                     .bind(update.address.to_string())
+                    .bind(maybe_storable(update.actor.as_deref()))
                     .execute(&mut *tx)
                     .await?;
             }
@@ -289,5 +293,6 @@ fn update(cells: &mut Packed) -> Result<ScimUpdate, StoreError> {
         body: cells.maybe_text("body")?,
         effect: cells.maybe_text("effect")?,
         address: cells.parsed("address")?,
+        actor: cells.maybe_text("actor")?,
     })
 }

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::super::row::Cells;
 use super::super::{Store, StoreError};
+use super::buried::{bury, unbury, unbury_address};
 use super::effects::{Consequences, Plan, ScimRules};
 use super::{ScimUser, folded, scim_user};
 use crate::model::identity::{Group, Identity};
@@ -39,9 +40,6 @@ const FORGET_EMAILS: &str = "DELETE FROM scim_emails WHERE scim_user = $1";
 const LEAVE_GROUPS: &str = "DELETE FROM scim_members WHERE scim_user = $1";
 const GROUPS_OF: &str = "SELECT g.object AS object, g.display_name AS display_name FROM scim_members m \
      JOIN scim_groups g ON g.id = m.scim_group WHERE m.scim_user = $1 AND g.object IS NOT NULL";
-const BURY: &str = "INSERT INTO scim_tombstones (provider, object, at_ms) VALUES ($1, $2, $3) \
-     ON CONFLICT (provider, object) DO UPDATE SET at_ms = excluded.at_ms";
-const UNBURY: &str = "DELETE FROM scim_tombstones WHERE provider = $1 AND object = $2";
 const OBJECT_OF: &str = "SELECT object FROM users WHERE id = $1";
 
 impl Store {
@@ -137,6 +135,7 @@ impl Store {
         update(&mut tx, &user).await?;
         user.user = self.link(&mut tx, &user).await?;
         let mut plan = Plan::default();
+        plan.passed_on(before.user, &user);
         if user.user != before.user || user.record.is_active() != before.record.is_active() {
             stand(&mut tx, &user, &mut plan).await?;
         }
@@ -170,8 +169,10 @@ impl Store {
                 return Ok(None);
             };
             // Whoever signed in without being linked is out all the same.
+            let before = user.user;
             user.user = self.link(&mut tx, &user).await?;
             let mut plan = Plan::default();
+            plan.passed_on(before, &user);
             if let Some(linked) = user.user {
                 plan.out.insert(linked);
                 plan.moved.insert(linked);
@@ -194,14 +195,8 @@ impl Store {
                 Some(linked) => object_of(&mut tx, linked).await?,
                 None => None,
             };
-            for object in user.record.object().into_iter().chain(linked) {
-                sqlx::query(BURY)
-                    .bind(provider.to_string())
-                    .bind(object.to_string())
-                    .bind(self.now_ms())
-                    .execute(&mut *tx)
-                    .await?;
-            }
+            let objects: Vec<ObjectId> = user.record.object().into_iter().chain(linked).collect();
+            bury(&mut tx, &user, &objects, self.now_ms()).await?;
             let (consequences, told) = self.follow(&mut tx, rules, plan, &|_| {}, None).await?;
             self.commit_scim(tx, told).await?;
             Ok(Some(UserWritten {
@@ -232,6 +227,9 @@ async fn stand(
     for object in user.record.object().into_iter().chain(linked) {
         unbury(tx, user.provider, object).await?;
     }
+    for address in user.addresses() {
+        unbury_address(tx, user.provider, &address).await?;
+    }
     Ok(())
 }
 
@@ -247,19 +245,6 @@ fn concerns_identities(before: &UserRecord, after: &UserRecord) -> bool {
         )
     };
     parts(before) != parts(after)
-}
-
-pub(super) async fn unbury(
-    tx: &mut Transaction<'static, Any>,
-    provider: IdpId,
-    object: ObjectId,
-) -> Result<(), StoreError> {
-    sqlx::query(UNBURY)
-        .bind(provider.to_string())
-        .bind(object.to_string())
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
 }
 
 pub(super) async fn object_of(

@@ -33,6 +33,10 @@ labels! {
     ByResult { result: &'static str }
     /// Of an identity provider.
     Provider { provider: Box<str> }
+    /// Of rounds in which a directory was read.
+    DirectoryRound { provider: Box<str>, result: &'static str }
+    /// Of what a directory holds.
+    DirectoryObjects { provider: Box<str>, kind: &'static str }
     /// Of a signing key.
     SigningKey { kid: Box<str> }
 }

@@ -20,7 +20,10 @@ use prometheus_client::registry::{Metric, Registry};
 use cores::Cores;
 pub use cores::{CoreMetrics, Decided, Finished, InFlight};
 use histogram::SharedHistogram;
-use labels::{Build, ByKind, ByReason, ByResult, GraphRequest, Login, Provider, SigningKey, Upstream};
+use labels::{
+    Build, ByKind, ByReason, ByResult, DirectoryObjects, DirectoryRound, GraphRequest, Login, Provider,
+    SigningKey, Upstream,
+};
 
 /// The `Content-Type` of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
@@ -48,6 +51,9 @@ pub struct Metrics {
     config_last_success: Seconds,
     client_secret_not_after: Family<Provider, Seconds>,
     signing_key_not_after: Family<SigningKey, Seconds>,
+    directory_rounds: Family<DirectoryRound, Counter>,
+    directory_last_success: Family<Provider, Seconds>,
+    directory_objects: Family<DirectoryObjects, Gauge>,
 }
 
 impl Metrics {
@@ -123,6 +129,24 @@ impl Metrics {
                 add,
                 "signing_key_not_after_timestamp_seconds",
                 "When a signing key stops signing",
+                Family::default(),
+            ),
+            directory_rounds: register(
+                add,
+                "directory_sync_rounds",
+                "Rounds in which a directory was read by Graph, by their result",
+                Family::default(),
+            ),
+            directory_last_success: register(
+                add,
+                "directory_sync_last_success_timestamp_seconds",
+                "When a directory was last read by Graph",
+                Family::default(),
+            ),
+            directory_objects: register(
+                add,
+                "directory_sync_objects",
+                "People and groups of a directory that is read by Graph",
                 Family::default(),
             ),
             revocation_delay,
@@ -205,6 +229,33 @@ impl Metrics {
         self.config_reloads.get_or_create(&ByResult { result }).inc();
         if taken {
             self.config_last_success.set(now.as_duration().as_secs_f64());
+        }
+    }
+
+    /// A round ended in which a provider's directory was read: `success`, `failed` or `held_back`.
+    pub fn directory_round_ended(&self, provider: &str, result: &'static str) {
+        let labels = DirectoryRound {
+            provider: provider.into(),
+            result,
+        };
+        self.directory_rounds.get_or_create(&labels).inc();
+    }
+
+    /// A provider's directory was read now, and has so many people and groups.
+    pub fn directory_read(&self, provider: &str, people: usize, groups: usize, now: jiff::Timestamp) {
+        let labels = Provider {
+            provider: provider.into(),
+        };
+        self.directory_last_success
+            .get_or_create(&labels)
+            .set(now.as_duration().as_secs_f64());
+        for (kind, count) in [("people", people), ("groups", groups)] {
+            let labels = DirectoryObjects {
+                provider: provider.into(),
+                kind,
+            };
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.directory_objects.get_or_create(&labels).set(count);
         }
     }
 

@@ -89,6 +89,21 @@ async fn a_directorys_secret_is_told_once_and_the_next_one_takes_its_place() {
 }
 
 #[tokio::test]
+async fn a_log_is_kept_as_long_as_a_silence_that_is_told_of() {
+    let world = world().await;
+    let mut wanted = provider(true);
+    wanted["scim_config"]["log_retention"] = json!("12h");
+    let refused = call(&world, "POST", "/access/identity_providers", Some(&wanted)).await;
+    let (code, _, place) = refused.error(400);
+    assert_eq!(
+        (code, place.as_deref()),
+        (12130, Some("/scim_config/log_retention"))
+    );
+    wanted["scim_config"]["silence_alarm"] = json!("12h");
+    made(&world, "/access/identity_providers", wanted).await;
+}
+
+#[tokio::test]
 #[expect(
     clippy::too_many_lines,
     reason = "one person and one group, from their making to their end"

@@ -8,13 +8,17 @@ mod auth_contexts;
 mod directories;
 mod echo;
 mod fuzz;
+mod latest;
+mod launcher;
 mod logs;
 mod objects;
 mod organization;
 mod policy_tests;
 mod providers;
+mod resting;
 mod schema;
 mod sdk;
+mod slow_bodies;
 mod users;
 
 use serde_json::Value;

@@ -499,3 +499,40 @@ async fn addresses_that_nobody_can_read_are_answered_in_the_envelope() {
         reply.text()
     );
 }
+
+#[tokio::test]
+async fn a_key_that_stands_twice_is_refused_by_its_place() {
+    let world = world().await;
+    let bearer = format!("Bearer {}", super::TOKEN);
+    let mut person = world.anonymous();
+    let path = format!("/client/v4{}", super::account("/access/policies"));
+    let url = person.address(&world.host("login"), &path);
+    for (body, pointer) in [
+        (
+            r#"{"name":"p","decision":"deny","decision":"allow","include":[{"everyone":{}}]}"#,
+            "/decision",
+        ),
+        (
+            r#"{"name":"p","decision":"allow","include":[{"everyone":{}},{"email":{"email":"a@b.example","email":"c@d.example"}}]}"#,
+            "/include/1/email/email",
+        ),
+        (
+            r#"{"name":"p","decision":"allow","include":[{"everyone":{}}],"a/b~":1,"a\u002fb~":1}"#,
+            "/a~1b~0",
+        ),
+    ] {
+        let headers = [("Authorization", bearer.as_str())];
+        let reply = person.request("POST", &url, &headers, body.as_bytes()).await;
+        let said: Value = serde_json::from_slice(&reply.body).unwrap();
+        let error = &said["errors"][0];
+        assert_eq!((reply.status, &error["code"]), (400, &json!(12130)), "{said}");
+        assert_eq!(error["source"]["pointer"], pointer, "{said}");
+        assert!(error["message"].as_str().unwrap().contains("twice"), "{said}");
+    }
+    assert_eq!(
+        call(&world, "GET", "/access/policies?name=p", None)
+            .await
+            .result(200),
+        json!([])
+    );
+}

@@ -196,16 +196,35 @@ async fn settings_that_cannot_stand_change_nothing() {
             "/deny_unmatched_requests_exempted_zone_names",
         ),
         (
-            json!({ "login_design": { "header_text": "Hello" } }),
-            "/login_design",
+            json!({ "login_design": { "background_color": "red" } }),
+            "/login_design/background_color",
         ),
-        (json!({ "login_design": { "heading": "Hello" } }), "/login_design"),
+        (
+            json!({ "login_design": { "text_color": "#1f5fbf;}main{display:none" } }),
+            "/login_design/text_color",
+        ),
+        (
+            json!({ "login_design": { "logo_path": "javascript:alert(1)" } }),
+            "/login_design/logo_path",
+        ),
+        (
+            json!({ "login_design": { "logo_path": "http://cdn.example.com/logo.svg" } }),
+            "/login_design/logo_path",
+        ),
+        (
+            json!({ "login_design": { "footer_text": "x".repeat(1025) } }),
+            "/login_design/footer_text",
+        ),
+        (
+            json!({ "login_design": { "heading": "Hello" } }),
+            "/login_design/heading",
+        ),
         (
             json!({ "mfa_config": { "session_duration": "1h" } }),
             "/mfa_config",
         ),
         (
-            json!({ "user_seat_expiration_inactive_time": "730h" }),
+            json!({ "user_seat_expiration_inactive_time": "729h" }),
             "/user_seat_expiration_inactive_time",
         ),
         (
@@ -325,4 +344,165 @@ async fn the_next_key_signs_when_it_is_told_to_and_nobody_is_signed_out() {
     assert_eq!(after.len(), 3, "current, next and previous");
     assert!(before.iter().all(|kid| after.contains(kid)));
     assert_eq!(alice.open(&world.host("wiki"), "/").await.status(), 200);
+}
+
+#[tokio::test]
+async fn the_pages_wear_what_the_organization_says_and_nothing_runs() {
+    use base64::Engine as _;
+    let world = world().await;
+    let design = json!({
+        "background_color": "#102030", "text_color": "#1f2f3f", "logo_path": "https://cdn.example.com/logo.svg?\"><script>",
+        "header_text": "<script>alert(1)</script>", "footer_text": "Call 7000",
+    });
+    let sent = json!({ "login_design": design });
+    let put = call(&world, "PUT", PATH, Some(&sent)).await.result(200);
+    assert_eq!(put["login_design"], design, "as it was sent");
+    // A page of the login, and one that the gate itself shows.
+    let refused = world.person(MALLORY).open(&world.host("wiki"), "/").await.reply;
+    let mut anybody = world.anonymous();
+    let unlisted = anybody.address(&world.host("unlisted"), "/");
+    let nowhere = anybody.get(&unlisted).await;
+    for page in [refused, nowhere] {
+        let html = page.text();
+        let styles = html.split("<style>").skip(1);
+        let styles: Vec<&str> = styles
+            .map(|rest| rest.split("</style>").next().unwrap())
+            .collect();
+        assert_eq!(styles.len(), 2);
+        // Dark on dark could not be read.
+        assert!(
+            styles[1].starts_with("body{background:#102030;color:#ffffff}"),
+            "{}",
+            styles[1]
+        );
+        let policy = page.header("content-security-policy").unwrap();
+        for style in styles {
+            let digest = vestibule::crypto::digest::sha256(style.as_bytes());
+            let hash = base64::prelude::BASE64_STANDARD.encode(digest);
+            assert!(policy.contains(&format!("'sha256-{hash}'")), "{policy}");
+        }
+        assert!(
+            policy.contains("img-src data: https://cdn.example.com;") && !policy.contains("unsafe"),
+            "{policy}"
+        );
+        assert!(
+            !html.contains("<script>alert") && html.contains("Call 7000"),
+            "{html}"
+        );
+        assert!(
+            html.contains("<img class=\"logo\" src=\"https://cdn.example.com/logo.svg?"),
+            "{html}"
+        );
+    }
+    let off = json!({ "login_design": null });
+    call(&world, "PUT", PATH, Some(&off)).await.result(200);
+    let page = anybody.get(&unlisted).await.text();
+    assert!(!page.contains("Call 7000") && page.matches("<style>").count() == 1);
+}
+
+#[tokio::test]
+async fn the_design_that_the_file_says_is_shown_and_read_only() {
+    let world = World::builder()
+        .organization("login_design = { background_color = \"#102030\", footer_text = \"Call 7000\" }")
+        .more(&tokens())
+        .start()
+        .await;
+    let in_file = json!({ "background_color": "#102030", "footer_text": "Call 7000" });
+    let read = call(&world, "GET", PATH, None).await.result(200);
+    assert_eq!(read["login_design"], in_file);
+    call(&world, "PUT", PATH, Some(&json!({ "login_design": in_file })))
+        .await
+        .result(200);
+    let other = json!({ "login_design": { "footer_text": "Call 8000" } });
+    let refused = call(&world, "PUT", PATH, Some(&other)).await.error(409);
+    assert_eq!(refused.2.as_deref(), Some("/login_design"));
+    let mut anybody = world.anonymous();
+    let page = anybody.get(&anybody.address(&world.host("unlisted"), "/")).await;
+    assert!(page.text().contains("Call 7000"));
+}
+
+#[tokio::test]
+async fn there_is_no_dns_over_https_to_set_up_and_there_are_no_zones() {
+    let world = world().await;
+    let path = format!("{PATH}/doh");
+    let read = call(&world, "GET", &path, None).await.result(200);
+    assert_eq!(read, json!({ "enabled": false }));
+    call(&world, "PUT", &path, Some(&json!({ "doh_jwt_duration": "" })))
+        .await
+        .result(200);
+    let wish = json!({ "doh_jwt_duration": "24h" });
+    let refused = call(&world, "PUT", &path, Some(&wish)).await.error(400);
+    assert_eq!(
+        (refused.0, refused.2.as_deref()),
+        (12130, Some("/doh_jwt_duration"))
+    );
+    let bearer = format!("Bearer {}", super::TOKEN);
+    let zone = "/zones/023e105f4ecef8ad9ca31a8372d0c353/access/apps?page=1";
+    for method in ["GET", "POST"] {
+        let headers = [("Authorization", bearer.as_str())];
+        let answer = super::ask(&world, method, zone, &headers, Some(&json!({}))).await;
+        let (code, message, _) = answer.error(400);
+        assert_eq!(code, 7003);
+        assert!(message.contains(&super::account("/access/apps")), "{message}");
+    }
+    // Whoever shows no token is told nothing of it.
+    super::ask(&world, "GET", zone, &[], None).await.error(403);
+}
+
+#[tokio::test]
+async fn a_seat_is_freed_when_nobody_was_there_for_as_long_as_is_said() {
+    let mut world = world().await;
+    world.signed_in(ALICE, &["wiki"]).await;
+    let away = json!({ "user_seat_expiration_inactive_time": "730h" });
+    let answer = call(&world, "PUT", PATH, Some(&away)).await.result(200);
+    assert_eq!(answer["user_seat_expiration_inactive_time"], "730h");
+    let seats = async |world: &World| {
+        let users = call(world, "GET", "/access/users", None).await.result(200);
+        let users = users.as_array().unwrap().iter();
+        let seat = |user: &Value| {
+            (
+                user["email"].as_str().unwrap().to_owned(),
+                user["access_seat"] == true,
+            )
+        };
+        users.map(seat).collect::<Vec<_>>()
+    };
+    let (alice, mallory) = (ALICE.to_owned(), MALLORY.to_owned());
+    world.pass(jiff::SignedDuration::from_hours(700));
+    assert_eq!(
+        world
+            .person(MALLORY)
+            .open(&world.host("wiki"), "/")
+            .await
+            .status(),
+        403
+    );
+    world.pass(jiff::SignedDuration::from_hours(31));
+    // What recurs is done at the start and then every minute.
+    world.restart().await;
+    let began = std::time::Instant::now();
+    while seats(&world).await != [(alice.clone(), false), (mallory.clone(), true)] {
+        assert!(
+            began.elapsed() < std::time::Duration::from_secs(10),
+            "{:?}",
+            seats(&world).await
+        );
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let audit = world.store().await.audit(10, 1).await.unwrap();
+    let lines: Vec<_> = audit
+        .iter()
+        .filter(|line| line.action == "expire_seats")
+        .collect();
+    assert_eq!(lines.len(), 1, "{audit:#?}");
+    assert_eq!(
+        lines[0].before.as_ref().unwrap()["seats"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    // The next sign-in takes one again.
+    world.signed_in(ALICE, &["wiki"]).await;
+    assert_eq!(seats(&world).await, [(alice, true), (mallory, true)]);
 }

@@ -240,3 +240,48 @@ async fn a_client_certificate_is_stored_with_the_key_it_was_made_for_or_not_at_a
     .await;
     assert_eq!(answer.error(400).2, Some(at("key")));
 }
+
+#[tokio::test]
+async fn a_directory_is_read_by_graph_where_scim_is_off() {
+    let world = world().await;
+    let sync = json!({ "interval": "5m", "user_deprovision": true, "identity_update_behavior": "automatic" });
+    let mut body = example();
+    body["directory_sync"] = sync.clone();
+    body["scim_config"] = json!({ "enabled": true });
+    let both = call(&world, "POST", "/access/identity_providers", Some(&body)).await;
+    let (_, message, place) = both.error(400);
+    assert_eq!(place.as_deref(), Some("/directory_sync"), "{message}");
+    assert!(message.contains("by SCIM"), "{message}");
+    body["scim_config"] = json!({ "enabled": false });
+    for (key, value) in [("interval", json!("30s")), ("intervall", json!("5m"))] {
+        let mut wrong = body.clone();
+        wrong["directory_sync"][key] = value;
+        let wrong = call(&world, "POST", "/access/identity_providers", Some(&wrong)).await;
+        assert_eq!(
+            wrong.error(400).2.as_deref(),
+            Some(format!("/directory_sync/{key}").as_str())
+        );
+    }
+    let provider = made(&world, "/access/identity_providers", body).await;
+    assert_eq!(provider["directory_sync"], sync, "as it was sent");
+    let path = format!("/access/identity_providers/{}/directory_sync", id(&provider));
+    let asked = call(&world, "POST", &path, None).await.result(202);
+    assert_eq!(asked["people"], 0);
+    // The app of the example is nobody's in this tenant.
+    let began = std::time::Instant::now();
+    loop {
+        let stands = call(&world, "GET", &path, None).await.result(200);
+        if let Some(failure) = stands["failure"].as_str() {
+            assert_eq!(stands["last_success_at"], Value::Null, "{failure}");
+            break;
+        }
+        assert!(began.elapsed().as_secs() < 30, "{stands}");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let mut off = example();
+    off["directory_sync"] = json!({ "enabled": false });
+    let path = format!("/access/identity_providers/{}", id(&provider));
+    call(&world, "PUT", &path, Some(&off)).await.result(200);
+    let refused = call(&world, "GET", &format!("{path}/directory_sync"), None).await;
+    assert!(refused.error(400).1.contains("is off"));
+}

@@ -373,3 +373,43 @@ async fn a_seat_is_freed_and_taken_by_the_next_login() {
     world.signed_in(ALICE, &["wiki"]).await;
     assert_eq!(user(&world, ALICE).await["access_seat"], true);
 }
+
+#[tokio::test]
+async fn a_session_tells_which_applications_it_has_tokens_of() {
+    let world = world().await;
+    let mut alice = world.signed_in(ALICE, &["wiki"]).await;
+    let path = format!("/access/users/{}/active_sessions", id(&user(&world, ALICE).await));
+    let apps = async || {
+        let sessions = call(&world, "GET", &path, None).await.result(200);
+        sessions[0]["metadata"]["apps"].clone()
+    };
+    let names = |apps: &Value| {
+        let names = apps
+            .as_object()
+            .unwrap()
+            .values()
+            .map(|app| app["name"].as_str().unwrap().to_owned());
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names
+    };
+    let first = apps().await;
+    assert_eq!(names(&first), ["Wiki"]);
+    let (aud, wiki) = first.as_object().unwrap().iter().next().unwrap();
+    assert_eq!(
+        (&wiki["hostname"], &wiki["type"]),
+        (&json!(world.host("wiki")), &json!("self_hosted"))
+    );
+    let known = call(&world, "GET", "/access/apps?name=Wiki", None)
+        .await
+        .result(200);
+    assert_eq!((&json!(aud), &wiki["uid"]), (&known[0]["aud"], &known[0]["id"]));
+    assert_eq!(alice.open(&world.host("other"), "/").await.status(), 200);
+    assert_eq!(names(&apps().await), ["Other", "Wiki"]);
+    // Tokens that are revoked are none.
+    let revoke = format!("/access/apps/{}/revoke_tokens", id(&known[0]));
+    call(&world, "POST", &revoke, None).await.result(202);
+    assert_eq!(names(&apps().await), ["Other"]);
+    assert_eq!(alice.open(&world.host("wiki"), "/").await.status(), 200);
+    assert_eq!(names(&apps().await), ["Other", "Wiki"]);
+}

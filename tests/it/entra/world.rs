@@ -37,6 +37,7 @@ impl World {
             id: "7335d417-61da-459d-899c-0a01c76a2f94".parse().unwrap(),
             name: "Entra ID".to_owned(),
             scim: None,
+            sync: None,
             entra: EntraSettings {
                 client_id: demo::CLIENT_ID.to_owned(),
                 directory_id: demo::TENANT.parse().unwrap(),

@@ -1,5 +1,7 @@
 //! Decisions explained: to the person refused, to the operator, and for anybody without a login.
 
+mod agreement;
+
 use std::process::{Command, Output};
 use std::sync::Arc;
 
@@ -184,7 +186,7 @@ async fn names_do_nothing_to_a_terminal() {
     assert!(!said.contains(['\u{1b}', '\u{202e}']), "{said:?}");
 }
 
-async fn vestibule(world: &World, arguments: &[&str]) -> Output {
+pub(crate) async fn vestibule(world: &World, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
     command.args(arguments).arg("--config").arg(world.file());
     tokio::task::spawn_blocking(move || command.output().unwrap())

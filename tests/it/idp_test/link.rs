@@ -35,6 +35,19 @@ async fn a_link_opens_one_test() {
 }
 
 #[tokio::test]
+async fn only_a_get_uses_a_link_up() {
+    let (world, _) = world(|builder| builder).await;
+    let link = link(&world).await;
+    let mut adam = world.person(ADAM);
+    let go = ready(&mut adam, &link).await;
+    let asked = world.entra.requests().len();
+    let looked = world.anonymous().request("HEAD", &go, &[], b"").await;
+    assert_eq!((looked.status, looked.header("location")), (200, None));
+    assert_eq!(world.entra.requests().len(), asked, "Microsoft was asked");
+    Checklist(adam.follow(go).await).says("Person", "ok", &[]);
+}
+
+#[tokio::test]
 async fn two_at_once_begin_one_test() {
     let (world, _) = world(|builder| builder).await;
     let link = link(&world).await;

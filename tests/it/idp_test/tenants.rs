@@ -51,7 +51,28 @@ async fn a_tenant_in_order_has_nothing_to_mend() {
     list.says("Delegated: Directory.Read.All", "off", &["not needed"]);
     list.says("Application: Policy.Read.ConditionalAccess", "off", &[]);
     list.says("Application: Application.Read.All", "ok", &["granted"]);
+    list.says("Application: GroupMember.Read.All", "off", &["SCIM is off"]);
     assert!(!page.contains(SECRET));
+}
+
+#[tokio::test]
+async fn what_provisioning_needs_is_on_the_list() {
+    let scim = "[identity_providers.scim_config]\nenabled = true\n";
+    let (world, _) = world(|builder| builder.provider(scim)).await;
+    let list = tested(&world, &mut world.person(ADAM)).await;
+    let told = ["not granted", "until the next sign-in", "Grant admin consent"];
+    list.says("Application: GroupMember.Read.All", "warn", &told);
+    register(&world, |app| app.app_permission("GroupMember.Read.All"));
+    let list = tested(&world, &mut world.person(ADAM)).await;
+    list.says("Application: GroupMember.Read.All", "ok", &["granted"]);
+}
+
+/// Whatever is not as it should be says what to do.
+fn each_fault_has_a_mend(list: &Checklist) {
+    for line in lines(&list.0.reply) {
+        let is_fault = matches!(line.tone.as_str(), "warn" | "danger");
+        assert!(!is_fault || line.text.contains("To do:"), "{line:?}");
+    }
 }
 
 #[tokio::test]
@@ -110,6 +131,12 @@ async fn a_wrong_secret_is_told_with_its_mend() {
         &["AADSTS7000215", "secret VALUE, not the secret ID"],
     );
     list.says("Person", "danger", &["AADSTS7000215"]);
+    each_fault_has_a_mend(&list);
+    let page = list.0.text();
+    assert!(
+        page.contains("Needs attention") && !page.contains("To mend"),
+        "{page}"
+    );
     assert!(!list.0.text().contains(SECRET));
 }
 
@@ -124,7 +151,7 @@ async fn a_secret_that_ended_and_one_that_will_are_told() {
     list.says(
         "End of the credential",
         "warn",
-        &["days left: 4", "Make another one"],
+        &["days left: 4", "make another client secret", "next_client_secret"],
     );
     world.pass(SignedDuration::from_hours(24 * 6));
     let list = tested(&world, &mut world.person(ADAM)).await;
@@ -292,6 +319,7 @@ async fn a_directory_that_does_not_answer_is_told_without_a_sign_in() {
     assert!(!list.0.asked_entra());
     list.says("Directory", "warn", &["status 503", "over https"]);
     list.says("Redirect address", "warn", &[]);
+    each_fault_has_a_mend(&list);
     assert_eq!(world.entra.count(Endpoint::Token), 0);
 }
 

@@ -51,6 +51,8 @@ impl Office {
             custom_pages: vestibule::model::organization::OrganizationPages::default(),
             accept_unevaluated_selectors: std::collections::BTreeSet::new(),
             refusals: vestibule::model::refusals::Refusals::default(),
+            login_design: vestibule::model::design::LoginDesign::PLAIN,
+            seat_expiration: None,
             key_rotation_days: 42,
             in_file: std::collections::BTreeSet::new(),
             service_tokens: ServiceTokenRules::default(),

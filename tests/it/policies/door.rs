@@ -77,7 +77,7 @@ async fn a_bad_object_is_refused_and_nothing_is_written() {
         "transfer_host": null, "service_tokens": {"strict": false, "inactivity": null},
         "auto_redirect_to_identity": null, "custom_pages": {"identity_denied": null, "forbidden": null},
         "refusals": {"told": "kinds", "words": {}}, "accept_unevaluated_selectors": ["device_posture"],
-        "key_rotation_days": 42, "in_file": []}))
+        "login_design": {}, "key_rotation_days": 42, "in_file": []}))
     .unwrap();
     let sealer = Sealer::new(vec![7; 32].into(), "0123456789abcdef0123456789abcdef");
     let manage = Manage::new(

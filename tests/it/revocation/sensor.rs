@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
 use mock_entra::{Endpoint, Fault, MemberRef};
+use vestibule::store::{NewSession, SessionInserted};
 
+use crate::support::log;
 use crate::support::person::Person;
 use crate::support::tenant::{ALICE, MALLORY, STAFF};
 use crate::support::world::World;
@@ -92,4 +94,82 @@ async fn groups_follow_and_an_outage_ends_nobody_before_the_grace() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(world.person(MALLORY).upn.as_deref(), Some(MALLORY));
+}
+
+#[tokio::test]
+async fn the_grace_begins_with_the_first_answer_that_does_not_come() {
+    let mut world = world().await;
+    let alice = world.signed_in(ALICE, &["wiki"]).await;
+    // We are away for longer than the grace, and come back to a bad moment of theirs.
+    world.stop().await;
+    world.pass(SignedDuration::from_hours(3));
+    world.entra.fail_always(Fault::TokenHtml { status: 503 });
+    world.restart().await;
+    asked(&world, 2).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(is_in(&world, &alice).await, "one answer that did not come");
+    world.pass(SignedDuration::from_mins(30));
+    asked(&world, 3).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(is_in(&world, &alice).await, "half of the grace");
+    // A success in between, and it begins anew.
+    world.entra.clear_faults();
+    world.pass(SignedDuration::from_mins(11));
+    asked(&world, 4).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    world.entra.fail_always(Fault::TokenHtml { status: 503 });
+    world.pass(SignedDuration::from_mins(40));
+    asked(&world, 5).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(is_in(&world, &alice).await, "it was vouched for meanwhile");
+    world.pass(SignedDuration::from_mins(70));
+    assert!(out(&world, &alice).await, "and now for longer than the grace");
+}
+
+#[tokio::test]
+async fn a_token_that_cannot_be_unsealed_is_given_up_and_told_of_once() {
+    let world = world().await;
+    let alice = world.signed_in(ALICE, &["wiki"]).await;
+    let store = world.store().await;
+    let user = store
+        .users_with_email(&ALICE.parse().unwrap())
+        .await
+        .unwrap()
+        .remove(0);
+    let told = store.sessions_of(user.id).await.unwrap().remove(0);
+    // A later session of hers, whose token was sealed with another key.
+    world.pass(SignedDuration::from_secs(1));
+    let inserted = store
+        .insert_session(&NewSession {
+            nonce: "ABCDEFGHIJKLMNOP".parse().unwrap(),
+            provider: user.provider,
+            person: user.person,
+            email: user.email.clone(),
+            name: None,
+            identity_of: &|_| told.identity.clone(),
+            provider_session: None,
+            expires_ms: told.expires_ms,
+            address: told.address,
+            agent: None,
+            refresh_token_sealed: Some(vec![1, 2, 3]),
+            linkable: true,
+            read_at: store.head().await.unwrap().seq,
+            began_ms: world.clock.now_ms(),
+            scim: None,
+        })
+        .await
+        .unwrap();
+    assert!(matches!(inserted, SessionInserted::Yes(_)));
+    let lines = || {
+        let mut lines = log::lines_with(&user.id.to_string());
+        lines.retain(|line| line["level"] == "ERROR");
+        lines.len()
+    };
+    world.pass(SignedDuration::from_mins(11));
+    // Then the token of her other session is tried.
+    asked(&world, 2).await;
+    world.pass(SignedDuration::from_mins(11));
+    asked(&world, 3).await;
+    assert_eq!(lines(), 1);
+    assert!(is_in(&world, &alice).await);
 }

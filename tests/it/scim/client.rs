@@ -10,7 +10,7 @@ use crate::support::world::World;
 
 /// A client with the secret of a provider.
 #[derive(Clone)]
-pub(super) struct Directory {
+pub(crate) struct Directory {
     pub(super) dial: Dial,
     pub(super) host: String,
     pub(super) authority: String,
@@ -20,7 +20,7 @@ pub(super) struct Directory {
 
 impl Directory {
     /// One with a fresh secret of the world's only provider.
-    pub(super) async fn of(world: &World) -> Self {
+    pub(crate) async fn of(world: &World) -> Self {
         let provider = provider(world);
         Self {
             dial: world.dial(),
@@ -37,7 +37,7 @@ impl Directory {
     }
 
     /// A request as it is written, headers included.
-    pub(super) async fn send(
+    pub(crate) async fn send(
         &self,
         method: &str,
         target: &str,
@@ -63,7 +63,7 @@ impl Directory {
     }
 
     /// A request below the service's address with the secret.
-    pub(super) async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Reply {
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Reply {
         let headers = [
             ("Authorization".to_owned(), format!("Bearer {}", self.token)),
             (
@@ -77,21 +77,21 @@ impl Directory {
     }
 
     /// What is found there.
-    pub(super) async fn get(&self, path: &str) -> Value {
+    pub(crate) async fn get(&self, path: &str) -> Value {
         let reply = self.ask("GET", path, None).await;
         assert_eq!(reply.status, 200, "{path}: {}", reply.text());
         json_of(&reply)
     }
 
     /// Makes a resource; its id.
-    pub(super) async fn create(&self, path: &str, body: &Value) -> String {
+    pub(crate) async fn create(&self, path: &str, body: &Value) -> String {
         let reply = self.ask("POST", path, Some(body)).await;
         assert_eq!(reply.status, 201, "{}", reply.text());
         json_of(&reply)["id"].as_str().unwrap().to_owned()
     }
 
     /// Somebody with this object id and address.
-    pub(super) async fn person(&self, oid: &str, email: &str) -> String {
+    pub(crate) async fn person(&self, oid: &str, email: &str) -> String {
         let body = json!({
             "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
             "externalId": oid, "userName": email, "active": true, "displayName": email,
@@ -101,14 +101,14 @@ impl Directory {
     }
 
     /// A group with this object id and these members.
-    pub(super) async fn group(&self, object: &str, name: &str, members: &[&str]) -> String {
+    pub(crate) async fn group(&self, object: &str, name: &str, members: &[&str]) -> String {
         let members: Vec<Value> = members.iter().map(|id| json!({ "value": id })).collect();
         let body = json!({ "externalId": object, "displayName": name, "members": members });
         self.create("/Groups", &body).await
     }
 
     /// Carries out operations, which must succeed.
-    pub(super) async fn patch(&self, path: &str, operations: Value) {
+    pub(crate) async fn patch(&self, path: &str, operations: Value) {
         let body = json!({
             "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
             "Operations": operations
@@ -122,7 +122,7 @@ impl Directory {
         );
     }
 
-    pub(super) async fn set_active(&self, id: &str, active: bool) {
+    pub(crate) async fn set_active(&self, id: &str, active: bool) {
         let value = if active { "True" } else { "False" };
         self.patch(
             &format!("/Users/{id}"),
@@ -131,18 +131,18 @@ impl Directory {
         .await;
     }
 
-    pub(super) async fn delete(&self, path: &str) {
+    pub(crate) async fn delete(&self, path: &str) {
         let reply = self.ask("DELETE", path, None).await;
         assert_eq!(reply.status, 204, "{}", reply.text());
     }
 
-    pub(super) async fn add_member(&self, group: &str, person: &str) {
+    pub(crate) async fn add_member(&self, group: &str, person: &str) {
         let operations =
             json!([{ "op": "Add", "path": "members", "value": [{ "$ref": null, "value": person }] }]);
         self.patch(&format!("/Groups/{group}"), operations).await;
     }
 
-    pub(super) async fn remove_member(&self, group: &str, person: &str) {
+    pub(crate) async fn remove_member(&self, group: &str, person: &str) {
         let operations =
             json!([{ "op": "Remove", "path": "members", "value": [{ "$ref": null, "value": person }] }]);
         self.patch(&format!("/Groups/{group}"), operations).await;
@@ -156,7 +156,7 @@ pub(super) fn provider(world: &World) -> IdpId {
 }
 
 /// A new secret of the world's only provider.
-pub(super) async fn fresh_secret(world: &World) -> String {
+pub(crate) async fn fresh_secret(world: &World) -> String {
     let actor = Actor {
         kind: ActorKind::CommandLine,
         name: "a test".to_owned(),

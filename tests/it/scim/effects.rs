@@ -9,7 +9,7 @@ use super::{EVERYTHING, PROMISE, gets_in, provisioned, socket};
 use crate::support::tenant::{ADMINS, ALICE, MALLORY, STAFF};
 use crate::support::world::World;
 
-pub(super) const ALICE_OID: &str = "0aa11bb2-2cc3-4dd4-8ee5-5ff66a77b88c";
+pub(crate) const ALICE_OID: &str = "0aa11bb2-2cc3-4dd4-8ee5-5ff66a77b88c";
 
 async fn object_of(world: &World, upn: &str) -> String {
     let store = world.store().await;

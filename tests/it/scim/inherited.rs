@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use mock_entra::{Group, MemberRef};
+use mock_entra::{Endpoint, Fault, Group, MemberRef};
 use serde_json::json;
 
 use super::client::Directory;
@@ -92,4 +92,23 @@ async fn a_change_elsewhere_leaves_an_inherited_group_where_graph_confirms_it() 
         assert!(gets_in(&world, &browser).await);
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+#[tokio::test]
+async fn whoever_stops_before_groups_are_read_again_leaves_it_to_whoever_starts() {
+    let (mut world, directory, alice, team) = nested(false).await;
+    let browser = world.signed_in(ALICE, &["wiki"]).await;
+    world.entra.remove_member(TEAM, &MemberRef::user(ALICE_OID));
+    world.entra.fail_next(Fault::Slow {
+        endpoint: Endpoint::Token,
+        ms: 60_000,
+    });
+    directory.remove_member(&team, &alice).await;
+    assert!(
+        gets_in(&world, &browser).await,
+        "until it is known that it is inherited no longer"
+    );
+    world.entra.clear_faults();
+    world.restart().await;
+    assert!(within_a_while(async || !gets_in(&world, &browser).await).await);
 }

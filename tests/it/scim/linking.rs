@@ -1,12 +1,13 @@
 //! Who of the directory is who of those that sign in: by object; by address once, and never against the object.
 
+use mock_entra::{MemberRef, User};
 use serde_json::json;
 use vestibule::model::ids::UserId;
 
 use super::client::Directory;
 use super::effects::ALICE_OID;
 use super::{EVERYTHING, gets_in, provisioned};
-use crate::support::tenant::{ADAM, ALICE};
+use crate::support::tenant::{ADAM, ALICE, STAFF, TENANT};
 use crate::support::world::World;
 
 async fn user(world: &World, upn: &str) -> UserId {
@@ -136,4 +137,129 @@ async fn an_object_belongs_to_one_person() {
     let reply = directory.ask("POST", "/Users", Some(&body)).await;
     assert_eq!(reply.status, 409, "{}", reply.text());
     assert!(reply.text().contains("externalId"));
+}
+
+#[tokio::test]
+async fn whoever_signed_in_before_provisioning_was_turned_on_is_linked_by_address() {
+    let mut world = World::start().await;
+    let browser = world.signed_in(ALICE, &["wiki"]).await;
+    world
+        .declare(|builder| {
+            builder.provider(&format!(
+                "[identity_providers.scim_config]\nenabled = true\n{EVERYTHING}"
+            ))
+        })
+        .await;
+    let directory = Directory::of(&world).await;
+    let alice = directory
+        .create("/Users", &json!({ "userName": ALICE, "externalId": "alice" }))
+        .await;
+    assert_eq!(linked(&world, ALICE).await.as_deref(), Some(&*alice));
+    assert!(gets_in(&world, &browser).await);
+    directory.set_active(&alice, false).await;
+    assert!(!gets_in(&world, &browser).await);
+}
+
+const NEWCOMER: &str = "0aa11bb2-2cc3-4dd4-8ee5-5ff66a770000";
+
+#[tokio::test]
+async fn an_address_that_went_to_somebody_new_links_them_and_no_longer_the_one_before() {
+    let world = provisioned(EVERYTHING).start().await;
+    let directory = Directory::of(&world).await;
+    let resource = directory
+        .create("/Users", &json!({ "userName": ALICE, "externalId": "alice" }))
+        .await;
+    let before = world.signed_in(ALICE, &["wiki"]).await;
+    // She left; a year later the account of somebody new is called as hers was.
+    let entra = world.entra.tenant(TENANT);
+    world.entra.delete_user(ALICE_OID);
+    entra
+        .add_user(User::member(ALICE).oid(NEWCOMER).name("Alicia Newcomer"))
+        .add_member(STAFF, MemberRef::user(NEWCOMER));
+    let newcomer = world.signed_in(ALICE, &["wiki"]).await;
+    assert!(
+        !gets_in(&world, &before).await,
+        "nobody watches over that one now"
+    );
+    // The directory means who has the address.
+    directory.set_active(&resource, false).await;
+    assert!(!gets_in(&world, &newcomer).await);
+    assert_eq!(
+        world.person(ALICE).open(&world.host("wiki"), "/").await.status(),
+        403
+    );
+    directory.set_active(&resource, true).await;
+    world.signed_in(ALICE, &["wiki"]).await;
+}
+
+#[tokio::test]
+async fn whoever_left_puts_nobody_out_who_got_the_address() {
+    let world = provisioned(EVERYTHING).start().await;
+    let directory = Directory::of(&world).await;
+    let resource = directory
+        .create("/Users", &json!({ "userName": ALICE, "externalId": "alice" }))
+        .await;
+    let before = world.signed_in(ALICE, &["wiki"]).await;
+    directory.set_active(&resource, false).await;
+    assert!(!gets_in(&world, &before).await);
+    world.entra.delete_user(ALICE_OID);
+    world
+        .entra
+        .tenant(TENANT)
+        .add_user(User::member(ALICE).oid(NEWCOMER).name("Alicia Newcomer"))
+        .add_member(STAFF, MemberRef::user(NEWCOMER));
+    // What was said of the one before does not concern her; from when it is said anew, it does.
+    let newcomer = world.signed_in(ALICE, &["wiki"]).await;
+    directory.set_active(&resource, true).await;
+    assert!(gets_in(&world, &newcomer).await);
+    directory.set_active(&resource, false).await;
+    assert!(!gets_in(&world, &newcomer).await);
+}
+
+#[tokio::test]
+async fn whoever_is_deleted_before_the_first_sign_in_stays_out_by_address_too() {
+    let world = provisioned(EVERYTHING).start().await;
+    let directory = Directory::of(&world).await;
+    let alice = directory
+        .create(
+            "/Users",
+            &json!({ "userName": "u4711", "emails": [{ "type": "work", "value": ALICE.to_uppercase() }] }),
+        )
+        .await;
+    directory.delete(&format!("/Users/{alice}")).await;
+    for _ in 0..2 {
+        let mut browser = world.person(ALICE);
+        let arrival = browser.open(&world.host("wiki"), "/").await;
+        assert_eq!(arrival.status(), 403, "{}", arrival.text());
+    }
+    world.signed_in(ADAM, &["wiki"]).await;
+    // Told of anew, and active, she may sign in; one who is inactive may not.
+    let again = directory
+        .create("/Users", &json!({ "userName": ALICE, "active": false }))
+        .await;
+    assert_eq!(
+        world.person(ALICE).open(&world.host("wiki"), "/").await.status(),
+        403
+    );
+    directory.set_active(&again, true).await;
+    world.signed_in(ALICE, &["wiki"]).await;
+}
+
+#[tokio::test]
+async fn of_several_with_an_address_who_is_active_counts_and_where_none_is_nobody_gets_in() {
+    let world = provisioned(EVERYTHING).start().await;
+    let directory = Directory::of(&world).await;
+    let mails = json!([{ "type": "work", "value": ALICE }]);
+    let mut made = Vec::new();
+    for name in ["a@corp.example", "b@corp.example"] {
+        let body = json!({ "userName": name, "emails": mails, "active": false });
+        made.push(directory.create("/Users", &body).await);
+    }
+    assert_eq!(
+        world.person(ALICE).open(&world.host("wiki"), "/").await.status(),
+        403
+    );
+    directory.set_active(&made[1], true).await;
+    world.signed_in(ALICE, &["wiki"]).await;
+    assert_eq!(linked(&world, ALICE).await.as_deref(), Some(&*made[1]));
 }

@@ -1,39 +1,45 @@
 //! SCIM as Entra speaks it, over real HTTP, and what it does to people who are signed in.
 
+mod by_api;
 mod client;
 mod effects;
 mod engine;
 mod expect;
 mod fixtures;
+mod in_flight;
 mod inherited;
 mod linking;
 mod log;
 mod replicas;
 mod secret;
 mod sequences;
+mod silence;
+mod slow_bodies;
 
 use std::time::Duration;
 
+pub(crate) use self::client::Directory;
+pub(crate) use self::effects::ALICE_OID;
 use crate::support::person::Person;
 use crate::support::wire::Wire;
 use crate::support::world::{Builder, World};
 
 /// The promise of the design, from the answer of SCIM on.
-const PROMISE: Duration = Duration::from_secs(1);
+pub(crate) const PROMISE: Duration = Duration::from_secs(1);
 
 /// A world whose provider's directory provisions, with these further settings.
-fn provisioned(settings: &str) -> Builder {
+pub(crate) fn provisioned(settings: &str) -> Builder {
     World::builder().provider(&format!(
         "[identity_providers.scim_config]\nenabled = true\n{settings}"
     ))
 }
 
 /// Everything that a directory can do.
-const EVERYTHING: &str =
+pub(crate) const EVERYTHING: &str =
     "user_deprovision = true\nseat_deprovision = true\nidentity_update_behavior = \"automatic\"\n";
 
 /// A WebSocket of a person who is inside, idle.
-async fn socket(world: &World, person: &Person) -> Wire {
+pub(crate) async fn socket(world: &World, person: &Person) -> Wire {
     let upgrade = [
         ("Connection", "upgrade"),
         ("Upgrade", "websocket"),
@@ -48,7 +54,7 @@ async fn socket(world: &World, person: &Person) -> Wire {
 }
 
 /// Whether a request with the person's cookies reaches the application, without any sign-in.
-async fn gets_in(world: &World, person: &Person) -> bool {
+pub(crate) async fn gets_in(world: &World, person: &Person) -> bool {
     let mut person = person.clone();
     person.fetch(&world.host("wiki"), "/x", &[]).await.status == 200
 }

@@ -3,8 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use uuid::Uuid;
+use vestibule::clock::Clock;
 use vestibule::crypto::random;
-use vestibule::model::identity::{Groups, Identity, PersonKey};
+use vestibule::model::identity::{Group, Groups, Identity, PersonKey};
 use vestibule::model::ids::{IdpId, ObjectId, SessionNonce, TenantId, UserId};
 use vestibule::store::{NewSession, ScimAtLogin, SessionInserted, Store, User};
 
@@ -74,6 +75,17 @@ impl Person {
         read_at: i64,
         scim: Option<ScimAtLogin>,
     ) -> (SessionNonce, SessionInserted) {
+        self.try_sign_in_holding(store, read_at, scim, None).await
+    }
+
+    /// The same where Graph told that the person is in a group.
+    pub(crate) async fn try_sign_in_holding(
+        self,
+        store: &Store,
+        read_at: i64,
+        scim: Option<ScimAtLogin>,
+        group: Option<Uuid>,
+    ) -> (SessionNonce, SessionInserted) {
         let nonce: SessionNonce = random::alphanumeric(16).parse().unwrap();
         let inserted = store
             .insert_session(&NewSession {
@@ -82,13 +94,25 @@ impl Person {
                 person: self.key,
                 email: Some("zoe@example.com".to_owned()),
                 name: Some("Zoë \0 Null".to_owned()),
-                identity_of: &|user| self.identity(user),
+                identity_of: &|user| {
+                    let mut identity = self.identity(user);
+                    if let Some(group) = group {
+                        let group = Group {
+                            id: ObjectId(group),
+                            name: None,
+                        };
+                        identity.groups = Groups::Known { groups: vec![group] };
+                    }
+                    identity
+                },
                 provider_session: Some("sid-1".to_owned()),
                 expires_ms: NEVER_MS,
                 address: ADDRESS,
                 agent: Some("browser".to_owned()),
                 refresh_token_sealed: Some(vec![0, 255, 1]),
+                linkable: true,
                 read_at,
+                began_ms: Clock::system().now_ms(),
                 scim,
             })
             .await

@@ -17,6 +17,7 @@ const RULES: ScimRules = ScimRules {
     user_deprovision: true,
     seat_deprovision: true,
     identity_update: IdentityUpdate::Automatic,
+    names_repeat: false,
     causes: ("deprovisioned", "groups_changed"),
 };
 
@@ -60,6 +61,7 @@ fn told_at(provider: IdpId, at_ms: i64, request: &str) -> ScimUpdate {
         body: None,
         effect: None,
         address: "192.0.2.1".parse().unwrap(),
+        actor: None,
     }
 }
 
@@ -177,7 +179,7 @@ on_both! {
             .await.unwrap().unwrap().unwrap();
         assert_eq!(written.consequences.out, [(user.id, vec![nonce.clone()])]);
         assert!(!store.may_mint(&nonce).await.unwrap());
-        let asks = ScimAtLogin { stays_out: true, reactivates: false, email: None };
+        let asks = ScimAtLogin { stays_out: true, reactivates: false, regroups: true };
         assert_eq!(person.try_sign_in_asking(&store, read_at, Some(asks.clone())).await.1, SessionInserted::Deprovisioned);
         // The directory takes it back: the login that began before is still too old, the next one is not.
         store
@@ -196,7 +198,7 @@ on_both! {
         assert!(store.delete_scim_user(person.provider, id, &RULES).await.unwrap().is_some());
         assert!(store.delete_scim_user(person.provider, id, &RULES).await.unwrap().is_none());
         let read_at = store.head().await.unwrap().seq;
-        let asks = |stays_out| Some(ScimAtLogin { stays_out, reactivates: false, email: None });
+        let asks = |stays_out| Some(ScimAtLogin { stays_out, reactivates: false, regroups: true });
         assert_eq!(person.try_sign_in_asking(&store, read_at, asks(true)).await.1, SessionInserted::Deprovisioned);
         assert!(matches!(person.try_sign_in_asking(&store, read_at, asks(false)).await.1, SessionInserted::Yes(_)));
         // Of another provider it is another person.
@@ -206,7 +208,7 @@ on_both! {
 
     async fn an_address_links_once_whoever_comes_first(database) {
         let store = database.store().await;
-        let asks = || Some(ScimAtLogin { stays_out: true, reactivates: false, email: Some("zoe@example.com".to_owned()) });
+        let asks = || Some(ScimAtLogin { stays_out: true, reactivates: false, regroups: true });
         let linked = |user: vestibule::model::ids::UserId| {
             let store = store.clone();
             async move { store.scim_user_of(user).await.unwrap().map(|told| told.id) }
@@ -255,6 +257,127 @@ on_both! {
         assert!(store.scim_groups_of(third.provider, third.key).await.unwrap().is_empty());
     }
 
+    async fn an_address_goes_to_whoever_comes_new_with_it_and_to_nobody_who_was_here(database) {
+        let store = database.store().await;
+        let provider = IdpId(uuid::Uuid::new_v4());
+        let (there, first, second) = (Person::at(provider), Person::at(provider), Person::at(provider));
+        let asks = || Some(ScimAtLogin { stays_out: true, reactivates: false, regroups: true });
+        let sign_in = |person: Person| {
+            let store = store.clone();
+            async move {
+                let read_at = store.head().await.unwrap().seq;
+                let (nonce, done) = person.try_sign_in_asking(&store, read_at, asks()).await;
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                match done {
+                    SessionInserted::Yes(user) => (nonce, user.id),
+                    other => panic!("{other:?}"),
+                }
+            }
+        };
+        let linked = |id: ScimUserId| {
+            let store = store.clone();
+            async move { store.scim_user(provider, id).await.unwrap().unwrap().user }
+        };
+        let (_, there_id) = sign_in(there).await;
+        let (old, first_id) = sign_in(first).await;
+        let told = store.insert_scim_user(provider, &record("zoe@example.com", Some("zoe"), true), &RULES).await.unwrap().user;
+        assert_eq!(told.user, Some(first_id), "the address was hers before, and is his now");
+        // Who was here before he came takes nothing, however often she comes.
+        sign_in(there).await;
+        assert_eq!(linked(told.id).await, Some(first_id));
+        assert!(store.may_mint(&old).await.unwrap());
+        let (new, second_id) = sign_in(second).await;
+        assert_eq!(linked(told.id).await, Some(second_id));
+        assert!(!store.may_mint(&old).await.unwrap(), "nobody watches over it any more");
+        let ended = store.session(&old).await.unwrap().unwrap();
+        assert_eq!(ended.ended_cause.as_deref(), Some("address_passed_on"));
+        sign_in(first).await;
+        assert_eq!(linked(told.id).await, Some(second_id));
+        // By an object it is certain, whatever becomes of the directory's id.
+        let object = second.key.object.to_string();
+        for external in [Some(&*object), None] {
+            store.update_scim_user(provider, told.id, &|_| Ok::<_, ()>(record("zoe@example.com", external, true)), &RULES)
+                .await.unwrap().unwrap().unwrap();
+        }
+        sign_in(Person::at(provider)).await;
+        assert_eq!(linked(told.id).await, Some(second_id));
+        assert!(store.may_mint(&new).await.unwrap());
+        assert_ne!(there_id, first_id);
+    }
+
+    async fn whoever_is_deleted_without_an_object_or_a_link_stays_out_by_address(database) {
+        let store = database.store().await;
+        let person = Person::new();
+        let provider = person.provider;
+        let by_mail = |active| {
+            let mut told = record("u4711", Some("zoe"), active);
+            told.0.insert("emails".to_owned(), json!([{ "type": "work", "value": "ZOE@Example.com" }]));
+            told
+        };
+        let asks = |reactivates| Some(ScimAtLogin { stays_out: true, reactivates, regroups: true });
+        let told = store.insert_scim_user(provider, &by_mail(true), &RULES).await.unwrap().user;
+        store.delete_scim_user(provider, told.id, &RULES).await.unwrap().unwrap();
+        let read_at = store.head().await.unwrap().seq;
+        for _ in 0..2 {
+            assert_eq!(person.try_sign_in_asking(&store, read_at, asks(false)).await.1, SessionInserted::Deprovisioned);
+        }
+        store.insert_scim_user(provider, &by_mail(false), &RULES).await.unwrap();
+        assert_eq!(person.try_sign_in_asking(&store, read_at, asks(false)).await.1, SessionInserted::Deprovisioned);
+        let told = store.scim_users_with(provider, ScimKey::ExternalId("zoe")).await.unwrap().remove(0);
+        store.update_scim_user(provider, told.id, &|_| Ok::<_, ()>(by_mail(true)), &RULES).await.unwrap().unwrap().unwrap();
+        assert!(matches!(person.try_sign_in_asking(&store, read_at, asks(false)).await.1, SessionInserted::Yes(_)));
+        // Deleted again, it is the object that is known now: somebody else with the address is somebody else.
+        store.delete_scim_user(provider, told.id, &RULES).await.unwrap().unwrap();
+        let read_at = store.head().await.unwrap().seq;
+        assert_eq!(person.try_sign_in_asking(&store, read_at, asks(false)).await.1, SessionInserted::Deprovisioned);
+        assert!(matches!(Person::at(provider).try_sign_in_asking(&store, read_at, asks(false)).await.1, SessionInserted::Yes(_)));
+        assert!(matches!(person.try_sign_in_asking(&store, read_at, asks(true)).await.1, SessionInserted::Yes(_)));
+        // With its provider goes what it said.
+        let other = Person::new();
+        let told = store.insert_scim_user(other.provider, &by_mail(true), &RULES).await.unwrap().user;
+        store.delete_scim_user(other.provider, told.id, &RULES).await.unwrap().unwrap();
+        assert_eq!(other.try_sign_in_asking(&store, read_at, asks(false)).await.1, SessionInserted::Deprovisioned);
+    }
+
+    async fn a_group_taken_while_a_login_is_under_way_is_not_in_its_session(database) {
+        let store = database.store().await;
+        let person = Person::new();
+        let object = person.key.object.to_string();
+        let id = store.insert_scim_user(person.provider, &record("a", Some(&object), true), &RULES).await.unwrap().user.id;
+        let of_entra = uuid::Uuid::new_v4();
+        let team = GroupRecord { display_name: "Team".to_owned(), external_id: Some(of_entra.to_string()) };
+        let team = store.insert_scim_group(person.provider, &team, &[id], &RULES).await.unwrap().group.id;
+        let member = |membership: Membership| {
+            let store = store.clone();
+            async move {
+                let change = |before: &GroupRecord| Ok::<_, ()>((before.clone(), vec![membership.clone()]));
+                store.update_scim_group(person.provider, team, &change, &RULES).await.unwrap().unwrap().unwrap()
+            }
+        };
+        let holding = Some(of_entra);
+        let asks = |regroups| Some(ScimAtLogin { stays_out: true, reactivates: false, regroups });
+        let groups_of = |nonce| {
+            let store = store.clone();
+            async move { store.session(&nonce).await.unwrap().unwrap().identity.groups }
+        };
+        let read_at = store.head().await.unwrap().seq;
+        member(Membership::Remove(vec![id])).await;
+        let (nonce, done) = person.try_sign_in_holding(&store, read_at, asks(true), holding).await;
+        assert!(matches!(done, SessionInserted::Regrouped(..)), "{done:?}");
+        let groups = groups_of(nonce).await;
+        assert!(groups.held().is_empty() && !groups.complete(), "{groups:?}");
+        // Where the directory is to change nothing of what is open, the sign-in stands.
+        let (_, done) = person.try_sign_in_holding(&store, read_at, asks(false), holding).await;
+        assert!(matches!(done, SessionInserted::Yes(_)), "{done:?}");
+        member(Membership::Add(vec![id])).await;
+        let (nonce, done) = person.try_sign_in_holding(&store, read_at, asks(true), holding).await;
+        assert!(matches!(done, SessionInserted::Yes(_)), "{done:?}");
+        assert_eq!(groups_of(nonce).await.held().len(), 1);
+        store.delete_scim_group(person.provider, team, &RULES).await.unwrap().unwrap();
+        let (_, done) = person.try_sign_in_holding(&store, read_at, asks(true), holding).await;
+        assert!(matches!(done, SessionInserted::Regrouped(..)), "{done:?}");
+    }
+
     async fn a_refresh_token_is_tried_by_one_gateway_and_once_a_person(database) {
         let store = database.store().await;
         let person = Person::new();
@@ -274,7 +397,25 @@ on_both! {
         store.refresh_done(&due.nonce, Some(vec![7])).await.unwrap();
         let again = store.take_due_refreshes(person.provider, soon + 120_000).await.unwrap();
         assert_eq!(again[0].token_sealed, [7]);
-        assert!(again[0].confirmed_ms >= due.confirmed_ms);
+        // The first answer that does not come is remembered, until one comes.
+        assert_eq!(again[0].failing_since_ms, None);
+        store.refresh_failed(&due.nonce).await.unwrap();
+        let failing = store.take_due_refreshes(person.provider, soon + 180_000).await.unwrap().remove(0);
+        let since_ms = failing.failing_since_ms.unwrap();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        store.refresh_failed(&due.nonce).await.unwrap();
+        let failing = store.take_due_refreshes(person.provider, soon + 240_000).await.unwrap().remove(0);
+        assert_eq!(failing.failing_since_ms, Some(since_ms));
+        store.refresh_done(&due.nonce, None).await.unwrap();
+        let done = store.take_due_refreshes(person.provider, soon + 300_000).await.unwrap().remove(0);
+        assert_eq!(done.failing_since_ms, None);
+        // One that is given up is not tried again, and one that came instead is not given up with it.
+        store.give_up_refresh(&due).await.unwrap();
+        let kept = store.take_due_refreshes(person.provider, soon + 360_000).await.unwrap().remove(0);
+        assert_eq!(kept.nonce, newest);
+        store.give_up_refresh(&kept).await.unwrap();
+        let older = store.take_due_refreshes(person.provider, soon + 420_000).await.unwrap();
+        assert!(older.iter().all(|due| due.nonce != newest), "that of the other session instead");
     }
 
     async fn changes_of_one_group_at_once_all_happen(database) {

@@ -27,7 +27,7 @@ pub(crate) fn capture() {
 }
 
 /// The lines in which this text stands. Tests run side by side, so it must be one that only one test knows.
-fn lines_with(text: &str) -> Vec<Value> {
+pub(crate) fn lines_with(text: &str) -> Vec<Value> {
     let pages = PAGES.get().expect("the log is captured").0.lock().unwrap();
     let all = String::from_utf8_lossy(&pages);
     let lines = all.lines().filter(|line| line.contains(text));

@@ -182,6 +182,11 @@ impl World {
         self.database.store_at(&self.clock).await
     }
 
+    /// The gateways' database, for a world that comes after this one.
+    pub(crate) fn database(&self) -> Arc<Database> {
+        Arc::clone(&self.database)
+    }
+
     /// Moves the time of everything there is.
     pub(crate) fn pass(&self, time: SignedDuration) {
         self.clock.advance(time);

@@ -171,6 +171,43 @@ def applications():
     policies.delete(reusable.id, **ACCOUNT)
 
 
+def launcher():
+    applications = strict.zero_trust.access.applications
+    looks = {
+        "app_launcher_logo_url": "https://cdn.example.com/logo.svg", "bg_color": "#102030", "header_bg_color": "#ffffff",
+        "footer_links": [{"name": "Help", "url": "https://www.example.com/help"}],
+        "landing_page_design": {
+            "title": "Welcome", "message": "Sign in.", "image_url": "https://cdn.example.com/door.jpg",
+            "button_color": "#1f5fbf", "button_text_color": "#ffffff",
+        },
+        "skip_app_launcher_login_page": True,
+    }
+    everybody = {"name": "everybody", "decision": "allow", "include": EVERYBODY, "precedence": 1}
+    made = applications.create(**ACCOUNT, type="app_launcher", policies=[everybody], allowed_idps=[], **looks)
+    assert made.type == "app_launcher" and len(made.aud) == 64, made
+    read = applications.get(made.id, **ACCOUNT).to_dict()
+    assert {key: read[key] for key in looks} == looks, read
+    put = applications.update(made.id, **ACCOUNT, type="app_launcher", bg_color="#ffffff", session_duration="12h")
+    assert put.to_dict()["bg_color"] == "#ffffff" and put.session_duration == "12h"
+    assert [policy.name for policy in put.policies] == ["everybody"]
+    again = lambda: applications.create(**ACCOUNT, type="app_launcher")
+    refused(cloudflare.ConflictError, again, "12132")
+    assert applications.delete(made.id, **ACCOUNT).id == made.id
+
+
+def organization():
+    organizations = strict.zero_trust.organizations
+    design = {
+        "background_color": "#102030", "text_color": "#ffffff", "logo_path": "https://cdn.example.com/logo.svg",
+        "header_text": "Example", "footer_text": "Call 7000",
+    }
+    assert organizations.update(**ACCOUNT, login_design=design).login_design.to_dict() == design
+    assert organizations.list(**ACCOUNT).login_design.to_dict() == design
+    assert organizations.doh.get(**ACCOUNT).enabled is False
+    wish = lambda: organizations.doh.update(**ACCOUNT, doh_jwt_duration="24h")
+    refused(cloudflare.BadRequestError, wish, "12130")
+
+
 def service_tokens():
     tokens = strict.zero_trust.access.service_tokens
     made = tokens.create(**ACCOUNT, name="CI", duration="8760h")
@@ -246,8 +283,8 @@ def lists():
 if __name__ == "__main__":
     assert cloudflare.__version__ == "5.9.0", cloudflare.__version__
     for life in (
-        a_token_is_verified, identity_providers, groups, policies, applications, service_tokens, tags, custom_pages,
-        certificates, lists,
+        a_token_is_verified, identity_providers, groups, policies, applications, launcher, organization, service_tokens,
+        tags, custom_pages, certificates, lists,
     ):
         life()
         print("lived:", life.__name__)

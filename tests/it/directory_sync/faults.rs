@@ -1,0 +1,140 @@
+//! What Graph does not say well is not done by halves.
+
+use mock_entra::{Fault, User};
+use serde_json::json;
+
+use super::{ADAM_OID, ALICE_OID, asked, grant, provider, read, read_with, sync, told};
+use crate::scim::{EVERYTHING, gets_in};
+use crate::support::tenant::{ALICE, TENANT};
+use crate::support::world::World;
+
+fn text(body: &str, from_page: u32) -> Fault {
+    Fault::GraphText {
+        path_ends: "/users/delta",
+        from_page,
+        body: body.to_owned(),
+    }
+}
+
+async fn is_active(world: &World, oid: &str) -> bool {
+    told(world, oid).await.unwrap().record.is_active()
+}
+
+#[tokio::test]
+async fn a_round_that_breaks_off_does_nothing_and_the_next_one_does_all_of_it() {
+    let world = read().await;
+    let browser = world.signed_in(ALICE, &["wiki"]).await;
+    world.entra.graph_page_size(1);
+    world.entra.disable_user(ALICE_OID).disable_user(ADAM_OID);
+    let foreign = json!({ "value": [], "@odata.nextLink": "http://127.0.0.1:1/v1.0/users/delta?x" });
+    let huge = format!("\"{}\"", "x".repeat(9 * 1024 * 1024));
+    for (body, why) in [
+        ("<html>", "no page"),
+        (r#"{"value":[{"id":"x"}],"@odata.deltaLink":"x"}"#, "object id"),
+        (r#"{"value":[]}"#, "leads nowhere"),
+        (foreign.to_string().as_str(), "another host"),
+        (huge.as_str(), "too large"),
+    ] {
+        world.entra.fail_next(text(body, 2));
+        let stands = sync(&world).await;
+        let failure = stands.failure.unwrap();
+        assert!(failure.contains(why), "{failure}");
+        assert!(gets_in(&world, &browser).await, "{why}");
+        assert!(is_active(&world, ALICE_OID).await && is_active(&world, ADAM_OID).await);
+    }
+    let stands = sync(&world).await;
+    assert_eq!(stands.failure, None);
+    assert!(!gets_in(&world, &browser).await);
+    assert!(!is_active(&world, ADAM_OID).await);
+}
+
+#[tokio::test]
+async fn throttling_is_waited_out_and_an_outage_is_told() {
+    let world = read().await;
+    world.entra.disable_user(ALICE_OID);
+    world.entra.fail_next(Fault::Graph {
+        status: 429,
+        code: "TooManyRequests".to_owned(),
+        retry_after: Some("0.2".to_owned()),
+        from_page: 0,
+    });
+    assert_eq!(sync(&world).await.failure, None);
+    assert!(!is_active(&world, ALICE_OID).await);
+    world.entra.fail_always(Fault::Graph {
+        status: 503,
+        code: "ServiceUnavailable".to_owned(),
+        retry_after: Some("3600".to_owned()),
+        from_page: 0,
+    });
+    let stands = sync(&world).await;
+    assert!(stands.failure.unwrap().contains("503"));
+    assert!(stands.succeeded_ms < stands.ended_ms);
+    world.entra.clear_faults();
+    // Sooner than the interval of a day.
+    world.pass(jiff::SignedDuration::from_mins(6));
+    let began = std::time::Instant::now();
+    loop {
+        let stands = world
+            .running()
+            .store
+            .directory_sync(provider(&world))
+            .await
+            .unwrap();
+        if stands.unwrap().failure.is_none() {
+            break;
+        }
+        assert!(began.elapsed().as_secs() < 20);
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_missing_permission_is_named_and_a_granted_one_is_used_at_once() {
+    let world = read_with(EVERYTHING).start().await;
+    let failure = sync(&world).await.failure.unwrap();
+    assert!(failure.contains("GroupMember.Read.All"), "{failure}");
+    world
+        .entra
+        .tenant(TENANT)
+        .edit_app(crate::support::tenant::CLIENT, |app| {
+            app.app_permission("GroupMember.Read.All")
+        });
+    let failure = sync(&world).await.failure.unwrap();
+    assert!(failure.contains("User.Read.All"), "{failure}");
+    grant(&world);
+    assert_eq!(sync(&world).await.failure, None);
+}
+
+#[tokio::test]
+async fn graph_that_hides_whether_accounts_are_enabled_or_lists_nobody_is_not_believed() {
+    let world = read().await;
+    let done = format!("{}/v1.0/users/delta?$deltatoken=x", world.entra.base_url());
+    for (people, why) in [
+        (
+            json!([{ "id": ALICE_OID, "displayName": "Alice", "accountEnabled": null }]),
+            "User.Read.All",
+        ),
+        (json!([]), "nobody at all"),
+    ] {
+        let body = json!({ "value": people, "@odata.deltaLink": done });
+        world.entra.expire_delta_tokens();
+        world.entra.fail_always(text(&body.to_string(), 0));
+        let failure = sync(&world).await.failure.unwrap();
+        assert!(failure.contains(why), "{failure}");
+        world.entra.clear_faults();
+        assert!(is_active(&world, ALICE_OID).await && is_active(&world, ADAM_OID).await);
+    }
+    assert_eq!(sync(&world).await.failure, None);
+}
+
+#[tokio::test]
+async fn nothing_is_asked_before_the_interval_is_over() {
+    let world = read().await;
+    asked(&world);
+    world
+        .entra
+        .tenant(TENANT)
+        .add_user(User::member("new@contoso.example"));
+    tokio::time::sleep(std::time::Duration::from_millis(2500)).await;
+    assert_eq!(asked(&world), []);
+}
