@@ -58,7 +58,7 @@ pub(super) fn pair(chain: &Node<'_>, chain_pem: &[u8], key: &Node<'_>, key_pem: 
                 "name the key that the certificate was made for",
             ),
             Unfit::Unusable(_) => {
-                key.fault(unfit.to_string(), "use an RSA or ECDSA key with its certificate")
+                key.fault(unfit.to_string(), "use an RSA or ECDSA key with its certificate");
             }
         }
     }

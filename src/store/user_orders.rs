@@ -103,13 +103,13 @@ impl Store {
         };
         let mut nonces: Vec<SessionNonce> = ended.into_iter().flat_map(|(_, nonces)| nonces).collect();
         nonces.sort_unstable();
-        let live = order.ends().then_some(nonces.len());
+        let sessions = order.ends().then_some(nonces.len());
         let line = Line {
             action: order.action(),
             about: Audited::User,
             id: user.0,
-            before: Some(described(&before, live)),
-            after: after.map(|after| described(&after, live.map(|_| 0))),
+            before: Some(described(&before, sessions)),
+            after: after.map(|after| described(&after, sessions.map(|_| 0))),
         };
         audit::insert(&mut tx, place, self.now_ms(), actor, &line).await?;
         if told.is_some() {
