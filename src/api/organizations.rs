@@ -299,7 +299,7 @@ fn doh() -> Answer {
 
 /// Refuses whatever asks for something.
 fn change_doh(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let (taken, messages) = take(&DOH, call.object()?)?;
+    let (taken, messages) = take(call, &DOH, call.object()?)?;
     let asking = taken.body.iter().filter(|(_, value)| asks_for_something(value));
     let problems: Vec<Problem> = asking
         .map(|(key, _)| Problem {
