@@ -3,6 +3,7 @@
 mod abuse;
 mod access;
 mod apps;
+mod audit;
 mod auth_contexts;
 mod directories;
 mod echo;
