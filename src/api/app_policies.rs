@@ -189,7 +189,7 @@ fn one(around: &Around<'_>, document: &Document, id: Uuid) -> Result<Value, ApiE
 }
 
 async fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let (taken, messages) = take(&IN_APPLICATION, call.object()?)?;
+    let (taken, messages) = take(call, &IN_APPLICATION, call.object()?)?;
     complete(&taken.body)?;
     let id = Uuid::new_v4();
     let now_ms = call.api.clock.now_ms();
@@ -209,7 +209,7 @@ async fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
 }
 
 async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let (taken, messages) = take(&IN_APPLICATION, call.object()?)?;
+    let (taken, messages) = take(call, &IN_APPLICATION, call.object()?)?;
     complete(&taken.body)?;
     let id = call.id("policy_id", Unknown::Policy)?;
     let now_ms = call.api.clock.now_ms();

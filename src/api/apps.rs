@@ -302,7 +302,7 @@ async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
 
 /// Changes two settings and leaves the rest.
 async fn settings(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let (taken, messages) = resource::take(&SETTINGS, call.object()?)?;
+    let (taken, messages) = resource::take(call, &SETTINGS, call.object()?)?;
     let sent = taken.body.clone();
     let change = |body: &mut Map<String, Value>| {
         body.extend(taken.body);

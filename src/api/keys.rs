@@ -30,7 +30,7 @@ async fn get(call: &Call<'_>) -> Result<Answer, ApiError> {
 }
 
 async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let (taken, _) = take(&SHAPE, call.object()?)?;
+    let (taken, _) = take(call, &SHAPE, call.object()?)?;
     let days = taken
         .body
         .get("key_rotation_interval_days")

@@ -18,7 +18,8 @@ pub(super) struct LatestChange {
 struct Answer {
     /// The last arrival that it serves.
     serves: u64,
-    change: i64,
+    /// `None` where the store did not answer.
+    change: Option<i64>,
 }
 
 impl LatestChange {
@@ -28,11 +29,15 @@ impl LatestChange {
         // Held while the store is asked: all who come meanwhile wait here, and the first of them asks for the others.
         let mut answer = self.answer.lock().await;
         if answer.serves >= own {
-            return Ok(answer.change);
+            let unanswered = || StoreError::Unavailable("it did not answer others either".into());
+            return answer.change.ok_or_else(unanswered);
         }
         let serves = self.arrived.load(Ordering::SeqCst);
-        let change = store.last_change_of_objects().await?;
-        *answer = Answer { serves, change };
-        Ok(change)
+        let asked = store.last_change_of_objects().await;
+        *answer = Answer {
+            serves,
+            change: asked.as_ref().ok().copied(),
+        };
+        asked
     }
 }

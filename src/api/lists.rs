@@ -104,7 +104,7 @@ async fn list_items(call: &Call<'_>) -> Result<Answer, ApiError> {
 
 /// Adds and removes items.
 async fn patch(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let (taken, messages) = take(&CHANGE, call.object()?)?;
+    let (taken, messages) = take(call, &CHANGE, call.object()?)?;
     let change = |body: &mut Map<String, Value>| {
         edit(body, &taken.body);
         Ok(())

@@ -25,6 +25,7 @@ mod kept;
 mod keys;
 mod latest;
 mod lists;
+mod notes;
 mod openapi;
 mod operation;
 mod operations;

@@ -111,7 +111,7 @@ async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
 
 /// Changes what is named; null takes a setting away.
 async fn change(call: &Call<'_>, body: Map<String, Value>) -> Result<Answer, ApiError> {
-    let (taken, messages) = take(&SHAPE, body)?;
+    let (taken, messages) = take(call, &SHAPE, body)?;
     let mut changes = taken.body;
     let pages = Pages(call.latest().await?);
     hold_against_file(&call.snapshot.organization, &mut changes, &pages)?;

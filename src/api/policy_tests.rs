@@ -47,7 +47,7 @@ async fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
         Some(_) => return Err(ApiError::invalid_at("/policies", "a list is needed")),
         None => return Err(ApiError::invalid_at("/policies", "it is missing")),
     };
-    take(&SHAPE, body)?;
+    take(call, &SHAPE, body)?;
     if items.is_empty() || items.len() > MOST_POLICIES {
         let reason = format!("1 to {MOST_POLICIES} policies are needed");
         return Err(ApiError::invalid_at("/policies", reason));

@@ -29,7 +29,7 @@ const SHAPE: Shape = Shape {
 /// Ends every session of everybody whose last login gave the address, or of one user: sessions, tokens and open streams,
 /// and logins under way. Whoever may still sign in can.
 async fn revoke(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let (taken, _) = take(&SHAPE, call.object()?)?;
+    let (taken, _) = take(call, &SHAPE, call.object()?)?;
     let given = |key: &str| taken.body.get(key).filter(|value| !value.is_null());
     let text = |key: &str| match given(key) {
         None => Ok(None),

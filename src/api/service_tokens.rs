@@ -71,7 +71,7 @@ async fn get(call: &Call<'_>) -> Result<Answer, ApiError> {
 }
 
 async fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let (taken, _) = take(&SHAPE, call.object()?)?;
+    let (taken, _) = take(call, &SHAPE, call.object()?)?;
     let read = Read(&taken.body);
     let new = NewServiceToken {
         name: read
@@ -96,7 +96,7 @@ async fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
 }
 
 async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let (taken, _) = take(&SHAPE, call.object()?)?;
+    let (taken, _) = take(call, &SHAPE, call.object()?)?;
     let read = Read(&taken.body);
     let changes = ServiceTokenChanges {
         name: read.text("name")?.map(str::to_owned),
@@ -138,7 +138,7 @@ async fn refresh(call: &Call<'_>) -> Result<Answer, ApiError> {
 }
 
 async fn rotate(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let (taken, _) = take(&ROTATION, call.object_or_nothing()?)?;
+    let (taken, _) = take(call, &ROTATION, call.object_or_nothing()?)?;
     let until = Read(&taken.body).time("previous_client_secret_expires_at")?;
     let rotated = call
         .api

@@ -98,6 +98,7 @@ async fn failed(call: &Call<'_>) -> Result<Answer, ApiError> {
     let filter = AccessRequestFilter {
         user: Some(user.id),
         allowed: Some(false),
+        action: Some("login"),
         limit: MOST_REFUSALS,
         ..AccessRequestFilter::default()
     };

@@ -111,7 +111,7 @@ async fn get(call: &Call<'_>) -> Result<Answer, ApiError> {
 /// Nobody can be made up: a user is an account of a directory, and only a sign-in or the directory's provisioning tells
 /// which. Two people may come to have one address, and one person several.
 fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
-    take(&SHAPE, call.object()?)?;
+    take(call, &SHAPE, call.object()?)?;
     Err(ApiError::invalid(
         "a user is an account of a directory, known by tenant and object id and not by an address: users come to be by \
          their first login; to let somebody in before it, name the address in a policy or provision the account by SCIM",
@@ -121,7 +121,7 @@ fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
 /// Changes the name by which somebody stands in lists. An address stays: it is the directory's.
 async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
     let mut user = named(call).await?;
-    let (taken, _) = take(&SHAPE, call.object()?)?;
+    let (taken, _) = take(call, &SHAPE, call.object()?)?;
     let written = |key: &str| taken.body.get(key).and_then(Value::as_str);
     let email = written("email").ok_or_else(|| ApiError::invalid_at("/email", "it is missing"))?;
     let own = user.email.as_deref().unwrap_or_default();

@@ -69,7 +69,8 @@ async fn of_request(opened: &Opened, request: &str) -> Result<Said, StoreError> 
     let rows = opened.store.access_requests(&filter).await?;
     if rows.is_empty() {
         return Ok(Said::Unusable(format!(
-            "no login or refusal is written down under {request}; refusals of live sessions stand in the log only"
+            "no login or refusal is written down under {request}; of the same refusals of a live session or a service \
+             token there is a row a minute, and each stands in the log"
         )));
     }
     let mut text = String::new();

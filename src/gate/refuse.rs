@@ -1,5 +1,7 @@
 //! The gate's own answers: what a request gets that is not forwarded. Never one byte of an upstream, never cached.
 
+mod rows;
+
 use std::cell::LazyCell;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,6 +15,7 @@ use super::{Arrival, Noted, Shared, cors, own_body};
 use crate::login::challenge::{Unadmitted, because};
 use crate::login::requirements::requirements;
 use crate::model::host::Host;
+use crate::model::ids::ServiceTokenId;
 use crate::pages::person::{
     Accept, BadRequest, BadServiceToken, Because, Frame, NotFound, Page, TooMany, Unavailable, UpstreamFault,
     forbid_storing,
@@ -186,8 +189,13 @@ impl AskedOf<'_> {
     }
 
     /// A service token that is not good, in strict mode: 401, whatever else the request shows.
-    pub(super) fn bad_service_token(&self) -> Response<Body> {
-        self.log("bad_service_token", None);
+    pub(super) fn bad_service_token(&self, named: Option<ServiceTokenId>) -> Response<Body> {
+        let reason = "bad_service_token";
+        access_log::refused(&RefusedRequest {
+            service_token: named,
+            ..self.line(reason)
+        });
+        self.write_stranger(named, reason);
         let mut answer = self.asked.page(&BadServiceToken);
         // RFC 9110 §15.5.2: a 401 says how to do better. There is no scheme for it but Access' own.
         let scheme = const { HeaderValue::from_static("Cloudflare-Access") };
@@ -220,7 +228,8 @@ impl AskedOf<'_> {
         let unadmitted = self.unadmitted(&id);
         let shared = self.asked.shared;
         let identity = credential.map(|credential| credential.session.identity().identity.clone());
-        // Once, and only where somebody is told: strangers may come in great numbers.
+        let due = self.row_is_due_of(identity.as_deref(), refusal.reason.word());
+        // Once, and only where somebody is told: strangers may come in great numbers, and so may machines.
         let explanation = LazyCell::new(|| {
             explain(
                 &self.application.policy_docs,
@@ -229,8 +238,17 @@ impl AskedOf<'_> {
                 self.facts,
             )
         });
-        let told = credential.map(|credential| (credential, LazyCell::force(&explanation)));
-        self.log_refusal(refusal, told);
+        let told = credential.is_some() || due.is_some();
+        let told = told.then(|| LazyCell::force(&explanation));
+        self.log_refusal(refusal, credential, told);
+        if let Some(more) = due {
+            self.write(
+                refusal.reason.word(),
+                identity.as_deref(),
+                LazyCell::force(&explanation),
+                more,
+            );
+        }
         let because = because(self.application, identity.as_deref(), refusal);
         let asked = requirements(self.asked.snapshot, self.application, refusal, || {
             LazyCell::force(&explanation)
@@ -288,11 +306,17 @@ impl AskedOf<'_> {
         }
     }
 
-    fn log_refusal(&self, refusal: &Refusal, told: Option<(&Credential, &Explanation)>) {
+    fn log_refusal(
+        &self,
+        refusal: &Refusal,
+        credential: Option<&Credential>,
+        explanation: Option<&Explanation>,
+    ) {
         access_log::refused(&RefusedRequest {
             policy: refusal.policy.as_ref().map(|policy| policy.name.as_str()),
-            user: told.map(|(credential, _)| credential.session.user()),
-            explanation: told.map(|(_, explanation)| explanation as &dyn std::fmt::Display),
+            user: credential.map(|credential| credential.session.user()),
+            service_token: self.facts.service_token,
+            explanation: explanation.map(|explanation| explanation as &dyn std::fmt::Display),
             ..self.line(refusal.reason.word())
         });
     }
@@ -313,6 +337,7 @@ impl AskedOf<'_> {
             application: Some(&self.application.app.name),
             policy: None,
             user: None,
+            service_token: None,
             reason,
             explanation: None,
         }

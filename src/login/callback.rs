@@ -179,7 +179,7 @@ async fn already_signed_in(
     };
     Ok(
         match judge_anew(call, &application, session, landing, MaxAge::Beginning).await? {
-            Judged::Enters(_) => Some(hand_over(call, session, landing.clone())),
+            Judged::Enters(_) => Some(hand_over(call, session, landing.clone()).await),
             Judged::Open | Judged::Needs(_) | Judged::OtherProvider | Judged::Refused(_) => None,
         },
     )

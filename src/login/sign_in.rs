@@ -9,11 +9,11 @@ use secrecy::ExposeSecret as _;
 use super::answer::{Answer, redirect, set_cookie};
 use super::call::{Call, label};
 use super::evaluate::MaxAge;
-use super::failure::{Ended, Why};
+use super::failure::{Ended, Who, Why};
 use super::hand_over::{Judged, judge_anew, refuse, ticket_address};
 use super::landing::Landing;
 use super::state::{LoginPurpose, LoginState};
-use super::step_up::{Station, step_up};
+use super::step_up::{Station, Step, step_up};
 use super::{launcher, mint, record, refresh};
 use crate::crypto::random;
 use crate::crypto::seal::Purpose;
@@ -57,17 +57,22 @@ pub(super) async fn finish(call: &Call<'_>, signing: Signing<'_>) -> Result<Answ
     };
     if let (Some(session), Some(landing)) = (stepped_up(&signing), landing) {
         let identity = read_anew(call, &signing, session).await?;
-        record::signed_in(call, Some(landing), &identity, &signing.signed_in.email_steps).await;
+        record::signed_in(call, &identity, &signing.signed_in.email_steps);
         return to_application(call, signing.state, session, landing).await;
     }
     let session = insert(call, &signing).await?;
     end_previous(call, signing.previous.as_ref()).await?;
     let identity = session.identity().identity.clone();
-    record::signed_in(call, landing, &identity, &signing.signed_in.email_steps).await;
+    record::signed_in(call, &identity, &signing.signed_in.email_steps);
     let mut answer = match (transfer, landing) {
-        (Some(request), _) => redirect(&request.after_login(session.nonce()).address(call)),
         (None, Some(landing)) => to_application(call, signing.state, &session, landing).await?,
-        (None, None) => launcher::arrive(call, signing.state),
+        (transfer, _) => {
+            record::entered(call, None, &identity).await;
+            match transfer {
+                Some(request) => redirect(&request.after_login(session.nonce()).address(call)),
+                None => launcher::arrive(call, signing.state),
+            }
+        }
     };
     set_cookie(&mut answer, organization_cookie(call, &session, &identity).await?);
     Ok(answer)
@@ -157,7 +162,14 @@ pub(super) async fn install(
             return Ok(call.session(new.nonce).await?.ok_or(Why::EndedMeanwhile)?);
         }
         SessionInserted::UserEndedMeanwhile => return Err(Why::EndedMeanwhile.into()),
-        SessionInserted::Deprovisioned => return Err(Why::Deprovisioned.into()),
+        SessionInserted::Deprovisioned => {
+            let known = login.store.user_of(new.provider, new.person).await?;
+            let person = Who {
+                user: known.map(|user| user.id),
+                email: new.email,
+            };
+            return Err(Ended::from(Why::Deprovisioned).of(person));
+        }
     };
     let found = Found {
         nonce: new.nonce.clone(),
@@ -221,22 +233,27 @@ async fn to_application(
     landing: &Landing,
 ) -> Result<Answer, Ended> {
     let application = call.application_at(landing).ok_or(Why::NoApplication)?;
-    match judge_anew(call, &application, session, landing, MaxAge::Beginning).await? {
+    let judged = judge_anew(call, &application, session, landing, MaxAge::Beginning).await?;
+    let identity = session.identity().identity.clone();
+    match judged {
         Judged::Enters(_) => {
+            record::entered(call, Some(landing), &identity).await;
             let next = ticket_address(call, session, landing.clone());
             Ok(onward(call, state, &application, landing, &next))
         }
-        Judged::Open => Ok(onward(
-            call,
-            state,
-            &application,
-            landing,
-            &landing.address(call.auth()),
-        )),
+        Judged::Open => {
+            record::entered(call, Some(landing), &identity).await;
+            let next = landing.address(call.auth());
+            Ok(onward(call, state, &application, landing, &next))
+        }
         Judged::Refused(refusal) => Ok(refuse(call, &application, session, landing, &refusal).await),
         Judged::Needs(need) => {
             let station = Station::Callback(state);
-            step_up(call, &application, session, landing, &need, station).await
+            let step = step_up(call, &application, session, landing, &need, station).await?;
+            if matches!(step, Step::Asks(_)) {
+                record::entered(call, None, &identity).await;
+            }
+            Ok(step.answer())
         }
         Judged::OtherProvider => Err(Why::NoProvider.into()),
     }

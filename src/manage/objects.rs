@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::plan::Planned;
-use super::reconcile::{end_sessions_of, other_directory};
+use super::reconcile::{end_sessions_of, provider_changed};
 use super::stored::Stored;
 use super::validate::Beside;
 use super::{Manage, ManageError, RefusedObject};
@@ -344,9 +344,8 @@ async fn written(write: &mut ObjectWrite, planned: &Planned) -> Result<Document,
         after: Some(document.body.clone()),
     };
     write.audit(&entry).await?;
-    let other = before.is_some_and(|before| other_directory(&before.body, &document.body));
-    if document.kind == Kind::IdentityProvider && other {
-        end_sessions_of(write, &document).await?;
+    if let (Kind::IdentityProvider, Some(before)) = (document.kind, before) {
+        provider_changed(write, before, &document).await?;
     }
     Ok(document)
 }

@@ -63,14 +63,14 @@ pub use epochs::TokensOf;
 pub use error::StoreError;
 pub use keys::{KeyState, SigningKeyRow};
 pub use leave::{Vote, Voted};
-pub use logs::{AccessRequest, AccessRequestFilter};
+pub use logs::{AccessRequest, AccessRequestFilter, NON_IDENTITY};
 pub use objects::{Difference, Object, ObjectFilter, Objects};
 pub use refreshes::DueRefresh;
 pub use register::{Called, Marks, UserFilter, UserPlace};
 pub use scim::{
     ADDRESS_PASSED_ON, Consequences, DirectorySync, GroupWritten, Held, Membership, PROVIDERS_MAX, Reread,
     RoundEnd, ScimAtLogin, ScimGroup, ScimKey, ScimRules, ScimSearch, ScimUpdate, ScimUpdateFilter, ScimUser,
-    UserWritten,
+    UserWritten, VALUES_MAX,
 };
 pub use sessions::{NewSession, SessionInserted, SessionRow};
 pub use transfers::Transfer;

@@ -20,7 +20,7 @@ use crate::model::lines::Lines;
 pub struct UserFilter {
     /// Those of exactly this name.
     pub name: Option<String>,
-    /// Those whose last login gave exactly this address.
+    /// Those whose last login gave exactly this address, or whom the directory has given it since.
     pub email: Option<String>,
     /// Those with this in the name or the address, in whatever case.
     pub search: Option<String>,
@@ -95,20 +95,24 @@ const MARKS: &str = packed!(
      WHERE deleted = 0) AS placed WHERE place % $1 = 0 ORDER BY place"
 );
 const LAST_LOGIN: &str = "SELECT MAX(last_login_ms) AS last_login_ms FROM users";
-const CALLED: &str =
-    packed!(["created_ms", "id", "name", "email"] "FROM users WHERE deleted = 0 ORDER BY created_ms, id");
+const CALLED: &str = packed!(["created_ms", "id", "name", "COALESCE(email_told, email)"] "FROM users WHERE deleted = 0 ORDER BY created_ms, id");
 /// The part of a filter that goes through the users that the rest of it keeps.
 macro_rules! searched {
     () => {
         " AND ($2 IS NULL OR name = $2) \
-         AND ($3 IS NULL OR LOWER(name) LIKE $3 ESCAPE '!' OR LOWER(email) LIKE $3 ESCAPE '!') "
+         AND ($3 IS NULL OR LOWER(name) LIKE $3 ESCAPE '!' \
+         OR LOWER(COALESCE(email_told, email)) LIKE $3 ESCAPE '!') "
     };
 }
 /// Which users a filter keeps: of an address, of a name, or whatever has some text in it. Each has a statement of its own,
 /// so that its index serves it; the `+` keeps SQLite from going through everybody in the order of the register instead.
 macro_rules! of_email {
     () => {
-        concat!("WHERE email = $1 AND +deleted = 0", searched!())
+        concat!(
+            "WHERE id IN (SELECT id FROM users WHERE email = $1 UNION SELECT id FROM users WHERE email_told = $1) \
+             AND +deleted = 0",
+            searched!()
+        )
     };
 }
 macro_rules! of_name {
@@ -147,8 +151,8 @@ const NEWEST_AFTER: &str = "SELECT nonce, user_id, provider, provider_session, i
      WHERE deleted = 0 AND (created_ms > $1 OR (created_ms = $1 AND id > $2)) ORDER BY created_ms, id LIMIT $3)";
 const RENAME: &str = "UPDATE users SET name = $2 WHERE id = $1 AND deleted = 0";
 /// What names the person goes; the row stays with its generation, which logins under way are held against.
-const TAKE_OUT: &str =
-    "UPDATE users SET deleted = 1, seat = 0, email = NULL, name = NULL WHERE id = $1 AND deleted = 0";
+const TAKE_OUT: &str = "UPDATE users SET deleted = 1, seat = 0, email = NULL, email_told = NULL, name = NULL \
+     WHERE id = $1 AND deleted = 0";
 
 impl Store {
     /// A page of the register, in the order in which people first signed in. `from` spares going through all who stand

@@ -144,6 +144,27 @@ impl ObjectWrite {
         bounded(scim::set_secret(&mut self.tx, provider, hash, now_ms)).await
     }
 
+    /// The SCIM secret that was generated last for a provider is good no longer.
+    pub async fn forget_scim_secret(&mut self, provider: IdpId) -> Result<(), StoreError> {
+        bounded(scim::forget_secret(&mut self.tx, provider)).await
+    }
+
+    /// Puts out whoever a provider's directory has deactivated or deleted by now: what they have open ends with this
+    /// write. Answers how many people had something open.
+    pub async fn put_out_inactive(
+        &mut self,
+        provider: IdpId,
+        frees_seats: bool,
+        cause: &str,
+    ) -> Result<usize, StoreError> {
+        let at = (self.seq, self.store.now_ms());
+        let signed_in = bounded(scim::put_out_inactive(&mut self.tx, provider, frees_seats, at)).await?;
+        for user in &signed_in {
+            self.end_sessions(&Ending::User(*user), cause).await?;
+        }
+        Ok(signed_in.len())
+    }
+
     /// Writes a line of the audit log.
     pub async fn audit(&mut self, entry: &AuditEntry) -> Result<(), StoreError> {
         self.audited += 1;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::model::email::EmailAddress;
 use crate::model::ids::PolicyId;
-use crate::model::policy::{ApprovalGroup, Decision, Policy};
+use crate::model::policy::{ApprovalGroup, Decision, Policy, TOO_FEW};
 use crate::model::selector::Selector;
 
 use super::application::session_duration;
@@ -145,7 +145,7 @@ fn approval_group(group: &Object<'_>) -> Option<ApprovalGroup> {
     distinct.dedup();
     // How many a list has is known only when leave is asked for.
     if list.is_none() && !approvers.is_empty() && u32::try_from(distinct.len()).unwrap_or(u32::MAX) < needed {
-        group.problem("approvals_needed", "it is more than there are approvers");
+        group.problem("approvals_needed", TOO_FEW);
     }
     Some(ApprovalGroup {
         approvals_needed: needed,

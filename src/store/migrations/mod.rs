@@ -100,10 +100,15 @@ const MIGRATIONS: &[Migration] = &[
         readable_by: 18,
         sql: include_str!("0019_directory_syncs.sql"),
     },
+    Migration {
+        number: 21,
+        readable_by: 20,
+        sql: include_str!("0021_address_told.sql"),
+    },
 ];
 
 /// The newest schema of this release.
-const KNOWN: i64 = 19;
+const KNOWN: i64 = 21;
 
 const HISTORY: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (\
      number BIGINT PRIMARY KEY, readable_by BIGINT NOT NULL, checksum TEXT NOT NULL, applied_ms BIGINT NOT NULL)";

@@ -14,10 +14,12 @@ mod objects;
 mod organization;
 mod policy_tests;
 mod providers;
+mod provisioned;
 mod resting;
 mod schema;
 mod sdk;
 mod slow_bodies;
+mod told;
 mod users;
 
 use serde_json::Value;

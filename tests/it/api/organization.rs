@@ -452,6 +452,7 @@ async fn a_seat_is_freed_when_nobody_was_there_for_as_long_as_is_said() {
     };
     let (alice, mallory) = (ALICE.to_owned(), MALLORY.to_owned());
     world.pass(jiff::SignedDuration::from_hours(700));
+    world.restart().await;
     assert_eq!(
         world
             .person(MALLORY)

@@ -5,6 +5,7 @@ mod life;
 mod outcomes;
 mod streams;
 mod strict;
+mod written;
 
 use std::time::{Duration, Instant};
 
