@@ -207,7 +207,7 @@ impl Resource for Apps {
                 .with("domain", around.snapshot.organization.auth.host().as_str())
                 .or("session_duration", "24h")
                 .or("allowed_idps", json!([]))
-                .or("auto_redirect_to_identity", false)
+                // What is not said of going straight on is the organization's to say.
                 .timed(document)
                 .into_value();
         }
