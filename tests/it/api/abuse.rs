@@ -242,11 +242,7 @@ async fn browsers_of_other_origins_are_given_nothing() {
         ("Authorization", bearer.as_str()),
         ("Content-Type", "application/x-www-form-urlencoded"),
     ];
-    let mut person = world.anonymous();
-    let url = person.address(&world.host("login"), &format!("/client/v4{path}"));
-    let reply = person
-        .request("POST", &url, &form, b"name=x&type=self_hosted")
-        .await;
+    let reply = world.api("POST", &path, &form, b"name=x&type=self_hosted").await;
     assert_eq!(reply.status, 400);
 }
 
