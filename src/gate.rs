@@ -231,7 +231,7 @@ impl Gate {
         let parsed = Target::parse(request.method(), request.uri(), request.headers(), arrival.via);
         let target = match parsed {
             Ok(target) => target,
-            Err(refused) => return Ok(asked.malformed(refused)),
+            Err(refused) => return Ok(asked.unreadable(request.uri(), refused)),
         };
         noted.asked_for(request_id, &arrival, &target, || {
             arrival.country(&self.shared, request.headers())

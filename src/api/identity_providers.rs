@@ -42,7 +42,7 @@ const CONFIG: Shape = Shape {
         optional("pkce_enabled", What::Flag),
         optional("email_claim_name", What::Text),
         optional("claims", What::Texts),
-        optional("prompt", What::Text),
+        optional("prompt", What::Word(&["login", "select_account", "none"])),
         optional("domain_hint", What::Text),
         optional("azure_cloud", What::Text),
         optional("scopes", What::Texts),
@@ -61,7 +61,10 @@ const SCIM: Shape = Shape {
         optional("user_deprovision", What::Flag),
         optional("seat_deprovision", What::Flag),
         optional("group_member_deprovision", What::Flag),
-        optional("identity_update_behavior", What::Text),
+        optional(
+            "identity_update_behavior",
+            What::Word(&["automatic", "reauth", "no_action"]),
+        ),
         optional("reactivate_on_login", What::Flag),
         optional("silence_alarm", What::Text),
         optional("log_retention", What::Text),
@@ -94,7 +97,7 @@ pub(super) const SHAPE: Shape = Shape {
         read_only("uid", What::Id),
         read_only("version", What::Text),
         needed("name", What::Text),
-        needed("type", What::Text),
+        needed("type", What::Word(&["azureAD"])),
         needed("config", What::Object(&CONFIG)),
         optional("scim_config", What::Object(&SCIM)),
         optional("directory_sync", What::Object(&SYNC)),
@@ -121,7 +124,8 @@ impl Resource for IdentityProviders {
     };
     const PARAM: &'static str = PARAM;
 
-    fn draft(_: &Call<'_>, taken: Taken, before: Option<Before<'_>>) -> Result<Draft, Vec<Problem>> {
+    fn draft(_: &Call<'_>, mut taken: Taken, before: Option<Before<'_>>) -> Result<Draft, Vec<Problem>> {
+        leave_out_empty(&mut taken.body);
         let held = before.map(|before| before.secrets).unwrap_or_default();
         Ok(Draft {
             name: name_of(&taken.body),
@@ -132,6 +136,24 @@ impl Resource for IdentityProviders {
 
     fn present(around: &Around<'_>, document: &Document) -> Value {
         show(document, &around.snapshot.organization.auth)
+    }
+}
+
+/// Texts of which there are a few. The empty one is none of them, and means what it means not to say it: shown again, it
+/// would make official clients take the answer for another type of provider.
+const WORDS: &[(&str, &str)] = &[
+    ("config", "prompt"),
+    ("config", "azure_cloud"),
+    ("scim_config", "identity_update_behavior"),
+];
+
+fn leave_out_empty(body: &mut Map<String, Value>) {
+    for (place, key) in WORDS {
+        if let Some(Value::Object(below)) = body.get_mut(*place)
+            && below.get(*key).is_some_and(|word| word == "")
+        {
+            below.shift_remove(*key);
+        }
     }
 }
 

@@ -48,10 +48,10 @@ fn gather(
             (What::Flag, Value::Bool(true)) if key.name == "skip_interstitial" => {
                 notes.push(format!("{at}: {INTERSTITIAL_STAYS}"));
             }
-            (What::Number, Value::Number(needed)) if key.name == "approvals_needed" => {
-                if are_too_few(needed.as_u64(), body, referents) {
-                    notes.push(format!("{at}: {TOO_FEW_ON_LIST}"));
-                }
+            (What::Number, Value::Number(needed))
+                if key.name == "approvals_needed" && are_too_few(needed.as_u64(), body, referents) =>
+            {
+                notes.push(format!("{at}: {TOO_FEW_ON_LIST}"));
             }
             _ => {}
         }

@@ -41,6 +41,11 @@ pub(super) trait Resource: 'static {
     /// How an object is shown.
     fn present(around: &Around<'_>, document: &Document) -> Value;
 
+    /// What is worth saying about an object that was written.
+    fn remarks(_body: &Value) -> Vec<String> {
+        Vec::new()
+    }
+
     /// What differs between any two states of what besides the object its picture is made of.
     fn rests_on(_around: &Around<'_>, _object: &Object) -> u64 {
         0
@@ -198,9 +203,10 @@ pub(super) fn stored<R: Resource>(call: &Call<'_>, around: &Around<'_>) -> Resul
 pub(super) async fn written_answer<R: Resource>(
     call: &Call<'_>,
     written: Written,
-    messages: Vec<String>,
+    mut messages: Vec<String>,
 ) -> Result<Answer, ApiError> {
     call.in_force(&written.position).await;
+    messages.extend(R::remarks(&written.document.body));
     let shown = R::present(&call.around_now(), &written.document);
     Ok(Answer::of(shown).saying(messages))
 }

@@ -13,7 +13,7 @@ use crate::model::email::EmailAddress;
 use crate::model::ids::UserId;
 use crate::model::permission::{Area, Permission};
 use crate::session::table::Cause;
-use crate::store::User;
+use crate::store::{User, UserOrder};
 
 const SHAPE: Shape = Shape {
     name: "RevokeUser",
@@ -51,11 +51,13 @@ async fn revoke(call: &Call<'_>) -> Result<Answer, ApiError> {
     let users = users(call, text("email")?, text("user_uid")?).await?;
     let mut ended = 0;
     for user in &users {
-        ended += call
+        let order = UserOrder::EndSessions;
+        let done = call
             .api
             .revoker
-            .revoke_user(user.id, Cause::Administrator)
+            .order(user.id, order, Cause::Administrator, call.actor())
             .await?;
+        ended += done.unwrap_or(0);
         tracing::info!(
             request.id = call.request_id, token = call.token.name, user.id = %user.id,
             "A user's sessions were revoked through the API"

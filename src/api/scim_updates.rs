@@ -169,4 +169,5 @@ pub(super) const OPERATIONS: &[Operation] = &[Operation::new(
     Gives::Objects(&SHAPE),
     |call| Box::pin(list(call)),
 )
-.asked(ASKED)];
+.asked(ASKED)
+.needing(&["idp_id"])];

@@ -14,8 +14,9 @@ use super::resource::{take, time};
 use super::shape::{Shape, UnknownKeys, What, needed, optional, read_only};
 use crate::model::ids::UserId;
 use crate::model::permission::{Area, Permission};
+use crate::model::plain;
 use crate::session::table::Cause;
-use crate::store::{Marks, User, UserFilter};
+use crate::store::{Marks, User, UserFilter, UserOrder};
 
 pub(super) const SHAPE: Shape = Shape {
     name: "User",
@@ -135,9 +136,18 @@ async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
     if name.len() > LONGEST_NAME {
         return Err(ApiError::invalid_at("/name", "it is too long"));
     }
+    if plain::unseen(name).is_some() {
+        return Err(ApiError::invalid_at(
+            "/name",
+            "there is a character in it that is not seen",
+        ));
+    }
     let mut messages = Vec::new();
     if user.name.as_deref().unwrap_or_default() != name {
-        call.api.store.rename_user(user.id, name).await?;
+        let order = UserOrder::Rename(name.to_owned());
+        // The cause is one of endings, and nothing ends.
+        let renamed = call.api.store.order(user.id, &order, "", &call.actor()).await?;
+        renamed.ok_or_else(|| ApiError::unknown(Unknown::User))?;
         call.api.register.forget();
         messages.push("the next login sets the name to what the directory says".to_owned());
         user.name = Some(name.to_owned());
@@ -152,12 +162,11 @@ async fn delete(call: &Call<'_>) -> Result<Answer, ApiError> {
     let ended = call
         .api
         .revoker
-        .revoke_user(user.id, Cause::Administrator)
+        .order(user.id, UserOrder::TakeOut, Cause::Administrator, call.actor())
         .await?;
-    call.api.store.take_out_of_register(user.id).await?;
     call.api.register.forget();
     tracing::info!(
-        request.id = call.request_id, token = call.token.name, user.id = %user.id, sessions = ended,
+        request.id = call.request_id, token = call.token.name, user.id = %user.id, sessions = ended.unwrap_or(0),
         "A user was deleted through the API"
     );
     Ok(Answer::of(Value::Null))

@@ -9,6 +9,7 @@ use super::opened::{Opened, Said, open, tell};
 use super::{ConfigFile, Exit, Terminal};
 use crate::model::identity::Groups;
 use crate::model::ids::{IdpId, UserId};
+use crate::model::plain;
 use crate::model::time::ms_to_the_minute;
 use crate::store::{
     AccessRequest, AccessRequestFilter, Document, Kind, ScimGroup, ScimKey, ScimSearch, ScimUser, Store,
@@ -110,11 +111,12 @@ fn line(user: &User) -> String {
     } else {
         ""
     };
-    format!(
+    let line = format!(
         "{}  {email}  {seat}, last login {}{out}",
         user.id,
         ms_to_the_minute(user.last_login_ms)
-    )
+    );
+    plain::visible(&line).into_owned()
 }
 
 async fn show(opened: &Opened, named: &str) -> Result<Said, StoreError> {
@@ -219,7 +221,7 @@ async fn described(opened: &Opened, user: &User) -> Result<String, StoreError> {
     let mut text = line(user);
     let mut add = |line: String| {
         text.push_str("\n  ");
-        text.push_str(&line);
+        text.push_str(&plain::visible(&line));
     };
     add(format!(
         "person   tenant {} object {}",

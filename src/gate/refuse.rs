@@ -6,12 +6,14 @@ use std::cell::LazyCell;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::{CONTENT_LENGTH, HeaderValue, ORIGIN, UPGRADE, WWW_AUTHENTICATE};
-use http::{HeaderMap, Method, Request, Response};
+use http::header::{CONTENT_LENGTH, HOST, HeaderValue, ORIGIN, UPGRADE, WWW_AUTHENTICATE};
+use http::uri::Authority;
+use http::{HeaderMap, Method, Request, Response, Uri};
 use hyper::body::Incoming;
 
 use super::admit::Unidentified;
 use super::{Arrival, Noted, Shared, cors, own_body};
+use crate::api;
 use crate::login::challenge::{Unadmitted, because};
 use crate::login::requirements::requirements;
 use crate::model::host::Host;
@@ -96,6 +98,24 @@ impl<'r> Asked<'r> {
         let host = target.host().as_str();
         tracing::debug!(request.id = %self.request_id, client.address = %self.address, host, "Misdirected request");
         self.page(&BadRequest::Misdirected(host))
+    }
+
+    /// The same where not even host and path are known for certain: a client of the API is told in the API's words.
+    pub(super) fn unreadable(&self, uri: &Uri, refused: TargetRefused) -> Response<Body> {
+        let host = uri.authority().map(Authority::as_str);
+        let host = host.or_else(|| self.headers.get(HOST)?.to_str().ok());
+        let host = host.and_then(|host| host.parse::<Authority>().ok());
+        let is_auth_host = host.is_some_and(|host| {
+            let own = self.snapshot.organization.auth.host().as_str();
+            host.host().eq_ignore_ascii_case(own)
+        });
+        if !(is_auth_host && api::is_path(uri.path())) {
+            return self.malformed(refused);
+        }
+        let reason = refused.to_string();
+        tracing::debug!(request.id = %self.request_id, client.address = %self.address, reason, "Malformed request");
+        let method = matches!(refused, TargetRefused::Method).then_some(self.method);
+        api::unreadable(uri.path(), method, &reason).map(own_body)
     }
 
     /// The target has no reading that everybody would share, or the method is never served.

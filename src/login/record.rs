@@ -7,10 +7,12 @@ use super::failure::{Ended, Why};
 use super::landing::Landing;
 use crate::entra::errors::EntraError;
 use crate::model::application::Application;
+use crate::model::destination::Destination;
 use crate::model::identity::{Groups, Identity};
 use crate::model::identity_json;
 use crate::model::ids::IdpId;
 use crate::policy::{Explanation, Refusal};
+use crate::router::covers_path;
 use crate::snapshot::ProtectedApplication;
 use crate::store::{AccessRequest, StoreError};
 
@@ -231,7 +233,7 @@ fn row(
         action: action.to_owned(),
         allowed,
         app: landing.map(|landing| landing.app),
-        app_domain: landing.map(|landing| landing.host.to_string()),
+        app_domain: landing.map(|landing| domain(application.map(|known| &known.app), landing)),
         app_name: application.map(|known| known.app.name.clone()),
         provider,
         connection: "azureAD".to_owned(),
@@ -242,6 +244,21 @@ fn row(
         reason: None,
         explanation: None,
     }
+}
+
+/// The address of the application that was asked for: the very host, and the path that the application has there.
+fn domain(application: Option<&Application>, landing: &Landing) -> String {
+    let destinations = application
+        .iter()
+        .flat_map(|application| &application.destinations);
+    let covering = destinations.filter(|destination| {
+        destination.covers_host(&landing.host) && covers_path(destination, landing.path.path())
+    });
+    let path = covering
+        .map(Destination::path)
+        .max_by_key(|path| path.len())
+        .unwrap_or_default();
+    format!("{}{path}", landing.host)
 }
 
 /// A row that cannot be written is no reason to undo a login or to hide a refusal.

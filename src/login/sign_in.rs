@@ -18,7 +18,7 @@ use super::{launcher, mint, record, refresh};
 use crate::crypto::random;
 use crate::crypto::seal::Purpose;
 use crate::entra::SignedIn;
-use crate::model::identity::{Groups, Identity};
+use crate::model::identity::Identity;
 use crate::model::idp::IdentityProvider;
 use crate::model::ids::{SessionNonce, UserId};
 use crate::model::scim::is_linkable;
@@ -41,8 +41,8 @@ pub(super) struct Signing<'c> {
     pub(super) began_ms: i64,
     /// The session this browser had until now.
     pub(super) previous: Option<Arc<LiveSession>>,
-    /// The groups under it before the code was redeemed.
-    pub(super) groups_before: Option<Groups>,
+    /// The identity under it before the code was redeemed.
+    pub(super) before: Option<Arc<Identity>>,
 }
 
 /// Makes the session and answers.
@@ -98,9 +98,13 @@ pub(super) async fn read_anew(
     let amend = |identity: &mut Identity| {
         let mut read = fresh.clone();
         read.carry_over(identity);
-        // What the directory has said of groups meanwhile is not this answer's to say.
-        if signing.groups_before.as_ref() != Some(&identity.groups) {
+        // What the directory has said of groups and the address meanwhile is not this answer's to say.
+        let before = signing.before.as_ref();
+        if before.is_none_or(|before| before.groups != identity.groups) {
             read.groups = identity.groups.clone();
+        }
+        if before.is_none_or(|before| before.email != identity.email) {
+            read.email = identity.email.clone();
         }
         *identity = read;
     };

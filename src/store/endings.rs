@@ -154,15 +154,16 @@ impl Store {
         Ok(ended)
     }
 
-    /// Tells the feed that all sessions of these users ended, and lets no login of theirs count that is under way.
+    /// Tells the feed that all sessions of these users ended, and lets no login of theirs count that is under way. The
+    /// last change appended, if there were any users.
     pub(super) async fn tell_users(
         &self,
         tx: &mut Transaction<'static, Any>,
         ended: &[(UserId, Vec<SessionNonce>)],
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<Position>, StoreError> {
         let users: Vec<String> = ended.iter().map(|(user, _)| user.to_string()).collect();
         let Some(last) = self.append_all(tx, ChangeKind::UserEnded, &users).await? else {
-            return Ok(());
+            return Ok(None);
         };
         // All become visible at once, so no login can have read a number between theirs.
         for users in users.chunks(AT_ONCE) {
@@ -172,7 +173,7 @@ impl Store {
                 .execute(&mut **tx)
                 .await?;
         }
-        Ok(())
+        Ok(Some(last))
     }
 
     /// Waits for every login under way, and makes others wait.

@@ -40,6 +40,8 @@ mod session_apps;
 mod sessions;
 mod spent;
 mod transfers;
+mod trials;
+mod user_orders;
 mod users;
 mod wake;
 mod write;
@@ -56,7 +58,7 @@ use patience::bounded;
 
 pub use amend::{Amended, AmendedSession};
 pub use approvals::{ApprovalRequest, ApprovalState, OpenRequest, REQUEST_LIFE_MS};
-pub use audit::AuditRow;
+pub use audit::{AuditRow, Audited};
 pub use changes::{Change, ChangeKind, Feed, Position};
 pub use documents::{Document, Kind};
 pub use endings::Ending;
@@ -75,6 +77,8 @@ pub use scim::{
 };
 pub use sessions::{NewSession, SessionInserted, SessionRow};
 pub use transfers::Transfer;
+pub use trials::{TrialCounts, TrialOutcome, TrialProgress, TrialStanding};
+pub use user_orders::{UserOrder, UserOrdered};
 pub use users::User;
 pub use write::{Actor, ActorKind, AuditEntry, ObjectWrite};
 

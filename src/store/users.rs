@@ -68,7 +68,6 @@ const WITH_EMAIL: &str = users!(
      ORDER BY last_login_ms DESC, id LIMIT 1000"
 );
 const READMIT: &str = "UPDATE users SET deprovisioned = 0 WHERE id = $1 AND deprovisioned = 1";
-const SET_SEAT: &str = "UPDATE users SET seat = $2 WHERE id = $1";
 
 impl Store {
     /// Lets somebody sign in again whom a directory has put out; whether that changed anything. Where the directory still
@@ -77,20 +76,6 @@ impl Store {
         bounded(async {
             let mut connection = self.writer().await?;
             readmit(&mut connection, id).await
-        })
-        .await
-    }
-
-    /// Gives somebody a seat, or frees it; whether there is such a user.
-    pub async fn set_seat(&self, id: UserId, seat: bool) -> Result<bool, StoreError> {
-        bounded(async {
-            let mut connection = self.writer().await?;
-            let done = sqlx::query(SET_SEAT)
-                .bind(id.to_string())
-                .bind(i64::from(seat))
-                .execute(&mut *connection)
-                .await?;
-            Ok(done.rows_affected() > 0)
         })
         .await
     }

@@ -4,7 +4,9 @@ use sqlx::{Any, Transaction};
 use uuid::Uuid;
 
 use super::changes::ChangeKind;
-use super::{Document, Ending, Kind, Position, Store, StoreError, audit, bounded, documents, held, scim};
+use super::{
+    Audited, Document, Ending, Kind, Position, Store, StoreError, audit, bounded, documents, held, scim,
+};
 use crate::model::ids::{IdpId, SessionNonce};
 
 /// Who writes.
@@ -170,10 +172,17 @@ impl ObjectWrite {
         self.audited += 1;
         let place = (self.seq, self.audited);
         let now_ms = self.store.now_ms();
+        let line = audit::Line {
+            action: entry.action,
+            about: Audited::Object(entry.kind),
+            id: entry.id,
+            before: entry.before.clone(),
+            after: entry.after.clone(),
+        };
         bounded(async {
             // Also where only the log tells of it: else whoever holds objects would have to read all of them anew.
             held::note(&mut self.tx, self.seq, entry.kind, entry.id).await?;
-            audit::insert(&mut self.tx, place, now_ms, &self.actor, entry).await
+            audit::insert(&mut self.tx, place, now_ms, &self.actor, &line).await
         })
         .await
     }

@@ -133,9 +133,11 @@ async fn the_flags_start_a_job_that_tells_by_itself_and_on_the_page() {
     let is = |told: &[(String, String, Value)], method: &str, path: &str| {
         told.iter().filter(|(m, p, _)| m == method && p == path).count()
     };
-    while is(&told.lock().unwrap(), "POST", "/scim/Groups") == 0
-        || told.lock().unwrap().last().unwrap().0 != "PATCH"
-    {
+    let all_told = || {
+        let told = told.lock().unwrap();
+        is(&told, "POST", "/scim/Groups") > 0 && told.last().is_some_and(|(method, ..)| method == "PATCH")
+    };
+    while !all_told() {
         assert!(began.elapsed() < Duration::from_secs(10), "{told:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -80,8 +80,10 @@ impl Store {
         let mut told = self
             .scim_with::<ScimUser>(provider, ScimKey::Name(address))
             .await?;
-        let others = self.scim_with(provider, ScimKey::Email(address)).await?;
-        told.extend(others);
+        told.extend(
+            self.scim_with::<ScimUser>(provider, ScimKey::Email(address))
+                .await?,
+        );
         told.sort_by_key(|told| told.id.to_string());
         told.dedup_by(|one, other| one.id == other.id);
         Ok(told)

@@ -230,7 +230,7 @@ impl Store {
                 &filter.external_ids,
             ];
             let values = lists.into_iter().flat_map(|list| bound(list));
-            let query = values.fold(query, |query, value| query.bind(value));
+            let query = values.fold(query, sqlx::query::Query::bind);
             let providers = filter.providers.iter().take(PROVIDERS_MAX).cycle().take(asked);
             let query = providers.fold(query, |query, provider| query.bind(provider.to_string()));
             let row = query.fetch_one(&mut *connection).await?;

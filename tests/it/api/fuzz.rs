@@ -73,14 +73,12 @@ async fn objects(world: &World) -> Vec<String> {
 }
 
 async fn ask(world: &World, operation: &Operation, path: &str, body: &[u8]) -> (u16, Value) {
-    let mut person = world.anonymous();
-    let url = person.address(&world.host("login"), &format!("/client/v4{path}"));
     let bearer = format!("Bearer {TOKEN}");
     let headers = [
         ("Authorization", bearer.as_str()),
         ("Content-Type", "application/json"),
     ];
-    let reply = person.request(&operation.method, &url, &headers, body).await;
+    let reply = world.api(&operation.method, path, &headers, body).await;
     let answer = if reply.body.is_empty() {
         Value::Null
     } else {

@@ -3,6 +3,7 @@
 mod abuse;
 mod access;
 mod apps;
+mod audit;
 mod auth_contexts;
 mod directories;
 mod echo;
@@ -116,10 +117,8 @@ async fn ask(
     headers: &[(&str, &str)],
     body: Option<&Value>,
 ) -> Answer {
-    let mut person = world.anonymous();
-    let url = person.address(&world.host("login"), &format!("/client/v4{path}"));
     let body = body.map(Value::to_string).unwrap_or_default();
-    let reply = person.request(method, &url, headers, body.as_bytes()).await;
+    let reply = world.api(method, path, headers, body.as_bytes()).await;
     Answer {
         status: reply.status,
         body: serde_json::from_slice(&reply.body).unwrap_or(Value::String(reply.text())),

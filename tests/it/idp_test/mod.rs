@@ -48,14 +48,12 @@ fn provider(world: &World) -> String {
 /// Asks the API about the provider's test.
 async fn ask(world: &World, method: &str, provider: &str, token: &str) -> (u16, Value) {
     let path = format!(
-        "/client/v4/accounts/{}/access/identity_providers/{provider}/test",
+        "/accounts/{}/access/identity_providers/{provider}/test",
         world::ACCOUNT
     );
-    let mut person = world.anonymous();
-    let url = person.address(&world.host("login"), &path);
     let authorization = format!("Bearer {token}");
     let headers = [("Authorization", authorization.as_str())];
-    let reply = person.request(method, &url, &headers, b"").await;
+    let reply = world.api(method, &path, &headers, b"").await;
     (reply.status, serde_json::from_slice(&reply.body).unwrap())
 }
 

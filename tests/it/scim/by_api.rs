@@ -21,15 +21,9 @@ async fn administered(settings: &str) -> World {
 }
 
 async fn api(world: &World, method: &str, path: &str) -> Reply {
-    let mut client = world.anonymous();
-    let url = client.address(
-        &world.host("login"),
-        &format!("/client/v4/accounts/{ACCOUNT}/access/{path}"),
-    );
+    let path = format!("/accounts/{ACCOUNT}/access/{path}");
     let bearer = format!("Bearer {TOKEN}");
-    client
-        .request(method, &url, &[("Authorization", &bearer)], b"")
-        .await
+    world.api(method, &path, &[("Authorization", &bearer)], b"").await
 }
 
 /// The rows of the provisioning log that the API wrote, as the API shows them.

@@ -13,4 +13,5 @@ mod scim_many;
 mod service_token_uses;
 mod sessions;
 mod transfers;
+mod trials;
 mod unavailable;

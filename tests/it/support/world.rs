@@ -17,7 +17,7 @@ use super::database::Database;
 use super::origin::Origin;
 use super::person::Person;
 use super::tenant;
-use super::wire::Dial;
+use super::wire::{Dial, Reply};
 use super::{certificates, log};
 
 /// A world in which people sign in at *Wiki* (`wiki`, with parts for everyone and for administrators) and *Other*.
@@ -155,6 +155,13 @@ impl World {
     /// A browser with nobody in it.
     pub(crate) fn anonymous(&self) -> Person {
         Person::new(None, self.dial(), self.scheme(), self.port())
+    }
+
+    /// Asks the API, below `/client/v4`, in nobody's browser.
+    pub(crate) async fn api(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+        let mut client = self.anonymous();
+        let url = client.address(&self.host("login"), &format!("/client/v4{path}"));
+        client.request(method, &url, headers, body).await
     }
 
     /// A person who has opened these hosts and been let in.
