@@ -41,7 +41,10 @@ struct World {
     country: Option<&'static str>,
     token: Option<&'static str>,
     /// The common name of the certificate, if one was shown; `None` where none was asked for.
-    #[expect(clippy::option_option, reason = "not asked for, asked for and not shown, shown")]
+    #[expect(
+        clippy::option_option,
+        reason = "not asked for, asked for and not shown, shown"
+    )]
     certificate: Option<Option<&'static str>>,
 }
 
