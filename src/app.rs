@@ -35,6 +35,7 @@ use crate::evaluation::Evaluations;
 use crate::feed::{self, Builder, Follower, Parts, Wanted};
 use crate::gate::control::ControlPlane;
 use crate::gate::machine::Machines;
+use crate::gate::written::WrittenRefusals;
 use crate::gate::{Gate, Shared};
 use crate::geo::Geo;
 use crate::listener::tls::Certificates;
@@ -245,6 +246,7 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
         failures: Arc::new(FailureLimit::default()),
         geo,
         machines: machines.clone(),
+        refusals: WrittenRefusals::start(store.clone(), &shutdown),
         control,
         renewal,
         sealer: sealer.clone(),

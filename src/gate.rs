@@ -16,6 +16,7 @@ mod refuse;
 mod renew;
 mod verify;
 mod watch;
+pub mod written;
 
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
@@ -34,6 +35,7 @@ use self::control::ControlPlane;
 use self::machine::{Machines, Passages};
 use self::refuse::Asked;
 use self::watch::Inputs;
+use self::written::WrittenRefusals;
 use crate::clock::Clock;
 use crate::crypto::seal::Sealer;
 use crate::geo::Geo;
@@ -74,6 +76,8 @@ pub struct Shared {
     pub geo: Geo,
     /// Machines and their service tokens.
     pub machines: Machines,
+    /// Writes down who was refused.
+    pub refusals: WrittenRefusals,
     /// Answers the gateway's own addresses.
     pub control: ControlPlane,
     /// Renews application tokens.
@@ -227,7 +231,7 @@ impl Gate {
         let parsed = Target::parse(request.method(), request.uri(), request.headers(), arrival.via);
         let target = match parsed {
             Ok(target) => target,
-            Err(refused) => return Ok(asked.malformed(refused)),
+            Err(refused) => return Ok(asked.unreadable(request.uri(), refused)),
         };
         noted.asked_for(request_id, &arrival, &target, || {
             arrival.country(&self.shared, request.headers())

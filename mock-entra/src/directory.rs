@@ -291,6 +291,11 @@ impl Directory {
             .cloned()
     }
 
+    /// The ids of all tenants.
+    pub fn tenant_ids(&self) -> Vec<String> {
+        self.tenants().iter().map(|tenant| tenant.id.clone()).collect()
+    }
+
     /// All tenants.
     pub(crate) fn tenants(&self) -> Vec<Arc<Tenant>> {
         self.lock().tenants.values().cloned().collect()

@@ -1,5 +1,7 @@
 //! `mock-entra`: serves a mock Entra tenant until it is stopped.
 
+mod job;
+
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,6 +9,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use mock_entra::{Directory, FileFault, MockEntra, StartFailure};
+
+use self::job::{JobFault, JobFlags};
 
 /// A mock Microsoft Entra ID tenant for integration tests. Everybody may sign in as anybody: never expose it.
 #[derive(Parser)]
@@ -24,12 +28,16 @@ struct Arguments {
     /// A redirect address to add to every app.
     #[arg(long)]
     redirect_uri: Vec<String>,
+    #[command(flatten)]
+    provisioning: JobFlags,
 }
 
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
     File(#[from] FileFault),
+    #[error(transparent)]
+    Job(#[from] JobFault),
     #[error(transparent)]
     Start(#[from] StartFailure),
     #[error("cannot write: {0}")]
@@ -56,11 +64,26 @@ async fn serve(arguments: Arguments) -> Result<(), Failure> {
     for address in &arguments.redirect_uri {
         directory.add_redirect_uri(address);
     }
+    let job = arguments.provisioning.job(&directory)?;
+    if let Some(job) = &job {
+        directory.provision_with(job);
+    }
     let entra = match &arguments.base_url {
         Some(name) => MockEntra::start_as(arguments.listen, name, &directory).await?,
         None => MockEntra::start_on(arguments.listen, &directory).await?,
     };
-    std::io::stdout().write_all(entra.summary().as_bytes())?;
-    tokio::signal::ctrl_c().await?;
+    let mut summary = entra.summary();
+    if job.is_some() {
+        summary.push_str(&arguments.provisioning.summary(&entra.base_url()));
+    }
+    std::io::stdout().write_all(summary.as_bytes())?;
+    let stopped = tokio::signal::ctrl_c();
+    match (job, arguments.provisioning.every()) {
+        (Some(job), Some(every)) => tokio::select! {
+            stopped = stopped => stopped?,
+            ended = job::run(&job, every) => ended?,
+        },
+        _ => stopped.await?,
+    }
     Ok(())
 }

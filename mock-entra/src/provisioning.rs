@@ -103,6 +103,36 @@ impl Provisioning {
         self
     }
 
+    /// Assigns a person of the tenant, by user principal name or object id, or a group, by name or object id; `None` where
+    /// nobody and none is called so.
+    #[must_use]
+    pub fn assign_named(self, name: &str) -> Option<Self> {
+        let tenant = self.tenant();
+        let is = |known: &str| known.eq_ignore_ascii_case(name);
+        let user = tenant.users.iter().find(|user| is(&user.upn) || is(&user.oid));
+        let group = || {
+            tenant
+                .groups
+                .values()
+                .find(|group| is(&group.name) || is(&group.id))
+        };
+        let member = match user {
+            Some(user) => MemberRef::user(&user.oid),
+            None => MemberRef::group(&group()?.id),
+        };
+        Some(self.assign(member))
+    }
+
+    /// Assigns every person and every group that the tenant has now.
+    #[must_use]
+    pub fn assign_all(mut self) -> Self {
+        let tenant = self.tenant();
+        let users = tenant.users.iter().map(|user| MemberRef::user(&user.oid));
+        let groups = tenant.groups.values().map(|group| MemberRef::group(&group.id));
+        self.assigned.extend(users.chain(groups));
+        self
+    }
+
     /// *Test Connection*: whether a person that nobody is can be looked for.
     pub async fn test_connection(&self) -> bool {
         let mut report = Report::default();

@@ -98,13 +98,10 @@ fn filter(query: &Query<'_>) -> Result<Option<AccessRequestFilter>, ApiError> {
         Some(allowed) => Some(allowed != inverted("allowed")?),
         None => None,
     };
-    // People alone are written down: a machine has no login.
-    let non_identity = query.flag("non_identity")?;
-    if let Some(wanted) = non_identity
-        && wanted != inverted("non_identity")?
-    {
-        return Ok(None);
-    }
+    filter.non_identity = match query.flag("non_identity")? {
+        Some(wanted) => Some(wanted != inverted("non_identity")?),
+        None => None,
+    };
     if let Some(kind) = query.value("app_type") {
         match (kind == APP_TYPE, inverted("app_type")?) {
             (true, inverted) => filter.app_known = Some(!inverted),

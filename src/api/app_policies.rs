@@ -14,6 +14,7 @@ use super::page::{self, Page, Sizes};
 use super::policies::{self, IN_APPLICATION};
 use super::resource::{self, Around, named, take, time};
 use crate::manage::Written;
+use crate::model::number;
 use crate::model::permission::{Area, Permission};
 use crate::snapshot::read::Problem;
 use crate::store::{Document, Kind};
@@ -125,7 +126,7 @@ fn id_of(item: &Value) -> Option<Uuid> {
 }
 
 fn precedence(item: &Value, position: usize) -> u64 {
-    let written = item.get("precedence").and_then(Value::as_u64);
+    let written = item.get("precedence").and_then(number::whole);
     written.unwrap_or_else(|| u64::try_from(position).unwrap_or(u64::MAX).saturating_add(1))
 }
 
@@ -189,7 +190,7 @@ fn one(around: &Around<'_>, document: &Document, id: Uuid) -> Result<Value, ApiE
 }
 
 async fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let (taken, messages) = take(&IN_APPLICATION, call.object()?)?;
+    let (taken, messages) = take(call, &IN_APPLICATION, call.object()?)?;
     complete(&taken.body)?;
     let id = Uuid::new_v4();
     let now_ms = call.api.clock.now_ms();
@@ -209,7 +210,7 @@ async fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
 }
 
 async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let (taken, messages) = take(&IN_APPLICATION, call.object()?)?;
+    let (taken, messages) = take(call, &IN_APPLICATION, call.object()?)?;
     complete(&taken.body)?;
     let id = call.id("policy_id", Unknown::Policy)?;
     let now_ms = call.api.clock.now_ms();

@@ -1,6 +1,8 @@
 //! Applications: self-hosted ones, and the one of type `app_launcher`, whose policies say who may open the launcher
 //! (<https://developers.cloudflare.com/api/resources/zero_trust/subresources/access/subresources/applications/>).
 
+use std::collections::HashSet;
+
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
@@ -12,18 +14,19 @@ use super::operation::{Gives, Operation};
 use super::page::{Page, Sizes};
 use super::policies;
 use super::resource::{self, Around, Before, Resource, Shown, name_of};
-use super::shape::{Shape, Taken, UnknownKeys, What, needed, optional, read_only};
+use super::shape::{Shape, Taken, UnknownKeys, What, optional, read_only};
 use crate::crypto::random;
 use crate::manage::Draft;
+use crate::model::destination::Destination;
 use crate::model::ids::{AppId, AudTag};
 use crate::model::permission::{Area, Permission};
 use crate::snapshot::read::{LAUNCHER, Problem, is_launcher};
-use crate::store::{Document, Kind, Object, TokensOf};
+use crate::store::{Document, Kind, Object};
 
 const OVERRIDE: Shape = Shape {
     name: "DestinationOverride",
     keys: &[
-        optional("behavior", What::Text),
+        optional("behavior", What::Word(&["public"])),
         optional("path_pattern", What::Text),
     ],
     unknown: UnknownKeys::Refused,
@@ -31,7 +34,7 @@ const OVERRIDE: Shape = Shape {
 const DESTINATION: Shape = Shape {
     name: "Destination",
     keys: &[
-        optional("type", What::Text),
+        optional("type", What::Word(&["public"])),
         optional("uri", What::Text),
         optional("overrides", What::Objects(&OVERRIDE)),
     ],
@@ -77,7 +80,8 @@ pub(super) const SHAPE: Shape = Shape {
         read_only("aud", What::Text),
         // The launcher has a name without being given one.
         optional("name", What::Text),
-        needed("type", What::Text),
+        // One that says none is self-hosted.
+        optional("type", What::Word(&[SELF_HOSTED, LAUNCHER])),
         optional("domain", What::Text),
         read_only("domain_type", What::Text),
         optional("self_hosted_domains", What::Texts),
@@ -103,7 +107,10 @@ pub(super) const SHAPE: Shape = Shape {
         optional("service_auth_401_redirect", What::Flag),
         optional("enable_binding_cookie", What::Flag),
         optional("http_only_cookie_attribute", What::Flag),
-        optional("same_site_cookie_attribute", What::Text),
+        optional(
+            "same_site_cookie_attribute",
+            What::Word(&["none", "lax", "strict"]),
+        ),
         optional("path_cookie_attribute", What::Flag),
         optional("eager_redirect_cookie_setting", What::Flag),
         optional("read_service_tokens_from_header", What::Text),
@@ -111,7 +118,7 @@ pub(super) const SHAPE: Shape = Shape {
         optional("websocket_origins", What::Texts),
         optional("allow_encoded_slash", What::Flag),
         optional("case_insensitive_paths", What::Flag),
-        optional("token_groups", What::Text),
+        optional("token_groups", What::Word(&["ids", "names"])),
         optional("token_claims", What::Texts),
         optional("app_launcher_logo_url", What::Text),
         optional("bg_color", What::Text),
@@ -139,6 +146,9 @@ const SETTINGS: Shape = Shape {
     unknown: UnknownKeys::Refused,
 };
 
+/// The type of applications that say none.
+const SELF_HOSTED: &str = "self_hosted";
+
 pub(super) struct Apps;
 
 impl Resource for Apps {
@@ -160,6 +170,13 @@ impl Resource for Apps {
             "aud".to_owned(),
             aud.unwrap_or_else(|| random::hex_digits::<32>().into()),
         );
+        // By their types clients tell applications apart: an answer always has it.
+        let said = body
+            .get("type")
+            .is_some_and(|kind| !(kind.is_null() || *kind == ""));
+        if !said {
+            body.insert("type".to_owned(), SELF_HOSTED.into());
+        }
         // Without policies in it, a change is about the rest: older tools keep policies by calls of their own.
         let written = body
             .get("policies")
@@ -190,12 +207,13 @@ impl Resource for Apps {
                 .with("domain", around.snapshot.organization.auth.host().as_str())
                 .or("session_duration", "24h")
                 .or("allowed_idps", json!([]))
-                .or("auto_redirect_to_identity", false)
+                // What is not said of going straight on is the organization's to say.
                 .timed(document)
                 .into_value();
         }
         let places = Places::of(&document.body);
         shown
+            .or("type", SELF_HOSTED)
             .or("domain", places.domain)
             .with("domain_type", "public")
             .or("self_hosted_domains", places.domains)
@@ -212,10 +230,33 @@ impl Resource for Apps {
             .into_value()
     }
 
+    fn remarks(body: &Value) -> Vec<String> {
+        let texts = |key: &str| body.get(key).and_then(Value::as_array).into_iter().flatten();
+        let covered: HashSet<Destination> = texts("destinations")
+            .filter_map(|destination| parsed(destination.get("uri")?))
+            .collect();
+        let left_out = |written: &&Value| parsed(written).is_some_and(|domain| !covered.contains(&domain));
+        let left_out: Vec<&str> = texts("self_hosted_domains")
+            .filter(left_out)
+            .filter_map(Value::as_str)
+            .collect();
+        if covered.is_empty() || left_out.is_empty() {
+            return Vec::new();
+        }
+        vec![format!(
+            "/self_hosted_domains: nothing follows from {}: destinations take the place of the whole list",
+            left_out.join(", ")
+        )]
+    }
+
     /// The reusable policies that it refers to are shown in it.
     fn rests_on(around: &Around<'_>, _: &Object) -> u64 {
         around.snapshot.objects.serial(Kind::Policy)
     }
+}
+
+fn parsed(written: &Value) -> Option<Destination> {
+    written.as_str()?.parse().ok()
 }
 
 /// What the launcher is called where nobody says it.
@@ -274,14 +315,22 @@ impl Places {
 async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
     let aud = call.query.value("aud");
     let domain = call.query.value("domain");
-    if aud.is_none() && domain.is_none() {
+    let (name, search) = (call.query.value("name"), call.query.value("search"));
+    let exact = call.query.flag("exact")?;
+    // Where nothing is said, a name is whole and an address is a part.
+    let is_part = name.is_some() && exact == Some(false);
+    if aud.is_none() && domain.is_none() && !is_part {
         return resource::list::<Apps>(call).await;
     }
-    let exact = call.query.flag("exact")?.unwrap_or(false);
+    let exact = exact.unwrap_or(false);
     let page = Page::of(&call.query, Apps::SIZES)?;
-    let name = call.query.value("name");
     let around = call.around().await?;
     let has_aud = |tag: &AudTag| aud.is_none_or(|aud| tag.as_str() == aud);
+    let contains = |text: &str, part: &str| text.to_ascii_lowercase().contains(&part.to_ascii_lowercase());
+    let is_called = |own: &str| {
+        let fits = |name: &str| if is_part { contains(own, name) } else { own == name };
+        name.is_none_or(fits) && search.is_none_or(|part| contains(own, part))
+    };
     let addressed = domain.map(|domain| around.uses().with_address(&around.snapshot, domain, exact));
     let known = |id: &AppId| around.snapshot.applications.get(id);
     let applications: Vec<_> = match &addressed {
@@ -290,7 +339,7 @@ async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
     };
     let mut ids: Vec<AppId> = applications
         .into_iter()
-        .filter(|known| has_aud(&known.app.aud) && name.is_none_or(|name| known.app.name == name))
+        .filter(|known| has_aud(&known.app.aud) && is_called(&known.app.name))
         .map(|known| known.app.id)
         .collect();
     ids.sort_unstable();
@@ -302,7 +351,7 @@ async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
 
 /// Changes two settings and leaves the rest.
 async fn settings(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let (taken, messages) = resource::take(&SETTINGS, call.object()?)?;
+    let (taken, messages) = resource::take(call, &SETTINGS, call.object()?)?;
     let sent = taken.body.clone();
     let change = |body: &mut Map<String, Value>| {
         body.extend(taken.body);
@@ -325,7 +374,7 @@ async fn revoke_tokens(call: &Call<'_>) -> Result<Answer, ApiError> {
         .ok_or_else(|| ApiError::unknown(Unknown::Application))?;
     call.api
         .revoker
-        .revoke_application_tokens(&TokensOf { aud, session: None })
+        .revoke_tokens_of(&document, &aud, &call.actor())
         .await?;
     tracing::info!(
         request.id = call.request_id, token = call.token.name, app = %document.id,
@@ -342,11 +391,11 @@ const ITS_TOKENS: &str = "/accounts/{account_id}/access/apps/{app_id}/revoke_tok
 const ASKED: &[(&str, &str)] = &[
     ("page", "the page, from 1"),
     ("per_page", "items a page"),
-    ("name", "the exact name"),
+    ("name", "the name, or with exact=false a part of it"),
     ("search", "a part of the name"),
     ("aud", "the audience tag"),
-    ("domain", "a part of an address"),
-    ("exact", "whether domain is a whole address"),
+    ("domain", "a part of an address, or with exact=true the whole"),
+    ("exact", "whether name and domain are whole"),
 ];
 
 pub(super) const OPERATIONS: &[Operation] = &{

@@ -104,7 +104,7 @@ fn setting(hostname: &Value) -> Value {
 
 /// Takes settings that change nothing.
 fn change_settings(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let (taken, messages) = resource::take(&CHANGE, call.object()?)?;
+    let (taken, messages) = resource::take(call, &CHANGE, call.object()?)?;
     let Some(Value::Array(items)) = taken.body.get("settings") else {
         return Err(ApiError::invalid_at("/settings", "a list is needed"));
     };

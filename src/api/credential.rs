@@ -29,16 +29,22 @@ pub(super) fn token(
 ) -> Result<Arc<ApiToken>, ApiError> {
     let now_ms = api.clock.now_ms();
     let (request_id, address) = (&caller.request_id, caller.address);
-    let shown = shown(headers).map_err(|error| ("no credential", error));
+    let shown = shown(headers).map_err(|error| Refused {
+        reason: "no credential",
+        token: None,
+        error,
+    });
     let found = shown.and_then(|shown| look_up(snapshot, shown, caller, now_ms));
-    found.map_err(|(reason, error)| {
+    found.map_err(|Refused { reason, token, error }| {
+        // Only of a token that there is: what a stranger shows is told nowhere.
+        let token = token.as_deref().map(|token| token.name.as_str());
         // A good token always counts, so that nobody locks out its holder; only bad ones are told to wait.
         if api.failures.must_wait(address, now_ms) {
-            tracing::warn!(request.id = request_id, client.address = %address, reason, "API request refused: too many failures");
+            tracing::warn!(request.id = request_id, client.address = %address, token, reason, "API request refused: too many failures");
             return ApiError::too_many(RETRY_AFTER);
         }
         api.failures.failed(address, now_ms);
-        tracing::warn!(request.id = request_id, client.address = %address, reason, "API request refused");
+        tracing::warn!(request.id = request_id, client.address = %address, token, reason, "API request refused");
         error
     })
 }
@@ -49,21 +55,33 @@ pub(super) fn is_known(headers: &HeaderMap, snapshot: &Snapshot) -> bool {
     token.is_some_and(|token| snapshot.api_tokens.contains_key(&sha256_hex(token.as_bytes())))
 }
 
-type Refused = (&'static str, ApiError);
+/// Why there is no token to go on with.
+struct Refused {
+    reason: &'static str,
+    /// The one that was shown, where there is one.
+    token: Option<Arc<ApiToken>>,
+    error: ApiError,
+}
 
 fn look_up(snapshot: &Snapshot, shown: &str, caller: &Caller, now_ms: i64) -> Result<Arc<ApiToken>, Refused> {
-    let refused = |reason| Err((reason, ApiError::invalid_token()));
+    let refused = |reason, token: Option<&Arc<ApiToken>>| {
+        Err(Refused {
+            reason,
+            token: token.cloned(),
+            error: ApiError::invalid_token(),
+        })
+    };
     if !is_token(shown) {
-        return refused("not a token");
+        return refused("not a token", None);
     }
     let Some(token) = snapshot.api_tokens.get(&sha256_hex(shown.as_bytes())) else {
-        return refused("unknown token");
+        return refused("unknown token", None);
     };
     if token.has_ended(now_ms) {
-        return refused("expired token");
+        return refused("expired token", Some(token));
     }
     if !token.opens_from(caller.address, caller.address_known) {
-        return refused("token of other addresses");
+        return refused("token of other addresses", Some(token));
     }
     Ok(Arc::clone(token))
 }

@@ -25,7 +25,7 @@ macro_rules! page_shape {
                 read_only("id", What::Id),
                 read_only("uid", What::Id),
                 needed("name", What::Text),
-                needed("type", What::Text),
+                needed("type", What::Word(&["identity_denied", "forbidden"])),
                 $($own,)*
                 optional("contract_version", What::Number),
                 read_only("app_count", What::Number),

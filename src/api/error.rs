@@ -85,6 +85,18 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, 7003, message)
     }
 
+    /// The same, where something could be that this version does not have.
+    pub(super) fn absent(path: &str, what: &str) -> Self {
+        let message = format!("Could not route to {path}: this version has no {what}");
+        Self::new(StatusCode::NOT_FOUND, 7003, message)
+    }
+
+    /// The address is none that everybody would read in the same way.
+    pub(super) fn unreadable(path: &str, reason: &str) -> Self {
+        let message = format!("Could not route to {path}: {reason}");
+        Self::new(StatusCode::BAD_REQUEST, 7003, message)
+    }
+
     /// The address is in a zone, and here everything is the account's. Not 404: to whoever asks for an object by it, the
     /// object would seem to be gone.
     pub(super) fn no_zones(path: &str, instead: &str) -> Self {
@@ -254,6 +266,18 @@ impl From<ManageError> for ApiError {
             ManageError::Refused(refused) => {
                 let problems: Vec<Problem> = refused.into_iter().flat_map(|object| object.problems).collect();
                 Self::problems(&problems)
+            }
+            ManageError::Taken(taken) => {
+                let problems = taken.into_iter().flat_map(|object| object.problems);
+                let errors = problems.map(|problem| ErrorItem {
+                    code: CONFLICT,
+                    message: format!("access.api.error.conflict: {}", problem.reason),
+                    pointer: Some(problem.pointer),
+                });
+                Self {
+                    errors: errors.collect(),
+                    ..Self::conflict("")
+                }
             }
             ManageError::Store(error) => error.into(),
             ManageError::Declared { .. } => Self::read_only(),

@@ -11,11 +11,11 @@ use super::call::{Answer, Call, Content};
 use super::error::{ApiError, Unknown};
 use super::five::Five;
 use super::operation::Operation;
-use super::page::Sizes;
+use super::page::{Page, Sizes};
 use super::resource::{self, Around, Before, Resource, Shown, name_of};
 use super::shape::{Shape, Taken, UnknownKeys, What, needed, optional, read_only, secret};
 use crate::crypto::digest::sha256_hex;
-use crate::manage::Draft;
+use crate::manage::{Draft, provisions};
 use crate::model::ids::IdpId;
 use crate::model::organization::AuthUrl;
 use crate::model::permission::Area;
@@ -42,7 +42,7 @@ const CONFIG: Shape = Shape {
         optional("pkce_enabled", What::Flag),
         optional("email_claim_name", What::Text),
         optional("claims", What::Texts),
-        optional("prompt", What::Text),
+        optional("prompt", What::Word(&["login", "select_account", "none"])),
         optional("domain_hint", What::Text),
         optional("azure_cloud", What::Text),
         optional("scopes", What::Texts),
@@ -61,7 +61,10 @@ const SCIM: Shape = Shape {
         optional("user_deprovision", What::Flag),
         optional("seat_deprovision", What::Flag),
         optional("group_member_deprovision", What::Flag),
-        optional("identity_update_behavior", What::Text),
+        optional(
+            "identity_update_behavior",
+            What::Word(&["automatic", "reauth", "no_action"]),
+        ),
         optional("reactivate_on_login", What::Flag),
         optional("silence_alarm", What::Text),
         optional("log_retention", What::Text),
@@ -94,7 +97,7 @@ pub(super) const SHAPE: Shape = Shape {
         read_only("uid", What::Id),
         read_only("version", What::Text),
         needed("name", What::Text),
-        needed("type", What::Text),
+        needed("type", What::Word(&["azureAD"])),
         needed("config", What::Object(&CONFIG)),
         optional("scim_config", What::Object(&SCIM)),
         optional("directory_sync", What::Object(&SYNC)),
@@ -121,7 +124,8 @@ impl Resource for IdentityProviders {
     };
     const PARAM: &'static str = PARAM;
 
-    fn draft(_: &Call<'_>, taken: Taken, before: Option<Before<'_>>) -> Result<Draft, Vec<Problem>> {
+    fn draft(_: &Call<'_>, mut taken: Taken, before: Option<Before<'_>>) -> Result<Draft, Vec<Problem>> {
+        leave_out_empty(&mut taken.body);
         let held = before.map(|before| before.secrets).unwrap_or_default();
         Ok(Draft {
             name: name_of(&taken.body),
@@ -132,6 +136,24 @@ impl Resource for IdentityProviders {
 
     fn present(around: &Around<'_>, document: &Document) -> Value {
         show(document, &around.snapshot.organization.auth)
+    }
+}
+
+/// Texts of which there are a few. The empty one is none of them, and means what it means not to say it: shown again, it
+/// would make official clients take the answer for another type of provider.
+const WORDS: &[(&str, &str)] = &[
+    ("config", "prompt"),
+    ("config", "azure_cloud"),
+    ("scim_config", "identity_update_behavior"),
+];
+
+fn leave_out_empty(body: &mut Map<String, Value>) {
+    for (place, key) in WORDS {
+        if let Some(Value::Object(below)) = body.get_mut(*place)
+            && below.get(*key).is_some_and(|word| word == "")
+        {
+            below.shift_remove(*key);
+        }
     }
 }
 
@@ -169,7 +191,7 @@ fn show(document: &Document, auth: &AuthUrl) -> Value {
     ] {
         scim.entry(key).or_insert(value);
     }
-    let base = auth.address(&format!("/populations/{}/scim/v2", document.id));
+    let base = scim_base_url(auth, document.id);
     scim.insert("scim_base_url".to_owned(), base.clone().into());
     shown
         .with("scim_config", scim)
@@ -178,13 +200,49 @@ fn show(document: &Document, auth: &AuthUrl) -> Value {
         .into_value()
 }
 
+/// Where the directory of a provider tells of its people.
+pub(super) fn scim_base_url(auth: &AuthUrl, provider: Uuid) -> String {
+    auth.address(&format!("/populations/{provider}/scim/v2"))
+}
+
+async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let Some(provisioned) = call.query.flag("scim_enabled")? else {
+        return resource::list::<IdentityProviders>(call).await;
+    };
+    let page = Page::of(&call.query, IdentityProviders::SIZES)?;
+    let around = call.around().await?;
+    let all = Page {
+        number: 1,
+        size: u32::MAX,
+    };
+    let (mut found, _) = around.found(Kind::IdentityProvider, &call.query, all);
+    found.retain(|object| provisions(&object.document().body) == provisioned);
+    let (shown, total) = page.cut(found);
+    Ok(around.page_of::<IdentityProviders>(page, &shown, total))
+}
+
 async fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
     let made = resource::create::<IdentityProviders>(call).await?;
     with_first_secret(call, made).await
 }
 
 async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let updated = resource::update::<IdentityProviders>(call).await?;
+    let id = call.id(PARAM, Unknown::IdentityProvider)?;
+    let around = call.around().await?;
+    let before = around.snapshot.objects.get(Kind::IdentityProvider, id);
+    let did = before.is_some_and(|before| provisions(&before.document().body));
+    let mut updated = resource::update::<IdentityProviders>(call).await?;
+    let does = matches!(&updated.result, Content::Made(shown) if provisions(shown));
+    if did && !does {
+        let why = if call.object()?.contains_key("scim_config") {
+            ""
+        } else {
+            "scim_config was left out, and what is left out is off: "
+        };
+        updated.messages.push(format!(
+            "{why}the directory provisions no longer, and its secret is dead; turning it on again makes a new one"
+        ));
+    }
     with_first_secret(call, updated).await
 }
 
@@ -193,9 +251,9 @@ async fn with_first_secret(call: &Call<'_>, answer: Answer) -> Result<Answer, Ap
     let Content::Made(shown) = &answer.result else {
         return Ok(answer);
     };
-    let on = shown.pointer("/scim_config/enabled") == Some(&Value::Bool(true));
     let id = shown.get("id").and_then(Value::as_str);
-    let Some(id) = id.and_then(|id| Uuid::try_parse(id).ok()).filter(|_| on) else {
+    let id = id.filter(|_| provisions(shown));
+    let Some(id) = id.and_then(|id| Uuid::try_parse(id).ok()) else {
         return Ok(answer);
     };
     if call.api.store.scim_secret_hash(IdpId(id)).await?.is_some() {
@@ -266,6 +324,16 @@ fn secrets(
     secrets
 }
 
+const ASKED: &[(&str, &str)] = &[
+    ("page", "the page, from 1"),
+    ("per_page", "items a page"),
+    ("name", "the exact name"),
+    ("search", "a part of the name"),
+    (
+        "scim_enabled",
+        "true for those whose directory provisions, false for the others",
+    ),
+];
 const ALL: &str = "/accounts/{account_id}/access/identity_providers";
 const ONE: &str = "/accounts/{account_id}/access/identity_providers/{identity_provider_id}";
 
@@ -287,7 +355,7 @@ pub(super) const OPERATIONS: &[Operation] = &{
     }
     .of::<IdentityProviders>();
     [
-        listed,
+        listed.by(|call| Box::pin(list(call))).asked(ASKED),
         made.by(|call| Box::pin(create(call))),
         read,
         replaced.by(|call| Box::pin(update(call))),

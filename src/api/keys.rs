@@ -9,10 +9,12 @@ use super::error::ApiError;
 use super::operation::{Gives, Operation};
 use super::resource::{take, time};
 use super::shape::{Shape, UnknownKeys, What, needed, read_only};
+use crate::model::number;
 use crate::model::organization::KEY_ROTATION_DAYS;
 use crate::model::permission::{Area, Permission};
 use crate::session::keys::KeyError;
-use crate::store::KeyState;
+use crate::snapshot::read::KEY_ROTATION;
+use crate::store::{KeyState, Kind};
 
 const SHAPE: Shape = Shape {
     name: "KeyConfiguration",
@@ -30,20 +32,18 @@ async fn get(call: &Call<'_>) -> Result<Answer, ApiError> {
 }
 
 async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let (taken, _) = take(&SHAPE, call.object()?)?;
-    let days = taken
-        .body
-        .get("key_rotation_interval_days")
-        .and_then(Value::as_u64);
-    let days = days.and_then(|days| u16::try_from(days).ok());
-    let days = days
-        .filter(|days| KEY_ROTATION_DAYS.contains(days))
-        .ok_or_else(|| {
-            ApiError::invalid_at(
-                "/key_rotation_interval_days",
-                "a whole number from 21 to 365 is needed",
-            )
-        })?;
+    let (taken, _) = take(call, &SHAPE, call.object()?)?;
+    let written = taken.body.get(KEY_ROTATION).cloned();
+    let can_stand = |days: &Value| {
+        let days = number::whole(days).and_then(|days| u16::try_from(days).ok());
+        days.is_some_and(|days| KEY_ROTATION_DAYS.contains(&days))
+    };
+    let days = written.filter(can_stand).ok_or_else(|| {
+        ApiError::invalid_at(
+            format!("/{KEY_ROTATION}"),
+            "a whole number from 21 to 365 is needed",
+        )
+    })?;
     let written = call.api.manage.set_key_rotation(days, call.actor()).await?;
     call.in_force(&written.position).await;
     answer(call).await
@@ -54,7 +54,7 @@ async fn rotate(call: &Call<'_>) -> Result<Answer, ApiError> {
     let rotated = call
         .api
         .manage
-        .rotate_signing_key()
+        .rotate_signing_key(&call.actor())
         .await
         .map_err(|error| match error {
             KeyError::Store(error) => error.into(),
@@ -75,7 +75,12 @@ async fn rotate(call: &Call<'_>) -> Result<Answer, ApiError> {
 }
 
 async fn answer(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let days = call.api.published.load().organization.key_rotation_days;
+    let snapshot = call.api.published.load();
+    let days = snapshot.organization.key_rotation_days;
+    let document = snapshot.objects.of_kind(Kind::Organization).first();
+    let sent = document.and_then(|object| object.body().get(KEY_ROTATION).cloned());
+    // As it was sent, so that it comes back equal.
+    let shown = sent.filter(|sent| number::whole(sent) == Some(days.into()));
     let keys = call.api.store.signing_keys().await?;
     let current = keys.iter().find(|key| key.state == KeyState::Current);
     let since_ms = current.and_then(|key| key.signs_from_ms);
@@ -85,7 +90,7 @@ async fn answer(call: &Call<'_>) -> Result<Answer, ApiError> {
         (left_ms + DAY_MS - 1) / DAY_MS
     });
     Ok(Answer::of(json!({
-        "key_rotation_interval_days": days,
+        KEY_ROTATION: shown.unwrap_or_else(|| days.into()),
         "last_key_rotation_at": since_ms.map(time),
         "days_until_next_rotation": left,
     })))

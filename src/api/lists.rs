@@ -1,7 +1,7 @@
 //! Lists of e-mail and network addresses, which rules refer to
 //! (<https://developers.cloudflare.com/api/resources/zero_trust/subresources/gateway/subresources/lists/>).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
@@ -32,7 +32,7 @@ pub(super) const SHAPE: Shape = Shape {
     keys: &[
         read_only("id", What::Id),
         needed("name", What::Text),
-        needed("type", What::Text),
+        needed("type", What::Word(&["EMAIL", "IP"])),
         optional("description", What::Text),
         optional("items", What::Objects(&ITEM)),
         read_only("count", What::Number),
@@ -104,7 +104,7 @@ async fn list_items(call: &Call<'_>) -> Result<Answer, ApiError> {
 
 /// Adds and removes items.
 async fn patch(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let (taken, messages) = take(&CHANGE, call.object()?)?;
+    let (taken, messages) = take(call, &CHANGE, call.object()?)?;
     let change = |body: &mut Map<String, Value>| {
         edit(body, &taken.body);
         Ok(())
@@ -122,8 +122,21 @@ fn edit(body: &mut Map<String, Value>, change: &Map<String, Value>) {
     let removed: HashSet<&str> = removed.iter().filter_map(Value::as_str).collect();
     let value = |item: &Value| item.get("value").and_then(Value::as_str).map(str::to_owned);
     let stays = |item: &Value| value(item).is_none_or(|value| !removed.contains(value.as_str()));
-    let kept = of(body, "items").into_iter().filter(stays);
-    let kept: Vec<Value> = kept.chain(of(change, "append")).collect();
+    let mut kept: Vec<Value> = of(body, "items").into_iter().filter(stays).collect();
+    // Neither addresses of people nor of networks differ by case.
+    let same = |item: &Value| value(item).map(|value| value.trim().to_ascii_lowercase());
+    let mut places: HashMap<String, usize> = HashMap::with_capacity(kept.len());
+    for (place, item) in kept.iter().enumerate() {
+        places.extend(same(item).map(|value| (value, place)));
+    }
+    for item in of(change, "append") {
+        let place = same(&item).map(|value| *places.entry(value).or_insert(kept.len()));
+        // What is there already is there anew, once.
+        match place.and_then(|place| kept.get_mut(place)) {
+            Some(there) => *there = item,
+            None => kept.push(item),
+        }
+    }
     body.insert("items".to_owned(), kept.into());
 }
 

@@ -7,6 +7,7 @@
 //!
 //! Handlers write objects through [`crate::manage`] alone, and answer with them as they were accepted.
 
+mod absent;
 mod access_requests;
 mod app_policies;
 mod apps;
@@ -25,6 +26,7 @@ mod kept;
 mod keys;
 mod latest;
 mod lists;
+mod notes;
 mod openapi;
 mod operation;
 mod operations;
@@ -201,6 +203,9 @@ impl Api {
             let server = snapshot.organization.auth.address(PREFIX);
             return Ok(respond(StatusCode::OK, openapi::document(&server).to_string()));
         }
+        if let Some(what) = absent::named(path) {
+            return Err(ApiError::absent(path, what));
+        }
         if let Some(below) = below_zone(path) {
             let account = &snapshot.organization.account_id;
             return Err(ApiError::no_zones(path, &format!("/accounts/{account}{below}")));
@@ -253,6 +258,15 @@ fn below_zone(path: &str) -> Option<&str> {
     let rest = path.strip_prefix("/zones/")?;
     let zone = rest.find('/').unwrap_or(rest.len());
     rest.get(zone..)
+}
+
+/// The answer to a request whose address nobody can read, or whose method is never served. `path` is as it came.
+pub fn unreadable(path: &str, method: Option<&Method>, reason: &str) -> Response<Bytes> {
+    const SERVED: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE"];
+    failed(&match method {
+        Some(method) => ApiError::no_method(method.as_str(), SERVED),
+        None => ApiError::unreadable(path.strip_prefix(PREFIX).unwrap_or(path), reason),
+    })
 }
 
 /// The operation of an address. Whoever shows no good token is not told what there is.

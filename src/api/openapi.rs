@@ -1,6 +1,7 @@
 //! The OpenAPI 3.1 document of the API, made from the operations and shapes that answer requests.
 //! (<https://spec.openapis.org/oas/v3.1.1.html>)
 
+use http::Method;
 use serde_json::{Map, Value, json};
 
 use super::operation::{Gives, Needed, Operation, Takes, parameter};
@@ -59,7 +60,11 @@ fn described(operation: &Operation, schemas: &mut Map<String, Value>) -> Value {
     }
     if !operation.query.is_empty() {
         let parameters = operation.query.iter().map(|(name, meaning)| {
-            json!({ "name": name, "in": "query", "description": meaning, "schema": { "type": "string" } })
+            let required = operation.needs.contains(name);
+            json!({
+                "name": name, "in": "query", "description": meaning, "required": required,
+                "schema": { "type": "string" },
+            })
         });
         described.insert("parameters".to_owned(), parameters.collect());
     }
@@ -72,9 +77,40 @@ fn described(operation: &Operation, schemas: &mut Map<String, Value>) -> Value {
         operation.status.as_str().to_owned(),
         success(operation.gives, schemas),
     );
+    for (status, meaning) in refusals(operation) {
+        let described = json!({ "description": meaning, "content": content(&reference("Failure")) });
+        responses.insert(status.to_owned(), described);
+    }
     responses.insert("default".to_owned(), failure);
     described.insert("responses".to_owned(), Value::Object(responses));
     Value::Object(described)
+}
+
+/// The answers to expect besides success, and what each means. There is no 401: whoever shows no good token is told 403,
+/// as by Cloudflare's API.
+fn refusals(operation: &Operation) -> Vec<(&'static str, &'static str)> {
+    let mut refusals = vec![
+        (
+            "400",
+            "The request cannot be taken as it is; each error says where",
+        ),
+        ("403", "No good token was shown, or one without the permission"),
+    ];
+    if operation.path.split('/').filter_map(parameter).count() > 1 {
+        refusals.push(("404", "There is no such object"));
+    }
+    if *operation.method != Method::GET {
+        refusals.push((
+            "409",
+            "Another object, or the configuration file, stands against it",
+        ));
+    }
+    refusals.push((
+        "429",
+        "Too many wrong tokens, or too much at once; try again later",
+    ));
+    refusals.push(("503", "The store cannot be reached; nothing was changed"));
+    refusals
 }
 
 fn in_path(name: &str) -> Value {
@@ -163,6 +199,11 @@ fn property(key: &Key, schemas: &mut Map<String, Value>) -> Value {
     let nullable = |kind: &str| json!({ "type": [kind, "null"] });
     let mut schema = match key.what {
         What::Text => nullable("string"),
+        What::Word(words) => {
+            let words = words.iter().map(|word| Value::from(*word));
+            let words: Vec<Value> = words.chain([Value::Null]).collect();
+            json!({ "type": ["string", "null"], "enum": words })
+        }
         What::Flag => nullable("boolean"),
         What::Number => nullable("integer"),
         What::Time => json!({ "type": ["string", "null"], "format": "date-time" }),
@@ -249,6 +290,23 @@ mod tests {
         let group = &document["components"]["schemas"]["Group"];
         assert_eq!(group["required"], json!(["name", "include"]));
         assert_eq!(group["additionalProperties"], json!(false));
+        let decision = &document["components"]["schemas"]["Policy"]["properties"]["decision"];
+        assert_eq!(
+            decision["enum"],
+            json!(["allow", "deny", "bypass", "non_identity", null])
+        );
+        let updates = &document["paths"]["/accounts/{account_id}/access/logs/scim/updates"]["get"];
+        let parameters = updates["parameters"].as_array().unwrap().iter();
+        let required = parameters.filter(|parameter| parameter["required"] == true);
+        assert_eq!(
+            required.map(|needed| &needed["name"]).collect::<Vec<_>>(),
+            ["idp_id"]
+        );
+        for (status, there) in [("401", false), ("403", true), ("404", false), ("409", false)] {
+            assert_eq!(updates["responses"].get(status).is_some(), there, "{status}");
+        }
+        let app = &document["paths"]["/accounts/{account_id}/access/apps/{app_id}"]["put"]["responses"];
+        assert!(app["404"].is_object() && app["409"].is_object());
         // Policies of an application: whole, by a link with a precedence, or by id.
         let policies = &document["components"]["schemas"]["Application"]["properties"]["policies"];
         let shapes = policies["items"]["anyOf"].as_array().unwrap();

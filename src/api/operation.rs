@@ -34,6 +34,8 @@ pub(super) struct Operation {
     pub(super) status: StatusCode,
     /// Its parameters in the query, with what each is for.
     pub(super) query: &'static [(&'static str, &'static str)],
+    /// Those of them that must be there.
+    pub(super) needs: &'static [&'static str],
     pub(super) handler: Handler,
 }
 
@@ -89,6 +91,7 @@ impl Operation {
             gives,
             status: StatusCode::OK,
             query: &[],
+            needs: &[],
             handler,
         }
     }
@@ -126,6 +129,11 @@ impl Operation {
 
     pub(super) const fn asked(mut self, query: &'static [(&'static str, &'static str)]) -> Self {
         self.query = query;
+        self
+    }
+
+    pub(super) const fn needing(mut self, names: &'static [&'static str]) -> Self {
+        self.needs = names;
         self
     }
 

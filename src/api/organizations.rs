@@ -58,7 +58,7 @@ const INACTIVITY: Shape = Shape {
     keys: &[
         optional("enabled", What::Flag),
         optional("inactivity_threshold_days", What::Number),
-        optional("action", What::Text),
+        optional("action", What::Word(&["disable", "delete"])),
     ],
     unknown: UnknownKeys::Refused,
 };
@@ -111,7 +111,7 @@ async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
 
 /// Changes what is named; null takes a setting away.
 async fn change(call: &Call<'_>, body: Map<String, Value>) -> Result<Answer, ApiError> {
-    let (taken, messages) = take(&SHAPE, body)?;
+    let (taken, messages) = take(call, &SHAPE, body)?;
     let mut changes = taken.body;
     let pages = Pages(call.latest().await?);
     hold_against_file(&call.snapshot.organization, &mut changes, &pages)?;
@@ -227,9 +227,6 @@ fn show(snapshot: &Arc<Snapshot>) -> Value {
     shown
         .entry("auto_redirect_to_identity")
         .or_insert_with(|| false.into());
-    shown
-        .entry("deny_unmatched_requests")
-        .or_insert_with(|| true.into());
     if let Some(document) = document {
         shown.insert("created_at".to_owned(), time(document.created_ms).into());
         shown.insert("updated_at".to_owned(), time(document.updated_ms).into());
@@ -299,7 +296,7 @@ fn doh() -> Answer {
 
 /// Refuses whatever asks for something.
 fn change_doh(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let (taken, messages) = take(&DOH, call.object()?)?;
+    let (taken, messages) = take(call, &DOH, call.object()?)?;
     let asking = taken.body.iter().filter(|(_, value)| asks_for_something(value));
     let problems: Vec<Problem> = asking
         .map(|(key, _)| Problem {

@@ -34,7 +34,7 @@ macro_rules! policy_shape {
             keys: &[
                 $($own,)*
                 needed("name", What::Text),
-                needed("decision", What::Text),
+                needed("decision", What::Word(&["allow", "deny", "bypass", "non_identity"])),
                 needed("include", What::Rules),
                 optional("require", What::Rules),
                 optional("exclude", What::Rules),

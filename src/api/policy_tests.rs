@@ -2,7 +2,6 @@
 //! (<https://developers.cloudflare.com/api/resources/zero_trust/subresources/access/subresources/applications/subresources/policy_tests/>).
 
 use std::collections::HashMap;
-use std::future::ready;
 
 use http::Method;
 use serde_json::{Map, Value, json};
@@ -15,14 +14,14 @@ use super::page::{Page, Sizes};
 use super::policies;
 use super::resource::take;
 use super::shape::{Shape, UnknownKeys, What, needed};
-use crate::manage::{TrialOutcome, TrialStanding};
+use crate::manage::NoTrial;
 use crate::model::ids::{AppId, PolicyId, UserId};
 use crate::model::permission::{Area, Permission};
 use crate::model::policy::Policy;
 use crate::policy::compile;
 use crate::snapshot::Snapshot;
 use crate::snapshot::read::{self, Around, Problem};
-use crate::store::{Kind, User};
+use crate::store::{Kind, TrialOutcome, TrialProgress, TrialStanding, User};
 
 const SHAPE: Shape = Shape {
     name: "PolicyTest",
@@ -47,7 +46,7 @@ async fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
         Some(_) => return Err(ApiError::invalid_at("/policies", "a list is needed")),
         None => return Err(ApiError::invalid_at("/policies", "it is missing")),
     };
-    take(&SHAPE, body)?;
+    take(call, &SHAPE, body)?;
     if items.is_empty() || items.len() > MOST_POLICIES {
         let reason = format!("1 to {MOST_POLICIES} policies are needed");
         return Err(ApiError::invalid_at("/policies", reason));
@@ -61,8 +60,11 @@ async fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
     let compiled = compile(AppId(Uuid::nil()), &policies, referents)
         .map_err(|unresolved| ApiError::invalid_at("/policies", unresolved.to_string()))?;
     let api = call.api;
-    let id = api.trials.begin(&api.store, compiled, &api.clock);
-    let id = id.map_err(|_| ApiError::too_many(30))?;
+    let begun = api.trials.begin(&api.store, compiled, &api.clock).await;
+    let id = begun.map_err(|refused| match refused {
+        NoTrial::TooMany => ApiError::too_many(30),
+        NoTrial::Store(error) => error.into(),
+    })?;
     Ok(Answer::of(json!({ "id": id, "status": "success" })))
 }
 
@@ -127,41 +129,45 @@ fn written(snapshot: &Snapshot, at: &str, body: Map<String, Value>) -> Result<Po
     }
 }
 
-fn get(call: &Call<'_>) -> Result<Answer, ApiError> {
+async fn progress(call: &Call<'_>) -> Result<(Uuid, TrialProgress), ApiError> {
     let id = call.id("policy_test_id", Unknown::PolicyTest)?;
-    let progress = call.api.trials.progress(id, &call.api.clock);
+    let progress = call.api.store.trial(id).await?;
     let progress = progress.ok_or_else(|| ApiError::unknown(Unknown::PolicyTest))?;
-    let done = progress.done();
-    let total = usize::try_from(progress.total).unwrap_or(usize::MAX);
+    Ok((id, progress))
+}
+
+async fn get(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let (id, progress) = progress(call).await?;
+    let (counts, total) = (progress.counts, progress.total);
+    let done = counts.all();
     let status = match progress.standing {
         TrialStanding::UnderWay => "processing",
         TrialStanding::Done => "complete",
         TrialStanding::TooLong => "exceeded time",
         TrialStanding::Failed => "blocked",
     };
-    let (approved, blocked, errored) = (progress.approved, progress.blocked, progress.uncertain);
     Ok(Answer::of(json!({
         "id": id,
         "status": status,
         "pages_processed": progress.batches,
         "total_users": total,
-        "users_approved": approved,
-        "users_blocked": blocked,
-        "users_errored": errored,
+        "users_approved": counts.approved,
+        "users_blocked": counts.blocked,
+        "users_errored": counts.uncertain,
         "percent_users_processed": percent(done, total),
-        "percent_approved": percent(approved, done),
-        "percent_blocked": percent(blocked, done),
-        "percent_errored": percent(errored, done),
+        "percent_approved": percent(counts.approved, done),
+        "percent_blocked": percent(counts.blocked, done),
+        "percent_errored": percent(counts.uncertain, done),
     })))
 }
 
-/// Nobody is wholly asked about.
-fn percent(part: usize, whole: usize) -> usize {
-    part.saturating_mul(100).checked_div(whole).unwrap_or(100)
+/// Of nobody, it is nothing.
+fn percent(part: u64, whole: u64) -> u64 {
+    part.saturating_mul(100).checked_div(whole).unwrap_or(0)
 }
 
 async fn users(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let id = call.id("policy_test_id", Unknown::PolicyTest)?;
+    let (id, progress) = progress(call).await?;
     let page = Page::of(&call.query, SIZES)?;
     let wanted = match call.query.value("status") {
         None => None,
@@ -170,15 +176,12 @@ async fn users(call: &Call<'_>) -> Result<Answer, ApiError> {
         Some("error") => Some(TrialOutcome::Uncertain),
         Some(_) => return Err(ApiError::invalid("status must be success, fail or error")),
     };
-    let offset = usize::try_from(page.offset()).unwrap_or(usize::MAX);
-    let size = usize::try_from(page.size).unwrap_or(usize::MAX);
-    let outcomes = call
-        .api
-        .trials
-        .outcomes(id, wanted, (size, offset), &call.api.clock);
-    let (outcomes, total) = outcomes.ok_or_else(|| ApiError::unknown(Unknown::PolicyTest))?;
+    let store = &call.api.store;
+    let outcomes = store
+        .trial_outcomes(id, wanted, (page.size, page.offset()))
+        .await?;
     let ids: Vec<UserId> = outcomes.iter().map(|(id, _)| *id).collect();
-    let users = call.api.store.registered_of(&ids).await?;
+    let users = store.registered_of(&ids).await?;
     let mut users: HashMap<UserId, User> = users.into_iter().map(|user| (user.id, user)).collect();
     let mut shown = Vec::with_capacity(outcomes.len());
     for (id, outcome) in outcomes {
@@ -194,7 +197,7 @@ async fn users(call: &Call<'_>) -> Result<Answer, ApiError> {
             "id": id, "email": email.unwrap_or_default(), "name": name.unwrap_or_default(), "status": status,
         }));
     }
-    let info = page.info(shown.len(), u64::try_from(total).unwrap_or(u64::MAX));
+    let info = page.info(shown.len(), progress.counts.of(wanted));
     Ok(Answer::page(shown, info))
 }
 
@@ -235,7 +238,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         TEST,
         ("get_policy_test", "Read how far a test is"),
         Gives::Any,
-        |call| Box::pin(ready(get(call))),
+        |call| Box::pin(get(call)),
     ),
     Operation::new(
         (&Method::GET, USERS),

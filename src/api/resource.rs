@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::Api;
 use super::call::{Answer, Call, Content};
 use super::error::{ApiError, Unknown};
+use super::notes;
 use super::page::{Page, Sizes};
 use super::query::Query;
 use super::shape::{Shape, Taken};
@@ -39,6 +40,11 @@ pub(super) trait Resource: 'static {
 
     /// How an object is shown.
     fn present(around: &Around<'_>, document: &Document) -> Value;
+
+    /// What is worth saying about an object that was written.
+    fn remarks(_body: &Value) -> Vec<String> {
+        Vec::new()
+    }
 
     /// What differs between any two states of what besides the object its picture is made of.
     fn rests_on(_around: &Around<'_>, _object: &Object) -> u64 {
@@ -136,7 +142,7 @@ pub(super) async fn create_from<R: Resource>(
     id: Uuid,
     body: Map<String, Value>,
 ) -> Result<Answer, ApiError> {
-    let (taken, messages) = take(R::SHAPE, body)?;
+    let (taken, messages) = take(call, R::SHAPE, body)?;
     let draft = R::draft(call, taken, None).map_err(|problems| ApiError::problems(&problems))?;
     let written = call.api.manage.create(R::KIND, id, draft, call.actor()).await?;
     written_answer::<R>(call, written, messages).await
@@ -146,7 +152,7 @@ pub(super) async fn create_from<R: Resource>(
 pub(super) async fn update<R: Resource>(call: &Call<'_>) -> Result<Answer, ApiError> {
     let body = call.object()?;
     let id = call.id(R::PARAM, R::UNKNOWN)?;
-    let (taken, messages) = take(R::SHAPE, body)?;
+    let (taken, messages) = take(call, R::SHAPE, body)?;
     let change = |document: &Document, secrets| R::draft(call, taken, Some(Before { document, secrets }));
     let written = call.api.manage.change(R::KIND, id, change, call.actor()).await;
     written_answer::<R>(call, written.map_err(|error| named(error, R::UNKNOWN))?, messages).await
@@ -197,15 +203,20 @@ pub(super) fn stored<R: Resource>(call: &Call<'_>, around: &Around<'_>) -> Resul
 pub(super) async fn written_answer<R: Resource>(
     call: &Call<'_>,
     written: Written,
-    messages: Vec<String>,
+    mut messages: Vec<String>,
 ) -> Result<Answer, ApiError> {
     call.in_force(&written.position).await;
+    messages.extend(R::remarks(&written.document.body));
     let shown = R::present(&call.around_now(), &written.document);
     Ok(Answer::of(shown).saying(messages))
 }
 
-/// Takes a body apart; what of it is kept without a meaning is said.
-pub(super) fn take(shape: &Shape, body: Map<String, Value>) -> Result<(Taken, Vec<String>), ApiError> {
+/// Takes a body apart; what of it is kept without a meaning, or means less than it seems to, is said.
+pub(super) fn take(
+    call: &Call<'_>,
+    shape: &Shape,
+    body: Map<String, Value>,
+) -> Result<(Taken, Vec<String>), ApiError> {
     let mut taken = shape.take(body);
     if !taken.problems.is_empty() {
         return Err(ApiError::problems(&taken.problems));
@@ -214,7 +225,8 @@ pub(super) fn take(shape: &Shape, body: Map<String, Value>) -> Result<(Taken, Ve
     let said = unknown.iter().map(|pointer| {
         format!("{pointer} is kept, and nothing follows from it: this version does not know it")
     });
-    Ok((taken, said.collect()))
+    let notes = notes::of(shape, &taken.body, &call.snapshot.referents);
+    Ok((taken, said.chain(notes).collect()))
 }
 
 /// An object that is not there, by its own name.

@@ -13,7 +13,7 @@ use crate::model::email::EmailAddress;
 use crate::model::ids::UserId;
 use crate::model::permission::{Area, Permission};
 use crate::session::table::Cause;
-use crate::store::User;
+use crate::store::{User, UserOrder};
 
 const SHAPE: Shape = Shape {
     name: "RevokeUser",
@@ -29,7 +29,7 @@ const SHAPE: Shape = Shape {
 /// Ends every session of everybody whose last login gave the address, or of one user: sessions, tokens and open streams,
 /// and logins under way. Whoever may still sign in can.
 async fn revoke(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let (taken, _) = take(&SHAPE, call.object()?)?;
+    let (taken, _) = take(call, &SHAPE, call.object()?)?;
     let given = |key: &str| taken.body.get(key).filter(|value| !value.is_null());
     let text = |key: &str| match given(key) {
         None => Ok(None),
@@ -51,11 +51,13 @@ async fn revoke(call: &Call<'_>) -> Result<Answer, ApiError> {
     let users = users(call, text("email")?, text("user_uid")?).await?;
     let mut ended = 0;
     for user in &users {
-        ended += call
+        let order = UserOrder::EndSessions;
+        let done = call
             .api
             .revoker
-            .revoke_user(user.id, Cause::Administrator)
+            .order(user.id, order, Cause::Administrator, call.actor())
             .await?;
+        ended += done.unwrap_or(0);
         tracing::info!(
             request.id = call.request_id, token = call.token.name, user.id = %user.id,
             "A user's sessions were revoked through the API"

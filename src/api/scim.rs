@@ -136,10 +136,12 @@ async fn user(call: &Call<'_>) -> Result<Answer, ApiError> {
 
 async fn group(call: &Call<'_>) -> Result<Answer, ApiError> {
     let store = &call.api.store;
-    let found = store.scim_group(provider(call)?.id, group_id(call)?).await?;
+    let provider = provider(call)?.id;
+    let found = store.scim_group(provider, group_id(call)?).await?;
     let found = found.ok_or_else(|| ApiError::unknown(Unknown::ScimResource))?;
     let members = store.scim_members(found.id, MOST_MEMBERS).await?;
-    let member = |(id, name): (ScimUserId, String)| json!({ "value": id, "display": name, "type": "User" });
+    let base = identity_providers::scim_base_url(&call.snapshot.organization.auth, provider.0);
+    let member = |(id, name): (ScimUserId, String)| json!({ "value": id, "display": name, "type": "User", "$ref": format!("{base}/Users/{id}") });
     let members: Vec<Value> = members.into_iter().map(member).collect();
     let mut shown = show_group(&found);
     shown.insert("members".to_owned(), members.into());

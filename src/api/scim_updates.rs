@@ -14,7 +14,7 @@ use super::resource::time;
 use super::shape::{Shape, UnknownKeys, What, read_only};
 use crate::model::ids::IdpId;
 use crate::model::permission::{Area, Permission};
-use crate::store::{PROVIDERS_MAX, ScimUpdate, ScimUpdateFilter};
+use crate::store::{PROVIDERS_MAX, ScimUpdate, ScimUpdateFilter, VALUES_MAX};
 
 const SHAPE: Shape = Shape {
     name: "ScimUpdate",
@@ -57,16 +57,19 @@ async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
     }
     let filter = ScimUpdateFilter {
         providers: ids.into_iter().collect(),
-        succeeded: one_of(call, "status", &[("SUCCESS", true), ("FAILURE", false)])?,
-        resource_type: only(call, "resource_type")?,
-        method: only(call, "request_method")?,
-        user_email: only(call, "resource_user_email")?,
-        group_name: only(call, "resource_group_name")?,
-        resource: only(call, "cf_resource_id")?,
-        external_id: only(call, "idp_resource_id")?,
+        succeeded: match some_of(call, "status", &["SUCCESS", "FAILURE"])?.as_slice() {
+            [only] => Some(only == "SUCCESS"),
+            _ => None,
+        },
+        resource_types: some_of(call, "resource_type", &["USER", "GROUP"])?,
+        methods: some(call, "request_method")?,
+        user_emails: some(call, "resource_user_email")?,
+        group_names: some(call, "resource_group_name")?,
+        resources: some(call, "cf_resource_id")?,
+        external_ids: some(call, "idp_resource_id")?,
         since_ms: call.query.time("since")?,
         until_ms: call.query.time("until")?,
-        oldest_first: one_of(call, "direction", &[("asc", true), ("desc", false)])?.unwrap_or(false),
+        oldest_first: oldest_first(call)?,
         limit: call.query.number("limit")?.unwrap_or(page.size).clamp(1, 1000),
         page: page.number,
     };
@@ -74,27 +77,43 @@ async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
     Ok(Answer::of(rows.iter().map(show).collect::<Vec<Value>>()))
 }
 
-/// The one value of a parameter. Several would be several questions.
-fn only(call: &Call<'_>, key: &str) -> Result<Option<String>, ApiError> {
-    let mut values = call.query.values(key);
-    match (values.next(), values.next()) {
-        (value, None) => Ok(value.map(str::to_owned)),
-        _ => Err(ApiError::invalid(format!("{key} may be given once"))),
+/// The values of a parameter that may be given several times, each once.
+fn some(call: &Call<'_>, key: &str) -> Result<Vec<String>, ApiError> {
+    let values: BTreeSet<&str> = call.query.values(key).collect();
+    if values.len() > VALUES_MAX {
+        return Err(ApiError::invalid(format!(
+            "{key} may be given {VALUES_MAX} times at most"
+        )));
     }
+    Ok(values.into_iter().map(str::to_owned).collect())
 }
 
-fn one_of(call: &Call<'_>, key: &str, words: &[(&str, bool)]) -> Result<Option<bool>, ApiError> {
-    let Some(written) = only(call, key)? else {
-        return Ok(None);
-    };
-    let known = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(&written));
-    let fault = || {
-        ApiError::invalid(format!(
+/// The same, of words that are known, in their own spelling.
+fn some_of(call: &Call<'_>, key: &str, words: &[&str]) -> Result<Vec<String>, ApiError> {
+    let given: Vec<&str> = call.query.values(key).collect();
+    let is = |given: &str, word: &str| given.eq_ignore_ascii_case(word);
+    if given
+        .iter()
+        .any(|given| !words.iter().any(|word| is(given, word)))
+    {
+        return Err(ApiError::invalid(format!(
             "{key} must be one of {}",
-            words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ")
-        ))
-    };
-    known.map(|(_, value)| Some(*value)).ok_or_else(fault)
+            words.join(", ")
+        )));
+    }
+    let wanted = words
+        .iter()
+        .filter(|word| given.iter().any(|given| is(given, word)));
+    Ok(wanted.map(|word| (*word).to_owned()).collect())
+}
+
+/// There is one order only.
+fn oldest_first(call: &Call<'_>) -> Result<bool, ApiError> {
+    match some_of(call, "direction", &["asc", "desc"])?.as_slice() {
+        [] => Ok(false),
+        [only] => Ok(only == "asc"),
+        _ => Err(ApiError::invalid("direction may be given once")),
+    }
 }
 
 fn show(row: &ScimUpdate) -> Value {
@@ -128,7 +147,10 @@ const ASKED: &[(&str, &str)] = &[
     ("direction", "desc for the newest first, or asc"),
     ("since", "not before this time"),
     ("until", "before this time"),
-    ("status", "SUCCESS or FAILURE"),
+    (
+        "status",
+        "SUCCESS or FAILURE; this and what follows may be given several times, with 10 values at most",
+    ),
     ("resource_type", "USER or GROUP"),
     ("request_method", "the method"),
     ("resource_user_email", "a person's address"),
@@ -147,4 +169,5 @@ pub(super) const OPERATIONS: &[Operation] = &[Operation::new(
     Gives::Objects(&SHAPE),
     |call| Box::pin(list(call)),
 )
-.asked(ASKED)];
+.asked(ASKED)
+.needing(&["idp_id"])];

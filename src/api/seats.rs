@@ -13,7 +13,7 @@ use super::shape::{Shape, UnknownKeys, What, needed, read_only};
 use crate::model::ids::UserId;
 use crate::model::permission::{Area, Permission};
 use crate::session::table::Cause;
-use crate::store::User;
+use crate::store::{User, UserOrder};
 
 const SHAPE: Shape = Shape {
     name: "Seat",
@@ -47,17 +47,17 @@ async fn edit(call: &Call<'_>) -> Result<Answer, ApiError> {
     }
     let mut shown = Vec::with_capacity(wanted.len());
     for Wanted { user, access } in wanted {
+        // One that is to be had is had already.
         if !access {
             call.api
                 .revoker
-                .revoke_user(user.id, Cause::Administrator)
+                .order(user.id, UserOrder::FreeSeat, Cause::Administrator, call.actor())
                 .await?;
+            tracing::info!(
+                request.id = call.request_id, token = call.token.name, user.id = %user.id,
+                "A seat was freed through the API"
+            );
         }
-        call.api.store.set_seat(user.id, access).await?;
-        tracing::info!(
-            request.id = call.request_id, token = call.token.name, user.id = %user.id, seat = access,
-            "A seat was changed through the API"
-        );
         shown.push(json!({
             "seat_uid": user.id,
             "access_seat": access,

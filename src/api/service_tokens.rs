@@ -14,6 +14,7 @@ use super::resource::{Shown, named, take, time};
 use super::shape::{Shape, UnknownKeys, What, needed, optional, read_only};
 use crate::manage::{NewServiceToken, ServiceTokenChanges};
 use crate::model::ids::ServiceTokenId;
+use crate::model::number;
 use crate::model::permission::{Area, Permission};
 use crate::model::service_token::TokenLife;
 use crate::store::{Document, Kind, Object};
@@ -71,7 +72,7 @@ async fn get(call: &Call<'_>) -> Result<Answer, ApiError> {
 }
 
 async fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let (taken, _) = take(&SHAPE, call.object()?)?;
+    let (taken, _) = take(call, &SHAPE, call.object()?)?;
     let read = Read(&taken.body);
     let new = NewServiceToken {
         name: read
@@ -80,29 +81,22 @@ async fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
             .to_owned(),
         duration: read.life()?.unwrap_or_default(),
         enabled: read.flag("enabled")?.unwrap_or(true),
+        secret_version: read.number("client_secret_version")?.unwrap_or(1),
     };
-    if read
-        .number("client_secret_version")?
-        .is_some_and(|version| version != 1)
-    {
-        return Err(ApiError::invalid_at(
-            "/client_secret_version",
-            "that of a new token is 1",
-        ));
-    }
     let issued = call.api.manage.create_service_token(new, call.actor()).await?;
     call.latest().await?;
     answer(call, &issued.document, Some(&issued.client_secret)).await
 }
 
 async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let (taken, _) = take(&SHAPE, call.object()?)?;
+    let (taken, _) = take(call, &SHAPE, call.object()?)?;
     let read = Read(&taken.body);
+    let asked = read.number("client_secret_version")?;
     let changes = ServiceTokenChanges {
         name: read.text("name")?.map(str::to_owned),
         enabled: read.flag("enabled")?,
         duration: read.life()?,
-        client_secret_version: read.number("client_secret_version")?,
+        client_secret_version: asked,
         previous_client_secret_expires_at: read.time("previous_client_secret_expires_at")?,
     };
     let updated = call
@@ -112,7 +106,14 @@ async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
         .await;
     let (document, secret) = updated.map_err(|error| named(error, Unknown::ServiceToken))?;
     call.latest().await?;
-    answer(call, &document, secret.as_ref()).await
+    let present = document.body.get("client_secret_version").and_then(number::whole);
+    let behind = asked.zip(present).filter(|(asked, present)| asked < present);
+    // Whoever writes the token may not know that another has raised it: nothing is taken away from either.
+    let said = behind.map(|(_, present)| {
+        format!("client_secret_version is {present} already: the secret stays, and a higher one rotates it")
+    });
+    let answer = answer(call, &document, secret.as_ref()).await?;
+    Ok(answer.saying(said.into_iter().collect()))
 }
 
 async fn delete(call: &Call<'_>) -> Result<Answer, ApiError> {
@@ -138,7 +139,7 @@ async fn refresh(call: &Call<'_>) -> Result<Answer, ApiError> {
 }
 
 async fn rotate(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let (taken, _) = take(&ROTATION, call.object_or_nothing()?)?;
+    let (taken, _) = take(call, &ROTATION, call.object_or_nothing()?)?;
     let until = Read(&taken.body).time("previous_client_secret_expires_at")?;
     let rotated = call
         .api
@@ -209,7 +210,7 @@ impl<'b> Read<'b> {
 
     fn number(&self, key: &str) -> Result<Option<u64>, ApiError> {
         self.read(key, "a whole number from 1 is needed", |value| {
-            value.as_u64().filter(|number| *number > 0)
+            number::whole(value).filter(|number| *number > 0)
         })
     }
 

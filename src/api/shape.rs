@@ -42,6 +42,8 @@ pub(super) struct Key {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum What {
     Text,
+    /// One of a few texts.
+    Word(&'static [&'static str]),
     Flag,
     Number,
     /// RFC 3339.

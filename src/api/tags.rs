@@ -91,7 +91,7 @@ async fn get(call: &Call<'_>) -> Result<Answer, ApiError> {
 
 /// A tag under another name is another one.
 async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let (taken, messages) = take(&SHAPE, call.object()?)?;
+    let (taken, messages) = take(call, &SHAPE, call.object()?)?;
     let name = named_in_path(call);
     if resource::name_of(&taken.body) != name {
         return Err(ApiError::invalid_at(

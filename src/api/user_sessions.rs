@@ -26,7 +26,7 @@ async fn active(call: &Call<'_>) -> Result<Answer, ApiError> {
     let given = call.api.store.applications_of_sessions(user.id).await?;
     let show = |session: &SessionRow| {
         let own = given.iter().filter(|(nonce, _)| *nonce == session.nonce);
-        show(session, apps(call, own.map(|(_, aud)| aud)))
+        show(session, &apps(call, own.map(|(_, aud)| aud)))
     };
     let shown: Vec<Value> = sessions.iter().map(show).collect();
     Ok(Answer::of(shown))
@@ -43,7 +43,7 @@ fn apps<'a>(call: &Call<'_>, audiences: impl Iterator<Item = &'a AudTag>) -> Map
     shown.collect()
 }
 
-fn show(session: &SessionRow, apps: Map<String, Value>) -> Value {
+fn show(session: &SessionRow, apps: &Map<String, Value>) -> Value {
     let (made, ends) = (session.created_ms / 1000, session.expires_ms / 1000);
     json!({
         "name": session.nonce,
@@ -98,6 +98,7 @@ async fn failed(call: &Call<'_>) -> Result<Answer, ApiError> {
     let filter = AccessRequestFilter {
         user: Some(user.id),
         allowed: Some(false),
+        action: Some("login"),
         limit: MOST_REFUSALS,
         ..AccessRequestFilter::default()
     };

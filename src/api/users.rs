@@ -14,8 +14,9 @@ use super::resource::{take, time};
 use super::shape::{Shape, UnknownKeys, What, needed, optional, read_only};
 use crate::model::ids::UserId;
 use crate::model::permission::{Area, Permission};
+use crate::model::plain;
 use crate::session::table::Cause;
-use crate::store::{Marks, User, UserFilter};
+use crate::store::{Marks, User, UserFilter, UserOrder};
 
 pub(super) const SHAPE: Shape = Shape {
     name: "User",
@@ -111,7 +112,7 @@ async fn get(call: &Call<'_>) -> Result<Answer, ApiError> {
 /// Nobody can be made up: a user is an account of a directory, and only a sign-in or the directory's provisioning tells
 /// which. Two people may come to have one address, and one person several.
 fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
-    take(&SHAPE, call.object()?)?;
+    take(call, &SHAPE, call.object()?)?;
     Err(ApiError::invalid(
         "a user is an account of a directory, known by tenant and object id and not by an address: users come to be by \
          their first login; to let somebody in before it, name the address in a policy or provision the account by SCIM",
@@ -121,7 +122,7 @@ fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
 /// Changes the name by which somebody stands in lists. An address stays: it is the directory's.
 async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
     let mut user = named(call).await?;
-    let (taken, _) = take(&SHAPE, call.object()?)?;
+    let (taken, _) = take(call, &SHAPE, call.object()?)?;
     let written = |key: &str| taken.body.get(key).and_then(Value::as_str);
     let email = written("email").ok_or_else(|| ApiError::invalid_at("/email", "it is missing"))?;
     let own = user.email.as_deref().unwrap_or_default();
@@ -135,9 +136,18 @@ async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
     if name.len() > LONGEST_NAME {
         return Err(ApiError::invalid_at("/name", "it is too long"));
     }
+    if plain::unseen(name).is_some() {
+        return Err(ApiError::invalid_at(
+            "/name",
+            "there is a character in it that is not seen",
+        ));
+    }
     let mut messages = Vec::new();
     if user.name.as_deref().unwrap_or_default() != name {
-        call.api.store.rename_user(user.id, name).await?;
+        let order = UserOrder::Rename(name.to_owned());
+        // The cause is one of endings, and nothing ends.
+        let renamed = call.api.store.order(user.id, &order, "", &call.actor()).await?;
+        renamed.ok_or_else(|| ApiError::unknown(Unknown::User))?;
         call.api.register.forget();
         messages.push("the next login sets the name to what the directory says".to_owned());
         user.name = Some(name.to_owned());
@@ -152,12 +162,11 @@ async fn delete(call: &Call<'_>) -> Result<Answer, ApiError> {
     let ended = call
         .api
         .revoker
-        .revoke_user(user.id, Cause::Administrator)
+        .order(user.id, UserOrder::TakeOut, Cause::Administrator, call.actor())
         .await?;
-    call.api.store.take_out_of_register(user.id).await?;
     call.api.register.forget();
     tracing::info!(
-        request.id = call.request_id, token = call.token.name, user.id = %user.id, sessions = ended,
+        request.id = call.request_id, token = call.token.name, user.id = %user.id, sessions = ended.unwrap_or(0),
         "A user was deleted through the API"
     );
     Ok(Answer::of(Value::Null))

@@ -13,6 +13,7 @@ use crate::manage::{DecidedBy, Expected, Explained, Known, Question, explained, 
 use crate::model::country::CountryCode;
 use crate::model::email::EmailAddress;
 use crate::model::ids::{IdpId, ServiceTokenId};
+use crate::model::plain;
 use crate::model::time::to_the_minute;
 use crate::policy::{RuleExplanation, Verdict};
 use crate::snapshot::{Inputs, ProtectedApplication, Snapshot};
@@ -69,7 +70,8 @@ async fn of_request(opened: &Opened, request: &str) -> Result<Said, StoreError> 
     let rows = opened.store.access_requests(&filter).await?;
     if rows.is_empty() {
         return Ok(Said::Unusable(format!(
-            "no login or refusal is written down under {request}; refusals of live sessions stand in the log only"
+            "no login or refusal is written down under {request}; of the same refusals of a live session or a service \
+             token there is a row a minute, and each stands in the log"
         )));
     }
     let mut text = String::new();
@@ -259,7 +261,8 @@ fn in_text(
         .user
         .as_ref()
         .map_or_else(|| "nobody".to_owned(), ToString::to_string);
-    let mut text = format!("{who} at {}: {}\n", application.app.name, outcome.sentence);
+    let told = format!("{who} at {}: {}", application.app.name, outcome.sentence);
+    let mut text = format!("{}\n", plain::visible(&told));
     match &explained.person {
         Known::Nobody => {}
         Known::SignedIn { user, at } => {
@@ -296,12 +299,17 @@ fn in_text(
             "\n{}  {}  {}",
             policy.matches,
             decision.as_str().unwrap_or_default(),
-            policy.name
+            plain::visible(&policy.name)
         );
         rules(&policy.rules, &mut text);
     }
     for group in &explained.explanation.groups {
-        let _ = writeln!(text, "\n{}  access group  {}", group.matches, group.name);
+        let _ = writeln!(
+            text,
+            "\n{}  access group  {}",
+            group.matches,
+            plain::visible(&group.name)
+        );
         rules(&group.rules, &mut text);
     }
     text
@@ -316,7 +324,7 @@ fn rules(rules: &[RuleExplanation], text: &mut String) {
             "  {:<8} {:<8} {}{why}",
             rule.answer.to_string(),
             rule.list.as_str(),
-            rule.rule
+            plain::visible(&rule.rule.to_string())
         );
     }
 }

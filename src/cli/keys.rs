@@ -10,7 +10,7 @@ use super::{ConfigFile, Exit, Terminal};
 use crate::model::ids::KeyId;
 use crate::model::time::to_the_minute;
 use crate::session::keys::{self, KeyError};
-use crate::store::{KeyState, SigningKeyRow};
+use crate::store::{Actor, ActorKind, KeyState, SigningKeyRow};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KeysCommand {
@@ -82,7 +82,11 @@ fn described(row: &SigningKeyRow) -> String {
 
 async fn rotate(opened: &Opened, terminal: &mut Terminal<'_>) -> Done {
     keys::ensure(&opened.store, &opened.sealer, &opened.clock).await?;
-    let rotated = keys::rotate(&opened.store, &opened.sealer, &opened.clock).await?;
+    let actor = Actor {
+        kind: ActorKind::CommandLine,
+        name: "keys".to_owned(),
+    };
+    let rotated = keys::rotate(&opened.store, &opened.sealer, &opened.clock, &actor).await?;
     let said = if rotated {
         "rotated: the next key signs from now on"
     } else {

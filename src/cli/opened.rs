@@ -10,6 +10,7 @@ use crate::config::{self, Config};
 use crate::crypto::seal::Sealer;
 use crate::manage::{self, Manage, ManageError};
 use crate::model::organization::Organization;
+use crate::model::plain;
 use crate::store::Store;
 
 /// A configuration with its store.
@@ -56,9 +57,12 @@ pub(super) fn tell(
     terminal: &mut Terminal<'_>,
 ) -> io::Result<Exit> {
     match said {
-        Ok(Said::Answer(answer, exit)) => write!(terminal.out, "{answer}").map(|()| exit),
+        // Names of people and things are in it that others wrote: a terminal is told nothing by them.
+        Ok(Said::Answer(answer, exit)) => {
+            write!(terminal.out, "{}", plain::visible_lines(&answer)).map(|()| exit)
+        }
         Ok(Said::Unusable(why)) => {
-            writeln!(terminal.err, "vestibule: {why}")?;
+            writeln!(terminal.err, "vestibule: {}", plain::visible_lines(&why))?;
             Ok(Exit::Unusable)
         }
         Err(error) => complain(&error.into(), terminal),
@@ -102,15 +106,21 @@ pub(super) async fn open(file: &Path, terminal: &mut Terminal<'_>) -> io::Result
 
 /// Tells why something failed, causes included, and how the command ends for it.
 pub(super) fn complain(error: &ManageError, terminal: &mut Terminal<'_>) -> io::Result<Exit> {
-    write!(terminal.err, "vestibule: {error}")?;
+    // Names stand in it too.
+    write!(
+        terminal.err,
+        "vestibule: {}",
+        plain::visible_lines(&error.to_string())
+    )?;
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
-        write!(terminal.err, ": {error}")?;
+        write!(terminal.err, ": {}", plain::visible_lines(&error.to_string()))?;
         cause = error.source();
     }
     writeln!(terminal.err)?;
     Ok(match error {
         ManageError::Refused(_)
+        | ManageError::Taken(_)
         | ManageError::ForeignAccount { .. }
         | ManageError::NotFound { .. }
         | ManageError::Declared { .. }

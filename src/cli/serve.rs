@@ -75,7 +75,7 @@ fn exit_of(error: &anyhow::Error) -> Exit {
     let unusable = error.chain().any(|cause| {
         matches!(
             cause.downcast_ref(),
-            Some(ManageError::Refused(_) | ManageError::ForeignAccount { .. })
+            Some(ManageError::Refused(_) | ManageError::Taken(_) | ManageError::ForeignAccount { .. })
         ) || matches!(cause.downcast_ref(), Some(KeyError::Sealed(_)))
             || cause.is::<CertificateUnusable>()
     });

@@ -130,6 +130,7 @@ async fn carry_out(
                 name,
                 duration,
                 enabled: true,
+                secret_version: 1,
             };
             secret_told(&manage.create_service_token(new, actor).await?)
         }

@@ -8,18 +8,24 @@ use clap::Subcommand;
 use super::opened::{Opened, Said, open, tell};
 use super::{ConfigFile, Exit, Terminal};
 use crate::model::identity::Groups;
-use crate::model::ids::UserId;
+use crate::model::ids::{IdpId, UserId};
+use crate::model::plain;
 use crate::model::time::ms_to_the_minute;
-use crate::store::{AccessRequestFilter, ScimKey, StoreError, User};
+use crate::store::{
+    AccessRequest, AccessRequestFilter, Document, Kind, ScimKey, ScimSearch, ScimUser, Store, StoreError,
+    User,
+};
 
 /// Users on a page of the list.
 const PAGE: u32 = 50;
 /// Failed logins that are shown.
 const FAILED: u32 = 10;
+/// People of one directory who have not signed in, in a list.
+const TOLD: usize = 50;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum UsersCommand {
-    /// List the users, who signed in last first
+    /// List the users, who signed in last first; of a part, also people whom a directory provisioned and who have not yet
     List {
         /// Part of an address or name
         part: Option<String>,
@@ -31,7 +37,7 @@ pub(super) enum UsersCommand {
     },
     /// Show a user: sessions, failed logins, and what login and directory say side by side
     Show {
-        /// The address of the last login, or the id
+        /// The address of the last login, one that a directory gives, or the id
         user: String,
         #[command(flatten)]
         file: ConfigFile,
@@ -67,7 +73,34 @@ async fn list(opened: &Opened, part: Option<&str>, page: u32) -> Result<Said, St
     for user in opened.store.users_by_login(part, (PAGE, page)).await? {
         let _ = writeln!(lines, "{}", line(&user)); // writing to a String cannot fail
     }
+    // Nobody wants to read a whole directory.
+    if let (Some(part), 1) = (part, page) {
+        let search = ScimSearch {
+            contains: Some(part.to_owned()),
+            unlinked: true,
+            ..ScimSearch::default()
+        };
+        for provider in opened.store.documents(Kind::IdentityProvider).await? {
+            let told = opened
+                .store
+                .scim_users(IdpId(provider.id), &search, TOLD, 1)
+                .await?;
+            for told in told {
+                let _ = writeln!(lines, "{}", told_line(&told, &provider));
+            }
+        }
+    }
     Ok(Said::done(lines))
+}
+
+/// A person of a directory who has not signed in, or of whom it is not known.
+fn told_line(told: &ScimUser, provider: &Document) -> String {
+    format!(
+        "{}  {}  no seat, no login yet, provisioned by the directory of \"{}\"",
+        told.id,
+        told.record.user_name(),
+        provider.name
+    )
 }
 
 fn line(user: &User) -> String {
@@ -78,29 +111,111 @@ fn line(user: &User) -> String {
     } else {
         ""
     };
-    format!(
+    let line = format!(
         "{}  {email}  {seat}, last login {}{out}",
         user.id,
         ms_to_the_minute(user.last_login_ms)
-    )
+    );
+    plain::visible(&line).into_owned()
 }
 
 async fn show(opened: &Opened, named: &str) -> Result<Said, StoreError> {
+    let store = &opened.store;
     let users = match named.parse::<UserId>() {
-        Ok(id) => opened.store.user(id).await?.into_iter().collect(),
+        Ok(id) => store.user(id).await?.into_iter().collect(),
         Err(_) => match named.parse() {
-            Ok(email) => opened.store.users_with_email(&email).await?,
+            Ok(email) => store.users_with_email(&email).await?,
             Err(_) => Vec::new(),
         },
     };
-    if users.is_empty() {
-        return Ok(Said::Unusable(format!("nobody has signed in as \"{named}\"")));
-    }
     let mut text = String::new();
     for user in &users {
         text.push_str(&described(opened, user).await?);
     }
+    for provider in store.documents(Kind::IdentityProvider).await? {
+        for told in told_of(store, IdpId(provider.id), named).await? {
+            match told.user {
+                Some(user) if users.iter().any(|shown| shown.id == user) => {}
+                Some(user) => {
+                    if let Some(user) = store.user(user).await? {
+                        text.push_str(&described(opened, &user).await?);
+                    }
+                }
+                None => {
+                    let lines = described_by_directory(store, &told).await?;
+                    let _ = writeln!(text, "{}\n  {}", told_line(&told, &provider), lines.join("\n  "));
+                }
+            }
+        }
+    }
+    if text.is_empty() {
+        return Ok(Said::Unusable(format!(
+            "nobody has signed in as \"{named}\", and no directory has told of them"
+        )));
+    }
     Ok(Said::done(text))
+}
+
+/// The people of a directory who have this address, name or id, each once.
+async fn told_of(store: &Store, provider: IdpId, named: &str) -> Result<Vec<ScimUser>, StoreError> {
+    let mut found: Vec<ScimUser> = Vec::new();
+    for key in [ScimKey::Id(named), ScimKey::Name(named), ScimKey::Email(named)] {
+        for told in store.scim_users_with(provider, key).await? {
+            if !found.iter().any(|known| known.id == told.id) {
+                found.push(told);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// What a directory says of somebody.
+async fn described_by_directory(store: &Store, told: &ScimUser) -> Result<Vec<String>, StoreError> {
+    let active = if told.record.is_active() {
+        "active"
+    } else {
+        "inactive"
+    };
+    let external = told.record.external_id().unwrap_or("none");
+    let mut lines = vec![format!(
+        "SCIM     {}  {active}, externalId {external}, as of {}",
+        told.record.user_name(),
+        ms_to_the_minute(told.updated_ms)
+    )];
+    let key = told.id.to_string();
+    for group in store
+        .scim_groups_with(told.provider, ScimKey::Member(&key))
+        .await?
+    {
+        let object = group.record.external_id.as_deref().unwrap_or("no object id");
+        lines.push(format!("           {object} {}", group.record.display_name));
+    }
+    Ok(lines)
+}
+
+/// What was refused to somebody lately, the newest first: also before it was known that it was this user.
+async fn refused_to(store: &Store, user: &User) -> Result<Vec<AccessRequest>, StoreError> {
+    let refused = AccessRequestFilter {
+        allowed: Some(false),
+        limit: FAILED,
+        ..AccessRequestFilter::default()
+    };
+    let of_user = AccessRequestFilter {
+        user: Some(user.id),
+        ..refused.clone()
+    };
+    let mut found = store.access_requests(&of_user).await?;
+    if user.email.is_some() {
+        let of_address = AccessRequestFilter {
+            email: user.email.clone(),
+            user_known: Some(false),
+            ..refused
+        };
+        found.extend(store.access_requests(&of_address).await?);
+    }
+    found.sort_by_key(|request| std::cmp::Reverse(request.at_ms));
+    found.truncate(usize::try_from(FAILED).unwrap_or(usize::MAX));
+    Ok(found)
 }
 
 async fn described(opened: &Opened, user: &User) -> Result<String, StoreError> {
@@ -108,7 +223,7 @@ async fn described(opened: &Opened, user: &User) -> Result<String, StoreError> {
     let mut text = line(user);
     let mut add = |line: String| {
         text.push_str("\n  ");
-        text.push_str(&line);
+        text.push_str(&plain::visible(&line));
     };
     add(format!(
         "person   tenant {} object {}",
@@ -144,44 +259,19 @@ async fn described(opened: &Opened, user: &User) -> Result<String, StoreError> {
     }
     match store.scim_user_of(user.id).await? {
         None => add("SCIM     the directory has not told of this person".to_owned()),
-        Some(told) => {
-            let active = if told.record.is_active() {
-                "active"
-            } else {
-                "inactive"
-            };
-            let external = told.record.external_id().unwrap_or("none");
-            add(format!(
-                "SCIM     {}  {active}, externalId {external}, as of {}",
-                told.record.user_name(),
-                ms_to_the_minute(told.updated_ms)
-            ));
-            let key = told.id.to_string();
-            for group in store
-                .scim_groups_with(told.provider, ScimKey::Member(&key))
-                .await?
-            {
-                let object = group.record.external_id.as_deref().unwrap_or("no object id");
-                add(format!("           {object} {}", group.record.display_name));
-            }
-        }
+        Some(told) => described_by_directory(store, &told)
+            .await?
+            .into_iter()
+            .for_each(&mut add),
     }
-    let failed = AccessRequestFilter {
-        email: user.email.clone(),
-        allowed: Some(false),
-        limit: FAILED,
-        ..AccessRequestFilter::default()
-    };
-    if user.email.is_some() {
-        for request in store.access_requests(&failed).await? {
-            let app = request.app_name.as_deref().unwrap_or("--");
-            let reason = request.reason.as_deref().unwrap_or_default();
-            add(format!(
-                "refused  {}  {app}  from {}: {reason}",
-                ms_to_the_minute(request.at_ms),
-                request.address
-            ));
-        }
+    for request in refused_to(store, user).await? {
+        let app = request.app_name.as_deref().unwrap_or("--");
+        let reason = request.reason.as_deref().unwrap_or_default();
+        add(format!(
+            "refused  {}  {app}  from {}: {reason}",
+            ms_to_the_minute(request.at_ms),
+            request.address
+        ));
     }
     text.push('\n');
     Ok(text)

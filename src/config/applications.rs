@@ -14,6 +14,7 @@ use super::policies;
 use super::providers::Provider;
 use super::rules::Scope;
 use super::tree::{Keys, Node, Table};
+use crate::model::application::INTERSTITIAL_STAYS;
 use crate::model::destination::Destination;
 use crate::model::ids::AudTag;
 use crate::model::service_token::CredentialHeader;
@@ -336,11 +337,7 @@ fn settings(table: &Table<'_>) -> Option<Map<String, Value>> {
         option(key, &|node| {
             let on = node.boolean()?;
             if on && *key == "skip_interstitial" {
-                // The reason stands at `login::transfer`.
-                node.warn(
-                    "the page that asks the person before a program gets tokens is shown all the same",
-                    "leave it out",
-                );
+                node.warn(INTERSTITIAL_STAYS, "leave it out");
             }
             Some(on.into())
         });

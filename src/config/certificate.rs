@@ -1,14 +1,13 @@
 //! Certificates and keys: that they are there, are PEM, and belong together.
 
-use rustls::SignatureAlgorithm;
-use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls_pki_types::{CertificateDer, ServerName};
 
 use super::secret::file_bytes;
 use super::tree::Node;
+use crate::crypto::pair::{Unfit, certified, is_rsa};
 use crate::model::host::Host;
 
 /// A certificate whose key is at hand.
@@ -27,7 +26,7 @@ impl Pair {
 
     /// Whether the key is RSA.
     pub(super) fn is_rsa(&self) -> bool {
-        self.0.key.algorithm() == SignatureAlgorithm::RSA
+        is_rsa(&self.0)
     }
 }
 
@@ -40,40 +39,30 @@ pub(super) fn pair_of_files(chain: &Node<'_>, key: &Node<'_>) -> Option<Pair> {
 
 /// A certificate and a key that were read already.
 pub(super) fn pair(chain: &Node<'_>, chain_pem: &[u8], key: &Node<'_>, key_pem: &[u8]) -> Option<Pair> {
-    let certificates: Option<Vec<_>> = CertificateDer::pem_slice_iter(chain_pem)
-        .map(Result::ok)
-        .collect();
-    let certificates = certificates.filter(|found| !found.is_empty());
-    if certificates.is_none() {
-        chain.fault(
-            "there is no certificate in it",
-            "name a PEM file with BEGIN CERTIFICATE",
-        );
-    }
-    let private = PrivateKeyDer::from_pem_slice(key_pem).ok();
-    if private.is_none() {
-        key.fault(
-            "there is no private key in it",
-            "name a PEM file with BEGIN PRIVATE KEY",
-        );
-    }
-    match CertifiedKey::from_der(certificates?, private?, &default_provider()) {
-        Ok(pair) => Some(Pair(pair)),
-        Err(rustls::Error::InconsistentKeys(_)) => {
-            key.fault(
-                "the key does not belong to the certificate",
+    let unfit = match certified(chain_pem, key_pem) {
+        Ok(pair) => return Some(Pair(pair)),
+        Err(unfit) => unfit,
+    };
+    for unfit in unfit {
+        match unfit {
+            Unfit::NoCertificate => chain.fault(
+                "there is no certificate in it",
+                "name a PEM file with BEGIN CERTIFICATE",
+            ),
+            Unfit::NoKey => key.fault(
+                "there is no private key in it",
+                "name a PEM file with BEGIN PRIVATE KEY",
+            ),
+            Unfit::OfAnother => key.fault(
+                unfit.to_string(),
                 "name the key that the certificate was made for",
-            );
-            None
-        }
-        Err(error) => {
-            key.fault(
-                format!("certificate and key cannot be used: {error}"),
-                "use an RSA or ECDSA key with its certificate",
-            );
-            None
+            ),
+            Unfit::Unusable(_) => {
+                key.fault(unfit.to_string(), "use an RSA or ECDSA key with its certificate");
+            }
         }
     }
+    None
 }
 
 /// Whether a file that the node names holds certificates.

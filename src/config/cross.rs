@@ -86,7 +86,7 @@ fn serves(upstream: &Upstream, destination: &Destination) -> bool {
 }
 
 /// Whether some host is of both patterns. A `*` is part of the first label.
-fn hosts_meet(one: &str, other: &str) -> bool {
+pub(super) fn hosts_meet(one: &str, other: &str) -> bool {
     let split = |host| str::split_once(host, '.').unwrap_or((host, ""));
     let ((one, one_rest), (other, other_rest)) = (split(one), split(other));
     if one_rest != other_rest {

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use super::certificate;
 use super::forward_auth::{self, ForwardAuth};
 use super::tree::{Keys, Node, Table};
+use crate::model::address::Network;
 use crate::model::organization::AuthUrl;
 
 /// Where the gateway listens. At least one of `http` and `https` is there.
@@ -165,11 +166,7 @@ pub(super) fn address(node: &Node<'_>) -> Option<SocketAddr> {
 
 pub(super) fn network(node: &Node<'_>) -> Option<IpNet> {
     let text = node.text()?;
-    // A bare address means itself.
-    let network = text
-        .parse()
-        .ok()
-        .or_else(|| text.parse::<std::net::IpAddr>().ok().map(IpNet::from));
+    let network = text.parse::<Network>().ok().map(|network| network.0);
     if network.is_none() {
         node.fault(
             format!("\"{text}\" is no network"),

@@ -13,9 +13,9 @@ use super::organization::OrganizationConfig;
 use super::rules::Scope;
 use super::tree::{Keys, Node, Reader, Table};
 use super::{
-    Config, api_tokens, applications, authorities, clouds, cross, custom_pages, geo, groups, listen, lists,
-    log, master_key, organization, outbound, policies, providers, refusals, service_tokens, smtp, sources,
-    store, upstreams,
+    Config, api_tokens, applications, authorities, certificate_rules, clouds, cross, custom_pages, geo,
+    groups, listen, lists, log, master_key, organization, outbound, policies, providers, refusals,
+    service_tokens, smtp, sources, store, upstreams,
 };
 use crate::model::idp::Cloud;
 use crate::model::refusals::Refusals;
@@ -347,6 +347,8 @@ fn declarations(
     whole(read.iter().all(Option::is_some));
     let applications: Vec<_> = read.into_iter().flatten().collect();
     cross::check_applications(&applications, organization, upstreams);
+    let ruled = groups.iter().map(|group| &group.declaration).chain(&policies);
+    certificate_rules::check(&applications, ruled, &authorities);
 
     let inside = applications.into_iter().flat_map(|application| {
         let policies = application.policies.into_iter();

@@ -22,6 +22,7 @@ mod applications;
 mod authorities;
 mod bounds;
 mod certificate;
+mod certificate_rules;
 mod cross;
 mod custom_pages;
 mod groups;

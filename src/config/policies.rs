@@ -8,6 +8,7 @@ use super::names::Names;
 use super::rules::{Rules, Scope};
 use super::tree::{Keys, Node, Table};
 use crate::model::email::EmailAddress;
+use crate::model::policy::{TOO_FEW, TOO_FEW_ON_LIST};
 
 pub(super) const KEYS: Keys = Keys {
     known: &[
@@ -272,8 +273,25 @@ fn approval_group(
         }
         (one, other) => one.or(other),
     };
+    let needed = entries.get("approvals_needed").and_then(Value::as_u64);
+    if list.is_none()
+        && let Some(node) = table.node("approvals_needed")
+        && needed.is_some_and(|needed| needed > approvers(entries))
+    {
+        node.fault(TOO_FEW, "name more approvers, or ask for fewer");
+        return None;
+    }
     if let Some(list) = list {
-        references.push((pointer.to_owned(), scope.lists.find(&list)?));
+        let target = scope.lists.find(&list)?;
+        let most = scope
+            .list_size(&target)
+            .map(|size| size.saturating_add(approvers(entries)));
+        if let (Some(node), Some(most)) = (table.node("approvals_needed"), most)
+            && needed.is_some_and(|needed| needed > most)
+        {
+            node.warn(TOO_FEW_ON_LIST, "name more approvers, or ask for fewer");
+        }
+        references.push((pointer.to_owned(), target));
         entries.insert("email_list_uuid".to_owned(), Value::Null);
     } else if table.list("email_addresses").is_empty() {
         node.fault(
@@ -283,4 +301,12 @@ fn approval_group(
         return None;
     }
     Some(body)
+}
+
+/// How many approvers a group names by address.
+fn approvers(group: &Map<String, Value>) -> u64 {
+    let named = group.get("email_addresses").and_then(Value::as_array);
+    let named = named.into_iter().flatten().filter_map(Value::as_str);
+    let distinct: std::collections::BTreeSet<String> = named.map(str::to_ascii_lowercase).collect();
+    u64::try_from(distinct.len()).unwrap_or(u64::MAX)
 }

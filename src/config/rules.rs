@@ -11,7 +11,7 @@ use super::providers::Provider;
 use super::suggest::closest;
 use super::tree::{Keys, Node, Table};
 use crate::model::address::AddressRange;
-use crate::model::country::CountryCode;
+use crate::model::country::AssignedCountry;
 use crate::model::email::{EmailAddress, EmailDomain};
 use crate::model::evaluator::ExternalEvaluator;
 use crate::model::selector::{DirectoryGroup, Selector, Unevaluated};
@@ -29,6 +29,18 @@ pub(super) struct Scope<'s> {
     pub(super) asking: &'s [ObjectKey],
     /// Selectors that are taken although they are never evaluated.
     pub(super) accepted: &'s BTreeSet<Unevaluated>,
+}
+
+impl Scope<'_> {
+    /// How many entries a list has; `None` where the file does not declare it.
+    pub(super) fn list_size(&self, key: &ObjectKey) -> Option<u64> {
+        let list = self
+            .known_lists
+            .iter()
+            .find(|list| list.declaration.key == *key)?;
+        let items = list.declaration.body.get("items").and_then(Value::as_array);
+        u64::try_from(items.map_or(0, Vec::len)).ok()
+    }
 }
 
 /// The rules of one policy or access group as far as they have been read.
@@ -124,7 +136,7 @@ impl<'s> Rules<'s> {
             "email" => parsed::<EmailAddress>(node, EMAIL, "ada@example.com"),
             "email_domain" => parsed::<EmailDomain>(node, DOMAIN, "example.com"),
             "ip" => parsed::<AddressRange>(node, IP, "198.51.100.0/24"),
-            "geo" => parsed::<CountryCode>(node, COUNTRY, "SE"),
+            "geo" => parsed::<AssignedCountry>(node, COUNTRY, "SE"),
             "auth_method" => parsed::<String>(node, METHOD, "mfa"),
             "common_name" => parsed::<String>(node, COMMON_NAME, "client.example.com"),
             "external_evaluation" => external_evaluation(node),
@@ -293,7 +305,7 @@ impl<'s> Rules<'s> {
             return None;
         }
         node.warn(
-            format!("{selector} is never evaluated: always unknown, it lets nobody in and keeps people out"),
+            unevaluated.warning(),
             "leave the rule out unless it is kept for another gateway",
         );
         node.any_table()?;

@@ -1378,3 +1378,77 @@ proptest! {
         let _ = load_with(&String::from_utf8_lossy(&bytes), &BTreeMap::new());
     }
 }
+
+#[test]
+fn rules_that_can_hold_for_nobody_are_told() {
+    let policy = |rest: &str| format!("[[policies]]\nname = \"p\"\ndecision = \"allow\"\n{rest}\n");
+    let including = |rule: &str| policy(&format!("include = [{rule}]"));
+    let leave = |groups: &str| {
+        policy(&format!(
+            "include = [{{ everyone = {{}} }}]\napproval_required = true\napproval_groups = [{groups}]"
+        ))
+    };
+    assert_told([
+        (
+            including("{ geo = { country_code = \"UK\" } }"),
+            "policies[0].include[0].geo.country_code: there is no country UK: a code of ISO 3166-1 alpha-2 is needed, such as SE or GB",
+        ),
+        (
+            including("{ ip = { ip = \"010.0.0.0/8\" } }"),
+            "policies[0].include[0].ip.ip: an address or a range such as 198.51.100.0/24 is needed",
+        ),
+        (
+            leave("{ approvals_needed = 2, email_addresses = [\"a@example.com\", \"A@example.com\"] }"),
+            "policies[0].approval_groups[0].approvals_needed: it is more than there are approvers",
+        ),
+    ]);
+    let list = "[[lists]]\nname = \"team\"\ntype = \"EMAIL\"\nitems = [\"a@example.com\"]\n";
+    let groups = "{ approvals_needed = 2, email_list = \"team\" }";
+    assert_eq!(
+        told(load_small(&format!("{list}{}", leave(groups)))),
+        [
+            "policies[0].approval_groups[0].approvals_needed: it is more than there are approvers on the list now, so that nobody can get leave"
+        ]
+    );
+}
+
+#[test]
+fn rules_about_certificates_where_nobody_is_asked_for_one_are_told() {
+    let objects = r#"
+[[groups]]
+name = "laptops"
+include = [{ certificate = {} }]
+[[policies]]
+name = "by a group"
+decision = "non_identity"
+include = [{ group = { id = "laptops" } }]
+[[applications]]
+name = "A"
+domain = "a.localhost"
+policies = ["by a group"]
+[[applications]]
+name = "B"
+domain = "b.localhost"
+policies = [{ name = "own", decision = "non_identity", include = [{ common_name = { common_name = "x" } }] }]
+[[applications]]
+name = "C"
+domain = "c.localhost"
+policies = [{ name = "own", decision = "bypass", include = [{ everyone = {} }] }]
+"#;
+    let warned = |hosts: &str| {
+        let declared = format!(
+            "[[certificates]]\nname = \"Laptops\"\ncertificate = {{ file = \"ca.pem\" }}\nassociated_hostnames = [{hosts}]\n"
+        );
+        let files = BTreeMap::from([("ca.pem", authority("Laptops").into_bytes())]);
+        let told = told(load_with(&format!("{SMALL}{objects}{declared}"), &files));
+        let keys = told.iter().map(|told| told.split(':').next().unwrap().to_owned());
+        keys.collect::<Vec<_>>()
+    };
+    assert_eq!(warned("\"a.localhost\", \"b.localhost\""), [""; 0]);
+    assert_eq!(warned("\"*.localhost\""), [""; 0]);
+    assert_eq!(warned("\"a.localhost\""), ["applications[1].domain"]);
+    assert_eq!(
+        warned("\"c.localhost\""),
+        ["applications[0].domain", "applications[1].domain"]
+    );
+}

@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 use super::Surroundings;
 use super::faults::Fault;
 use super::suggest::closest;
+use crate::model::plain;
 
 /// Reads one file and gathers what is wrong with it.
 pub(super) struct Reader<'a> {
@@ -154,9 +155,8 @@ impl<'t> Node<'t> {
         /// Access's own limit (Zero Trust account limits).
         const MAX_NAME: usize = 350;
         let text = self.text()?;
-        let fine = !text.trim().is_empty()
-            && text.chars().count() <= MAX_NAME
-            && !text.chars().any(char::is_control);
+        let fine =
+            !text.trim().is_empty() && text.chars().count() <= MAX_NAME && plain::unseen(text).is_none();
         if !fine {
             self.fault(
                 format!("a name has 1 to {MAX_NAME} visible characters"),

@@ -3,6 +3,7 @@
 
 pub mod digest;
 pub mod equal;
+pub mod pair;
 pub mod random;
 pub mod seal;
 pub mod transfer;

@@ -67,10 +67,9 @@ impl Lease {
                 .await
             {
                 Ok(true) => self.until_ms.store(until_ms, Ordering::Relaxed),
-                Ok(false) => return,
                 // It may still be ours, until it has run out.
                 Err(_) if self.stands() => {}
-                Err(_) => return,
+                Ok(false) | Err(_) => return,
             }
         }
     }

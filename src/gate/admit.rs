@@ -231,7 +231,7 @@ impl Gate {
                 return Ok(asking);
             }
             Alone::TooMany => return Err(asked.unidentified(Unidentified::TooManyFailures)),
-            Alone::Bad => return Err(asked.bad_service_token()),
+            Alone::Bad => return Err(asked.bad_service_token(asking.machine.named())),
             Alone::NotAuthorized(refusal) => {
                 return Err(asked.knowing(&asking.facts).refused(&refusal, None));
             }

@@ -67,9 +67,11 @@ pub(super) enum Machine {
     Secret(Proven),
     /// A JWT that was made for good credentials.
     Jwt(Bearer),
-    /// Credentials that open nothing; whether there have been too many.
+    /// Credentials that open nothing.
     Bad {
-        /// Whether it is told to wait.
+        /// The token that they name, if there is one.
+        named: Option<ServiceTokenId>,
+        /// Whether there have been so many that whoever sends them is told to wait.
         too_many: bool,
     },
 }
@@ -80,12 +82,20 @@ impl Machine {
         self.proven().map(Proven::id)
     }
 
+    /// The token that bad credentials name.
+    pub(super) fn named(&self) -> Option<ServiceTokenId> {
+        match self {
+            Self::Bad { named, .. } => *named,
+            Self::Nobody | Self::Secret(_) | Self::Jwt(_) => None,
+        }
+    }
+
     /// What of it decides at the door.
     pub(super) fn shown(&self) -> Credentials {
         match self {
             Self::Nobody => Credentials::Nothing,
             Self::Secret(_) | Self::Jwt(_) => Credentials::Good,
-            Self::Bad { too_many } => Credentials::Bad { too_many: *too_many },
+            Self::Bad { too_many, .. } => Credentials::Bad { too_many: *too_many },
         }
     }
 
@@ -189,6 +199,7 @@ impl Gate {
             );
         }
         Machine::Bad {
+            named: refused.token,
             too_many: failures != Failures::Few,
         }
     }

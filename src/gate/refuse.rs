@@ -1,18 +1,23 @@
 //! The gate's own answers: what a request gets that is not forwarded. Never one byte of an upstream, never cached.
 
+mod rows;
+
 use std::cell::LazyCell;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::{CONTENT_LENGTH, HeaderValue, ORIGIN, UPGRADE, WWW_AUTHENTICATE};
-use http::{HeaderMap, Method, Request, Response};
+use http::header::{CONTENT_LENGTH, HOST, HeaderValue, ORIGIN, UPGRADE, WWW_AUTHENTICATE};
+use http::uri::Authority;
+use http::{HeaderMap, Method, Request, Response, Uri};
 use hyper::body::Incoming;
 
 use super::admit::Unidentified;
 use super::{Arrival, Noted, Shared, cors, own_body};
+use crate::api;
 use crate::login::challenge::{Unadmitted, because};
 use crate::login::requirements::requirements;
 use crate::model::host::Host;
+use crate::model::ids::ServiceTokenId;
 use crate::pages::person::{
     Accept, BadRequest, BadServiceToken, Because, Frame, NotFound, Page, TooMany, Unavailable, UpstreamFault,
     forbid_storing,
@@ -93,6 +98,24 @@ impl<'r> Asked<'r> {
         let host = target.host().as_str();
         tracing::debug!(request.id = %self.request_id, client.address = %self.address, host, "Misdirected request");
         self.page(&BadRequest::Misdirected(host))
+    }
+
+    /// The same where not even host and path are known for certain: a client of the API is told in the API's words.
+    pub(super) fn unreadable(&self, uri: &Uri, refused: TargetRefused) -> Response<Body> {
+        let host = uri.authority().map(Authority::as_str);
+        let host = host.or_else(|| self.headers.get(HOST)?.to_str().ok());
+        let host = host.and_then(|host| host.parse::<Authority>().ok());
+        let is_auth_host = host.is_some_and(|host| {
+            let own = self.snapshot.organization.auth.host().as_str();
+            host.host().eq_ignore_ascii_case(own)
+        });
+        if !(is_auth_host && api::is_path(uri.path())) {
+            return self.malformed(refused);
+        }
+        let reason = refused.to_string();
+        tracing::debug!(request.id = %self.request_id, client.address = %self.address, reason, "Malformed request");
+        let method = matches!(refused, TargetRefused::Method).then_some(self.method);
+        api::unreadable(uri.path(), method, &reason).map(own_body)
     }
 
     /// The target has no reading that everybody would share, or the method is never served.
@@ -186,8 +209,13 @@ impl AskedOf<'_> {
     }
 
     /// A service token that is not good, in strict mode: 401, whatever else the request shows.
-    pub(super) fn bad_service_token(&self) -> Response<Body> {
-        self.log("bad_service_token", None);
+    pub(super) fn bad_service_token(&self, named: Option<ServiceTokenId>) -> Response<Body> {
+        let reason = "bad_service_token";
+        access_log::refused(&RefusedRequest {
+            service_token: named,
+            ..self.line(reason)
+        });
+        self.write_stranger(named, reason);
         let mut answer = self.asked.page(&BadServiceToken);
         // RFC 9110 §15.5.2: a 401 says how to do better. There is no scheme for it but Access' own.
         let scheme = const { HeaderValue::from_static("Cloudflare-Access") };
@@ -220,7 +248,8 @@ impl AskedOf<'_> {
         let unadmitted = self.unadmitted(&id);
         let shared = self.asked.shared;
         let identity = credential.map(|credential| credential.session.identity().identity.clone());
-        // Once, and only where somebody is told: strangers may come in great numbers.
+        let due = self.row_is_due_of(identity.as_deref(), refusal.reason.word());
+        // Once, and only where somebody is told: strangers may come in great numbers, and so may machines.
         let explanation = LazyCell::new(|| {
             explain(
                 &self.application.policy_docs,
@@ -229,8 +258,17 @@ impl AskedOf<'_> {
                 self.facts,
             )
         });
-        let told = credential.map(|credential| (credential, LazyCell::force(&explanation)));
-        self.log_refusal(refusal, told);
+        let told = credential.is_some() || due.is_some();
+        let told = told.then(|| LazyCell::force(&explanation));
+        self.log_refusal(refusal, credential, told);
+        if let Some(more) = due {
+            self.write(
+                refusal.reason.word(),
+                identity.as_deref(),
+                LazyCell::force(&explanation),
+                more,
+            );
+        }
         let because = because(self.application, identity.as_deref(), refusal);
         let asked = requirements(self.asked.snapshot, self.application, refusal, || {
             LazyCell::force(&explanation)
@@ -288,11 +326,17 @@ impl AskedOf<'_> {
         }
     }
 
-    fn log_refusal(&self, refusal: &Refusal, told: Option<(&Credential, &Explanation)>) {
+    fn log_refusal(
+        &self,
+        refusal: &Refusal,
+        credential: Option<&Credential>,
+        explanation: Option<&Explanation>,
+    ) {
         access_log::refused(&RefusedRequest {
             policy: refusal.policy.as_ref().map(|policy| policy.name.as_str()),
-            user: told.map(|(credential, _)| credential.session.user()),
-            explanation: told.map(|(_, explanation)| explanation as &dyn std::fmt::Display),
+            user: credential.map(|credential| credential.session.user()),
+            service_token: self.facts.service_token,
+            explanation: explanation.map(|explanation| explanation as &dyn std::fmt::Display),
             ..self.line(refusal.reason.word())
         });
     }
@@ -313,6 +357,7 @@ impl AskedOf<'_> {
             application: Some(&self.application.app.name),
             policy: None,
             user: None,
+            service_token: None,
             reason,
             explanation: None,
         }

@@ -70,7 +70,7 @@ async fn honour(call: &Call<'_>, ticket: &Ticket, nonce: &str) -> Result<Answer,
             .ok_or(Why::TicketUsed.into());
     }
     let Some(session) = call.session(ticket.session.clone()).await? else {
-        return Err(call.why_over(&ticket.session).await?.into());
+        return Err(call.why_over(&ticket.session).await?);
     };
     let judged = judge_anew(call, &application, &session, landing, MaxAge::End).await?;
     if let Some(round) = &ticket.round
@@ -81,7 +81,10 @@ async fn honour(call: &Call<'_>, ticket: &Ticket, nonce: &str) -> Result<Answer,
     match judged {
         Judged::Enters(duration) => let_in(call, &application, &session, ticket, duration).await,
         Judged::Open => Ok(redirect(&landing.address(call.auth()))),
-        Judged::Needs(need) => step_up(call, &application, &session, landing, &need, Station::HandOver).await,
+        Judged::Needs(need) => {
+            let step = step_up(call, &application, &session, landing, &need, Station::HandOver).await?;
+            Ok(step.answer())
+        }
         Judged::OtherProvider => Err(Why::SessionOver.into()),
         Judged::Refused(refusal) => Ok(refuse(call, &application, &session, landing, &refusal).await),
     }
@@ -102,7 +105,7 @@ async fn let_in(
         .minted_in(session.nonce(), &application.app.aud)
         .await?
     else {
-        return Err(call.why_over(session.nonce()).await?.into());
+        return Err(call.why_over(session.nonce()).await?);
     };
     note(call, session, application).await;
     let now = login.clock.now_seconds();

@@ -9,7 +9,7 @@ use http::request::Parts;
 use serde::Deserialize;
 
 use super::answer::Answer;
-use super::failure::Why;
+use super::failure::{Ended, Who, Why};
 use super::landing::Landing;
 use super::query::Query;
 use super::visit::{Place, Visit};
@@ -119,15 +119,15 @@ impl Call<'_> {
     }
 
     /// Why a session is over, as far as its person is told: the directory put them out, or it is over.
-    pub(super) async fn why_over(&self, nonce: &SessionNonce) -> Result<Why, Why> {
+    pub(super) async fn why_over(&self, nonce: &SessionNonce) -> Result<Ended, Why> {
         let store = &self.login.store;
         let Some(row) = store.session(nonce).await? else {
-            return Ok(Why::SessionOver);
+            return Ok(Why::SessionOver.into());
         };
         let user = store.user(row.user).await?;
         Ok(match user {
-            Some(user) if user.deprovisioned => Why::Deprovisioned,
-            _ => Why::SessionOver,
+            Some(user) if user.deprovisioned => Ended::from(Why::Deprovisioned).of(Who::from(&user)),
+            _ => Why::SessionOver.into(),
         })
     }
 

@@ -100,9 +100,9 @@ async fn come_back(call: &Call<'_>, state: &LoginState) -> Result<Answer, Ended>
     let asked = call.login.sessions.asking();
     let began_ms = call.now_ms();
     let head = call.login.store.head().await?;
-    let groups_before = session
+    let before = session
         .as_ref()
-        .map(|session| session.identity().identity.groups.clone());
+        .map(|session| Arc::clone(&session.identity().identity));
     let until_ms = (state.issued + LIFE_SECONDS) * 1000;
     if !call.login.store.spend(&state.spent_key(), until_ms).await? {
         return already_signed_in(call, state, session.as_ref())
@@ -120,7 +120,7 @@ async fn come_back(call: &Call<'_>, state: &LoginState) -> Result<Answer, Ended>
                 head,
                 began_ms,
                 previous: session,
-                groups_before,
+                before,
             };
             sign_in::finish(call, signing).await
         }
@@ -179,7 +179,7 @@ async fn already_signed_in(
     };
     Ok(
         match judge_anew(call, &application, session, landing, MaxAge::Beginning).await? {
-            Judged::Enters(_) => Some(hand_over(call, session, landing.clone())),
+            Judged::Enters(_) => Some(hand_over(call, session, landing.clone()).await),
             Judged::Open | Judged::Needs(_) | Judged::OtherProvider | Judged::Refused(_) => None,
         },
     )

@@ -13,11 +13,11 @@ use super::ticket::TicketRefused;
 use super::transfer::TransferRefused;
 use crate::entra::errors::{Class, EntraError};
 use crate::manage::TestLinkRefused;
-use crate::model::ids::IdpId;
+use crate::model::ids::{IdpId, UserId};
 use crate::pages::person::{BadRequest, Failure, NotFound, Unavailable};
 use crate::session::cookies;
 use crate::session::keys::KeyError;
-use crate::store::StoreError;
+use crate::store::{StoreError, User};
 
 /// The check that failed. `Display` is for the log, which names it; the person gets a page in plain words.
 #[derive(Debug, thiserror::Error)]
@@ -137,6 +137,25 @@ pub(super) struct Ended {
     pub(super) is_test: bool,
     /// Whether the browser has its `CF_Session` from this test alone.
     pub(super) forgets_browser: bool,
+    pub(super) person: Option<Box<Who>>,
+}
+
+/// Whom the provider signed in, though no session came of it.
+#[derive(Debug, Clone)]
+pub(super) struct Who {
+    /// The user, where one is known.
+    pub(super) user: Option<UserId>,
+    /// The address, where there is one.
+    pub(super) email: Option<String>,
+}
+
+impl From<&User> for Who {
+    fn from(user: &User) -> Self {
+        Self {
+            user: Some(user.id),
+            email: user.email.clone(),
+        }
+    }
 }
 
 impl<E: Into<Why>> From<E> for Ended {
@@ -147,6 +166,7 @@ impl<E: Into<Why>> From<E> for Ended {
             provider: None,
             is_test: false,
             forgets_browser: false,
+            person: None,
         }
     }
 }
@@ -167,6 +187,12 @@ impl Ended {
     /// With the provider signed in at.
     pub(super) fn at(mut self, provider: IdpId) -> Self {
         self.provider = Some(provider);
+        self
+    }
+
+    /// With who it is about.
+    pub(super) fn of(mut self, person: Who) -> Self {
+        self.person = Some(Box::new(person));
         self
     }
 

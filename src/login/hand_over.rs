@@ -101,8 +101,10 @@ fn facts(call: &Call<'_>, landing: Option<&Landing>) -> RequestFacts {
     facts
 }
 
-/// Sends the browser to the application's host with a ticket for the session.
-pub(super) fn hand_over(call: &Call<'_>, session: &LiveSession, landing: Landing) -> Answer {
+/// Sends the browser to the application's host with a ticket for the session, and writes down that it enters.
+pub(super) async fn hand_over(call: &Call<'_>, session: &LiveSession, landing: Landing) -> Answer {
+    let identity = session.identity().identity.clone();
+    record::entered(call, Some(&landing), &identity).await;
     redirect(&ticket_address(call, session, landing))
 }
 

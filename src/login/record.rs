@@ -1,4 +1,4 @@
-//! What is written down of a login: one log line, and one row of `access_requests`.
+//! What is written down of a login: log lines, and one row of `access_requests` that says what was decided.
 
 use tracing::Level;
 
@@ -7,10 +7,12 @@ use super::failure::{Ended, Why};
 use super::landing::Landing;
 use crate::entra::errors::EntraError;
 use crate::model::application::Application;
+use crate::model::destination::Destination;
 use crate::model::identity::{Groups, Identity};
 use crate::model::identity_json;
 use crate::model::ids::IdpId;
 use crate::policy::{Explanation, Refusal};
+use crate::router::covers_path;
 use crate::snapshot::ProtectedApplication;
 use crate::store::{AccessRequest, StoreError};
 
@@ -22,15 +24,21 @@ pub(super) async fn ended(call: &Call<'_>, ended: &Ended) {
     let request = &call.request_id;
     let why = &ended.why;
     let provider = ended.provider.map(|id| id.to_string()).unwrap_or_default();
+    let person = ended.person.as_deref();
+    let user = person.and_then(|person| person.user).map(tracing::field::display);
     let what = if ended.is_test {
         "The test of a provider ended"
     } else {
         "Login ended"
     };
     match level(why) {
-        Level::ERROR => tracing::error!(request.id = %request, provider.id = %provider, "{what}: {why}"),
-        Level::WARN => tracing::warn!(request.id = %request, provider.id = %provider, "{what}: {why}"),
-        _ => tracing::info!(request.id = %request, provider.id = %provider, "{what}: {why}"),
+        Level::ERROR => {
+            tracing::error!(request.id = %request, provider.id = %provider, user.id = user, "{what}: {why}");
+        }
+        Level::WARN => {
+            tracing::warn!(request.id = %request, provider.id = %provider, user.id = user, "{what}: {why}");
+        }
+        _ => tracing::info!(request.id = %request, provider.id = %provider, user.id = user, "{what}: {why}"),
     }
     if ended.is_test {
         return; // the page tells whoever tests, and nobody's login failed
@@ -59,6 +67,8 @@ pub(super) async fn ended(call: &Call<'_>, ended: &Ended) {
         call,
         AccessRequest {
             reason: Some(why.to_string()),
+            user: person.and_then(|person| person.user),
+            email: person.and_then(|person| person.email.clone()),
             ..row
         },
     )
@@ -146,13 +156,8 @@ pub(super) async fn justified(
     call.login.store.log_access(&row).await
 }
 
-/// Somebody signed in at the provider.
-pub(super) async fn signed_in(
-    call: &Call<'_>,
-    landing: Option<&Landing>,
-    identity: &Identity,
-    steps: &[String],
-) {
+/// Somebody signed in at the provider. What is decided of it is written down once it is: [`entered`] or [`refused`].
+pub(super) fn signed_in(call: &Call<'_>, identity: &Identity, steps: &[String]) {
     tracing::info!(
         request.id = %call.request_id, provider.id = %identity.provider, user.id = %identity.user, guest = identity.guest,
         "Signed in; e-mail: {}", steps.join("; ")
@@ -162,6 +167,11 @@ pub(super) async fn signed_in(
     }
     let provider = identity.provider.to_string();
     call.login.metrics.login_ended(&provider, "success", "signed_in");
+}
+
+/// Somebody enters an application, by a sign-in or with the session there is; or has signed in, and nothing is decided
+/// about any application yet.
+pub(super) async fn entered(call: &Call<'_>, landing: Option<&Landing>, identity: &Identity) {
     let row = row(call, "login", true, landing, Some(identity.provider));
     write(call, of_person(row, identity)).await;
 }
@@ -223,7 +233,7 @@ fn row(
         action: action.to_owned(),
         allowed,
         app: landing.map(|landing| landing.app),
-        app_domain: landing.map(|landing| landing.host.to_string()),
+        app_domain: landing.map(|landing| domain(application.map(|known| &known.app), landing)),
         app_name: application.map(|known| known.app.name.clone()),
         provider,
         connection: "azureAD".to_owned(),
@@ -234,6 +244,21 @@ fn row(
         reason: None,
         explanation: None,
     }
+}
+
+/// The address of the application that was asked for: the very host, and the path that the application has there.
+fn domain(application: Option<&Application>, landing: &Landing) -> String {
+    let destinations = application
+        .iter()
+        .flat_map(|application| &application.destinations);
+    let covering = destinations.filter(|destination| {
+        destination.covers_host(&landing.host) && covers_path(destination, landing.path.path())
+    });
+    let path = covering
+        .map(Destination::path)
+        .max_by_key(|path| path.len())
+        .unwrap_or_default();
+    format!("{}{path}", landing.host)
 }
 
 /// A row that cannot be written is no reason to undo a login or to hide a refusal.

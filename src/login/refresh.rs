@@ -49,6 +49,7 @@ pub(super) async fn finish(
         return Err(Why::OtherPerson.into());
     }
     let identity = sign_in::read_anew(call, signing, session).await?;
-    record::signed_in(call, None, &identity, &signing.signed_in.email_steps).await;
+    record::signed_in(call, &identity, &signing.signed_in.email_steps);
+    record::entered(call, None, &identity).await;
     Ok(redirect(&call.auth().address(DONE)))
 }

@@ -9,16 +9,16 @@ use secrecy::ExposeSecret as _;
 use super::answer::{Answer, redirect, set_cookie};
 use super::call::{Call, label};
 use super::evaluate::MaxAge;
-use super::failure::{Ended, Why};
+use super::failure::{Ended, Who, Why};
 use super::hand_over::{Judged, judge_anew, refuse, ticket_address};
 use super::landing::Landing;
 use super::state::{LoginPurpose, LoginState};
-use super::step_up::{Station, step_up};
+use super::step_up::{Station, Step, step_up};
 use super::{launcher, mint, record, refresh};
 use crate::crypto::random;
 use crate::crypto::seal::Purpose;
 use crate::entra::SignedIn;
-use crate::model::identity::{Groups, Identity};
+use crate::model::identity::Identity;
 use crate::model::idp::IdentityProvider;
 use crate::model::ids::{SessionNonce, UserId};
 use crate::model::scim::is_linkable;
@@ -41,8 +41,8 @@ pub(super) struct Signing<'c> {
     pub(super) began_ms: i64,
     /// The session this browser had until now.
     pub(super) previous: Option<Arc<LiveSession>>,
-    /// The groups under it before the code was redeemed.
-    pub(super) groups_before: Option<Groups>,
+    /// The identity under it before the code was redeemed.
+    pub(super) before: Option<Arc<Identity>>,
 }
 
 /// Makes the session and answers.
@@ -57,17 +57,22 @@ pub(super) async fn finish(call: &Call<'_>, signing: Signing<'_>) -> Result<Answ
     };
     if let (Some(session), Some(landing)) = (stepped_up(&signing), landing) {
         let identity = read_anew(call, &signing, session).await?;
-        record::signed_in(call, Some(landing), &identity, &signing.signed_in.email_steps).await;
+        record::signed_in(call, &identity, &signing.signed_in.email_steps);
         return to_application(call, signing.state, session, landing).await;
     }
     let session = insert(call, &signing).await?;
     end_previous(call, signing.previous.as_ref()).await?;
     let identity = session.identity().identity.clone();
-    record::signed_in(call, landing, &identity, &signing.signed_in.email_steps).await;
+    record::signed_in(call, &identity, &signing.signed_in.email_steps);
     let mut answer = match (transfer, landing) {
-        (Some(request), _) => redirect(&request.after_login(session.nonce()).address(call)),
         (None, Some(landing)) => to_application(call, signing.state, &session, landing).await?,
-        (None, None) => launcher::arrive(call, signing.state),
+        (transfer, _) => {
+            record::entered(call, None, &identity).await;
+            match transfer {
+                Some(request) => redirect(&request.after_login(session.nonce()).address(call)),
+                None => launcher::arrive(call, signing.state),
+            }
+        }
     };
     set_cookie(&mut answer, organization_cookie(call, &session, &identity).await?);
     Ok(answer)
@@ -93,9 +98,13 @@ pub(super) async fn read_anew(
     let amend = |identity: &mut Identity| {
         let mut read = fresh.clone();
         read.carry_over(identity);
-        // What the directory has said of groups meanwhile is not this answer's to say.
-        if signing.groups_before.as_ref() != Some(&identity.groups) {
+        // What the directory has said of groups and the address meanwhile is not this answer's to say.
+        let before = signing.before.as_ref();
+        if before.is_none_or(|before| before.groups != identity.groups) {
             read.groups = identity.groups.clone();
+        }
+        if before.is_none_or(|before| before.email != identity.email) {
+            read.email = identity.email.clone();
         }
         *identity = read;
     };
@@ -157,7 +166,14 @@ pub(super) async fn install(
             return Ok(call.session(new.nonce).await?.ok_or(Why::EndedMeanwhile)?);
         }
         SessionInserted::UserEndedMeanwhile => return Err(Why::EndedMeanwhile.into()),
-        SessionInserted::Deprovisioned => return Err(Why::Deprovisioned.into()),
+        SessionInserted::Deprovisioned => {
+            let known = login.store.user_of(new.provider, new.person).await?;
+            let person = Who {
+                user: known.map(|user| user.id),
+                email: new.email,
+            };
+            return Err(Ended::from(Why::Deprovisioned).of(person));
+        }
     };
     let found = Found {
         nonce: new.nonce.clone(),
@@ -221,22 +237,27 @@ async fn to_application(
     landing: &Landing,
 ) -> Result<Answer, Ended> {
     let application = call.application_at(landing).ok_or(Why::NoApplication)?;
-    match judge_anew(call, &application, session, landing, MaxAge::Beginning).await? {
+    let judged = judge_anew(call, &application, session, landing, MaxAge::Beginning).await?;
+    let identity = session.identity().identity.clone();
+    match judged {
         Judged::Enters(_) => {
+            record::entered(call, Some(landing), &identity).await;
             let next = ticket_address(call, session, landing.clone());
             Ok(onward(call, state, &application, landing, &next))
         }
-        Judged::Open => Ok(onward(
-            call,
-            state,
-            &application,
-            landing,
-            &landing.address(call.auth()),
-        )),
+        Judged::Open => {
+            record::entered(call, Some(landing), &identity).await;
+            let next = landing.address(call.auth());
+            Ok(onward(call, state, &application, landing, &next))
+        }
         Judged::Refused(refusal) => Ok(refuse(call, &application, session, landing, &refusal).await),
         Judged::Needs(need) => {
             let station = Station::Callback(state);
-            step_up(call, &application, session, landing, &need, station).await
+            let step = step_up(call, &application, session, landing, &need, station).await?;
+            if matches!(step, Step::Asks(_)) {
+                record::entered(call, None, &identity).await;
+            }
+            Ok(step.answer())
         }
         Judged::OtherProvider => Err(Why::NoProvider.into()),
     }

@@ -69,13 +69,15 @@ async fn sign_in(
     };
     if !another_account && let Some(session) = &session {
         match judge_anew(call, application, session, landing, MaxAge::Beginning).await? {
-            Judged::Enters(_) => return Ok(hand_over(call, session, landing.clone())),
+            Judged::Enters(_) => return Ok(hand_over(call, session, landing.clone()).await),
             Judged::Open => return Ok(redirect(&landing.address(call.auth()))),
             Judged::Refused(refusal) => {
                 return Ok(refuse(call, application, session, landing, &refusal).await);
             }
             Judged::Needs(need) => {
-                return step_up(call, application, session, landing, &need, Station::LoginPage).await;
+                let station = Station::LoginPage;
+                let step = step_up(call, application, session, landing, &need, station).await?;
+                return Ok(step.answer());
             }
             Judged::OtherProvider => {}
         }

@@ -57,6 +57,23 @@ impl<'s> Station<'s> {
     }
 }
 
+/// What follows for somebody who lacks something.
+pub(super) enum Step {
+    /// The next step towards it.
+    Asks(Answer),
+    /// It cannot be had, and that has been written down.
+    Refused(Answer),
+}
+
+impl Step {
+    /// The answer.
+    pub(super) fn answer(self) -> Answer {
+        match self {
+            Self::Asks(answer) | Self::Refused(answer) => answer,
+        }
+    }
+}
+
 /// The next step towards what is needed, or the refusal where it cannot be had.
 pub(super) async fn step_up(
     call: &Call<'_>,
@@ -65,32 +82,36 @@ pub(super) async fn step_up(
     landing: &Landing,
     step_up: &StepUp,
     station: Station<'_>,
-) -> Result<Answer, Ended> {
+) -> Result<Step, Ended> {
     let refusal = step_up.unmet();
-    let refuse_as =
-        async |because| Ok(refuse_because(call, application, session, landing, &refusal, because).await);
+    let refuse_as = async |because| {
+        let refused = refuse_because(call, application, session, landing, &refusal, because);
+        Ok(Step::Refused(refused.await))
+    };
     let (provider, context) = match &step_up.need {
         Need::AuthContext { provider, context } => (provider, context),
         // It was asked a moment ago, where it could be asked at all.
         Need::Evaluation { .. } => return refuse_as(Because::NotEvaluated).await,
         Need::Justification | Need::Approval if matches!(station, Station::HandOver) => {
-            return Ok(back_to_the_door(call, landing));
+            return Ok(Step::Asks(back_to_the_door(call, landing)));
         }
         Need::Justification => {
             let about = About::of(landing, step_up);
-            return Ok(reason::ask(
+            let (asking, before) = (Asking::Reason, Before::Nothing);
+            return Ok(Step::Asks(reason::ask(
                 call,
-                Asking::Reason,
+                asking,
                 application,
                 session,
                 &about,
-                Before::Nothing,
+                before,
                 None,
-            ));
+            )));
         }
         Need::Approval => {
             let about = About::of(landing, step_up);
-            return leave_to_enter::ask_or_wait(call, application, session, &about).await;
+            let answer = leave_to_enter::ask_or_wait(call, application, session, &about).await?;
+            return Ok(Step::Asks(answer));
         }
     };
     let provider = call
@@ -99,13 +120,14 @@ pub(super) async fn step_up(
         .get(provider)
         .filter(|provider| provider.id == session.provider());
     let Some(provider) = provider else {
-        return Ok(refuse(call, application, session, landing, &refusal).await);
+        let refused = refuse(call, application, session, landing, &refusal).await;
+        return Ok(Step::Refused(refused));
     };
     if !provider.entra.conditional_access_enabled {
         return refuse_as(Because::ContextNotAsked).await;
     }
     if let Station::HandOver = station {
-        return Ok(back_to_the_door(call, landing));
+        return Ok(Step::Asks(back_to_the_door(call, landing)));
     }
     let asked = station.asked();
     if asked.contains(context) || asked.len() >= MOST_CONTEXTS {
@@ -123,7 +145,7 @@ pub(super) async fn step_up(
         flow: station.flow(),
         ..Leaving::new(provider, LoginPurpose::Open(landing.clone()))
     };
-    leave(call, leaving).await
+    leave(call, leaving).await.map(Step::Asks)
 }
 
 /// Back to the application's own address, which starts anew on the auth host. Policies have changed since the ticket

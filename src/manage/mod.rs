@@ -42,12 +42,10 @@ pub use objects::{Draft, Written};
 pub use organization::{organization, organization_to_be, stored_account};
 pub use preview::{Change, Difference};
 pub use reconcile::{OlderFile, Outcome, Reconciled, Superseded};
-pub use scim::scim_rules;
+pub use scim::{provisions, scim_rules};
 pub use service_tokens::{Issued, NewServiceToken, ServiceTokenChanges};
 pub use test_link::{OpenedTestLink, TEST_PAGE, TestLink, TestLinkRefused, open_test_link};
-pub use trials::{
-    Outcome as TrialOutcome, Progress as TrialProgress, Standing as TrialStanding, TooManyTrials, Trials,
-};
+pub use trials::{NoTrial, Trials};
 
 /// Writes objects. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -91,6 +89,9 @@ pub enum ManageError {
     /// The objects cannot stand as they are.
     #[error("{}", lines(.0))]
     Refused(Vec<RefusedObject>),
+    /// Addresses in them are others' already; with the objects themselves nothing is wrong.
+    #[error("{}", lines(.0))]
+    Taken(Vec<RefusedObject>),
     /// The store belongs to another account than the configuration says. Ids and sealed secrets hang on it.
     #[error("the store belongs to account {stored}, the configuration says {written}")]
     ForeignAccount {

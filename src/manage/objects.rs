@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::plan::Planned;
-use super::reconcile::{end_sessions_of, other_directory};
+use super::reconcile::{end_sessions_of, provider_changed};
 use super::stored::Stored;
 use super::validate::Beside;
 use super::{Manage, ManageError, RefusedObject};
@@ -42,7 +42,8 @@ impl Manage {
     /// Makes an object.
     ///
     /// # Errors
-    /// [`ManageError::Refused`] where it cannot stand, [`ManageError::Exists`] where there is one with this id.
+    /// [`ManageError::Refused`] where it cannot stand, [`ManageError::Taken`] where only its addresses stand against it,
+    /// [`ManageError::Exists`] where there is one with this id.
     pub async fn create(
         &self,
         kind: Kind,
@@ -288,7 +289,7 @@ impl Manage {
             return Ok(());
         }
         let beside = |object: &Document| match self.validate(&users, Beside::with(stored, object)) {
-            Err(ManageError::Refused(refused)) => refused,
+            Err(ManageError::Refused(refused) | ManageError::Taken(refused)) => refused,
             _ => Vec::new(),
         };
         let after = beside(changed);
@@ -310,7 +311,8 @@ impl Manage {
     /// An object that others refer to stays.
     pub(super) fn refuse_if_used(&self, document: &Document, stored: &Stored) -> Result<(), ManageError> {
         let index = self.index.of(stored);
-        let users = index.users_of(document.id);
+        let tagged = (document.kind == Kind::Tag).then(|| index.tagged(&document.name));
+        let users = index.users_of(document.id).chain(tagged.into_iter().flatten());
         let mut by: Vec<String> = users
             .map(|user| format!("{} \"{}\"", user.kind.as_str(), user.name))
             .collect();
@@ -344,9 +346,8 @@ async fn written(write: &mut ObjectWrite, planned: &Planned) -> Result<Document,
         after: Some(document.body.clone()),
     };
     write.audit(&entry).await?;
-    let other = before.is_some_and(|before| other_directory(&before.body, &document.body));
-    if document.kind == Kind::IdentityProvider && other {
-        end_sessions_of(write, &document).await?;
+    if let (Kind::IdentityProvider, Some(before)) = (document.kind, before) {
+        provider_changed(write, before, &document).await?;
     }
     Ok(document)
 }

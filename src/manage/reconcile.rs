@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::applied::{Applied, Standing};
 use super::plan::{Planned, kind};
+use super::scim::settings_changed;
 use super::stored::Stored;
 use super::validate::Beside;
 use super::{Manage, ManageError};
@@ -151,8 +152,8 @@ async fn apply(
         match &planned.before {
             Some(before) => {
                 reconciled.updated += 1;
-                if document.kind == Kind::IdentityProvider && other_directory(&before.body, &document.body) {
-                    end_sessions_of(write, document).await?;
+                if document.kind == Kind::IdentityProvider {
+                    provider_changed(write, before, document).await?;
                 }
             }
             None => reconciled.created += 1,
@@ -177,8 +178,21 @@ async fn apply(
     Ok(reconciled)
 }
 
+/// What follows from another provider of the same id: sessions of one that becomes another directory's end, and its
+/// directory may bring about what it says.
+pub(super) async fn provider_changed(
+    write: &mut ObjectWrite,
+    before: &Document,
+    after: &Document,
+) -> Result<(), StoreError> {
+    if other_directory(&before.body, &after.body) {
+        end_sessions_of(write, after).await?;
+    }
+    settings_changed(write, before, after).await
+}
+
 /// Whether a provider now vouches for other people: whoever signed in before did so somewhere else.
-pub(super) fn other_directory(before: &Value, after: &Value) -> bool {
+fn other_directory(before: &Value, after: &Value) -> bool {
     let place = |body: &Value, key: &str| body.pointer(key).and_then(Value::as_str).map(str::to_owned);
     let cloud =
         |body: &Value| place(body, "/config/azure_cloud").unwrap_or_else(|| clouds::DEFAULT.to_owned());

@@ -1,6 +1,7 @@
-//! The secret with which a directory proves itself by SCIM.
+//! The secret with which a directory proves itself by SCIM, and what follows where it is let tell of its people.
 
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
 
 use super::{Manage, ManageError, RefusedObject};
 use crate::crypto::digest::sha256_hex;
@@ -10,7 +11,7 @@ use crate::model::scim::ScimSettings;
 use crate::session::table::Cause;
 use crate::snapshot::read::{self, Problem};
 use crate::snapshot::secrets;
-use crate::store::{Actor, AuditEntry, Document, Kind, ScimRules};
+use crate::store::{Actor, AuditEntry, Document, Kind, ObjectWrite, ScimRules, StoreError};
 
 /// Letters and digits of a secret: some 285 bits.
 const LENGTH: usize = 48;
@@ -24,6 +25,65 @@ pub fn scim_rules(settings: &ScimSettings) -> ScimRules {
         names_repeat: false,
         causes: (Cause::Deprovisioned.word(), Cause::GroupsChanged.word()),
     }
+}
+
+/// Does what follows from another `scim_config`, with the write of the provider.
+///
+/// A secret is good from when provisioning is turned on until it is turned off; and where whoever is inactive is to be
+/// out from now on, those are who are inactive already.
+pub(super) async fn settings_changed(
+    write: &mut ObjectWrite,
+    before: &Document,
+    after: &Document,
+) -> Result<(), StoreError> {
+    let (was, is) = (Switches::of(&before.body), Switches::of(&after.body));
+    let provider = IdpId(after.id);
+    if was.on != is.on {
+        write.forget_scim_secret(provider).await?;
+    }
+    let out = is.puts_out && !was.puts_out;
+    if out || (is.frees_seats && !was.frees_seats) {
+        let cause = Cause::Deprovisioned.word();
+        let people = write.put_out_inactive(provider, is.frees_seats, cause).await?;
+        tracing::info!(
+            provider.id = %provider, people,
+            "Whoever the directory has deactivated or deleted is out from now on; of them, so many were signed in"
+        );
+    }
+    Ok(())
+}
+
+/// What a provider's directory may bring about.
+struct Switches {
+    on: bool,
+    puts_out: bool,
+    frees_seats: bool,
+}
+
+impl Switches {
+    fn of(provider: &Value) -> Self {
+        let flag = |section: &str, key: &str, usual| {
+            let section = provider.get(section)?;
+            Some(section.get(key).and_then(Value::as_bool).unwrap_or(usual))
+        };
+        let on = provisions(provider);
+        let synced = flag("directory_sync", "enabled", true) == Some(true);
+        let either = |key| {
+            (on && flag("scim_config", key, false) == Some(true))
+                || (synced && flag("directory_sync", key, false) == Some(true))
+        };
+        let puts_out = either("user_deprovision");
+        Self {
+            on,
+            puts_out,
+            frees_seats: puts_out && either("seat_deprovision"),
+        }
+    }
+}
+
+/// Whether a provider, as it is written, lets its directory tell of its people.
+pub fn provisions(provider: &Value) -> bool {
+    provider.pointer("/scim_config/enabled") == Some(&Value::Bool(true))
 }
 
 impl Manage {

@@ -27,6 +27,8 @@ pub struct NewServiceToken {
     pub duration: TokenLife,
     /// Whether it can be used at once.
     pub enabled: bool,
+    /// Its `client_secret_version`.
+    pub secret_version: u64,
 }
 
 /// What is to change of a service token; what is `None` stays.
@@ -38,7 +40,7 @@ pub struct ServiceTokenChanges {
     pub enabled: Option<bool>,
     /// How long it lives, counted from now.
     pub duration: Option<TokenLife>,
-    /// One that is higher than the present one rotates the secret.
+    /// One that is higher than the present one rotates the secret; one that is not changes nothing.
     pub client_secret_version: Option<u64>,
     /// Until when the secret before stays good, where it is rotated; `None` ends it at once.
     pub previous_client_secret_expires_at: Option<Timestamp>,
@@ -72,7 +74,7 @@ impl Manage {
             "duration": new.duration.as_str(),
             "enabled": new.enabled,
             "expires_at": expiry(&new.duration, self.clock.now()).to_string(),
-            "client_secret_version": 1,
+            "client_secret_version": new.secret_version,
         });
         let change = Change {
             id: Uuid::new_v4(),
@@ -87,6 +89,7 @@ impl Manage {
     }
 
     /// Gives a service token another secret. The one before stays good until `previous_until`, and ends now without.
+    /// Its `client_secret_version` stays: that is the word of whoever writes the token, who may be another.
     ///
     /// # Errors
     /// [`ManageError::NotFound`], [`ManageError::Declared`].
@@ -99,7 +102,7 @@ impl Manage {
         let mut write = self.store.write(actor).await?;
         let stored = Stored::before(&mut write).await?;
         let (mut change, token) = self.change_of(id, &stored)?;
-        let client_secret = change.rotate(token.secret_version + 1, previous_until);
+        let client_secret = change.rotate(token.secret_version, previous_until);
         let document = self.put_token(write, change, &stored).await?;
         Ok(Issued {
             document,
@@ -153,10 +156,6 @@ impl Manage {
             change.set("expires_at", until.to_string().into());
         }
         let secret = match changes.client_secret_version {
-            Some(version) if version < token.secret_version => {
-                let reason = format!("it may not fall: it is {} now", token.secret_version);
-                return Err(refused(&token.name, "/client_secret_version", reason));
-            }
             Some(version) if version > token.secret_version => {
                 Some(change.rotate(version, changes.previous_client_secret_expires_at))
             }

@@ -48,15 +48,15 @@ impl Manage {
         written(write, before, &after).await
     }
 
-    /// Sets after how many days another key signs.
+    /// Sets after how many days another key signs: a number of days that can stand, as it is to be shown again.
     ///
     /// # Errors
     /// [`ManageError::Store`].
-    pub async fn set_key_rotation(&self, days: u16, actor: Actor) -> Result<Written, ManageError> {
+    pub async fn set_key_rotation(&self, days: Value, actor: Actor) -> Result<Written, ManageError> {
         let mut write = self.store.write(actor).await?;
         let before = read(&mut write).await?;
         let mut after = before.clone();
-        set(&mut after, KEY_ROTATION, days.into());
+        set(&mut after, KEY_ROTATION, days);
         written(write, before, &after).await
     }
 
@@ -98,8 +98,8 @@ impl Manage {
     ///
     /// # Errors
     /// [`KeyError`] where no further key can be made or stored.
-    pub async fn rotate_signing_key(&self) -> Result<bool, KeyError> {
-        keys::rotate(&self.store, &self.sealer, &self.clock).await
+    pub async fn rotate_signing_key(&self, actor: &Actor) -> Result<bool, KeyError> {
+        keys::rotate(&self.store, &self.sealer, &self.clock, actor).await
     }
 }
 

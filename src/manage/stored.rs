@@ -49,6 +49,8 @@ pub(super) struct Index {
     addresses: Claims<Destination>,
     audiences: Claims<AudTag>,
     client_ids: Claims<ClientId>,
+    /// The applications with a tag.
+    tags: HashMap<String, BTreeSet<Uuid>>,
     /// The application that stands for the launcher; there is one at most.
     launchers: Claims<()>,
     /// Policies of their own that ask people for something more on the way in.
@@ -105,15 +107,12 @@ impl Index {
         let mut mentioned = BTreeSet::new();
         mentions(&body, &mut mentioned);
         for id in mentioned.into_iter().filter(|id| *id != object.id) {
-            let users = self.users.entry(id).or_default();
-            let user = (object.kind, object.id);
-            if there {
-                users.insert(user);
-            } else {
-                users.remove(&user);
-            }
-            if users.is_empty() {
-                self.users.remove(&id);
+            enter(&mut self.users, id, (object.kind, object.id), there);
+        }
+        if object.kind == Kind::Application {
+            let tags = body.get("tags").and_then(Value::as_array);
+            for tag in tags.into_iter().flatten().filter_map(Value::as_str) {
+                enter(&mut self.tags, tag.to_owned(), object.id, there);
             }
         }
         if object.kind == Kind::ServiceToken {
@@ -149,6 +148,12 @@ impl Index {
     pub(super) fn users_of(&self, id: Uuid) -> impl Iterator<Item = &Arc<Object>> {
         let users = self.users.get(&id).into_iter().flatten();
         users.filter_map(|(kind, id)| self.objects.get(*kind, *id))
+    }
+
+    /// The applications with a tag.
+    pub(super) fn tagged(&self, tag: &str) -> impl Iterator<Item = &Arc<Object>> {
+        let tagged = self.tags.get(tag).into_iter().flatten();
+        tagged.filter_map(|id| self.objects.get(Kind::Application, *id))
     }
 
     /// The objects that refer to one, those that refer to them, and so on: a policy asks what a group inside a group asks.
@@ -207,6 +212,18 @@ pub(super) fn asks_on_the_way(id: Uuid, body: &Value) -> bool {
 
 /// Which objects.
 pub(super) type Keys = HashSet<(Kind, Uuid)>;
+
+/// Enters a user of something, or takes it out.
+fn enter<T: Eq + Hash, U: Ord>(users: &mut HashMap<T, BTreeSet<U>>, of: T, user: U, there: bool) {
+    if there {
+        users.entry(of).or_default().insert(user);
+    } else if let Some(known) = users.get_mut(&of) {
+        known.remove(&user);
+        if known.is_empty() {
+            users.remove(&of);
+        }
+    }
+}
 
 fn claim<T: Eq + Hash>(claims: &mut Claims<T>, what: T, (id, name): (Uuid, &str), there: bool) {
     if there {

@@ -3,21 +3,23 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::plan::Planned;
 use super::stored::{Index, Keys, Stored, asks_on_the_way, referents};
 use super::{Manage, ManageError, RefusedObject};
+use crate::crypto::pair::{Unfit, certified, is_rsa};
 use crate::model::application::Application;
 use crate::model::destination::Destination;
-use crate::model::idp::Cloud;
+use crate::model::idp::{ClientCredential, Cloud};
 use crate::model::ids::{
     ApiTokenId, AppId, AudTag, AuthorityId, ClientId, CustomPageId, GroupId, IdpId, ListId, PolicyId,
     ServiceTokenId,
 };
 use crate::model::organization::Organization;
+use crate::model::plain;
 use crate::policy::Referents;
 use crate::snapshot::read::{self, Around, Named, Problem};
 use crate::store::{Document, Kind};
@@ -85,8 +87,11 @@ impl Manage {
         let index = self.index.of(beside.stored);
         let mut neighbours = Neighbours::of(planned, beside, &index);
         let mut refused = Vec::new();
+        let mut all_taken = true;
         for planned in planned {
-            let problems = self.problems(planned, &mut neighbours);
+            let Findings { mut problems, taken } = self.problems(planned, &mut neighbours);
+            problems.extend(name_problems(&planned.document));
+            all_taken &= problems.len() == taken;
             if !problems.is_empty() {
                 refused.push(RefusedObject {
                     kind: planned.document.kind,
@@ -97,14 +102,16 @@ impl Manage {
         }
         if refused.is_empty() {
             Ok(())
+        } else if all_taken {
+            Err(ManageError::Taken(refused))
         } else {
             Err(ManageError::Refused(refused))
         }
     }
 
-    fn problems(&self, planned: &Planned, neighbours: &mut Neighbours<'_>) -> Vec<Problem> {
+    fn problems(&self, planned: &Planned, neighbours: &mut Neighbours<'_>) -> Findings {
         let document = &planned.document;
-        match document.kind {
+        let problems = match document.kind {
             Kind::IdentityProvider => provider_problems(document, &planned.secrets, &self.clouds),
             Kind::Policy => match read::policy(PolicyId(document.id), &document.body) {
                 Ok(policy) => neighbours.around(&self.organization).policy_problems(&policy, ""),
@@ -121,7 +128,8 @@ impl Manage {
                 .unwrap_or_default(),
             Kind::Application => match read::application(AppId(document.id), &document.body) {
                 Ok(read) => {
-                    let mut problems = self.application_problems(&read.application, neighbours);
+                    let Findings { mut problems, taken } =
+                        self.application_problems(&read.application, neighbours);
                     if read.launcher.is_some() {
                         problems.extend(neighbours.launcher_problems(&read.application));
                     }
@@ -136,7 +144,7 @@ impl Manage {
                         let around = neighbours.around(&self.organization);
                         problems.extend(around.policy_problems(policy, "/policies"));
                     }
-                    problems
+                    return Findings { problems, taken };
                 }
                 Err(problems) => problems,
             },
@@ -152,14 +160,11 @@ impl Manage {
                 .unwrap_or_default(),
             // A tag is its name, which whoever makes it has read.
             Kind::Organization | Kind::Tag => Vec::new(),
-        }
+        };
+        Findings { problems, taken: 0 }
     }
 
-    fn application_problems(
-        &self,
-        application: &Application,
-        neighbours: &mut Neighbours<'_>,
-    ) -> Vec<Problem> {
+    fn application_problems(&self, application: &Application, neighbours: &mut Neighbours<'_>) -> Findings {
         let mut problems = Vec::new();
         for destination in &application.destinations {
             if destination.host() == self.organization.auth.host().as_str() {
@@ -182,6 +187,7 @@ impl Manage {
                 ));
             }
         }
+        let taken = problems.len();
         if let Some(other) = neighbours.claim_audience(&application.aud, &application.name) {
             problems.push(problem(
                 "/aud",
@@ -200,8 +206,15 @@ impl Manage {
         problems.extend(
             unknown.map(|page| problem("/custom_pages", format!("no custom page has the id {page}"))),
         );
-        problems
+        Findings { problems, taken }
     }
+}
+
+/// What is wrong with an object.
+struct Findings {
+    problems: Vec<Problem>,
+    /// How many of them say that something is another's already: with the object itself nothing is wrong then.
+    taken: usize,
 }
 
 impl<'i> Neighbours<'i> {
@@ -353,9 +366,61 @@ fn provider_problems(
     secrets: &BTreeMap<String, SecretString>,
     clouds: &BTreeMap<String, Cloud>,
 ) -> Vec<Problem> {
-    read::identity_provider(IdpId(document.id), &document.body, secrets, clouds)
-        .err()
-        .unwrap_or_default()
+    match read::identity_provider(IdpId(document.id), &document.body, secrets, clouds) {
+        Ok(provider) => match &provider.entra.credential {
+            ClientCredential::Certificate { certificate, key } => certificate_problems(certificate, key),
+            ClientCredential::Secret { .. } | ClientCredential::FederatedTokenFile(_) => Vec::new(),
+        },
+        Err(problems) => problems,
+    }
+}
+
+/// What is wrong with a client's certificate and its key. Entra takes RSA only
+/// (<https://learn.microsoft.com/entra/identity-platform/certificate-credentials>).
+fn certificate_problems(certificate: &str, key: &SecretString) -> Vec<Problem> {
+    const CERTIFICATE: &str = "/config/client_certificate/certificate";
+    const KEY: &str = "/config/client_certificate/key";
+    if certificate.contains("PRIVATE KEY-----") {
+        let reason = "there is a private key in it, which belongs into key: here it would be shown";
+        return vec![problem(CERTIFICATE, reason.to_owned())];
+    }
+    match certified(certificate.as_bytes(), key.expose_secret().as_bytes()) {
+        Ok(pair) if is_rsa(&pair) => Vec::new(),
+        Ok(_) => vec![problem(KEY, "Entra takes RSA certificates only".to_owned())],
+        Err(unfit) => {
+            let place = |unfit: &Unfit| match unfit {
+                Unfit::NoCertificate => CERTIFICATE,
+                Unfit::NoKey | Unfit::OfAnother | Unfit::Unusable(_) => KEY,
+            };
+            unfit
+                .iter()
+                .map(|unfit| problem(place(unfit), unfit.to_string()))
+                .collect()
+        }
+    }
+}
+
+/// Names are shown on pages, in terminals and in logs: what is not seen in them could make them look like another's.
+fn name_problems(document: &Document) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut hold = |pointer: String, name: Option<&Value>| {
+        let unseen = name.and_then(Value::as_str).and_then(plain::unseen);
+        problems.extend(unseen.map(|character| Problem {
+            pointer,
+            reason: format!(
+                "there is a character in it that is not seen, U+{:04X}",
+                u32::from(character)
+            ),
+        }));
+    };
+    hold("/name".to_owned(), document.body.get("name"));
+    if document.kind == Kind::Application {
+        let policies = document.body.get("policies").and_then(Value::as_array);
+        for (index, policy) in policies.into_iter().flatten().enumerate() {
+            hold(format!("/policies/{index}/name"), policy.get("name"));
+        }
+    }
+    problems
 }
 
 fn service_token_problems(

@@ -34,14 +34,35 @@ impl AddressRange {
     }
 }
 
+/// A network as an operator writes it: `10.0.0.0/8`, or one address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network(pub IpNet);
+
+impl FromStr for Network {
+    type Err = AddressRangeMalformed;
+
+    /// Leading zeros are refused: some readers take `010` for eight.
+    fn from_str(text: &str) -> Result<Self, AddressRangeMalformed> {
+        let address = |text: &str| text.parse::<IpAddr>().map_err(|_| AddressRangeMalformed);
+        let Some((network, length)) = text.split_once('/') else {
+            return Ok(Self(address(text)?.into()));
+        };
+        let plain = length.bytes().all(|byte| byte.is_ascii_digit());
+        let plain = plain && (length == "0" || !length.starts_with('0'));
+        let length = length.parse().ok().filter(|_| plain);
+        let network = IpNet::new(address(network)?, length.ok_or(AddressRangeMalformed)?);
+        network.map(Self).map_err(|_| AddressRangeMalformed)
+    }
+}
+
 impl FromStr for AddressRange {
     type Err = AddressRangeMalformed;
 
     fn from_str(text: &str) -> Result<Self, AddressRangeMalformed> {
-        let one = text
-            .parse::<IpAddr>()
-            .map(|address| IpNet::from(address.to_canonical()));
-        let range = one.or_else(|_| text.parse()).map_err(|_| AddressRangeMalformed)?;
+        let range = match text.parse::<IpAddr>() {
+            Ok(address) => IpNet::from(address.to_canonical()),
+            Err(_) => text.parse::<Network>()?.0,
+        };
         match range {
             // Requests come with canonical addresses, so `::ffff:198.51.100.0/120` could never match.
             IpNet::V6(range) if range.network().to_ipv4_mapped().is_some() => Err(AddressRangeMalformed),
@@ -101,6 +122,12 @@ mod tests {
             "198.51.100.0/33",
             "a",
             "::ffff:198.51.100.0/120",
+            "010.0.0.0/8",
+            "10.0.0.010",
+            "10.0.0.0/08",
+            "10.0.0.0/+8",
+            "10.0.0.0/",
+            "10.0.0.0/8/8",
         ] {
             assert!(text.parse::<AddressRange>().is_err(), "{text:?}");
         }

@@ -15,6 +15,10 @@ use super::web_address::WebAddress;
 /// Access' default for how long an application token lives.
 const DEFAULT_SESSION_HOURS: u32 = 24;
 
+/// What whoever sets `skip_interstitial` is told. The reason stands at `login::transfer`.
+pub const INTERSTITIAL_STAYS: &str =
+    "the page that asks the person before a program gets tokens is shown all the same";
+
 /// An application.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Application {

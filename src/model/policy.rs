@@ -58,6 +58,12 @@ pub struct Policy {
     pub approval_groups: Vec<ApprovalGroup>,
 }
 
+/// Why a group of approvers is refused that can never give leave.
+pub const TOO_FEW: &str = "it is more than there are approvers";
+/// What whoever writes such a group is told where a list may yet grow.
+pub const TOO_FEW_ON_LIST: &str =
+    "it is more than there are approvers on the list now, so that nobody can get leave";
+
 /// People of whom some must give leave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApprovalGroup {

@@ -246,6 +246,12 @@ impl Unevaluated {
         }
     }
 
+    /// What whoever writes such a rule is told.
+    pub fn warning(self) -> String {
+        let name = self.as_str();
+        format!("{name} is never evaluated: always unknown, it lets nobody in and keeps people out")
+    }
+
     /// Whether it asks who somebody is.
     pub fn asks_identity(self) -> bool {
         !matches!(self, Self::DevicePosture | Self::LinkedAppToken)

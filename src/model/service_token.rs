@@ -34,7 +34,7 @@ pub struct ServiceToken {
     pub enabled: bool,
     /// When it ends, milliseconds since 1970.
     pub expires_ms: i64,
-    /// How many secrets it has had.
+    /// The version that its writer gives the secret; a higher one rotates it.
     pub secret_version: u64,
     /// The present secret.
     pub secret: SecretHash,

@@ -9,5 +9,12 @@ mod pattern;
 mod table;
 mod target;
 
+use crate::model::destination::Destination;
+
 pub use table::{Entry, Found, Routed, Table};
 pub use target::{Target, TargetRefused, Via};
+
+/// Whether a destination covers a path on its host.
+pub fn covers_path(destination: &Destination, path: &str) -> bool {
+    destination.path().is_empty() || pattern::PathGlob::new(destination.path()).covers(path)
+}

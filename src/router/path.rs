@@ -218,7 +218,12 @@ fn second_reading(kept: &Resolved<'_, Segment>, marks: Marks) -> Result<Option<B
         (false, false, false) => return Ok(None),
         (true, false, false) | (false, true, false) => {
             for segment in &kept.segments {
-                others.extend(segment.decoded.split(['/', '\\']));
+                let pieces = || segment.decoded.split(['/', '\\']);
+                // An upstream may take the slash for one and the dots for a name: a third meaning.
+                if pieces().any(|piece| matches!(piece, "." | "..")) {
+                    return Err(TargetRefused::DotSegmentByEncodedSlash);
+                }
+                others.extend(pieces());
             }
         }
         (false, false, true) => {

@@ -68,6 +68,9 @@ pub enum TargetRefused {
     /// `..;` and the like, which servlets read as a parent directory.
     #[error("the path has a dot segment with a parameter")]
     DotSegmentWithParameter,
+    /// `..%2f` and the like, which some upstreams decode and resolve, some decode only, and some leave as they are.
+    #[error("the path has a dot segment next to an escaped slash")]
+    DotSegmentByEncodedSlash,
     /// An escaped slash or backslash where the application does not allow it.
     #[error("the path has an escaped slash")]
     EncodedSlash,

@@ -1,9 +1,9 @@
 //! `/Groups`.
 
 use http::StatusCode;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use super::attribute::{AttrPath, member};
+use super::attribute::member;
 use super::call::{About, Call, Done, shown};
 use super::error::ScimError;
 use super::filter::{Comparison, Filter, Literal};
@@ -18,13 +18,16 @@ use crate::store::{GroupWritten, Membership, ScimGroup, ScimKey};
 /// Most members in one answer. A group with more is answered without: part of the list would read as the whole.
 const MOST_MEMBERS: usize = 20_000;
 
+/// Members that are read to find out which groups a filter means. Entra asks for none of it.
+const MOST_MEMBERS_READ: usize = 200_000;
+
 pub(super) async fn list(call: &Call<'_>) -> Result<Done, ScimError> {
     let (page, wanted) = (Page::parse(&call.query)?, call.query.wanted()?);
     let filter = call.query.filter()?;
     let (found, total) = match &filter {
         None => every(call, page).await?,
         Some(filter) => {
-            let mut chosen = Chosen::new(filter, page, call)?;
+            let mut chosen = Chosen::new(filter, page, call);
             match key(filter) {
                 Some(key) => {
                     let found = call.scim.store.scim_groups_with(call.provider.id, key).await;
@@ -224,36 +227,62 @@ struct Chosen<'f> {
     call: &'f Call<'f>,
     filter: &'f Filter,
     page: Page,
-    /// Of whom the filter asks whether they are in a group.
-    people: Vec<&'f str>,
+    asked: Asked<'f>,
+    /// Members that may still be read.
+    left: usize,
     found: Vec<ScimGroup>,
     total: usize,
 }
 
+/// What a filter wants to know of members. Groups are large, so no more of them is read.
+#[derive(Default)]
+struct Asked<'f> {
+    /// Whether these people are members.
+    people: Vec<&'f str>,
+    /// Members to look at: none, one, or all.
+    members: usize,
+}
+
 impl<'f> Chosen<'f> {
-    fn new(filter: &'f Filter, page: Page, call: &'f Call<'_>) -> Result<Self, ScimError> {
-        let mut people = Vec::new();
-        asked_members(filter, &mut people)?;
-        Ok(Self {
+    fn new(filter: &'f Filter, page: Page, call: &'f Call<'_>) -> Self {
+        let mut asked = Asked::default();
+        asked.of(filter);
+        Self {
             call,
             filter,
             page,
-            people,
+            asked,
+            left: MOST_MEMBERS_READ,
             found: Vec::new(),
             total: 0,
-        })
+        }
     }
 
     async fn take(&mut self, group: ScimGroup) -> Result<(), ScimError> {
-        let mut resource: Map<String, Value> = shown_group(&group, None, &self.call.base);
-        let mut members = Vec::with_capacity(self.people.len());
-        for person in &self.people {
-            let is_in = self.call.scim.store.is_scim_member(group.id, person).await;
-            if is_in.map_err(|error| self.call.failed(error))? {
-                members.push(json!({ "value": person }));
+        let store = &self.call.scim.store;
+        let mut members: Vec<(ScimUserId, String)> = Vec::new();
+        if self.asked.members > 0 {
+            let read = store.scim_members(group.id, self.asked.members.min(self.left + 1));
+            members = read.await.map_err(|error| self.call.failed(error))?;
+            let Some(left) = self.left.checked_sub(members.len()) else {
+                return Err(ScimError::TooMany(format!(
+                    "more than {MOST_MEMBERS_READ} members had to be read: ask for fewer groups, or for members by value"
+                )));
+            };
+            self.left = left;
+        }
+        for person in &self.asked.people {
+            let Ok(id) = person.parse::<ScimUserId>() else {
+                continue;
+            };
+            let is_in = store.is_scim_member(group.id, person).await;
+            if is_in.map_err(|error| self.call.failed(error))?
+                && !members.iter().any(|(known, _)| *known == id)
+            {
+                members.push((id, String::new()));
             }
         }
-        resource.insert(MEMBERS.to_owned(), members.into());
+        let resource = shown_group(&group, Some(&members), &self.call.base);
         if self.filter.matches(&resource) {
             if self.page.holds(self.total) {
                 self.found.push(group);
@@ -264,31 +293,51 @@ impl<'f> Chosen<'f> {
     }
 }
 
-/// The people that a filter asks for as members. Members are asked for one by one, so nothing else can be said of them.
-fn asked_members<'f>(filter: &'f Filter, people: &mut Vec<&'f str>) -> Result<(), ScimError> {
-    let of_members = |path: &AttrPath| path.is(MEMBERS);
-    let refused = || ScimError::Filter("members are compared by their value, with eq".to_owned());
-    match filter {
-        Filter::And(parts) | Filter::Or(parts) => {
-            parts.iter().try_for_each(|part| asked_members(part, people))
+impl<'f> Asked<'f> {
+    /// Adds what a filter wants to know.
+    fn of(&mut self, filter: &'f Filter) {
+        match filter {
+            Filter::And(parts) | Filter::Or(parts) => parts.iter().for_each(|part| self.of(part)),
+            Filter::Not(inner) => self.of(inner),
+            Filter::Present(path) if path.is(MEMBERS) => self.look_at(1),
+            Filter::Compare(path, comparison, literal) if path.is(MEMBERS) => {
+                let of_value = path.sub.is_none() || path.is_sub(MEMBERS, "value");
+                match (comparison, literal) {
+                    (Comparison::Equal | Comparison::NotEqual, Literal::Text(person)) if of_value => {
+                        self.people.push(person);
+                    }
+                    (_, Literal::Null) => self.look_at(1),
+                    _ if path.is_sub(MEMBERS, "type") => self.look_at(1),
+                    _ => self.look_at(usize::MAX),
+                }
+            }
+            Filter::Element(path, inner) if path.is(MEMBERS) => {
+                let telling: Vec<&Filter> = inner.conjuncts().iter().filter(|part| !is_alike(part)).collect();
+                match telling.as_slice() {
+                    [] => self.look_at(1),
+                    [Filter::Compare(sub, Comparison::Equal, Literal::Text(person))] if sub.is("value") => {
+                        self.people.push(person);
+                    }
+                    _ => self.look_at(usize::MAX),
+                }
+            }
+            Filter::Present(_) | Filter::Compare(..) | Filter::Element(..) => {}
         }
-        Filter::Not(inner) => asked_members(inner, people),
-        Filter::Present(path) if of_members(path) => Err(refused()),
-        Filter::Compare(path, comparison, literal) if of_members(path) => match (comparison, literal) {
-            (Comparison::Equal | Comparison::NotEqual, Literal::Text(person)) => {
-                people.push(person);
-                Ok(())
-            }
-            _ => Err(refused()),
-        },
-        Filter::Element(path, inner) if of_members(path) => match inner.demands("value") {
-            Some(person) if inner.conjuncts().len() == 1 => {
-                people.push(person);
-                Ok(())
-            }
-            _ => Err(refused()),
-        },
-        Filter::Present(_) | Filter::Compare(..) | Filter::Element(..) => Ok(()),
+    }
+
+    fn look_at(&mut self, members: usize) {
+        self.members = self.members.max(members);
+    }
+}
+
+/// Whether all members are alike in what a filter asks of one: they have the same type, and each part of each is there.
+fn is_alike(filter: &Filter) -> bool {
+    match filter {
+        Filter::And(parts) | Filter::Or(parts) => parts.iter().all(is_alike),
+        Filter::Not(inner) => is_alike(inner),
+        Filter::Compare(path, _, literal) => path.is("type") || *literal == Literal::Null,
+        Filter::Present(_) => true,
+        Filter::Element(..) => false,
     }
 }
 

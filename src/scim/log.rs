@@ -20,8 +20,29 @@ const AGAIN: Duration = Duration::from_secs(1);
 const ATTEMPTS: u32 = 60;
 /// The longest body that is kept, in characters.
 const LONGEST_BODY: usize = 16 * 1024;
-/// Attributes that hold secrets. None of them is stored; somebody may map one all the same.
-const SECRETS: [&str; 2] = ["password", "secret"];
+/// What the names of attributes have in them that hold secrets. None of those is stored; somebody may map one all the
+/// same.
+const SECRETS: [&str; 12] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "passcode",
+    "pwd",
+    "secret",
+    "token",
+    "credential",
+    "apikey",
+    "accesskey",
+    "privatekey",
+    "recoverycode",
+];
+/// Keys whose value says what the object beside it is about: `path` in an operation of a PATCH, the others in lists of
+/// what an administrator made up.
+const NAMING: [&str; 5] = ["path", "name", "type", "key", "attribute"];
+/// What stands in the place of a secret.
+const HIDDEN: &str = "[hidden]";
+/// Texts within texts that are looked into. Roles may be whole JSON documents.
+const TEXTS_DEEP: u8 = 2;
 
 /// Writes rows, many at once: each alone would cost every look-up a write to the disk. A process that stops waits for
 /// those that are not written yet.
@@ -78,11 +99,12 @@ pub(super) fn kept(body: &[u8]) -> Option<String> {
         return None;
     }
     let text = match serde_json::from_slice::<Value>(body) {
-        Ok(mut body) => {
-            mask(&mut body);
+        Ok(mut body @ (Value::Object(_) | Value::Array(_))) => {
+            mask(&mut body, TEXTS_DEEP);
             body.to_string()
         }
         // Nobody knows what is in it.
+        Ok(_) => return Some("(no object)".to_owned()),
         Err(_) => return Some("(no JSON)".to_owned()),
     };
     let mut kept: String = text.chars().take(LONGEST_BODY).collect();
@@ -92,40 +114,151 @@ pub(super) fn kept(body: &[u8]) -> Option<String> {
     Some(kept)
 }
 
-fn mask(value: &mut Value) {
-    let is_secret = |name: &str| SECRETS.iter().any(|secret| name.eq_ignore_ascii_case(secret));
+/// Hides whatever may be a secret. An attribute counts as one by anything in its name, its path, its URN or its filter:
+/// of too much that is hidden nobody comes to harm.
+fn mask(value: &mut Value, texts: u8) {
     match value {
         Value::Object(parts) => {
-            // An operation of a PATCH names its attribute beside the value.
-            let named = parts.get("path").and_then(Value::as_str).is_some_and(is_secret);
-            for (name, value) in parts {
-                if is_secret(name) || (named && name == "value") {
-                    *value = "[hidden]".into();
+            let about_secret = parts.iter().any(|(name, value)| says_secret(name, value));
+            for (name, mut value) in std::mem::take(parts) {
+                if says_secret(&name, &value) && value.is_string() {
+                    value = value.as_str().map(shown_name).into();
+                } else if names_secret(&name) || (about_secret && !is_called(&name, "op")) {
+                    value = HIDDEN.into();
                 } else {
-                    mask(value);
+                    mask(&mut value, texts);
                 }
+                parts.insert(shown_name(&name), value);
             }
         }
-        Value::Array(values) => values.iter_mut().for_each(mask),
+        Value::Array(values) => values.iter_mut().for_each(|value| mask(value, texts)),
+        Value::String(text) if text.trim_start().starts_with(['{', '[']) => *text = shown_text(text, texts),
         _ => {}
+    }
+}
+
+fn is_called(name: &str, wanted: &str) -> bool {
+    name.trim().eq_ignore_ascii_case(wanted)
+}
+
+fn is_naming(name: &str) -> bool {
+    NAMING.iter().any(|naming| is_called(name, naming))
+}
+
+/// Whether a part says that the object is about a secret. A path that is no text is no path: nobody knows.
+fn says_secret(name: &str, value: &Value) -> bool {
+    match value {
+        Value::String(text) => is_naming(name) && names_secret(text),
+        Value::Null => false,
+        _ => is_called(name, "path"),
+    }
+}
+
+/// Whether a name, with whatever stands around it, is that of a secret.
+fn names_secret(name: &str) -> bool {
+    let letters = name.chars().filter(char::is_ascii_alphanumeric);
+    let letters: String = letters.map(|letter| letter.to_ascii_lowercase()).collect();
+    SECRETS.iter().any(|secret| letters.contains(secret))
+}
+
+/// A name as it is kept: of a secret's, nothing that stands behind it, such as a filter that has the secret in it.
+fn shown_name(name: &str) -> String {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || ":.-_$".contains(c);
+    let behind = name.trim().find(|c| !is_part(c)).filter(|_| names_secret(name));
+    match behind.and_then(|end| name.trim().get(..end)) {
+        Some(before) => format!("{before}{HIDDEN}"),
+        None => name.to_owned(),
+    }
+}
+
+/// A text that may be JSON itself, as it is kept.
+fn shown_text(text: &str, texts: u8) -> String {
+    let read = serde_json::from_str::<Value>(text);
+    match (read, texts.checked_sub(1)) {
+        (Ok(before), Some(texts)) => {
+            let mut masked = before.clone();
+            mask(&mut masked, texts);
+            if masked == before {
+                text.to_owned()
+            } else {
+                masked.to_string()
+            }
+        }
+        _ if names_secret(text) => HIDDEN.to_owned(),
+        _ => text.to_owned(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn secrets_are_masked_wherever_they_stand() {
-        let body = br#"{"userName":"a","password":"p1","Operations":[{"op":"add","path":"Password","value":"p2"},{"op":"add","value":{"PASSWORD":"p3"}}]}"#;
-        let kept = kept(body).unwrap();
-        assert!(kept.contains("userName") && kept.contains("[hidden]"), "{kept}");
-        for secret in ["p1", "p2", "p3"] {
-            assert!(!kept.contains(secret), "{kept}");
+        let core = "urn:ietf:params:scim:schemas:core:2.0:User";
+        let bodies = [
+            r#"{"userName":"alice","PASSWORD":"hunter2"}"#.to_owned(),
+            format!(r#"{{"userName":"alice","{core}:password":"hunter2"}}"#),
+            format!(r#"{{"userName":"alice","{core}":{{"Password":["hunter2"]}}}}"#),
+            r#"{"userName":"alice","clientSecret":"hunter2","api_key":{"value":"hunter2"},"accessToken":5}"#.to_owned(),
+            r#"{"Operations":[{"op":"add","path":"title","value":"alice"},{"op":"add","path":"Password","value":"hunter2"}]}"#.to_owned(),
+            format!(r#"{{"Operations":[{{"op":"alice","path":"{core}:password","value":"hunter2"}}]}}"#),
+            format!(r#"{{"Operations":[{{"op":"alice","value":{{"{core}:User:password":"hunter2"}}}}]}}"#),
+            r#"{"Operations":[{"Op":"alice","Path":" password\t","Value":"hunter2"}]}"#.to_owned(),
+            r#"{"Operations":[{"op":"alice","PATH":"passwords[value eq \"hunter2\"].value","value":"hunter2"}]}"#.to_owned(),
+            r#"{"Operations":[{"op":"alice","value":{"password[value eq \"hunter2\"]":1}}]}"#.to_owned(),
+            r#"{"Operations":[{"op":"alice","path":"roles[password eq \"hunter2\"]"}]}"#.to_owned(),
+            // The one that is read, and the one that is not.
+            r#"{"Operations":[{"op":"alice","path":"title","Path":"password","value":"hunter2"}]}"#.to_owned(),
+            r#"{"Operations":[{"op":"alice","path":["password"],"value":"hunter2"}]}"#.to_owned(),
+            r#"{"alice":[{"type":"one-time password","value":"hunter2"},{"name":"apiToken","is":["hunter2"]}]}"#.to_owned(),
+            r#"{"roles":[{"value":"{\"id\":\"alice\",\"password\":\"hunter2\"}"}]}"#.to_owned(),
+            r#"[{"userName":"alice","password":"hunter2"}]"#.to_owned(),
+        ];
+        for body in bodies {
+            let kept = kept(body.as_bytes()).unwrap();
+            assert!(
+                !kept.contains("hunter2") && kept.contains(HIDDEN),
+                "{body}: {kept}"
+            );
+            assert!(
+                kept.contains("alice") || !body.contains("alice"),
+                "{body}: {kept}"
+            );
         }
-        assert_eq!(super::kept(b""), None);
-        assert_eq!(super::kept(b"p4").as_deref(), Some("(no JSON)"));
-        let long = format!("\"{}\"", "x".repeat(100_000));
-        assert!(super::kept(long.as_bytes()).unwrap().chars().count() <= LONGEST_BODY + 1);
+    }
+
+    #[test]
+    fn a_text_of_texts_is_looked_into_as_far_as_it_is_bounded() {
+        let mut text = r#"{"password":"hunter2"}"#.to_owned();
+        for _ in 0..6 {
+            text = json!({ "value": text }).to_string();
+            assert!(!kept(text.as_bytes()).unwrap().contains("hunter2"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_stays_as_it_was_sent() {
+        let body = json!({
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+            "Operations": [
+                { "op": "Replace", "path": "name.givenName", "value": "Alice" },
+                { "op": "Add", "path": "emails[type eq \"work\"].value", "value": "alice@corp.example" },
+                { "op": "replace", "value": { "roles": [{ "value": "{ \"id\": 5 }", "type": "app" }], "active": true } }
+            ]
+        });
+        let text = body.to_string();
+        assert_eq!(kept(text.as_bytes()), Some(text));
+    }
+
+    #[test]
+    fn what_is_no_object_is_not_kept_and_a_row_is_bounded() {
+        assert_eq!(kept(b""), None);
+        assert_eq!(kept(b"p4").as_deref(), Some("(no JSON)"));
+        assert_eq!(kept(b"\"p5\"").as_deref(), Some("(no object)"));
+        let long = json!({ "title": "x".repeat(100_000) }).to_string();
+        assert!(kept(long.as_bytes()).unwrap().chars().count() <= LONGEST_BODY + 1);
     }
 }

@@ -27,8 +27,19 @@ pub struct Patch(Vec<Operation>);
 #[derive(Debug, Clone, PartialEq)]
 struct Operation {
     kind: Kind,
-    path: Option<PatchPath>,
+    place: Place,
     value: Option<Value>,
+}
+
+/// Where an operation works.
+#[derive(Debug, Clone, PartialEq)]
+enum Place {
+    /// On the resource: the value names what it is about.
+    Resource,
+    /// On the enterprise extension as a whole.
+    Extension,
+    /// On an attribute, or part of one.
+    Path(PatchPath),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,15 +97,21 @@ impl Patch {
     pub fn apply_to_user(&self, before: &UserRecord) -> Result<UserRecord, ScimError> {
         let mut record = before.clone();
         for operation in &self.0 {
-            match (&operation.path, operation.kind, &operation.value) {
-                (Some(path), kind, value) => change(&mut record, kind, path, value.as_ref())?,
-                (None, Kind::Remove, _) => {
+            match (&operation.place, operation.kind, &operation.value) {
+                (Place::Path(path), kind, value) => change(&mut record, kind, path, value.as_ref())?,
+                (Place::Extension, Kind::Remove, _) => {
+                    record.0.shift_remove(schema::ENTERPRISE);
+                }
+                (Place::Extension, Kind::Assign(assign), value) => {
+                    assign_extension(&mut record, value.as_ref().unwrap_or(&Value::Null), assign)?;
+                }
+                (Place::Resource, Kind::Remove, _) => {
                     return Err(ScimError::NoTarget("a removal says what it removes".to_owned()));
                 }
-                (None, Kind::Assign(assign), Some(Value::Object(values))) => {
+                (Place::Resource, Kind::Assign(assign), Some(Value::Object(values))) => {
                     Self::assign_all(&mut record, values, assign)?;
                 }
-                (None, Kind::Assign(_), _) => {
+                (Place::Resource, Kind::Assign(_), _) => {
                     return Err(ScimError::Value(
                         "without a path the value is an object".to_owned(),
                     ));
@@ -114,16 +131,8 @@ impl Patch {
             if own(key) {
                 continue;
             }
-            if key.eq_ignore_ascii_case(schema::ENTERPRISE) {
-                let Value::Object(extension) = value else {
-                    continue;
-                };
-                for (key, value) in extension {
-                    if let Ok(mut attribute) = key.parse::<AttrPath>() {
-                        attribute.schema = Some(schema::ENTERPRISE.into());
-                        change(record, Kind::Assign(assign), &whole(attribute), Some(value))?;
-                    }
-                }
+            if is_extension(key) {
+                assign_extension(record, value, assign)?;
                 continue;
             }
             // A name that cannot be read is no attribute of ours.
@@ -145,11 +154,13 @@ impl Patch {
         let mut record = before.clone();
         let mut members = Vec::new();
         for operation in &self.0 {
-            match (&operation.path, operation.kind, &operation.value) {
-                (Some(path), kind, value) => {
+            match (&operation.place, operation.kind, &operation.value) {
+                (Place::Path(path), kind, value) => {
                     change_group(&mut record, &mut members, kind, path, value.as_ref())?;
                 }
-                (None, Kind::Assign(assign), Some(Value::Object(values))) => {
+                // Groups have none.
+                (Place::Extension, _, _) => {}
+                (Place::Resource, Kind::Assign(assign), Some(Value::Object(values))) => {
                     for (key, value) in values.iter().filter(|(key, _)| !own(key)) {
                         if let Ok(path) = key.parse() {
                             change_group(
@@ -162,10 +173,10 @@ impl Patch {
                         }
                     }
                 }
-                (None, Kind::Remove, _) => {
+                (Place::Resource, Kind::Remove, _) => {
                     return Err(ScimError::NoTarget("a removal says what it removes".to_owned()));
                 }
-                (None, Kind::Assign(_), _) => {
+                (Place::Resource, Kind::Assign(_), _) => {
                     return Err(ScimError::Value(
                         "without a path the value is an object".to_owned(),
                     ));
@@ -174,6 +185,33 @@ impl Patch {
         }
         Ok((checked_group(record)?, members))
     }
+}
+
+/// Whether a name or a path is the URN of the enterprise extension itself.
+fn is_extension(text: &str) -> bool {
+    text.trim().eq_ignore_ascii_case(schema::ENTERPRISE)
+}
+
+/// Takes over values of the enterprise extension. Those that are not named stay; of nothing, nothing stays.
+fn assign_extension(record: &mut UserRecord, value: &Value, assign: Assign) -> Result<(), ScimError> {
+    match value {
+        Value::Object(values) => {
+            for (key, value) in values {
+                if let Ok(mut attribute) = key.parse::<AttrPath>() {
+                    attribute.schema = Some(schema::ENTERPRISE.into());
+                    change(record, Kind::Assign(assign), &whole(attribute), Some(value))?;
+                }
+            }
+        }
+        Value::Null => {
+            record.0.shift_remove(schema::ENTERPRISE);
+        }
+        Value::String(text) if text.is_empty() => {
+            record.0.shift_remove(schema::ENTERPRISE);
+        }
+        _ => return Err(ScimError::Value(format!("{} is an object", schema::ENTERPRISE))),
+    }
+    Ok(())
 }
 
 /// What stands in resources by the service's own word.
@@ -205,25 +243,25 @@ fn operation(operation: &Value) -> Result<Operation, ScimError> {
             ));
         }
     };
-    let path = match member(parts, "path") {
-        None | Some(Value::Null) => None,
-        Some(Value::String(path)) if path.trim().is_empty() => None,
-        Some(Value::String(path)) => Some(
+    let place = match member(parts, "path") {
+        None | Some(Value::Null) => Place::Resource,
+        Some(Value::String(path)) if path.trim().is_empty() => Place::Resource,
+        Some(Value::String(path)) if is_extension(path) => Place::Extension,
+        Some(Value::String(path)) => Place::Path(
             path.parse()
                 .map_err(|error: super::path::PathMalformed| ScimError::Path(error.to_string()))?,
         ),
         Some(_) => return Err(ScimError::Path("a path is a text".to_owned())),
     };
     let value = member(parts, "value").cloned();
-    let path: Option<PatchPath> = path;
-    if let Some(path) = &path
+    if let Place::Path(path) = &place
         && path.attribute.schema.is_none()
         && own(&path.attribute.name)
     {
         let name = &path.attribute.name;
         return Err(ScimError::Mutability(format!("{name} cannot be written")));
     }
-    Ok(Operation { kind, path, value })
+    Ok(Operation { kind, place, value })
 }
 
 /// One operation on a user. What is not stored is passed over: administrators map attributes as they like.

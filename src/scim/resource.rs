@@ -38,11 +38,19 @@ pub fn user(body: &Value, before: Option<&UserRecord>) -> Result<UserRecord, Sci
     checked_user(record)
 }
 
-/// A user that can be kept.
+/// A user that can be kept: without elements of lists that say nothing. Until now such a one may have been about to say
+/// something: Entra sets whether an address is the primary one before it says which address.
 ///
 /// # Errors
 /// What cannot stand.
-pub(super) fn checked_user(record: UserRecord) -> Result<UserRecord, ScimError> {
+pub(super) fn checked_user(mut record: UserRecord) -> Result<UserRecord, ScimError> {
+    record.0.retain(|_, value| match value {
+        Value::Array(elements) => {
+            elements.retain(says_something);
+            !elements.is_empty()
+        }
+        _ => true,
+    });
     if record.user_name().trim().is_empty() {
         return Err(ScimError::Value("userName is needed".to_owned()));
     }
@@ -160,9 +168,8 @@ pub(super) fn read(attribute: &Attribute, value: &Value) -> Result<Option<Value>
     }
 }
 
-/// A list as it is kept: without elements that say nothing.
-pub(super) fn list(attribute: &Attribute, mut elements: Vec<Value>) -> Result<Option<Value>, ScimError> {
-    elements.retain(says_something);
+/// A list, if it is not too long; `None` for an empty one.
+pub(super) fn list(attribute: &Attribute, elements: Vec<Value>) -> Result<Option<Value>, ScimError> {
     if elements.len() > MOST_ELEMENTS {
         let name = attribute.name;
         return Err(ScimError::Value(format!(

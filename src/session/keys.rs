@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::crypto::digest::sha256_hex;
 use crate::crypto::seal::{Purpose, Sealer};
 use crate::model::ids::KeyId;
-use crate::store::{KeyState, SigningKeyRow, Store, StoreError};
+use crate::store::{Actor, ActorKind, KeyState, SigningKeyRow, Store, StoreError};
 
 const DAY_MS: i64 = 86_400_000;
 /// How long a previous key stays trusted: seven days, as at Access. Longer than any application token lives by default.
@@ -218,7 +218,7 @@ pub async fn ensure(store: &Store, sealer: &Sealer, clock: &Clock) -> Result<(),
     }
     if !has(KeyState::Current) {
         // Promotion by compare-and-set from "none": two replicas starting at once end with one current key.
-        promote(store, sealer, clock).await?;
+        promote(store, sealer, clock, &itself()).await?;
     }
     Ok(())
 }
@@ -246,12 +246,20 @@ pub async fn rotate_if_due(
     if current.is_none() {
         return Ok(true);
     }
-    promote(store, sealer, clock).await
+    promote(store, sealer, clock, &itself()).await
 }
 
-/// Rotates now. Gives whether this call did it: of several at once, one does.
-pub async fn rotate(store: &Store, sealer: &Sealer, clock: &Clock) -> Result<bool, KeyError> {
-    promote(store, sealer, clock).await
+/// Rotates now, on somebody's word. Gives whether this call did it: of several at once, one does.
+pub async fn rotate(store: &Store, sealer: &Sealer, clock: &Clock, actor: &Actor) -> Result<bool, KeyError> {
+    promote(store, sealer, clock, actor).await
+}
+
+/// Who changes keys when it is time.
+fn itself() -> Actor {
+    Actor {
+        kind: ActorKind::System,
+        name: "rotation of keys".to_owned(),
+    }
 }
 
 /// Withdraws a key at once: no token signed with it is accepted any longer. A withdrawn current key is replaced.
@@ -263,7 +271,7 @@ pub async fn revoke(store: &Store, sealer: &Sealer, clock: &Clock, kid: &KeyId) 
     Ok(known)
 }
 
-async fn promote(store: &Store, sealer: &Sealer, clock: &Clock) -> Result<bool, KeyError> {
+async fn promote(store: &Store, sealer: &Sealer, clock: &Clock, actor: &Actor) -> Result<bool, KeyError> {
     let rows = store.signing_keys().await?;
     let current = rows
         .iter()
@@ -278,7 +286,7 @@ async fn promote(store: &Store, sealer: &Sealer, clock: &Clock) -> Result<bool, 
     };
     let now = clock.now_ms();
     let promoted = store
-        .promote_signing_key(current, &next.kid, now, now + PREVIOUS_TRUSTED_MS)
+        .promote_signing_key(current, &next.kid, (now, now + PREVIOUS_TRUSTED_MS), actor)
         .await?;
     if promoted {
         add(store, sealer, clock, KeyState::Next).await?;

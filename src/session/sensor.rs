@@ -174,14 +174,15 @@ impl Sensor {
     }
 }
 
-/// Puts what Microsoft says now under an identity. A list of groups that did not come whole says nothing, nor one that
+/// Puts what Microsoft says now under an identity. A list of groups that did not come whole says nothing, nor does what
 /// was asked for before the directory, or a sign-in, said something else.
 fn renewed(identity: &mut Identity, before: &[Identity], signed_in: &SignedIn) {
     let is_as_before = before.iter().any(|before| before.groups == identity.groups);
     if signed_in.groups.complete() && is_as_before {
         identity.groups = signed_in.groups.clone();
     }
-    if signed_in.email.is_some() {
+    let is_address_as_before = before.iter().any(|before| before.email == identity.email);
+    if signed_in.email.is_some() && is_address_as_before {
         identity.email.clone_from(&signed_in.email);
     }
     for (known, said) in [

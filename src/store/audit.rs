@@ -5,7 +5,34 @@ use sqlx::{Any, Transaction};
 use uuid::Uuid;
 
 use super::row::{Cells, storable};
-use super::{Actor, ActorKind, AuditEntry, Kind, Store, StoreError, bounded};
+use super::{Actor, ActorKind, Kind, Store, StoreError, bounded};
+
+/// What a line of the audit log is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audited {
+    /// An object.
+    Object(Kind),
+    /// Somebody who signed in.
+    User,
+    /// The key that signs; the bodies name it, its id says nothing.
+    SigningKey,
+}
+
+impl Audited {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Object(kind) => kind.as_str(),
+            Self::User => "user",
+            Self::SigningKey => "signing_key",
+        }
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        let others = [Self::User, Self::SigningKey];
+        let other = others.into_iter().find(|other| other.as_str() == text);
+        other.or_else(|| Kind::from_text(text).map(Self::Object))
+    }
+}
 
 /// A line of the audit log.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,11 +43,11 @@ pub struct AuditRow {
     pub at_ms: i64,
     /// Who.
     pub actor: Actor,
-    /// What was done: `create`, `update`, `delete`.
+    /// What was done: `create`, `update`, `delete`, `revoke`, `rotate`.
     pub action: String,
-    /// The object's kind.
-    pub kind: Kind,
-    /// The object's id.
+    /// What it was done to.
+    pub kind: Audited,
+    /// Its id.
     pub id: Uuid,
     /// How it was.
     pub before: Option<serde_json::Value>,
@@ -54,13 +81,22 @@ impl Store {
     }
 }
 
+/// What a line says. Bodies are without secrets.
+pub(super) struct Line {
+    pub(super) action: &'static str,
+    pub(super) about: Audited,
+    pub(super) id: Uuid,
+    pub(super) before: Option<serde_json::Value>,
+    pub(super) after: Option<serde_json::Value>,
+}
+
 /// Writes a line; `place` is the change and the line's number in it.
 pub(super) async fn insert(
     tx: &mut Transaction<'static, Any>,
     place: (i64, i64),
     now_ms: i64,
     actor: &Actor,
-    entry: &AuditEntry,
+    line: &Line,
 ) -> Result<(), StoreError> {
     sqlx::query(INSERT)
         .bind(place.0)
@@ -68,11 +104,11 @@ pub(super) async fn insert(
         .bind(now_ms)
         .bind(actor.kind.as_str())
         .bind(storable(&actor.name))
-        .bind(entry.action)
-        .bind(entry.kind.as_str())
-        .bind(entry.id.to_string())
-        .bind(entry.before.as_ref().map(ToString::to_string))
-        .bind(entry.after.as_ref().map(ToString::to_string))
+        .bind(line.action)
+        .bind(line.about.as_str())
+        .bind(line.id.to_string())
+        .bind(line.before.as_ref().map(ToString::to_string))
+        .bind(line.after.as_ref().map(ToString::to_string))
         .execute(&mut **tx)
         .await?;
     Ok(())
@@ -89,7 +125,7 @@ fn audit_row(row: &AnyRow) -> Result<AuditRow, StoreError> {
             name: cells.text("actor_name")?,
         },
         action: cells.text("action")?,
-        kind: Kind::from_text(&cells.text("kind")?).ok_or_else(|| cells.corrupt("kind"))?,
+        kind: Audited::from_text(&cells.text("kind")?).ok_or_else(|| cells.corrupt("kind"))?,
         id: cells.parsed("id")?,
         before: cells.maybe_json("body_before")?,
         after: cells.maybe_json("body_after")?,

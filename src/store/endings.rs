@@ -117,16 +117,18 @@ impl Store {
         Ok(ended)
     }
 
-    /// Tells the feed that all sessions of these users ended, and lets no login of theirs count that is under way.
+    /// Tells the feed that all sessions of these users ended, and lets no login of theirs count that is under way. The
+    /// last change appended, if there were any users.
     pub(super) async fn tell_users(
         &self,
         tx: &mut Transaction<'static, Any>,
         ended: &[(UserId, Vec<SessionNonce>)],
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<Position>, StoreError> {
+        let mut last = None;
         for (user, _) in ended {
-            self.append_user(tx, *user).await?;
+            last = Some(self.append_user(tx, *user).await?);
         }
-        Ok(())
+        Ok(last)
     }
 
     /// Waits for every login under way, and makes others wait.

@@ -3,11 +3,13 @@
 //! A token says which epoch it was minted in, read in the statement that allows the minting. Numbers of changes are
 //! given in commit order, so no clock decides whether a token came before the revocation or after it.
 
+use serde_json::json;
 use sqlx::any::AnyRow;
 
+use super::audit::{self, Audited, Line};
 use super::changes::ChangeKind;
 use super::row::Cells;
-use super::{Store, StoreError, bounded, session_apps};
+use super::{Actor, Document, Store, StoreError, bounded, session_apps};
 use crate::model::ids::{AudTag, SessionNonce};
 
 /// Whose application tokens are revoked. Organization sessions stay.
@@ -47,6 +49,8 @@ impl TokensOf {
 
 const SET: &str = "INSERT INTO token_epochs (aud, nonce, epoch) VALUES ($1, $2, $3) \
      ON CONFLICT (aud, nonce) DO UPDATE SET epoch = excluded.epoch";
+const PRESENT: &str =
+    "SELECT COALESCE(MAX(epoch), 0) AS epoch FROM token_epochs WHERE aud = $1 AND nonce = $2";
 const OF_APPLICATIONS: &str = "SELECT aud, epoch FROM token_epochs WHERE nonce = ''";
 const OF_SESSION: &str = "SELECT aud, epoch FROM token_epochs WHERE nonce = $1";
 /// The session as in [`Store::may_mint`], and the newest epoch that holds for a token minted now.
@@ -62,14 +66,35 @@ pub(super) const FORGET: &str = "DELETE FROM token_epochs WHERE nonce <> '' \
 impl Store {
     /// Revokes application tokens and says so in the feed. Gives the epoch from which on tokens count.
     pub async fn revoke_tokens(&self, of: &TokensOf) -> Result<i64, StoreError> {
-        self.patiently(|| self.revoke_once(of)).await
+        self.patiently(|| self.revoke_once(of, None)).await
     }
 
-    async fn revoke_once(&self, of: &TokensOf) -> Result<i64, StoreError> {
+    /// The same, for all tokens of an application, on somebody's word: with a line in the audit log.
+    pub async fn revoke_tokens_of(
+        &self,
+        application: &Document,
+        aud: &AudTag,
+        actor: &Actor,
+    ) -> Result<i64, StoreError> {
+        let of = TokensOf {
+            aud: aud.clone(),
+            session: None,
+        };
+        self.patiently(|| self.revoke_once(&of, Some((application, actor))))
+            .await
+    }
+
+    async fn revoke_once(&self, of: &TokensOf, said: Option<(&Document, &Actor)>) -> Result<i64, StoreError> {
         let mut tx = self.begin_brief().await?;
         let change = self
             .append_next(&mut tx, ChangeKind::TokensRevoked, &of.subject())
             .await?;
+        let before = sqlx::query(PRESENT)
+            .bind(of.aud.as_str())
+            .bind(of.nonce())
+            .fetch_one(&mut *tx)
+            .await?;
+        let before = Cells::new(&before, "token_epochs", "epoch").int("epoch")?;
         sqlx::query(SET)
             .bind(of.aud.as_str())
             .bind(of.nonce())
@@ -81,6 +106,17 @@ impl Store {
             .bind(of.nonce())
             .execute(&mut *tx)
             .await?;
+        if let Some((application, actor)) = said {
+            let described = |epoch: i64| json!({ "name": application.name, "aud": of.aud.as_str(), "token_epoch": epoch });
+            let line = Line {
+                action: "revoke",
+                about: Audited::Object(application.kind),
+                id: application.id,
+                before: Some(described(before)),
+                after: Some(described(change.seq)),
+            };
+            audit::insert(&mut tx, (change.seq, 1), self.now_ms(), actor, &line).await?;
+        }
         self.commit_changes(tx).await?;
         Ok(change.seq)
     }

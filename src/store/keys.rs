@@ -1,12 +1,14 @@
 //! Keys that sign tokens. Every change of one is a change in the feed.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
+use uuid::Uuid;
 
+use super::audit::{self, Audited, Line};
 use super::changes::ChangeKind;
 use super::row::Cells;
-use super::{Store, StoreError, bounded};
+use super::{Actor, Store, StoreError, bounded};
 use crate::model::ids::KeyId;
 
 /// Where a key stands in its life.
@@ -98,7 +100,7 @@ impl Store {
     /// [`StoreError::Conflict`] where its id is taken.
     pub async fn add_signing_key(&self, key: &SigningKeyRow) -> Result<(), StoreError> {
         bounded(async {
-            let mut tx = self.begin_keys().await?;
+            let (mut tx, _) = self.begin_keys().await?;
             sqlx::query(ADD)
                 .bind(key.kid.as_str())
                 .bind(key.private_sealed.clone())
@@ -118,16 +120,16 @@ impl Store {
 
     /// Lets the key `new`, which must stand as [`KeyState::Next`], sign from `now_ms` on, and the one that signed
     /// verify until `retires_ms`. Nothing happens, and the answer is `false`, unless `expected_current` is the one
-    /// that signs: of two gateways that rotate at once, one does.
+    /// that signs: of two gateways that rotate at once, one does. It stands in the audit log with who said so.
     pub async fn promote_signing_key(
         &self,
         expected_current: Option<&KeyId>,
         new: &KeyId,
-        now_ms: i64,
-        retires_ms: i64,
+        (now_ms, retires_ms): (i64, i64),
+        actor: &Actor,
     ) -> Result<bool, StoreError> {
         bounded(async {
-            let mut tx = self.begin_keys().await?;
+            let (mut tx, seq) = self.begin_keys().await?;
             if current(&mut tx).await?.as_ref() != expected_current {
                 return Ok(false);
             }
@@ -140,6 +142,14 @@ impl Store {
             if promoted.rows_affected() == 0 {
                 return Ok(false);
             }
+            let line = Line {
+                action: "rotate",
+                about: Audited::SigningKey,
+                id: Uuid::nil(),
+                before: expected_current.map(|kid| json!({ "kid": kid.as_str() })),
+                after: Some(json!({ "kid": new.as_str(), "signs_from_ms": now_ms })),
+            };
+            audit::insert(&mut tx, (seq, 1), self.now_ms(), actor, &line).await?;
             self.commit_changes(tx).await?;
             Ok(true)
         })
@@ -149,7 +159,7 @@ impl Store {
     /// Makes everything the key signed worthless; `false` where there is no such key or it is revoked already.
     pub async fn revoke_signing_key(&self, kid: &KeyId) -> Result<bool, StoreError> {
         bounded(async {
-            let mut tx = self.begin_keys().await?;
+            let (mut tx, _) = self.begin_keys().await?;
             let revoked = sqlx::query(REVOKE)
                 .bind(self.now_ms())
                 .bind(kid.as_str())
@@ -167,7 +177,7 @@ impl Store {
     /// Deletes keys that retired, or were revoked, before this time; how many.
     pub async fn forget_signing_keys(&self, retired_before_ms: i64) -> Result<u64, StoreError> {
         bounded(async {
-            let mut tx = self.begin_keys().await?;
+            let (mut tx, _) = self.begin_keys().await?;
             let forgotten = sqlx::query(FORGET)
                 .bind(retired_before_ms)
                 .execute(&mut *tx)
@@ -180,11 +190,12 @@ impl Store {
         .await
     }
 
-    /// A transaction on the keys. Its number comes first, as with objects: so comparing and setting is one step.
-    async fn begin_keys(&self) -> Result<Transaction<'static, Any>, StoreError> {
+    /// A transaction on the keys, and its number, which comes first, as with objects: so comparing and setting is one
+    /// step.
+    async fn begin_keys(&self) -> Result<(Transaction<'static, Any>, i64), StoreError> {
         let mut tx = self.begin().await?;
-        self.append_next(&mut tx, ChangeKind::Keys, "").await?;
-        Ok(tx)
+        let change = self.append_next(&mut tx, ChangeKind::Keys, "").await?;
+        Ok((tx, change.seq))
     }
 }
 

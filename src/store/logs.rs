@@ -17,7 +17,7 @@ pub struct AccessRequest {
     pub request_id: String,
     /// When.
     pub at_ms: i64,
-    /// What was tried: `login`, `logout`, `refused` …
+    /// What was tried: `login`, `logout`, `access` with a session or a service token there is …
     pub action: String,
     /// Whether it was allowed.
     pub allowed: bool,
@@ -29,7 +29,7 @@ pub struct AccessRequest {
     pub app_name: Option<String>,
     /// The provider signed in with.
     pub provider: Option<IdpId>,
-    /// The provider's type, as Access calls it: `azureAD`.
+    /// The provider's type, as Access calls it: `azureAD`; [`NON_IDENTITY`] for what no person sent.
     pub connection: String,
     /// The user.
     pub user: Option<UserId>,
@@ -44,6 +44,9 @@ pub struct AccessRequest {
     /// How every rule came out, for the operator, as far as it fits.
     pub explanation: Option<String>,
 }
+
+/// The connection of rows about machines.
+pub const NON_IDENTITY: &str = "non_identity";
 
 /// Which requests to read. The default reads the newest 25.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +81,10 @@ pub struct AccessRequestFilter {
     pub since_ms: Option<i64>,
     /// Before this time (milliseconds).
     pub until_ms: Option<i64>,
+    /// Where this was tried only.
+    pub action: Option<&'static str>,
+    /// Of machines only, or of people only.
+    pub non_identity: Option<bool>,
     /// With this id only.
     pub request_id: Option<String>,
     /// Without this id.
@@ -108,6 +115,8 @@ impl Default for AccessRequestFilter {
             country_not: None,
             since_ms: None,
             until_ms: None,
+            action: None,
+            non_identity: None,
             request_id: None,
             request_id_not: None,
             oldest_first: false,
@@ -139,10 +148,12 @@ macro_rules! filtered {
              AND ($9 IS NULL OR CASE WHEN app IS NULL THEN 0 ELSE 1 END = $9) \
              AND ($10 IS NULL OR provider = $10) AND ($11 IS NULL OR provider IS NULL OR provider <> $11) \
              AND ($12 IS NULL OR country = $12) AND ($13 IS NULL OR country IS NULL OR country <> $13) \
-             AND ($16 IS NULL OR request_id = $16) AND ($17 IS NULL OR request_id <> $17) ",
+             AND ($16 IS NULL OR request_id = $16) AND ($17 IS NULL OR request_id <> $17) \
+             AND ($18 IS NULL OR CASE WHEN connection = 'non_identity' THEN 1 ELSE 0 END = $18) \
+             AND ($19 IS NULL OR action = $19) ",
             $by,
             $order,
-            " LIMIT $18 OFFSET $19"
+            " LIMIT $20 OFFSET $21"
         )
     };
 }
@@ -245,6 +256,8 @@ impl Store {
                 .bind(filter.until_ms.unwrap_or(i64::MAX))
                 .bind(maybe_storable(filter.request_id.as_deref()))
                 .bind(maybe_storable(filter.request_id_not.as_deref()))
+                .bind(filter.non_identity.map(i64::from))
+                .bind(filter.action)
                 .bind(limit)
                 .bind(i64::from(filter.page.saturating_sub(1)) * limit)
                 .fetch_one(&mut *connection)

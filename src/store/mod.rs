@@ -39,6 +39,8 @@ mod session_apps;
 mod sessions;
 mod spent;
 mod transfers;
+mod trials;
+mod user_orders;
 mod users;
 mod wake;
 mod write;
@@ -55,7 +57,7 @@ use patience::bounded;
 
 pub use amend::{Amended, AmendedSession};
 pub use approvals::{ApprovalRequest, ApprovalState, OpenRequest, REQUEST_LIFE_MS};
-pub use audit::AuditRow;
+pub use audit::{AuditRow, Audited};
 pub use changes::{Change, ChangeKind, Feed, Position};
 pub use documents::{Document, Kind};
 pub use endings::Ending;
@@ -63,17 +65,19 @@ pub use epochs::TokensOf;
 pub use error::StoreError;
 pub use keys::{KeyState, SigningKeyRow};
 pub use leave::{Vote, Voted};
-pub use logs::{AccessRequest, AccessRequestFilter};
+pub use logs::{AccessRequest, AccessRequestFilter, NON_IDENTITY};
 pub use objects::{Difference, Object, ObjectFilter, Objects};
 pub use refreshes::DueRefresh;
 pub use register::{Called, Marks, UserFilter, UserPlace};
 pub use scim::{
     ADDRESS_PASSED_ON, Consequences, DirectorySync, GroupWritten, Held, Membership, PROVIDERS_MAX, Reread,
     RoundEnd, ScimAtLogin, ScimGroup, ScimKey, ScimRules, ScimSearch, ScimUpdate, ScimUpdateFilter, ScimUser,
-    UserWritten,
+    UserWritten, VALUES_MAX,
 };
 pub use sessions::{NewSession, SessionInserted, SessionRow};
 pub use transfers::Transfer;
+pub use trials::{TrialCounts, TrialOutcome, TrialProgress, TrialStanding};
+pub use user_orders::{UserOrder, UserOrdered};
 pub use users::User;
 pub use write::{Actor, ActorKind, AuditEntry, ObjectWrite};
 

@@ -1,4 +1,4 @@
-//! The register of users: a page at a time, and taking somebody out of it.
+//! The register of users, a page at a time.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -8,7 +8,7 @@ use sqlx::any::AnyArguments;
 use sqlx::query::Query;
 
 use super::packed::{Packed, packed};
-use super::row::{Cells, containing, maybe_storable, storable};
+use super::row::{Cells, containing, maybe_storable};
 use super::sessions::session;
 use super::users::{packed_user, user, users, users_packed};
 use super::{SessionRow, Store, StoreError, User, bounded};
@@ -20,7 +20,7 @@ use crate::model::lines::Lines;
 pub struct UserFilter {
     /// Those of exactly this name.
     pub name: Option<String>,
-    /// Those whose last login gave exactly this address.
+    /// Those whose last login gave exactly this address, or whom the directory has given it since.
     pub email: Option<String>,
     /// Those with this in the name or the address, in whatever case.
     pub search: Option<String>,
@@ -95,20 +95,24 @@ const MARKS: &str = packed!(
      WHERE deleted = 0) AS placed WHERE place % $1 = 0 ORDER BY place"
 );
 const LAST_LOGIN: &str = "SELECT MAX(last_login_ms) AS last_login_ms FROM users";
-const CALLED: &str =
-    packed!(["created_ms", "id", "name", "email"] "FROM users WHERE deleted = 0 ORDER BY created_ms, id");
+const CALLED: &str = packed!(["created_ms", "id", "name", "COALESCE(email_told, email)"] "FROM users WHERE deleted = 0 ORDER BY created_ms, id");
 /// The part of a filter that goes through the users that the rest of it keeps.
 macro_rules! searched {
     () => {
         " AND ($2 IS NULL OR name = $2) \
-         AND ($3 IS NULL OR LOWER(name) LIKE $3 ESCAPE '!' OR LOWER(email) LIKE $3 ESCAPE '!') "
+         AND ($3 IS NULL OR LOWER(name) LIKE $3 ESCAPE '!' \
+         OR LOWER(COALESCE(email_told, email)) LIKE $3 ESCAPE '!') "
     };
 }
 /// Which users a filter keeps: of an address, of a name, or whatever has some text in it. Each has a statement of its own,
 /// so that its index serves it; the `+` keeps SQLite from going through everybody in the order of the register instead.
 macro_rules! of_email {
     () => {
-        concat!("WHERE email = $1 AND +deleted = 0", searched!())
+        concat!(
+            "WHERE id IN (SELECT id FROM users WHERE email = $1 UNION SELECT id FROM users WHERE email_told = $1) \
+             AND +deleted = 0",
+            searched!()
+        )
     };
 }
 macro_rules! of_name {
@@ -145,10 +149,6 @@ const NEWEST_AFTER: &str = "SELECT nonce, user_id, provider, provider_session, i
      expires_ms, last_use_ms, ended_ms, ended_cause, address, agent FROM sessions WHERE nonce IN \
      (SELECT (SELECT nonce FROM sessions WHERE user_id = users.id ORDER BY created_ms DESC, nonce LIMIT 1) FROM users \
      WHERE deleted = 0 AND (created_ms > $1 OR (created_ms = $1 AND id > $2)) ORDER BY created_ms, id LIMIT $3)";
-const RENAME: &str = "UPDATE users SET name = $2 WHERE id = $1 AND deleted = 0";
-/// What names the person goes; the row stays with its generation, which logins under way are held against.
-const TAKE_OUT: &str =
-    "UPDATE users SET deleted = 1, seat = 0, email = NULL, name = NULL WHERE id = $1 AND deleted = 0";
 
 impl Store {
     /// A page of the register, in the order in which people first signed in. `from` spares going through all who stand
@@ -348,34 +348,6 @@ impl Store {
                 Ok((user, newest))
             });
             users.collect()
-        })
-        .await
-    }
-
-    /// Calls somebody by another name, until the next login; whether there is such a user.
-    pub async fn rename_user(&self, id: UserId, name: &str) -> Result<bool, StoreError> {
-        bounded(async {
-            let mut connection = self.writer().await?;
-            let done = sqlx::query(RENAME)
-                .bind(id.to_string())
-                .bind(storable(name))
-                .execute(&mut *connection)
-                .await?;
-            Ok(done.rows_affected() > 0)
-        })
-        .await
-    }
-
-    /// Takes somebody out of the register; whether there was such a user. The next login brings them back, unless a
-    /// directory has put them out. Ends nothing by itself.
-    pub async fn take_out_of_register(&self, id: UserId) -> Result<bool, StoreError> {
-        bounded(async {
-            let mut connection = self.writer().await?;
-            let done = sqlx::query(TAKE_OUT)
-                .bind(id.to_string())
-                .execute(&mut *connection)
-                .await?;
-            Ok(done.rows_affected() > 0)
         })
         .await
     }

@@ -100,7 +100,8 @@ const ADD_USER: &str = "INSERT INTO users \
      VALUES ($1, $2, $3, $4, $5, $6, 0, 0, $7, $7) ON CONFLICT (provider, tenant, object) DO NOTHING";
 /// Locks the user's row: an ending of this user waits until the session stands and then ends it, or was first and
 /// raised `generation`.
-const ADMIT: &str = "UPDATE users SET last_login_ms = $1, email = $2, name = $3, linkable = $8, seat = 1, deleted = 0 \
+const ADMIT: &str = "UPDATE users SET last_login_ms = $1, email = $2, email_told = NULL, name = $3, linkable = $8, seat = 1, \
+     deleted = 0 \
      WHERE provider = $4 AND tenant = $5 AND object = $6 AND generation <= $7 AND deprovisioned = 0 \
      RETURNING id, provider, tenant, object, email, name, generation, deprovisioned, seat, created_ms, last_login_ms";
 const DEPROVISIONED: &str = "SELECT id FROM users \

@@ -19,9 +19,10 @@ pub struct User {
     pub provider: IdpId,
     /// The person there.
     pub person: PersonKey,
-    /// The address at the last login; a label, never a key.
+    /// The address at the last login, or the one that the directory has put under live sessions since; a label, never a
+    /// key.
     pub email: Option<String>,
-    /// The name at the last login.
+    /// The name, likewise.
     pub name: Option<String>,
     /// The change number of the user's last ending: a login that began before it does not count.
     pub generation: i64,
@@ -39,7 +40,8 @@ pub struct User {
 macro_rules! users {
     ($rest:literal) => {
         concat!(
-            "SELECT id, provider, tenant, object, email, name, generation, deprovisioned, seat, created_ms, last_login_ms \
+            "SELECT id, provider, tenant, object, COALESCE(email_told, email) AS email, name, generation, deprovisioned, \
+             seat, created_ms, last_login_ms \
              FROM users ",
             $rest
         )
@@ -51,7 +53,7 @@ pub(super) use users;
 macro_rules! users_packed {
     ($($rest:expr),+) => {
         $crate::store::packed::packed!(
-            ["id", "provider", "tenant", "object", "email", "name", "generation", "deprovisioned", "seat", "created_ms",
+            ["id", "provider", "tenant", "object", "COALESCE(email_told, email)", "name", "generation", "deprovisioned", "seat", "created_ms",
                 "last_login_ms"]
             "FROM users ", $($rest),+
         )
@@ -61,9 +63,11 @@ pub(super) use users_packed;
 
 const ONE: &str = users!("WHERE id = $1");
 const OF_PERSON: &str = users!("WHERE provider = $1 AND tenant = $2 AND object = $3");
-const WITH_EMAIL: &str = users!("WHERE email = $1 ORDER BY last_login_ms DESC, id LIMIT 1000");
+const WITH_EMAIL: &str = users!(
+    "WHERE id IN (SELECT id FROM users WHERE email = $1 UNION SELECT id FROM users WHERE email_told = $1) \
+     ORDER BY last_login_ms DESC, id LIMIT 1000"
+);
 const READMIT: &str = "UPDATE users SET deprovisioned = 0 WHERE id = $1 AND deprovisioned = 1";
-const SET_SEAT: &str = "UPDATE users SET seat = $2 WHERE id = $1";
 
 impl Store {
     /// Lets somebody sign in again whom a directory has put out; whether that changed anything. Where the directory still
@@ -76,22 +80,8 @@ impl Store {
         .await
     }
 
-    /// Gives somebody a seat, or frees it; whether there is such a user.
-    pub async fn set_seat(&self, id: UserId, seat: bool) -> Result<bool, StoreError> {
-        bounded(async {
-            let mut connection = self.writer().await?;
-            let done = sqlx::query(SET_SEAT)
-                .bind(id.to_string())
-                .bind(i64::from(seat))
-                .execute(&mut *connection)
-                .await?;
-            Ok(done.rows_affected() > 0)
-        })
-        .await
-    }
-
-    /// Everybody whose last login gave this address, the latest first, at most a thousand. An address is a label:
-    /// different people may have had it.
+    /// Everybody whose last login gave this address, or whom the directory has given it since; the latest first, at most
+    /// a thousand. An address is a label: different people may have had it.
     pub async fn users_with_email(&self, email: &EmailAddress) -> Result<Vec<User>, StoreError> {
         bounded(async {
             let mut connection = self.reader().await?;

@@ -4,7 +4,9 @@ use sqlx::{Any, Transaction};
 use uuid::Uuid;
 
 use super::changes::ChangeKind;
-use super::{Document, Ending, Kind, Position, Store, StoreError, audit, bounded, documents, held, scim};
+use super::{
+    Audited, Document, Ending, Kind, Position, Store, StoreError, audit, bounded, documents, held, scim,
+};
 use crate::model::ids::{IdpId, SessionNonce};
 
 /// Who writes.
@@ -144,15 +146,43 @@ impl ObjectWrite {
         bounded(scim::set_secret(&mut self.tx, provider, hash, now_ms)).await
     }
 
+    /// The SCIM secret that was generated last for a provider is good no longer.
+    pub async fn forget_scim_secret(&mut self, provider: IdpId) -> Result<(), StoreError> {
+        bounded(scim::forget_secret(&mut self.tx, provider)).await
+    }
+
+    /// Puts out whoever a provider's directory has deactivated or deleted by now: what they have open ends with this
+    /// write. Answers how many people had something open.
+    pub async fn put_out_inactive(
+        &mut self,
+        provider: IdpId,
+        frees_seats: bool,
+        cause: &str,
+    ) -> Result<usize, StoreError> {
+        let at = (self.seq, self.store.now_ms());
+        let signed_in = bounded(scim::put_out_inactive(&mut self.tx, provider, frees_seats, at)).await?;
+        for user in &signed_in {
+            self.end_sessions(&Ending::User(*user), cause).await?;
+        }
+        Ok(signed_in.len())
+    }
+
     /// Writes a line of the audit log.
     pub async fn audit(&mut self, entry: &AuditEntry) -> Result<(), StoreError> {
         self.audited += 1;
         let place = (self.seq, self.audited);
         let now_ms = self.store.now_ms();
+        let line = audit::Line {
+            action: entry.action,
+            about: Audited::Object(entry.kind),
+            id: entry.id,
+            before: entry.before.clone(),
+            after: entry.after.clone(),
+        };
         bounded(async {
             // Also where only the log tells of it: else whoever holds objects would have to read all of them anew.
             held::note(&mut self.tx, self.seq, entry.kind, entry.id).await?;
-            audit::insert(&mut self.tx, place, now_ms, &self.actor, entry).await
+            audit::insert(&mut self.tx, place, now_ms, &self.actor, &line).await
         })
         .await
     }

@@ -13,7 +13,7 @@ use tracing::Level;
 
 use super::request_id::RequestId;
 use crate::model::country::CountryCode;
-use crate::model::ids::UserId;
+use crate::model::ids::{ServiceTokenId, UserId};
 
 /// Target of the line of each answer.
 pub const ACCESS: &str = "vestibule::access";
@@ -63,6 +63,8 @@ pub struct RefusedRequest<'a> {
     pub policy: Option<&'a str>,
     /// Who asked.
     pub user: Option<UserId>,
+    /// The service token that was shown or, where it is not good, named.
+    pub service_token: Option<ServiceTokenId>,
     /// Why, as a word of a fixed set.
     pub reason: &'static str,
     /// How each policy came out, for the operator. Asked for only if the line is written.
@@ -106,6 +108,7 @@ pub fn refused(request: &RefusedRequest<'_>) {
         application = request.application,
         policy = request.policy,
         user.id = request.user.map(tracing::field::display),
+        service_token.id = request.service_token.map(tracing::field::display),
         reason = request.reason,
         explanation = request.explanation.map(tracing::field::display)
         },
@@ -131,6 +134,7 @@ mod tests {
             application: Some("Payroll"),
             policy: None,
             user: None,
+            service_token: None,
             reason: "no_rule",
             explanation: Some(&"Finance: no"),
         });

@@ -110,15 +110,15 @@ fn round(request: &GraphRequest<'_>, of: &str, changed: Changed) -> Result<Value
         };
         ("@odata.nextLink", "$skiptoken", following)
     };
-    let token = random::long_opaque();
-    let link = format!("{base}{}?{parameter}={token}", here.path);
+    let state = random::long_opaque();
+    let link = format!("{base}{}?{parameter}={state}", here.path);
     request
         .context
         .directory
         .lock()
         .grants
         .deltas
-        .insert(token, following);
+        .insert(state, following);
     body.insert(key.to_owned(), json!(link));
     body.insert("value".to_owned(), Value::Array(shown));
     Ok(Value::Object(body))

@@ -57,6 +57,9 @@ pub(crate) async fn act(State(context): State<Context>, headers: HeaderMap, body
     let Some(job) = job else {
         return Redirect::to("/provisioning").into_response();
     };
+    if what == Some("restart") {
+        job.restart().await;
+    }
     let report = job.cycle().await;
     let mut lines: Vec<String> = report
         .requests
@@ -88,9 +91,16 @@ pub(crate) async fn act(State(context): State<Context>, headers: HeaderMap, body
 fn answer(context: &Context, told: &str) -> Response {
     let job = context.directory.lock().provisioning.is_some();
     let introduction = if job {
-        "What you change here the application is told at once by SCIM; Entra itself comes about every forty minutes."
+        let cycle = plain_button("cycle", "Run a cycle");
+        let restart = plain_button("restart", "Start anew");
+        format!(
+            "<p>What you change here the application is told at once by SCIM; Entra itself comes about every forty \
+             minutes.</p><div class=\"row\">{cycle}{restart}</div>"
+        )
     } else {
-        "No provisioning job runs here, so nobody is told of what you change."
+        "<p>No provisioning job runs here, so nobody is told of what you change: <code>--provision-to</code> starts \
+         one.</p>"
+            .to_owned()
     };
     let tenants: String = context
         .directory
@@ -98,9 +108,8 @@ fn answer(context: &Context, told: &str) -> Response {
         .iter()
         .map(|tenant| section(tenant))
         .collect();
-    let body = format!(
-        "<h1>People and groups</h1><p>{introduction}</p>{told}{tenants}<p><a href=\"/\">mock-entra</a></p>"
-    );
+    let body =
+        format!("<h1>People and groups</h1>{introduction}{told}{tenants}<p><a href=\"/\">mock-entra</a></p>");
     page(StatusCode::OK, "People and groups", &body)
 }
 
@@ -145,6 +154,14 @@ fn button(what: &str, label: &str, user: &User, group: Option<&Group>) -> String
         "<form method=\"post\" action=\"/provisioning\">{}{}{group}<button>{}</button></form>",
         hidden("what", what),
         hidden("oid", &user.oid),
+        escape(label)
+    )
+}
+
+fn plain_button(what: &str, label: &str) -> String {
+    format!(
+        "<form method=\"post\" action=\"/provisioning\">{}<button>{}</button></form>",
+        hidden("what", what),
         escape(label)
     )
 }

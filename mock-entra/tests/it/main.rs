@@ -15,6 +15,7 @@ mod directory;
 mod graph;
 mod id_token;
 mod logout;
+mod provisioning;
 mod shapes;
 mod support;
 mod token;

@@ -1,8 +1,8 @@
 //! The launcher: `GET https://<auth host>/`. The applications this person may open, and the sessions of theirs in other
 //! browsers, each of which can be ended from here.
 //!
-//! Everybody who is signed in may see it, or whom its own policies let in ([`guard`]); nobody sees an application there that would not let them in now. Nothing is
-//! changed by GET ([`acts`]).
+//! Everybody who is signed in may see it, or whom its own policies let in ([`guard`]); nobody sees an application there
+//! that would not let them in now. Nothing is changed by GET ([`acts`]).
 
 mod acts;
 mod agent;

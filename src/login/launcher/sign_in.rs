@@ -75,7 +75,8 @@ pub(in crate::login) async fn sign_in(call: &Call<'_>) -> Result<Answer, Ended> 
         }));
     }
     let app = launcher.map(|launcher| &launcher.guard.app);
-    let straight_on = app.and_then(|app| app.auto_redirect_to_identity).unwrap_or(true);
+    let said = app.and_then(|app| app.auto_redirect_to_identity);
+    let straight_on = said.or(call.organization().auto_redirect_to_identity) != Some(false);
     let choosing = Choosing {
         app: None,
         providers: &call.providers(app.map_or(&[], |app| app.allowed_idps.as_slice())),

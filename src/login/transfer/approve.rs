@@ -119,9 +119,10 @@ async fn look(call: &Call<'_>, request: &TransferRequest) -> Result<Standing, En
         Judged::Open => elsewhere(redirect(&landing.address(call.auth()))),
         Judged::OtherProvider => sign_in(call, request, &application).await.and_then(elsewhere),
         // What is found out on the way is kept with the person's session; the program asks again afterwards.
-        Judged::Needs(need) => step_up(call, &application, &session, landing, &need, Station::LoginPage)
-            .await
-            .and_then(elsewhere),
+        Judged::Needs(need) => {
+            let step = step_up(call, &application, &session, landing, &need, Station::LoginPage).await?;
+            elsewhere(step.answer())
+        }
         Judged::Refused(refusal) => elsewhere(refuse(call, &application, &session, landing, &refusal).await),
     }
 }

@@ -484,7 +484,7 @@ fn the_policy_allows_the_inline_style_and_script_and_no_other() {
             .map(hash)
             .collect();
         assert!(
-            policy.contains(&format!("style-src {};", styles.join(" "))),
+            styles.is_empty() || policy.contains(&format!("style-src {};", styles.join(" "))),
             "{name}: {policy}"
         );
         assert!(!html.contains("style="), "{name}: inline styles would be blocked");

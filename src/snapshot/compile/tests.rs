@@ -217,7 +217,7 @@ fn what_leads_to_no_application_says_why() {
             Unroutable::Refused(TargetRefused::EncodedSlash),
         ),
         (
-            "wiki.example.com/..%2fadmin",
+            "wiki.example.com/admin%2fx",
             Unroutable::Refused(TargetRefused::Ambiguous),
         ),
     ] {

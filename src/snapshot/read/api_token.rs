@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 use super::object::{Object, Problem, Problems};
+use crate::model::address::Network;
 use crate::model::api_token::{ApiToken, TOKEN_HASH};
 use crate::model::ids::ApiTokenId;
 use crate::model::permission::Permissions;
@@ -47,7 +48,8 @@ fn read(id: ApiTokenId, object: &Object<'_>, secrets: &BTreeMap<String, SecretSt
             None
         }
     };
-    let addresses: Vec<IpNet> = object.list("addresses");
+    let addresses: Vec<Network> = object.list("addresses");
+    let addresses: Vec<IpNet> = addresses.into_iter().map(|network| network.0).collect();
     if addresses.len() > MOST_ADDRESSES {
         object.problem("addresses", format!("at most {MOST_ADDRESSES} are taken"));
     }

@@ -11,6 +11,7 @@ use crate::model::design::LauncherDesign;
 use crate::model::destination::Destination;
 use crate::model::duration::GoDuration;
 use crate::model::ids::{AppId, AudTag, PolicyId};
+use crate::model::number;
 use crate::model::policy::{Policy, Selector};
 use crate::model::public_path::Overrides;
 
@@ -319,7 +320,7 @@ fn link(
     let entry = object.below(item, pointer)?;
     let precedence = match entry.given("precedence") {
         None => filled,
-        Some(number) => number.as_u64().or_else(|| {
+        Some(number) => number::whole(number).or_else(|| {
             entry.problem("precedence", "a whole number is needed");
             None
         })?,

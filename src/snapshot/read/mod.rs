@@ -39,4 +39,6 @@ pub(super) use application::readable_part as readable_application;
 pub(super) use organization::readable_settings;
 
 #[cfg(test)]
+mod naive;
+#[cfg(test)]
 mod tests;

@@ -182,6 +182,16 @@ impl<'v> Object<'v> {
         self.items(key).into_iter().filter_map(read).collect()
     }
 
+    /// Whether there are no other keys; each that is makes a problem.
+    pub(super) fn has_only(&self, known: &[&str]) -> bool {
+        let mut only = true;
+        for key in self.map.keys().filter(|key| !known.contains(&key.as_str())) {
+            self.problem(key, "there is no such key");
+            only = false;
+        }
+        only
+    }
+
     /// Makes a problem of each key that asks for something which is not enforced here.
     pub(super) fn refuse_unenforced(&self, keys: &[&str]) {
         self.refuse(keys, "this version does not enforce it");

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::model::duration::GoDuration;
 use crate::model::ids::CustomPageId;
+use crate::model::number;
 use crate::model::organization::{
     KEY_ROTATION_DAYS, OrganizationPages, OrganizationSettings, SEAT_LEAST, SEAT_MOST,
 };
@@ -52,7 +53,7 @@ pub(in crate::snapshot) fn readable_settings(body: &Value) -> (OrganizationSetti
     let settings = body.get(SETTINGS).filter(|settings| !settings.is_null());
     let read = settings.and_then(|settings| Object::new(settings, "/settings", &problems));
     let mut settings = read.map(|object| self::read(&object)).unwrap_or_default();
-    let days = body.get(KEY_ROTATION).and_then(Value::as_u64);
+    let days = body.get(KEY_ROTATION).and_then(number::whole);
     let days = days.and_then(|days| u16::try_from(days).ok());
     settings.key_rotation_days = days.filter(|days| KEY_ROTATION_DAYS.contains(days));
     (settings, problems.into_inner())
@@ -109,7 +110,7 @@ fn inactivity(object: &Object<'_>) -> Option<UnusedTokens> {
     if below.flag("enabled") == Some(false) {
         return Some(UnusedTokens::Stay);
     }
-    let days = below.need("inactivity_threshold_days")?.as_u64();
+    let days = number::whole(below.need("inactivity_threshold_days")?);
     let days = days.and_then(|days| u16::try_from(days).ok());
     let Some(days) = days.filter(|days| INACTIVITY_DAYS.contains(days)) else {
         below.problem("inactivity_threshold_days", "a number from 30 to 365 is needed");

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use crate::model::email::EmailAddress;
 use crate::model::ids::PolicyId;
-use crate::model::policy::{ApprovalGroup, Decision, Policy};
+use crate::model::number;
+use crate::model::policy::{ApprovalGroup, Decision, Policy, TOO_FEW};
 use crate::model::selector::Selector;
 
 use super::application::session_duration;
@@ -57,7 +58,9 @@ pub(super) fn read(id: PolicyId, object: &Object<'_>) -> Option<Policy> {
         }
     }
     let approval_groups = approval_groups(object);
-    if approval && approval_groups.is_empty() {
+    // Of groups that cannot be read it is said what is wrong with them.
+    let written = object.given("approval_groups").and_then(Value::as_array);
+    if approval && approval_groups.is_empty() && written.is_none_or(Vec::is_empty) {
         object.problem("approval_groups", "somebody who may give leave is needed");
     }
     Some(Policy {
@@ -125,7 +128,7 @@ fn approval_group(group: &Object<'_>) -> Option<ApprovalGroup> {
     let needed = match group.given("approvals_needed") {
         // A group without number asks for one approval.
         None => Some(1),
-        Some(number) => number.as_u64().and_then(|number| u32::try_from(number).ok()),
+        Some(number) => number::whole(number).and_then(|number| u32::try_from(number).ok()),
     };
     let Some(needed) = needed.filter(|number| *number > 0) else {
         group.problem("approvals_needed", "a whole number from 1 on is needed");
@@ -145,7 +148,7 @@ fn approval_group(group: &Object<'_>) -> Option<ApprovalGroup> {
     distinct.dedup();
     // How many a list has is known only when leave is asked for.
     if list.is_none() && !approvers.is_empty() && u32::try_from(distinct.len()).unwrap_or(u32::MAX) < needed {
-        group.problem("approvals_needed", "it is more than there are approvers");
+        group.problem("approvals_needed", TOO_FEW);
     }
     Some(ApprovalGroup {
         approvals_needed: needed,

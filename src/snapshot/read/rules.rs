@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::model::country::AssignedCountry;
 use crate::model::evaluator::ExternalEvaluator;
 use crate::model::policy::Decision;
 use crate::model::selector::{Selector, Unevaluated};
@@ -85,9 +86,35 @@ fn rule(object: &Object<'_>, pointer: &str, item: &Value) -> Option<Selector> {
         object.problem_at(place, format!("there is no selector {name}"));
         return None;
     }
-    // Access' answers carry further keys in some selectors, so unknown ones are passed over.
     let read = object.below(settings, &place)?;
+    if let Some(known) = keys_of(name)
+        && !read.has_only(known)
+    {
+        return None;
+    }
     selector(name, &read, settings)
+}
+
+/// The keys of a selector: another one would have been meant to narrow the rule. `None` for selectors that are not
+/// evaluated.
+fn keys_of(selector: &str) -> Option<&'static [&'static str]> {
+    Some(match selector {
+        "everyone" | "any_valid_service_token" | "certificate" => &[],
+        "email" => &["email"],
+        "email_domain" => &["domain"],
+        "email_list" | "ip_list" | "group" | "login_method" => &["id"],
+        "azureAD" => &["id", "identity_provider_id"],
+        // Access has an id of its own for each context besides.
+        "auth_context" => &["id", "ac_id", "identity_provider_id"],
+        "auth_method" => &["auth_method"],
+        "oidc" => &["claim_name", "claim_value", "identity_provider_id"],
+        "external_evaluation" => &["evaluate_url", "keys_url"],
+        "ip" => &["ip"],
+        "geo" => &["country_code"],
+        "service_token" => &["token_id"],
+        "common_name" => &["common_name"],
+        _ => return None,
+    })
 }
 
 fn selector(name: &str, settings: &Object<'_>, written: &Value) -> Option<Selector> {
@@ -148,7 +175,7 @@ fn selector(name: &str, settings: &Object<'_>, written: &Value) -> Option<Select
             id: settings.needed("id")?,
         },
         "geo" => Selector::Geo {
-            country_code: settings.needed("country_code")?,
+            country_code: settings.needed::<AssignedCountry>("country_code")?.0,
         },
         "service_token" => Selector::ServiceToken {
             token_id: settings.needed("token_id")?,

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::object::{Object, Problem, Problems};
 use crate::model::ids::ServiceTokenId;
+use crate::model::number;
 use crate::model::service_token::{
     PREVIOUS_SECRET_HASH, PreviousSecret, SECRET_HASH, SecretHash, ServiceToken,
 };
@@ -70,12 +71,12 @@ fn read(
     })
 }
 
-/// How many secrets there have been; the first is 1.
+/// The version that its writer gives the secret; the first is 1.
 fn version(object: &Object<'_>) -> Option<u64> {
     let Some(written) = object.given("client_secret_version") else {
         return Some(1);
     };
-    let version = written.as_u64().filter(|version| *version > 0);
+    let version = number::whole(written).filter(|version| *version > 0);
     if version.is_none() {
         object.problem("client_secret_version", "a whole number from 1 is needed");
     }

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::model::application::{ClaimName, TokenGroups};
 use crate::model::cors::{Cors, CorsMethod, CorsParts, MaxAge};
 use crate::model::destination::Destination;
+use crate::model::number;
 use crate::model::public_path::{Overrides, PublicPath};
 
 use super::object::{Object, asks_for_something};
@@ -44,9 +45,7 @@ pub(super) fn cors(object: &Object<'_>) -> Option<Cors> {
 
 fn max_age(cors: &Object<'_>) -> Option<MaxAge> {
     let seconds = cors.given("max_age")?;
-    let age = seconds
-        .as_i64()
-        .and_then(|seconds| MaxAge::try_from(seconds).ok());
+    let age = number::whole_signed(seconds).and_then(|seconds| MaxAge::try_from(seconds).ok());
     if age.is_none() {
         cors.problem("max_age", crate::model::cors::MaxAgeOutOfRange.to_string());
     }

@@ -100,10 +100,20 @@ const MIGRATIONS: &[Migration] = &[
         readable_by: 18,
         sql: include_str!("0019_directory_syncs.sql"),
     },
+    Migration {
+        number: 21,
+        readable_by: 20,
+        sql: include_str!("0021_address_told.sql"),
+    },
+    Migration {
+        number: 23,
+        readable_by: 22,
+        sql: include_str!("0023_trials.sql"),
+    },
 ];
 
 /// The newest schema of this release.
-const KNOWN: i64 = 19;
+const KNOWN: i64 = 23;
 
 const HISTORY: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (\
      number BIGINT PRIMARY KEY, readable_by BIGINT NOT NULL, checksum TEXT NOT NULL, applied_ms BIGINT NOT NULL)";

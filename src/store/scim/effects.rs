@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use sqlx::{Any, Transaction};
 
 use super::super::amend::{Amended, AmendedSession};
-use super::super::row::Cells;
+use super::super::row::{Cells, maybe_storable};
 use super::super::users::readmit;
 use super::super::{Store, StoreError};
-use super::{ADDRESS_PASSED_ON, ScimUser, note_reread};
+use super::{ADDRESS_PASSED_ON, ScimUser, note_reread, scim_user};
 use crate::model::identity::Identity;
 use crate::model::ids::{IdpId, ObjectId, ScimGroupId, ScimUserId, SessionNonce, UserId};
 use crate::model::scim::{GroupChange, IdentityUpdate};
@@ -71,9 +71,14 @@ const FEW: usize = 200;
 
 const PUT_OUT: &str = "UPDATE users SET deprovisioned = 1 WHERE id = $1";
 const FREE_SEAT: &str = "UPDATE users SET seat = 0 WHERE id = $1";
+const LOCK_USER: &str = "UPDATE users SET generation = generation WHERE id = $1";
+/// The address that the login gave stays beside it: links go by it.
+const CALL: &str =
+    "UPDATE users SET name = $2, email_told = CASE WHEN email = $3 THEN NULL ELSE $3 END WHERE id = $1";
 const LINKED: &str = "SELECT user_id FROM scim_users WHERE id = $1 AND user_id IS NOT NULL";
 /// Waits for a sign-in of the person that is under way, or makes it wait.
-const LINKED_HELD: &str = "UPDATE scim_users SET user_id = user_id WHERE id = $1 RETURNING user_id";
+const HELD: &str = "UPDATE scim_users SET user_id = user_id WHERE id = $1 \
+     RETURNING id, provider, body, user_id, created_ms, updated_ms";
 const TAKEN: &str = "INSERT INTO scim_taken (provider, scim_user, object, at_ms) VALUES ($1, $2, $3, $4)";
 const TAKEN_FROM_ALL: &str = "INSERT INTO scim_taken (provider, scim_user, object, at_ms) \
      SELECT $1, scim_user, $3, $4 FROM scim_members WHERE scim_group = $2";
@@ -84,6 +89,48 @@ const SIGNED_IN_MEMBERS: &str = "SELECT DISTINCT u.user_id AS user_id FROM sessi
      JOIN scim_users u ON u.user_id = s.user_id \
      JOIN scim_members m ON m.scim_user = u.id AND m.scim_group = $1 \
      WHERE s.ended_ms IS NULL AND s.expires_ms > $2";
+
+/// The addresses that people of a directory have whom nothing but an address tells from others.
+macro_rules! addresses {
+    ($which:literal) => {
+        concat!(
+            "(SELECT user_name FROM scim_users WHERE provider = $1 AND object IS NULL AND ",
+            $which,
+            " UNION SELECT email FROM scim_emails WHERE provider = $1 AND scim_user IN \
+             (SELECT id FROM scim_users WHERE provider = $1 AND object IS NULL AND ",
+            $which,
+            "))"
+        )
+    };
+}
+/// The users of a provider whom its directory has deactivated or deleted, as a sign-in would find it.
+macro_rules! inactive {
+    () => {
+        concat!(
+            "(SELECT id FROM users WHERE provider = $1 \
+             AND (id IN (SELECT user_id FROM scim_users WHERE provider = $1 AND active = 0 AND user_id IS NOT NULL) \
+             OR object IN (SELECT object FROM scim_users WHERE provider = $1 AND active = 0 AND object IS NOT NULL) \
+             OR object IN (SELECT object FROM scim_tombstones WHERE provider = $1) \
+             OR (linkable = 1 AND email IN (SELECT email FROM scim_buried_addresses WHERE provider = $1)) \
+             OR (linkable = 1 AND email IN ",
+            addresses!("active = 0 AND user_id IS NULL"),
+            " AND email NOT IN ",
+            addresses!("active = 1"),
+            ")) AND id NOT IN \
+             (SELECT user_id FROM scim_users WHERE provider = $1 AND active = 1 AND user_id IS NOT NULL))"
+        )
+    };
+}
+const SIGNED_IN_INACTIVE: &str = concat!(
+    "SELECT DISTINCT user_id FROM sessions WHERE ended_ms IS NULL AND expires_ms > $2 AND user_id IN ",
+    inactive!()
+);
+/// No login counts that is under way, either.
+const PUT_OUT_INACTIVE: &str = concat!(
+    "UPDATE users SET deprovisioned = 1, generation = CASE WHEN generation < $2 THEN $2 ELSE generation END WHERE id IN ",
+    inactive!()
+);
+const FREE_SEATS_OF_INACTIVE: &str = concat!("UPDATE users SET seat = 0 WHERE id IN ", inactive!());
 
 impl Store {
     /// Does what is planned. Takes change numbers, so it comes last in its transaction; whether it took any.
@@ -121,8 +168,17 @@ impl Store {
         let stays = |user: &UserId| !out.contains(user);
         if rules.identity_update == IdentityUpdate::Automatic {
             if let Some(user) = amended.filter(|user| stays(user)) {
-                let whose = Amended::User(user);
-                done.amended.extend(self.amend_within(tx, whose, change).await?);
+                // Before the sessions, as whoever ends them does.
+                sqlx::query(LOCK_USER)
+                    .bind(user.to_string())
+                    .execute(&mut **tx)
+                    .await?;
+                let amended = self.amend_within(tx, Amended::User(user), change).await?;
+                let newest = amended.iter().max_by_key(|session| session.identity.at);
+                if let Some(session) = newest {
+                    call_as(tx, user, &session.identity).await?;
+                }
+                done.amended.extend(amended);
             }
             for (user, change) in plan.groups.iter().filter(|(user, _)| stays(user)) {
                 let whose = Amended::User(*user);
@@ -214,13 +270,10 @@ impl Store {
         let mut behind = HashMap::new();
         if people.len() <= FEW {
             for person in people {
-                let row = sqlx::query(if held { LINKED_HELD } else { LINKED })
-                    .bind(person.to_string())
-                    .fetch_optional(&mut **tx)
-                    .await?;
-                let user = match &row {
-                    Some(row) => Cells::new(row, "scim_users", "user_id").maybe_parsed("user_id")?,
-                    None => None,
+                let user = if held {
+                    self.hold(tx, *person).await?
+                } else {
+                    linked(tx, *person).await?
                 };
                 behind.extend(user.map(|user| (*person, user)));
             }
@@ -240,6 +293,25 @@ impl Store {
             }
         }
         Ok(behind)
+    }
+
+    /// The user behind somebody who can come to be nobody else's by a sign-in from here on. Whoever signed in for the
+    /// first time while the directory told of them is linked only now.
+    async fn hold(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        person: ScimUserId,
+    ) -> Result<Option<UserId>, StoreError> {
+        let row = sqlx::query(HELD)
+            .bind(person.to_string())
+            .fetch_optional(&mut **tx)
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let told = scim_user(&row)?;
+        if told.user.is_none() && told.record.is_active() {
+            return self.link(tx, &told).await;
+        }
+        Ok(told.user)
     }
 
     /// The members of a group who are signed in.
@@ -270,4 +342,61 @@ impl Store {
             Ok(tx.commit().await?)
         }
     }
+}
+
+/// Lists call somebody as the identity under their sessions does, which applications see.
+async fn call_as(
+    tx: &mut Transaction<'static, Any>,
+    user: UserId,
+    identity: &Identity,
+) -> Result<(), StoreError> {
+    let email = identity.email.as_ref().map(|email| email.address.as_str());
+    sqlx::query(CALL)
+        .bind(user.to_string())
+        .bind(maybe_storable(identity.name.as_deref()))
+        .bind(maybe_storable(email))
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Puts out whoever a directory has deactivated or deleted by now; whose sessions must end, within the transaction. `seq`
+/// is its change number.
+pub(in super::super) async fn put_out_inactive(
+    tx: &mut Transaction<'static, Any>,
+    provider: IdpId,
+    frees_seats: bool,
+    (seq, now_ms): (i64, i64),
+) -> Result<Vec<UserId>, StoreError> {
+    sqlx::query(PUT_OUT_INACTIVE)
+        .bind(provider.to_string())
+        .bind(seq)
+        .execute(&mut **tx)
+        .await?;
+    if frees_seats {
+        sqlx::query(FREE_SEATS_OF_INACTIVE)
+            .bind(provider.to_string())
+            .execute(&mut **tx)
+            .await?;
+    }
+    let rows = sqlx::query(SIGNED_IN_INACTIVE)
+        .bind(provider.to_string())
+        .bind(now_ms)
+        .fetch_all(&mut **tx)
+        .await?;
+    rows.iter()
+        .map(|row| Cells::new(row, "sessions", "user_id").parsed("user_id"))
+        .collect()
+}
+
+async fn linked(
+    tx: &mut Transaction<'static, Any>,
+    person: ScimUserId,
+) -> Result<Option<UserId>, StoreError> {
+    let row = sqlx::query(LINKED)
+        .bind(person.to_string())
+        .fetch_optional(&mut **tx)
+        .await?;
+    row.map(|row| Cells::new(&row, "scim_users", "user_id").parsed("user_id"))
+        .transpose()
 }

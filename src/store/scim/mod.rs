@@ -26,15 +26,16 @@ mod users;
 
 pub use arrival::ScimAtLogin;
 pub(super) use arrival::{FORGET_TAKEN, TAKEN_KEPT_MS};
+pub(super) use effects::put_out_inactive;
 pub use effects::{Consequences, ScimRules};
 pub use groups::{GroupWritten, Membership};
 pub use nesting::Held;
 pub use rereads::Reread;
 pub(super) use rereads::note as note_reread;
 pub use search::{ScimKey, ScimSearch};
-pub(super) use secrets::{forget_provider, set as set_secret};
+pub(super) use secrets::{forget as forget_secret, forget_provider, set as set_secret};
 pub use syncs::{DirectorySync, RoundEnd};
-pub use updates::{PROVIDERS_MAX, ScimUpdate, ScimUpdateFilter};
+pub use updates::{PROVIDERS_MAX, ScimUpdate, ScimUpdateFilter, VALUES_MAX};
 pub use users::UserWritten;
 
 use sqlx::any::AnyRow;

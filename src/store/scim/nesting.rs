@@ -234,12 +234,12 @@ async fn named(
         return Ok(known.clone());
     }
     let found = group(tx, provider, object).await?;
-    let named = Group {
+    let group = Group {
         id: object,
         name: found.map(|(_, name)| name),
     };
-    names.insert(object, named.clone());
-    Ok(named)
+    names.insert(object, group.clone());
+    Ok(group)
 }
 
 #[cfg(test)]

@@ -33,6 +33,8 @@ pub struct ScimSearch {
     pub contains: Option<String>,
     /// With this at the beginning of the name.
     pub starts_with: Option<String>,
+    /// Of people: only those who are nobody's who signed in.
+    pub unlinked: bool,
 }
 
 /// Rows answered at once, at most.
@@ -58,7 +60,7 @@ const USERS_FOUND: &str = "SELECT id, provider, body, user_id, created_ms, updat
      WHERE provider = $1 AND ($2 IS NULL OR user_name = $2) \
      AND ($3 IS NULL OR id IN (SELECT scim_user FROM scim_emails WHERE email = $3 AND provider = $1)) \
      AND ($4 IS NULL OR user_name LIKE $4 ESCAPE '!') AND ($5 IS NULL OR user_name LIKE $5 ESCAPE '!') \
-     ORDER BY created_ms, id LIMIT $6 OFFSET $7";
+     AND ($6 = 0 OR user_id IS NULL) ORDER BY created_ms, id LIMIT $7 OFFSET $8";
 const COUNT_USERS: &str = "SELECT COUNT(*) AS n FROM scim_users WHERE provider = $1";
 const USER_OF: &str =
     "SELECT id, provider, body, user_id, created_ms, updated_ms FROM scim_users WHERE user_id = $1";
@@ -195,6 +197,7 @@ impl Store {
                 .bind(maybe_storable(search.email.as_deref().map(folded).as_deref()))
                 .bind(search.contains.as_deref().map(pattern_within))
                 .bind(search.starts_with.as_deref().map(pattern_of_beginning))
+                .bind(i64::from(search.unlinked))
                 .bind(limited(limit))
                 .bind(limited(limit).saturating_mul(int(page.saturating_sub(1))))
                 .fetch_all(&mut *connection)

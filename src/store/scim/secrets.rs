@@ -10,9 +10,10 @@ const SET: &str = "INSERT INTO scim_secrets (provider, hash, created_ms) VALUES 
      ON CONFLICT (provider) DO UPDATE SET hash = excluded.hash, created_ms = excluded.created_ms";
 const HASHES: &str = "SELECT hash FROM scim_secrets";
 const HASH: &str = "SELECT hash FROM scim_secrets WHERE provider = $1";
+const FORGET_SECRET: &str = "DELETE FROM scim_secrets WHERE provider = $1";
 const FORGET_MEMBERS: &str = "DELETE FROM scim_members WHERE scim_group IN \
      (SELECT id FROM scim_groups WHERE provider = $1)";
-const FORGET: [&str; 10] = [
+const FORGET: [&str; 9] = [
     "DELETE FROM scim_emails WHERE provider = $1",
     "DELETE FROM scim_users WHERE provider = $1",
     "DELETE FROM scim_groups WHERE provider = $1",
@@ -20,7 +21,6 @@ const FORGET: [&str; 10] = [
     "DELETE FROM scim_buried_addresses WHERE provider = $1",
     "DELETE FROM scim_taken WHERE provider = $1",
     "DELETE FROM scim_rereads WHERE provider = $1",
-    "DELETE FROM scim_secrets WHERE provider = $1",
     "DELETE FROM directory_members WHERE provider = $1",
     "DELETE FROM directory_syncs WHERE provider = $1",
 ];
@@ -69,6 +69,18 @@ pub(in super::super) async fn set(
     Ok(())
 }
 
+/// Forgets the hash: the secret is good no longer.
+pub(in super::super) async fn forget(
+    tx: &mut Transaction<'static, Any>,
+    provider: IdpId,
+) -> Result<(), StoreError> {
+    sqlx::query(FORGET_SECRET)
+        .bind(provider.to_string())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
 /// Forgets everything that the directory of a provider told. What was written down of it stays.
 pub(in super::super) async fn forget_provider(
     tx: &mut Transaction<'static, Any>,
@@ -80,5 +92,5 @@ pub(in super::super) async fn forget_provider(
             .execute(&mut **tx)
             .await?;
     }
-    Ok(())
+    forget(tx, provider).await
 }

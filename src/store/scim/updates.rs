@@ -54,18 +54,19 @@ pub struct ScimUpdateFilter {
     pub providers: Vec<IdpId>,
     /// Carried out, or not.
     pub succeeded: Option<bool>,
-    /// `USER` or `GROUP` only.
-    pub resource_type: Option<String>,
-    /// With this method only.
-    pub method: Option<String>,
-    /// About this address only.
-    pub user_email: Option<String>,
-    /// About this group only.
-    pub group_name: Option<String>,
-    /// About this resource only, by our id.
-    pub resource: Option<String>,
-    /// About this resource only, by the directory's id.
-    pub external_id: Option<String>,
+    /// Of these kinds only, `USER` or `GROUP`. Of this and of the lists below at most [`VALUES_MAX`] values count, and an
+    /// empty one keeps everything.
+    pub resource_types: Vec<String>,
+    /// With these methods only.
+    pub methods: Vec<String>,
+    /// About these addresses only.
+    pub user_emails: Vec<String>,
+    /// About these groups only.
+    pub group_names: Vec<String>,
+    /// About these resources only, by our ids.
+    pub resources: Vec<String>,
+    /// About these resources only, by the directory's ids.
+    pub external_ids: Vec<String>,
     /// Not before this time (milliseconds).
     pub since_ms: Option<i64>,
     /// Before this time (milliseconds).
@@ -83,12 +84,12 @@ impl Default for ScimUpdateFilter {
         Self {
             providers: Vec::new(),
             succeeded: None,
-            resource_type: None,
-            method: None,
-            user_email: None,
-            group_name: None,
-            resource: None,
-            external_id: None,
+            resource_types: Vec::new(),
+            methods: Vec::new(),
+            user_emails: Vec::new(),
+            group_names: Vec::new(),
+            resources: Vec::new(),
+            external_ids: Vec::new(),
             since_ms: None,
             until_ms: None,
             oldest_first: false,
@@ -102,6 +103,8 @@ impl Default for ScimUpdateFilter {
 const PAGE_MAX: u32 = 1000;
 /// Providers asked about at once, at most.
 pub const PROVIDERS_MAX: usize = 16;
+/// Values of one list in a filter, at most.
+pub const VALUES_MAX: usize = 10;
 /// Rows deleted at once: enough to be quick, few enough to hold up nobody.
 const FORGOTTEN_AT_ONCE: i64 = 500;
 
@@ -109,19 +112,23 @@ const INSERT: &str = "INSERT INTO scim_updates \
      (id, request_id, at_ms, provider, method, resource_type, resource, external_id, user_email, group_name, succeeded, \
      status, error, body, effect, address, actor) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
-/// The log as filtered: of whom, and in which order.
+/// The log as filtered: of whom, and in which order. Of each list, fewer values are repeated, and of an empty one each is
+/// null.
 macro_rules! filtered {
     ($of:expr, $order:literal) => {
         packed!(
             ["request_id", "at_ms", "provider", "method", "resource_type", "resource", "external_id", "user_email",
                 "group_name", "succeeded", "status", "error", "body", "effect", "address", "actor"]
-            "FROM scim_updates WHERE at_ms >= $8 AND at_ms < $9 AND ($1 IS NULL OR succeeded = $1) AND ($2 IS NULL OR resource_type = $2) \
-             AND ($3 IS NULL OR method = $3) AND ($4 IS NULL OR user_email = $4) \
-             AND ($5 IS NULL OR group_name = $5) AND ($6 IS NULL OR resource = $6) \
-             AND ($7 IS NULL OR external_id = $7) ",
+            "FROM scim_updates WHERE at_ms >= $2 AND at_ms < $3 AND ($1 IS NULL OR succeeded = $1) \
+             AND ($6 IS NULL OR resource_type IN ($6, $7, $8, $9, $10, $11, $12, $13, $14, $15)) \
+             AND ($16 IS NULL OR method IN ($16, $17, $18, $19, $20, $21, $22, $23, $24, $25)) \
+             AND ($26 IS NULL OR user_email IN ($26, $27, $28, $29, $30, $31, $32, $33, $34, $35)) \
+             AND ($36 IS NULL OR group_name IN ($36, $37, $38, $39, $40, $41, $42, $43, $44, $45)) \
+             AND ($46 IS NULL OR resource IN ($46, $47, $48, $49, $50, $51, $52, $53, $54, $55)) \
+             AND ($56 IS NULL OR external_id IN ($56, $57, $58, $59, $60, $61, $62, $63, $64, $65)) ",
             $of,
             $order,
-            " LIMIT $10 OFFSET $11"
+            " LIMIT $4 OFFSET $5"
         )
     };
 }
@@ -137,14 +144,14 @@ macro_rules! oldest_first {
 }
 macro_rules! of_one {
     () => {
-        "AND provider = $12 "
+        "AND provider = $66 "
     };
 }
 /// Rows are gone through in the order of their times, and those of others passed over: together they are in no index.
 /// Fewer providers are repeated.
 macro_rules! of_some {
     () => {
-        "AND CASE WHEN provider IN ($12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27) \
+        "AND CASE WHEN provider IN ($66, $67, $68, $69, $70, $71, $72, $73, $74, $75, $76, $77, $78, $79, $80, $81) \
          THEN 1 ELSE 0 END = 1 "
     };
 }
@@ -210,16 +217,20 @@ impl Store {
             let mut connection = self.reader().await?;
             let query = sqlx::query(sql)
                 .bind(filter.succeeded.map(i64::from))
-                .bind(maybe_storable(filter.resource_type.as_deref()))
-                .bind(maybe_storable(filter.method.as_deref()))
-                .bind(maybe_storable(filter.user_email.as_deref()))
-                .bind(maybe_storable(filter.group_name.as_deref()))
-                .bind(maybe_storable(filter.resource.as_deref()))
-                .bind(maybe_storable(filter.external_id.as_deref()))
                 .bind(filter.since_ms.unwrap_or(i64::MIN))
                 .bind(filter.until_ms.unwrap_or(i64::MAX))
                 .bind(limit)
                 .bind(i64::from(filter.page.saturating_sub(1)) * limit);
+            let lists = [
+                &filter.resource_types,
+                &filter.methods,
+                &filter.user_emails,
+                &filter.group_names,
+                &filter.resources,
+                &filter.external_ids,
+            ];
+            let values = lists.into_iter().flat_map(|list| bound(list));
+            let query = values.fold(query, sqlx::query::Query::bind);
             let providers = filter.providers.iter().take(PROVIDERS_MAX).cycle().take(asked);
             let query = providers.fold(query, |query, provider| query.bind(provider.to_string()));
             let row = query.fetch_one(&mut *connection).await?;
@@ -274,6 +285,15 @@ impl Store {
             }
         }
     }
+}
+
+/// The values of a list, as [`filtered!`] takes them.
+fn bound(list: &[String]) -> impl Iterator<Item = Option<String>> {
+    let counted = list.get(..VALUES_MAX).unwrap_or(list);
+    (0..VALUES_MAX).map(move |number| {
+        let number = number.checked_rem(counted.len())?;
+        counted.get(number).map(|value| storable(value))
+    })
 }
 
 fn update(cells: &mut Packed) -> Result<ScimUpdate, StoreError> {

@@ -394,11 +394,15 @@ async fn nobody_writes_lines_of_the_log() {
     log::capture();
     let forged = "x\",\"level\":\"INFO\"}\r\n{\"level\":\"ERROR\",\"message\":\"forged-line-7f3a";
     let group = json!({ "name": forged, "include": [{ "everyone": {} }] });
-    let group = made(&world, "/access/groups", group).await;
-    assert_eq!(group["name"], forged, "kept as it was sent");
-    call(&world, "DELETE", &format!("/access/groups/{}", id(&group)), None)
+    let refused = call(&world, "POST", "/access/groups", Some(&group)).await;
+    assert_eq!(refused.error(400).2.as_deref(), Some("/name"));
+    // Descriptions may have lines, and come back as they were sent.
+    let list = json!({ "name": "forged", "type": "IP", "description": forged });
+    let list = made(&world, "/gateway/lists", list).await;
+    assert_eq!(list["description"], forged);
+    call(&world, "DELETE", &format!("/gateway/lists/{}", id(&list)), None)
         .await
-        .result(202);
+        .result(200);
     let path = account("/access/groups/x%0d%0a%7b%22level%22%3a%22ERROR%22%7d");
     let agent = [("User-Agent", "forged-line-7f3a\t\"}")];
     assert_eq!(ask(&world, "GET", &path, &agent, None).await.status, 400);

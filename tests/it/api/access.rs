@@ -64,6 +64,17 @@ async fn whoever_shows_no_good_token_learns_nothing() {
     }
     assert!(log::contains("API request refused") && log::contains("expired token"));
     assert!(!log::contains(&unknown) && !log::contains(ENDED));
+    // Whose token it was is for the operator to know.
+    for (reason, name) in [
+        ("expired token", "ended"),
+        ("token of other addresses", "elsewhere"),
+    ] {
+        let told = log::told_of(reason);
+        assert!(
+            !told.is_empty() && told.iter().all(|line| line["token"] == name),
+            "{told:?}"
+        );
+    }
 }
 
 #[tokio::test]

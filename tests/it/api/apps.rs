@@ -182,8 +182,6 @@ async fn what_cannot_stand_is_refused_and_nothing_is_changed() {
     let app = made(&world, "/access/apps", third(&world)).await;
     let path = format!("/access/apps/{}", id(&app));
     for (key, value, wanted) in [
-        ("domain", json!(world.host("wiki")), "/destinations"),
-        ("domain", json!(world.host("login")), "/destinations"),
         ("session_duration", json!("a day"), "/session_duration"),
         ("allowed_idps", json!([uuid::Uuid::new_v4()]), "/allowed_idps"),
         ("policies", json!([uuid::Uuid::new_v4()]), "/policies"),
@@ -229,6 +227,97 @@ async fn what_cannot_stand_is_refused_and_nothing_is_changed() {
     assert_eq!(call(&world, "GET", &path, None).await.result(200), app);
 }
 
+/// With the application itself nothing is wrong: what it asks for is another's.
+#[tokio::test]
+async fn an_address_that_is_taken_is_a_conflict() {
+    let world = world().await;
+    let app = made(&world, "/access/apps", third(&world)).await;
+    let wiki = world.host("wiki");
+    for (domain, owner) in [
+        (wiki.clone(), "\"Wiki\""),
+        (world.host("third"), "\"Third\""),
+        (world.host("login"), "auth host"),
+        (format!("{}/admin", world.host("login")), "auth host"),
+    ] {
+        let body = json!({ "name": "Another", "type": "self_hosted", "domain": domain });
+        let answer = call(&world, "POST", "/access/apps", Some(&body)).await;
+        let (code, message, place) = answer.error(409);
+        assert_eq!(
+            (code, place.as_deref()),
+            (12132, Some("/destinations")),
+            "{message}"
+        );
+        assert!(
+            message.starts_with("access.api.error.conflict: ") && message.contains(owner),
+            "{message}"
+        );
+        assert_eq!(answer.header("x-should-retry"), Some("false"));
+    }
+    let path = format!("/access/apps/{}", id(&app));
+    let mut body = third(&world);
+    body["domain"] = json!(wiki);
+    assert_eq!(call(&world, "PUT", &path, Some(&body)).await.error(409).0, 12132);
+    // Something wrong with it besides: then it is wrong whatever others have.
+    body["allowed_idps"] = json!([uuid::Uuid::new_v4()]);
+    let answer = call(&world, "PUT", &path, Some(&body)).await;
+    assert_eq!(answer.error(400).0, 12130);
+    assert_eq!(answer.body["errors"].as_array().unwrap().len(), 2);
+    assert_eq!(call(&world, "GET", &path, None).await.result(200), app);
+}
+
+/// By the type official clients tell what an answer is.
+#[tokio::test]
+async fn an_application_that_says_no_type_is_self_hosted_and_shown_so() {
+    let world = world().await;
+    for kind in [None, Some(Value::Null), Some(json!(""))] {
+        let mut body = third(&world);
+        match kind {
+            None => body.as_object_mut().unwrap().remove("type"),
+            Some(kind) => body.as_object_mut().unwrap().insert("type".to_owned(), kind),
+        };
+        let app = made(&world, "/access/apps", body.clone()).await;
+        let path = format!("/access/apps/{}", id(&app));
+        let put = call(&world, "PUT", &path, Some(&body)).await.result(200);
+        let read = call(&world, "GET", &path, None).await.result(200);
+        for shown in [&app, &put, &read] {
+            assert_eq!(shown["type"], "self_hosted");
+        }
+        call(&world, "DELETE", &path, None).await.result(202);
+    }
+    let mut body = third(&world);
+    body["type"] = json!(7);
+    let answer = call(&world, "POST", "/access/apps", Some(&body)).await;
+    assert_eq!(answer.error(400).2.as_deref(), Some("/type"));
+    // Of the file's, which says none either.
+    let wiki = call(&world, "GET", "/access/apps?name=Wiki", None)
+        .await
+        .result(200);
+    assert_eq!(wiki[0]["type"], "self_hosted");
+}
+
+#[tokio::test]
+async fn hosts_that_destinations_leave_out_are_told() {
+    let world = world().await;
+    let (third, fourth) = (world.host("third"), world.host("fourth"));
+    let body = json!({
+        "name": "Both", "type": "self_hosted",
+        "destinations": [{ "type": "public", "uri": third }], "self_hosted_domains": [third, fourth],
+    });
+    let answer = call(&world, "POST", "/access/apps", Some(&body)).await;
+    let said = answer.body["messages"].to_string();
+    assert!(
+        said.contains(&fourth) && said.contains("/self_hosted_domains"),
+        "{said}"
+    );
+    let app = answer.result(201);
+    let same = json!({
+        "name": "Both", "type": "self_hosted", "destinations": [{ "type": "public", "uri": third }],
+        "self_hosted_domains": [third.to_uppercase()],
+    });
+    let answer = call(&world, "PUT", &format!("/access/apps/{}", id(&app)), Some(&same)).await;
+    assert_eq!(answer.body["messages"], json!([]));
+}
+
 #[tokio::test]
 async fn applications_are_found_by_name_address_and_audience() {
     let world = world().await;
@@ -246,6 +335,13 @@ async fn applications_are_found_by_name_address_and_audience() {
     };
     assert_eq!(find("name=Third").await, ["Third"]);
     assert_eq!(find("name=Thir").await, Vec::<String>::new());
+    assert_eq!(find("name=thir&exact=false").await, ["Third"]);
+    assert_eq!(find("name=Third&exact=true").await, ["Third"]);
+    assert_eq!(
+        find("name=thir&exact=false&search=wik").await,
+        Vec::<String>::new()
+    );
+    assert_eq!(find("name=thir&exact=false&domain=thir").await, ["Third"]);
     assert_eq!(find("search=hIR").await, ["Third"]);
     assert_eq!(
         find(&format!("aud={}", app["aud"].as_str().unwrap())).await,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{call, id, made, world};
 use crate::support::{tenant, world::World};
 
-fn provider(enabled: bool) -> Value {
+pub(super) fn provider(enabled: bool) -> Value {
     json!({
         "name": "By API", "type": "azureAD",
         "config": {
@@ -17,7 +17,7 @@ fn provider(enabled: bool) -> Value {
 }
 
 /// Sends a request as the directory of a provider does.
-async fn tell(
+pub(super) async fn tell(
     world: &World,
     method: &str,
     provider: &str,
@@ -167,7 +167,10 @@ async fn what_a_directory_told_is_listed_read_logged_and_deleted() {
     assert_eq!(read["displayName"], "Engineers");
     assert_eq!(
         read["members"],
-        json!([{ "value": kim, "display": "kim@contoso.example", "type": "User" }])
+        json!([{
+            "value": kim, "display": "kim@contoso.example", "type": "User",
+            "$ref": format!("{}/Users/{kim}", provider["scim_base_url"].as_str().unwrap()),
+        }])
     );
 
     let log = call(
@@ -230,4 +233,218 @@ async fn what_a_directory_told_is_listed_read_logged_and_deleted() {
             .result(200),
         json!([])
     );
+}
+
+#[tokio::test]
+async fn switched_off_and_on_again_a_directory_needs_a_new_secret() {
+    let world = world().await;
+    let made = made(&world, "/access/identity_providers", provider(true)).await;
+    let first = made["scim_config"]["secret"].as_str().unwrap().to_owned();
+    let (at, one) = (id(&made), format!("/access/identity_providers/{}", id(&made)));
+    let message = |answer: &super::Answer| answer.body["messages"][0]["message"].as_str().map(str::to_owned);
+
+    let off = call(&world, "PUT", &one, Some(&provider(false))).await;
+    let said = message(&off).unwrap();
+    assert!(
+        said.contains("provisions no longer") && !said.contains("left out"),
+        "{said}"
+    );
+    assert_eq!(off.result(200)["scim_config"].get("secret"), None);
+    assert_eq!(tell(&world, "GET", &at, "/Users", &first, None).await.0, 401);
+    let on = call(&world, "PUT", &one, Some(&provider(true))).await;
+    assert_eq!(message(&on), None);
+    let second = on.result(200)["scim_config"]["secret"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert_eq!(
+        tell(&world, "GET", &at, "/Users", &first, None).await.0,
+        401,
+        "it stays dead"
+    );
+    assert_eq!(tell(&world, "GET", &at, "/Users", &second, None).await.0, 200);
+
+    // What is not said is off, and that is told.
+    let mut silent = provider(true);
+    silent.as_object_mut().unwrap().remove("scim_config");
+    let off = call(&world, "PUT", &one, Some(&silent)).await;
+    let said = message(&off).unwrap();
+    assert!(said.contains("scim_config was left out"), "{said}");
+    assert_eq!(tell(&world, "GET", &at, "/Users", &second, None).await.0, 401);
+    let again = call(&world, "PUT", &one, Some(&silent)).await;
+    assert_eq!(message(&again), None, "it was off before");
+    let on = call(&world, "PUT", &one, Some(&provider(true))).await.result(200);
+    let third = on["scim_config"]["secret"].as_str().unwrap();
+    assert_eq!(tell(&world, "GET", &at, "/Users", third, None).await.0, 200);
+}
+
+#[tokio::test]
+async fn providers_are_listed_by_whether_their_directories_provision() {
+    let world = world().await;
+    let on = made(&world, "/access/identity_providers", provider(true)).await;
+    let off = made(&world, "/access/identity_providers", provider(false)).await;
+    let listed = async |query: &str| {
+        let answer = call(
+            &world,
+            "GET",
+            &format!("/access/identity_providers?{query}"),
+            None,
+        )
+        .await;
+        let total = answer.body["result_info"]["total_count"].as_u64().unwrap();
+        let found = answer.result(200);
+        let ids: Vec<String> = found.as_array().unwrap().iter().map(id).collect();
+        (ids, total)
+    };
+    assert_eq!(listed("scim_enabled=true").await, (vec![id(&on)], 1));
+    let (without, total) = listed("scim_enabled=false").await;
+    assert!(
+        total == 2 && without.contains(&id(&off)),
+        "the world's own does not either: {without:?}"
+    );
+    assert_eq!(
+        listed("scim_enabled=false&per_page=1&page=2").await,
+        (without[1..].to_vec(), 2)
+    );
+    assert_eq!(listed("").await.1, 3);
+    let wrong = call(&world, "GET", "/access/identity_providers?scim_enabled=yes", None).await;
+    assert_eq!(wrong.error(400).0, 12130);
+}
+
+#[tokio::test]
+async fn no_secret_stands_in_the_provisioning_log() {
+    let world = world().await;
+    let provider = made(&world, "/access/identity_providers", provider(true)).await;
+    let secret = provider["scim_config"]["secret"].as_str().unwrap();
+    let at = id(&provider);
+    let urn = "urn:ietf:params:scim:schemas:core:2.0:User";
+    let user = json!({ "userName": "kim@contoso.example", format!("{urn}:password"): "hunter2", "apiToken": "hunter2" });
+    let (status, kim) = tell(&world, "POST", &at, "/Users", secret, Some(&user)).await;
+    assert_eq!(status, 201, "{kim}");
+    let operations = [
+        json!({ "op": "replace", "path": format!("{urn}:password"), "value": "hunter2" }),
+        json!({ "op": "replace", "value": { format!("{urn}:password"): "hunter2" } }),
+        json!({ "Op": "replace", "Path": "password", "Value": "hunter2" }),
+        json!({ "OP": "Replace", "PATH": "PassWord", "VALUE": "hunter2" }),
+        json!({ "op": "replace", "path": " password", "value": "hunter2" }),
+        json!({ "op": "replace", "path": "password[value eq \"hunter2\"]", "value": "hunter2" }),
+        json!({ "op": "add", "path": "clientSecret", "value": { "value": "hunter2" } }),
+    ];
+    let many = operations.len();
+    for operation in operations {
+        let body =
+            json!({ "Operations": [operation, { "op": "replace", "path": "title", "value": "Captain" }] });
+        tell(
+            &world,
+            "PATCH",
+            &at,
+            &format!("/Users/{}", id(&kim)),
+            secret,
+            Some(&body),
+        )
+        .await;
+    }
+    let path = format!("/access/logs/scim/updates?idp_id={at}&limit=100");
+    let began = std::time::Instant::now();
+    let log = loop {
+        let log = call(&world, "GET", &path, None).await.result(200);
+        if log.as_array().unwrap().len() > many {
+            break log;
+        }
+        assert!(began.elapsed().as_secs() < 5, "{log}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    for row in log.as_array().unwrap() {
+        let body = row["request_body"].as_str().unwrap();
+        assert!(
+            body.contains("[hidden]") && !row.to_string().contains("hunter2"),
+            "{row}"
+        );
+        assert!(
+            body.contains("Captain") || body.contains("kim@"),
+            "what is none stays: {row}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_provisioning_log_is_filtered_by_several_values_at_once() {
+    let world = world().await;
+    let provider = made(&world, "/access/identity_providers", provider(true)).await;
+    let secret = provider["scim_config"]["secret"].as_str().unwrap();
+    let at = id(&provider);
+    for (name, status) in [
+        ("kim@contoso.example", 201),
+        ("lee@contoso.example", 201),
+        ("", 400),
+    ] {
+        let user = json!({ "userName": name });
+        assert_eq!(
+            tell(&world, "POST", &at, "/Users", secret, Some(&user)).await.0,
+            status
+        );
+    }
+    for name in ["Engineers", "Sailors"] {
+        let group = json!({ "displayName": name });
+        assert_eq!(
+            tell(&world, "POST", &at, "/Groups", secret, Some(&group)).await.0,
+            201
+        );
+    }
+    assert_eq!(
+        tell(&world, "GET", &at, "/ServiceProviderConfig", secret, None)
+            .await
+            .0,
+        200
+    );
+    let count = async |query: &str| {
+        let path = format!("/access/logs/scim/updates?idp_id={at}&limit=100&{query}");
+        let rows = call(&world, "GET", &path, None).await.result(200);
+        rows.as_array().unwrap().len()
+    };
+    let began = std::time::Instant::now();
+    while count("").await < 6 {
+        assert!(began.elapsed().as_secs() < 5);
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    for (query, many) in [
+        ("status=SUCCESS&status=FAILURE", 6),
+        ("status=failure", 1),
+        ("status=SUCCESS", 5),
+        ("resource_type=USER&resource_type=GROUP", 5),
+        ("resource_type=GROUP", 2),
+        ("resource_type=USER&status=SUCCESS&status=SUCCESS", 2),
+        ("request_method=GET&request_method=POST", 6),
+        ("request_method=GET", 1),
+        (
+            "resource_user_email=kim@contoso.example&resource_user_email=lee@contoso.example",
+            2,
+        ),
+        ("resource_user_email=kim@contoso.example", 1),
+        (
+            "resource_group_name=Engineers&resource_group_name=Sailors&resource_group_name=Nobody",
+            2,
+        ),
+        ("resource_group_name=Engineers&resource_type=USER", 0),
+        ("cf_resource_id=a&cf_resource_id=b", 0),
+        ("idp_resource_id=a&idp_resource_id=b&direction=asc", 0),
+    ] {
+        assert_eq!(count(query).await, many, "{query}");
+    }
+    let eleven: String = (0..11)
+        .map(|number| format!("&cf_resource_id={number}"))
+        .collect();
+    for query in [
+        "status=SOMETIMES",
+        "resource_type=ROBOT",
+        "direction=asc&direction=desc",
+        &eleven,
+    ] {
+        let path = format!("/access/logs/scim/updates?idp_id={at}&{query}");
+        assert_eq!(
+            call(&world, "GET", &path, None).await.error(400).0,
+            12130,
+            "{query}"
+        );
+    }
 }

@@ -33,7 +33,7 @@ fn bodies(world: &World) -> Vec<(&'static str, Value)> {
                 "require": [], "exclude": [{ "auth_method": { "auth_method": "sms" } }],
                 "session_duration": "1h0m", "purpose_justification_required": true,
                 "purpose_justification_prompt": "Why?", "approval_required": true,
-                "approval_groups": [{ "approvals_needed": 1, "email_addresses": ["ada@example.com"] }],
+                "approval_groups": [{ "approvals_needed": 1.0, "email_addresses": ["ada@example.com"] }],
                 "isolation_required": false,
             }),
         ),
@@ -122,6 +122,8 @@ const COMPUTED: &[&str] = &[
     "reusable",
     "count",
     "scim_base_url",
+    "last_key_rotation_at",
+    "days_until_next_rotation",
 ];
 
 /// An answer as Terraform's provider for Cloudflare compares it with what was written: values that are nothing are
@@ -203,5 +205,57 @@ async fn what_was_sent_comes_back_and_a_second_plan_is_empty() {
         assert!(!read.to_string().contains("s3cret"), "{path}");
         let listed = call(&world, "GET", &format!("{path}?name={name}"), None).await;
         assert!(!listed.body.to_string().contains("s3cret"), "{path}");
+    }
+}
+
+/// What there is one of is written by PUT from the first time on.
+#[tokio::test]
+async fn a_second_plan_of_the_organization_and_of_the_keys_is_empty() {
+    let world = world().await;
+    let named = json!({ "name": "Example", "auth_domain": world.host("login") });
+    let mut more = named.clone();
+    for (key, value) in [
+        ("session_duration", json!("12h0m")),
+        ("auto_redirect_to_identity", json!(true)),
+        ("strict_service_token_auth", json!(true)),
+        (
+            "service_token_inactivity",
+            json!({ "enabled": true, "inactivity_threshold_days": 30.0, "action": "disable" }),
+        ),
+        ("is_ui_read_only", json!(false)),
+    ] {
+        more[key] = value;
+    }
+    let mut denying = named.clone();
+    denying["deny_unmatched_requests"] = json!(true);
+    for (path, body) in [
+        ("/access/organizations", named),
+        ("/access/organizations", denying),
+        ("/access/organizations", more),
+        ("/access/keys", json!({ "key_rotation_interval_days": 30 })),
+        ("/access/keys", json!({ "key_rotation_interval_days": 42.0 })),
+    ] {
+        let put = call(&world, "PUT", path, Some(&body)).await.result(200);
+        assert_echoed(&body, &put);
+        let read = call(&world, "GET", path, None).await.result(200);
+        assert_eq!(normalised(&read), normalised(&put), "{path}");
+        let again = call(&world, "PUT", path, Some(&body)).await.result(200);
+        assert_eq!(normalised(&again), normalised(&read), "{path}");
+        // What is sent no longer is null once, and then absent.
+        let nothing: Map<String, Value> = body
+            .as_object()
+            .unwrap()
+            .keys()
+            .filter(|key| {
+                !matches!(
+                    key.as_str(),
+                    "name" | "auth_domain" | "key_rotation_interval_days"
+                )
+            })
+            .map(|key| (key.clone(), Value::Null))
+            .collect();
+        if !nothing.is_empty() {
+            call(&world, "PUT", path, Some(&nothing.into())).await.result(200);
+        }
     }
 }

@@ -177,10 +177,11 @@ async fn its_policies_say_who_may_open_it() {
     assert!(page.text().contains(another), "{}", page.text());
     let filter = "/access/logs/access_requests?allowed_op=eq&allowed=false&limit=10";
     let logged = call(&world, "GET", filter, None).await;
-    assert!(
-        logged.body.to_string().contains("App Launcher"),
-        "{}",
-        logged.body
+    let rows = logged.result(200);
+    assert_eq!(
+        (&rows[0]["app_uid"], &rows[0]["user_email"]),
+        (&launcher["id"], &json!(MALLORY)),
+        "{rows}"
     );
     // A change takes effect on the next request.
     let other = json!({ "type": "app_launcher", "policies": [only(MALLORY)] });

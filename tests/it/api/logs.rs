@@ -147,3 +147,31 @@ async fn the_log_is_filtered_as_at_access() {
         );
     }
 }
+
+/// With the path that the application has there, as at Access.
+#[tokio::test]
+async fn an_address_in_the_log_is_that_of_the_application() {
+    let world = world().await;
+    let third = world.host("third");
+    let app = json!({
+        "name": "Third", "type": "self_hosted", "domain": format!("{third}/admin"),
+        "destinations": [
+            { "type": "public", "uri": format!("{third}/admin") },
+            { "type": "public", "uri": format!("{third}/admin/deep") },
+        ],
+        "policies": [{ "name": "nobody", "decision": "deny", "include": [{ "everyone": {} }] }],
+    });
+    super::made(&world, "/access/apps", app).await;
+    for (path, address) in [
+        ("/admin/users?x=1", format!("{third}/admin")),
+        ("/admin/deep/er", format!("{third}/admin/deep")),
+    ] {
+        let refused = world.person(ALICE).open(&third, path).await;
+        assert_eq!(refused.status(), 403);
+        let rows = call(&world, "GET", "/access/logs/access_requests?allowed=false", None)
+            .await
+            .result(200);
+        assert_eq!(rows[0]["app_domain"], json!(address), "{rows}");
+        world.pass(jiff::SignedDuration::from_secs(1));
+    }
+}

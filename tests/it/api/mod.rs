@@ -3,6 +3,7 @@
 mod abuse;
 mod access;
 mod apps;
+mod audit;
 mod auth_contexts;
 mod directories;
 mod echo;
@@ -14,10 +15,12 @@ mod objects;
 mod organization;
 mod policy_tests;
 mod providers;
+mod provisioned;
 mod resting;
 mod schema;
 mod sdk;
 mod slow_bodies;
+mod told;
 mod users;
 
 use serde_json::Value;

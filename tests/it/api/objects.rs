@@ -66,6 +66,20 @@ async fn a_list_grows_and_shrinks() {
         .result(200);
     let wanted = json!([{ "value": "198.51.100.0/24", "description": "office" }, { "value": "192.0.2.1" }]);
     assert_eq!(items, wanted);
+    // What is there already stands there once, as it was said last.
+    let change = json!({ "append": [
+        { "value": "198.51.100.0/24", "description": "old office" }, { "value": "2001:db8::1" }, { "value": "2001:DB8::1" },
+    ] });
+    call(&world, "PATCH", &path, Some(&change)).await.result(200);
+    let items = call(&world, "GET", &format!("{path}/items"), None)
+        .await
+        .result(200);
+    let wanted = json!([
+        { "value": "198.51.100.0/24", "description": "old office" }, { "value": "192.0.2.1" }, { "value": "2001:DB8::1" },
+    ]);
+    assert_eq!(items, wanted);
+    let change = json!({ "remove": ["2001:DB8::1"] });
+    call(&world, "PATCH", &path, Some(&change)).await.result(200);
     let change = json!({ "append": [{ "value": "not an address" }] });
     assert_eq!(
         call(&world, "PATCH", &path, Some(&change))
@@ -106,12 +120,20 @@ async fn a_service_token_lives_as_at_access() {
     assert_ne!(rotated["client_secret"], json!(secret));
     let bumped = json!({ "name": "CI", "client_secret_version": 3 });
     assert!(call(&world, "PUT", &one, Some(&bumped)).await.result(200)["client_secret"].is_string());
-    assert_eq!(
-        call(&world, "PUT", &one, Some(&json!({ "client_secret_version": 2 })))
-            .await
-            .status,
-        400
+    // A plan of before goes on, and takes nothing away.
+    let behind = call(
+        &world,
+        "PUT",
+        &one,
+        Some(&json!({ "name": "CI", "client_secret_version": 2 })),
+    )
+    .await;
+    assert!(
+        behind.body["messages"].to_string().contains("is 3 already"),
+        "{}",
+        behind.body
     );
+    assert_eq!(behind.result(200).get("client_secret"), None);
     let refreshed = call(&world, "POST", &format!("{one}/refresh"), None)
         .await
         .result(200);
@@ -150,6 +172,46 @@ async fn a_service_token_lives_as_at_access() {
             .body
             .to_string()
             .contains(&secret)
+    );
+}
+
+/// Whoever keeps the token in a plan knows nothing of a rotation by hand.
+#[tokio::test]
+async fn a_plan_goes_on_after_a_rotation_by_somebody_else() {
+    let world = world().await;
+    let planned =
+        |version: Value| json!({ "name": "CI", "duration": "8760h", "client_secret_version": version });
+    let path = "/access/service_tokens";
+    let new = made(&world, path, planned(json!(1))).await;
+    let one = format!("{path}/{}", id(&new));
+    let rotated = call(&world, "POST", &format!("{one}/rotate"), None)
+        .await
+        .result(200);
+    assert_ne!(rotated["client_secret"], new["client_secret"]);
+    for version in [json!(1), json!(1.0)] {
+        let same = call(&world, "PUT", &one, Some(&planned(version))).await;
+        assert_eq!(same.body["messages"], json!([]));
+        assert_eq!(same.result(200).get("client_secret"), None);
+    }
+    let bumped = call(&world, "PUT", &one, Some(&planned(json!(2))))
+        .await
+        .result(200);
+    assert!(bumped["client_secret"].is_string() && bumped["client_secret"] != rotated["client_secret"]);
+    assert_eq!(
+        call(&world, "PUT", &one, Some(&planned(json!(0)))).await.status,
+        400
+    );
+    // Made anew, it begins where the plan stands.
+    call(&world, "DELETE", &one, None).await.result(200);
+    let again = made(&world, path, planned(json!(2))).await;
+    assert!(again["client_secret"].is_string());
+    let one = format!("{path}/{}", id(&again));
+    assert_eq!(
+        call(&world, "PUT", &one, Some(&planned(json!(2))))
+            .await
+            .result(200)
+            .get("client_secret"),
+        None
     );
 }
 
@@ -196,6 +258,20 @@ async fn a_tag_is_its_name() {
             .result(202);
         assert_eq!(gone, json!({ "name": name }));
     }
+    // As long as an application has it, it stays; the file's have tags too.
+    let answer = call(&world, "DELETE", "/access/tags/on%20call", None).await;
+    let (code, message, _) = answer.error(409);
+    assert!(
+        code == 12132 && message.contains("application \"Third\""),
+        "{message}"
+    );
+    let apps = call(&world, "GET", "/access/apps?name=Third", None)
+        .await
+        .result(200);
+    let path = format!("/access/apps/{}", id(&apps[0]));
+    let untagged =
+        json!({ "name": "Third", "type": "self_hosted", "domain": world.host("third"), "tags": [] });
+    call(&world, "PUT", &path, Some(&untagged)).await.result(200);
     let doubtful = json!({ "name": "infra%2Fnet" });
     assert_eq!(
         call(&world, "POST", "/access/tags", Some(&doubtful)).await.status,
@@ -295,6 +371,133 @@ async fn the_document_describes_what_is_answered() {
         format!("http://{}/client/v4", world.authority("login"))
     );
     assert!(document["paths"]["/accounts/{account_id}/access/apps/{app_id}"]["put"].is_object());
+}
+
+/// One thing that is wrong is told once, and not as if something else were.
+#[tokio::test]
+async fn a_group_of_approvers_that_cannot_be_read_is_no_absent_one() {
+    let world = world().await;
+    let policy = |needed: Value| {
+        json!({
+            "name": "asked", "decision": "allow", "include": [{ "everyone": {} }], "approval_required": true,
+            "approval_groups": [{ "approvals_needed": needed, "email_addresses": ["ada@example.com"] }],
+        })
+    };
+    let answer = call(&world, "POST", "/access/policies", Some(&policy(json!(1.5)))).await;
+    assert_eq!(
+        answer.error(400).2.as_deref(),
+        Some("/approval_groups/0/approvals_needed")
+    );
+    assert_eq!(
+        answer.body["errors"].as_array().unwrap().len(),
+        1,
+        "{}",
+        answer.body
+    );
+    let made = made(&world, "/access/policies", policy(json!(1.0))).await;
+    assert_eq!(made["approval_groups"][0]["approvals_needed"], json!(1.0));
+}
+
+/// Names stand on pages, in terminals and in logs.
+#[tokio::test]
+async fn names_have_no_characters_that_are_not_seen() {
+    let world = world().await;
+    let rules = json!([{ "everyone": {} }]);
+    let policy = |name: &str| json!({ "name": name, "decision": "allow", "include": rules });
+    let app = |name: &str| json!({ "name": name, "type": "self_hosted", "domain": world.host("third") });
+    for name in [
+        "a\u{1b}[2Kb",
+        "a\nb",
+        "a\0",
+        "a\u{202e}b",
+        "a\u{2066}b",
+        "\u{9b}31m",
+    ] {
+        let mut inside = app("Third");
+        inside["policies"] = json!([policy("fine"), policy(name)]);
+        for (path, body, place) in [
+            (
+                "/access/groups",
+                json!({ "name": name, "include": rules }),
+                "/name",
+            ),
+            ("/access/policies", policy(name), "/name"),
+            ("/access/apps", app(name), "/name"),
+            ("/access/apps", inside, "/policies/1/name"),
+            ("/access/service_tokens", json!({ "name": name }), "/name"),
+            ("/access/tags", json!({ "name": name }), "/name"),
+            ("/gateway/lists", json!({ "name": name, "type": "IP" }), "/name"),
+            (
+                "/access/custom_pages",
+                json!({ "name": name, "type": "forbidden", "custom_html": "x" }),
+                "/name",
+            ),
+        ] {
+            let answer = call(&world, "POST", path, Some(&body)).await;
+            assert_eq!(answer.error(400).2.as_deref(), Some(place), "{path} {name:?}");
+        }
+    }
+    for name in ["Gr\u{f6}\u{df}e \u{2014} \u{5e9}\u{5dc}", "\u{1f600}"] {
+        made(
+            &world,
+            "/access/groups",
+            json!({ "name": name, "include": rules }),
+        )
+        .await;
+    }
+}
+
+/// What Cloudflare's API has and this does not is told by name, not as an object that is gone.
+#[tokio::test]
+async fn what_there_is_not_is_named() {
+    let world = world().await;
+    let nowhere = "11111111-1111-4111-8111-111111111111";
+    for (method, path, what) in [
+        ("GET", "/access/apps/ca".to_owned(), "certificates for SSH"),
+        (
+            "POST",
+            format!("/access/apps/{nowhere}/ca"),
+            "certificates for SSH",
+        ),
+        ("GET", "/access/bookmarks".to_owned(), "bookmarks"),
+    ] {
+        let (code, message, _) = call(&world, method, &path, None).await.error(404);
+        assert!(code == 7003 && message.contains(what), "{message}");
+    }
+    let (_, message, _) = call(
+        &world,
+        "POST",
+        "/access/users",
+        Some(&json!({ "email": "a@b.example" })),
+    )
+    .await
+    .error(400);
+    assert!(message.contains("first login"), "{message}");
+}
+
+/// Nobody who speaks JSON is answered with a page.
+#[tokio::test]
+async fn addresses_that_nobody_can_read_are_answered_in_the_envelope() {
+    let world = world().await;
+    for path in ["/access/groups/%ff", "/access/tags/%00", "/access/groups/%zz"] {
+        let answer = call(&world, "GET", path, None).await;
+        assert_eq!(answer.error(400).0, 7003, "{path}: {}", answer.body);
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+    }
+    let answer = call(&world, "TRACE", "/access/groups", None).await;
+    assert_eq!(answer.error(405).0, 7001);
+    assert!(answer.header("allow").is_some_and(|allow| allow.contains("GET")));
+    // Elsewhere it is a page as ever.
+    let mut anybody = world.anonymous();
+    let url = anybody.address(&world.host("wiki"), "/client/v4/%ff");
+    let reply = anybody
+        .request("GET", &url, &[("Accept", "text/html")], b"")
+        .await;
+    assert!(
+        reply.status == 400 && reply.text().contains("<html"),
+        "{}",
+        reply.text()
+    );
 }
 
 #[tokio::test]

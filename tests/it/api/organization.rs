@@ -16,6 +16,13 @@ async fn what_the_file_leaves_open_is_set_here_and_takes_effect_on_every_gateway
         (&before["name"], &before["auth_domain"]),
         (&json!("Example"), &json!(world.host("login")))
     );
+    for unasked in [
+        "deny_unmatched_requests",
+        "strict_service_token_auth",
+        "custom_pages",
+    ] {
+        assert_eq!(before.get(unasked), None, "a plan would take it away");
+    }
     assert_eq!(
         before.get("session_duration"),
         None,
@@ -272,6 +279,16 @@ async fn the_signing_key_is_rotated_by_the_interval_that_is_set() {
             "{wrong}"
         );
     }
+    // Official clients have a float there.
+    let body = json!({ "key_rotation_interval_days": 30.0 });
+    let keys = call(&world, "PUT", "/access/keys", Some(&body)).await.result(200);
+    let read = call(&world, "GET", "/access/keys", None).await.result(200);
+    assert_eq!(keys["key_rotation_interval_days"], json!(30.0));
+    assert_eq!(read, keys);
+    assert_eq!(
+        world.running().published.load().organization.key_rotation_days,
+        30
+    );
     let body = json!({ "key_rotation_interval_days": 21 });
     let keys = call(&world, "PUT", "/access/keys", Some(&body)).await.result(200);
     assert_eq!(
@@ -452,6 +469,7 @@ async fn a_seat_is_freed_when_nobody_was_there_for_as_long_as_is_said() {
     };
     let (alice, mallory) = (ALICE.to_owned(), MALLORY.to_owned());
     world.pass(jiff::SignedDuration::from_hours(700));
+    world.restart().await;
     assert_eq!(
         world
             .person(MALLORY)

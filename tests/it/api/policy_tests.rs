@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{call, id, made, world};
+use super::{TOKEN, account, call, id, made, tokens, world};
 use crate::support::tenant::{ADAM, ALICE, MALLORY, STAFF};
 use crate::support::world::World;
 
@@ -113,6 +113,44 @@ async fn policies_are_tried_over_everybody_who_is_known() {
     assert_eq!(
         call(&world, "GET", &path, None).await.error(404).1,
         "access.api.error.unknown_policy_test"
+    );
+}
+
+#[tokio::test]
+async fn every_gateway_tells_how_a_test_came_out() {
+    let world = World::builder().gateways(2).more(&tokens()).start().await;
+    let everybody = json!([{ "name": "all", "decision": "allow", "include": [{ "everyone": {} }] }]);
+    let (_, nobody) = tested(&world, everybody.clone()).await;
+    for key in [
+        "total_users",
+        "percent_users_processed",
+        "percent_approved",
+        "percent_blocked",
+        "percent_errored",
+    ] {
+        assert_eq!(nobody[key], 0, "{key}: of nobody, it is nothing");
+    }
+    for person in [ALICE, ADAM] {
+        world.signed_in(person, &["wiki"]).await;
+    }
+    let (path, here) = tested(&world, everybody).await;
+    assert_eq!(here["percent_approved"], 100);
+    let authorization = format!("Bearer {TOKEN}");
+    let there = async |path: &str| {
+        let mut person = world.person_at(1, ALICE);
+        let url = person.address(&world.host("login"), &format!("/client/v4{}", account(path)));
+        let reply = person
+            .request("GET", &url, &[("Authorization", &authorization)], b"")
+            .await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let body: Value = serde_json::from_slice(&reply.body).unwrap();
+        body["result"].clone()
+    };
+    assert_eq!(there(&path).await, here);
+    let users = there(&format!("{path}/users?per_page=1&page=2")).await;
+    assert_eq!(
+        (users.as_array().unwrap().len(), &users[0]["email"]),
+        (1, &json!(ADAM))
     );
 }
 

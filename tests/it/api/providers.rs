@@ -166,6 +166,81 @@ async fn a_provider_in_use_stays_and_who_uses_it_is_named() {
     call(&world, "DELETE", &path, None).await.result(202);
 }
 
+/// The empty text is none of the words, and official clients would take the answer for another type of provider.
+#[tokio::test]
+async fn an_empty_prompt_is_none() {
+    let world = world().await;
+    let mut body = example();
+    body["config"]["prompt"] = json!("");
+    body["config"]["azure_cloud"] = json!("");
+    body["scim_config"] = json!({ "enabled": false, "identity_update_behavior": "" });
+    let made = made(&world, "/access/identity_providers", body.clone()).await;
+    let path = format!("/access/identity_providers/{}", id(&made));
+    let put = call(&world, "PUT", &path, Some(&body)).await.result(200);
+    for shown in [&made, &put] {
+        assert_eq!(shown["config"].get("prompt"), None);
+        assert_eq!(shown["config"]["azure_cloud"], "default");
+        assert_eq!(shown["scim_config"]["identity_update_behavior"], "no_action");
+    }
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_stored_with_the_key_it_was_made_for_or_not_at_all() {
+    let world = world().await;
+    let pair = |algorithm| {
+        let key = rcgen::KeyPair::generate_for(algorithm).unwrap();
+        let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+        (certificate.pem(), key.serialize_pem())
+    };
+    let (certificate, key) = pair(&rcgen::PKCS_RSA_SHA256);
+    let (_, other) = pair(&rcgen::PKCS_RSA_SHA256);
+    let (curved, its_key) = pair(&rcgen::PKCS_ECDSA_P256_SHA256);
+    let both = format!("{certificate}{key}");
+    let body = |certificate: &str, key: &str| {
+        let mut body = example();
+        let config = body["config"].as_object_mut().unwrap();
+        config.remove("client_secret");
+        config.insert(
+            "client_certificate".to_owned(),
+            json!({ "certificate": certificate, "key": key }),
+        );
+        body
+    };
+    let path = "/access/identity_providers";
+    let at = |key: &str| format!("/config/client_certificate/{key}");
+    for (certificate, key, place, told) in [
+        ("x", "y", at("certificate"), "no certificate"),
+        (certificate.as_str(), "y", at("key"), "no private key"),
+        (&certificate, &other, at("key"), "does not belong"),
+        (&curved, &its_key, at("key"), "RSA"),
+        (&both, &key, at("certificate"), "private key in it"),
+    ] {
+        let answer = call(&world, "POST", path, Some(&body(certificate, key))).await;
+        let (code, message, pointer) = answer.error(400);
+        assert_eq!((code, pointer), (12130, Some(place)), "{message}");
+        assert!(message.contains(told), "{message}");
+        assert!(!answer.body.to_string().contains("BEGIN"), "{message}");
+    }
+    let made = made(&world, path, body(&certificate, &key)).await;
+    assert_eq!(
+        made["config"]["client_certificate"],
+        json!({ "certificate": certificate })
+    );
+    // The key stays where it is not sent anew, and must fit then too.
+    let one = format!("{path}/{}", id(&made));
+    let mut again = body(&certificate, "");
+    again["name"] = json!("renamed");
+    call(&world, "PUT", &one, Some(&again)).await.result(200);
+    let answer = call(
+        &world,
+        "PUT",
+        &one,
+        Some(&body(&pair(&rcgen::PKCS_RSA_SHA256).0, "")),
+    )
+    .await;
+    assert_eq!(answer.error(400).2, Some(at("key")));
+}
+
 #[tokio::test]
 async fn a_directory_is_read_by_graph_where_scim_is_off() {
     let world = world().await;

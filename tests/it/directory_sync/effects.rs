@@ -42,7 +42,7 @@ async fn whoever_is_disabled_is_out_within_a_round_and_stays_out_until_another_s
     // It is written down as SCIM would have been.
     let filter = ScimUpdateFilter {
         providers: vec![provider(&world)],
-        external_id: Some(ALICE_OID.to_owned()),
+        external_ids: vec![ALICE_OID.to_owned()],
         ..ScimUpdateFilter::default()
     };
     let rows = world.running().store.scim_updates(&filter).await.unwrap();

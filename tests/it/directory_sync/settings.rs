@@ -4,6 +4,7 @@ use vestibule::config;
 
 use super::read_with;
 use crate::scim::EVERYTHING;
+use crate::support::wire::Dial;
 use crate::support::world::World;
 
 #[tokio::test]
@@ -37,12 +38,10 @@ async fn what_is_counted_is_told_to_prometheus() {
     super::grant(&world);
     super::sync(&world).await;
     let address = world.running().internal.unwrap();
-    let text = reqwest::get(format!("http://{address}/metrics"))
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
+    let mut wire = Dial::plain(address).connect("metrics").await;
+    wire.send(b"GET /metrics HTTP/1.1\r\nHost: metrics\r\nConnection: close\r\n\r\n")
+        .await;
+    let text = wire.reply().await.unwrap().text();
     for line in [
         "vestibule_directory_sync_rounds_total{provider=\"Entra ID\",result=\"success\"} 1",
         "vestibule_directory_sync_objects{provider=\"Entra ID\",kind=\"people\"} 3",

@@ -3,10 +3,12 @@
 mod agreement;
 
 use std::process::{Command, Output};
+use std::sync::Arc;
 
 use serde_json::Value;
 use vestibule::store::AccessRequestFilter;
 
+use crate::support::database::Database;
 use crate::support::tenant::{ALICE, MALLORY, STAFF};
 use crate::support::world::{Builder, World};
 
@@ -161,6 +163,27 @@ async fn anybody_is_explained_from_the_store_without_a_login() {
         assert_eq!(said.status.code(), Some(64), "{wrong:?}");
         assert!(!said.stderr.is_empty());
     }
+}
+
+/// A terminal does what escape sequences say: what others named is told as text.
+#[tokio::test]
+async fn names_do_nothing_to_a_terminal() {
+    // As it may stand in a store of before such names were refused.
+    const NAMED: &str =
+        r#"UPDATE documents SET body = REPLACE(body, '"demanding"', '"dem\u001b[2Kand\u000aing\u202e"')"#;
+    let database = Arc::new(Database::sqlite());
+    let world = demanding().on(&database).start().await;
+    world.person(ALICE).open(&world.host("wiki"), "/").await;
+    database.run(NAMED).await;
+    let app = world.host("wiki");
+    let said = vestibule(
+        &world,
+        &["explain", "--user", ALICE, "--app", &app, "--ip", "198.51.100.7"],
+    )
+    .await;
+    let said = text(&said.stdout);
+    assert!(said.contains(r"dem\u001b[2Kand\u000aing\u202e"), "{said}");
+    assert!(!said.contains(['\u{1b}', '\u{202e}']), "{said:?}");
 }
 
 pub(crate) async fn vestibule(world: &World, arguments: &[&str]) -> Output {

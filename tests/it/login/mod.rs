@@ -5,3 +5,4 @@ mod checks;
 mod entra;
 mod launcher;
 mod leaks;
+mod written;

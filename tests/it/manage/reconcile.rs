@@ -9,7 +9,7 @@ use vestibule::crypto::seal::Sealer;
 use vestibule::manage::{Manage, ManageError, OlderFile, Outcome, Reconciled};
 use vestibule::model::ids::IdpId;
 use vestibule::snapshot::secrets;
-use vestibule::store::{Actor, ActorKind, Document, Kind, Store};
+use vestibule::store::{Actor, ActorKind, Audited, Document, Kind, Store};
 
 use crate::store::people::Person;
 use crate::support::database::on_both;
@@ -139,7 +139,7 @@ on_both! {
         assert_eq!(only(&store, Kind::Application).await, before);
         assert_eq!(store.head().await.unwrap(), head, "no replica is woken for nothing");
         let log = store.audit(10, 1).await.unwrap();
-        assert_eq!(log.iter().filter(|line| line.kind != Kind::Organization).count(), 3);
+        assert_eq!(log.iter().filter(|line| line.kind != Audited::Object(Kind::Organization)).count(), 3);
         assert_eq!(log.len(), 4, "the organization was made once too");
     }
 

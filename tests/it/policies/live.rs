@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::tenant::ALICE;
+use crate::support::tenant::{ALICE, CLIENT, SECRET, TENANT};
 use crate::support::world::{Builder, World};
 
 fn team(members: &str) -> impl Fn(Builder) -> Builder {
@@ -68,4 +68,50 @@ async fn a_claim_that_is_copied_from_now_on_is_unknown_of_whoever_signed_in_befo
     // Whoever is asked now and has no such claim has none.
     let arrival = world.person(ALICE).open(&world.host("wiki"), "/x").await;
     assert_eq!(arrival.status(), 200, "{}", arrival.text());
+}
+
+/// The token is good, and so are the policies: it is the sign-in that counts no more.
+#[tokio::test]
+async fn a_session_of_a_provider_that_is_no_longer_allowed_is_sent_to_sign_in() {
+    let second = format!(
+        "[[identity_providers]]\nname = \"Second\"\ntype = \"azureAD\"\n[identity_providers.config]\n\
+         client_id = \"{CLIENT}\"\ndirectory_id = \"{TENANT}\"\nclient_secret = \"{SECRET}\"\nazure_cloud = \"mock\"\n\
+         support_groups = true\n"
+    );
+    let policies = "[{ name = \"all\", decision = \"allow\", include = [{ everyone = {} }] }]";
+    let allowed = |provider: &'static str| {
+        let second = second.clone();
+        move |plan: Builder| {
+            plan.wiki(&format!("allowed_idps = [\"{provider}\"]"))
+                .wiki_policies(policies)
+                .more(&second)
+        }
+    };
+    let mut world = allowed("Entra ID")(World::builder()).start().await;
+    let mut alice = world.signed_in(ALICE, &["wiki"]).await;
+    for (provider, status) in [("Second", 302), ("Entra ID", 200)] {
+        world.declare(allowed(provider)).await;
+        let mut seen = 0;
+        for _ in 0..40 {
+            seen = alice.fetch(&world.host("wiki"), "/x", &[]).await.status;
+            if seen == status {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(seen, status, "{provider}");
+    }
+    // Signing in where it counts opens it, and that session is another.
+    world.declare(allowed("Second")).await;
+    let began = std::time::Instant::now();
+    while alice.fetch(&world.host("wiki"), "/x", &[]).await.status == 200 {
+        assert!(began.elapsed() < Duration::from_secs(5), "it still counts");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let arrival = alice.open(&world.host("wiki"), "/x").await;
+    assert!(
+        arrival.status() == 200 && arrival.asked_entra(),
+        "{}",
+        arrival.text()
+    );
 }

@@ -7,7 +7,7 @@ use mock_entra::{Fault, IdTokenFault, User};
 use serde_json::{Map, json};
 
 use crate::support::person::Person;
-use crate::support::tenant::{ADAM, ALICE, MALLORY, STAFF, TENANT};
+use crate::support::tenant::{ADAM, ALICE, CLIENT, MALLORY, SECRET, STAFF, TENANT};
 use crate::support::world::{Builder, World};
 
 /// A world in which each of these rules has two applications: `/<n>/in`, which includes it, and `/<n>/out`, which
@@ -224,4 +224,48 @@ async fn what_is_accepted_without_being_evaluated_is_unknown() {
         .await;
     let mut alice = world.person(ALICE);
     assert_eq!(ask(&world, &mut alice, 0).await, Said::Unknown);
+}
+
+/// A second provider, of the same directory.
+fn second_provider() -> String {
+    format!(
+        r#"
+[[identity_providers]]
+name = "Second"
+type = "azureAD"
+[identity_providers.config]
+client_id = "{CLIENT}"
+directory_id = "{TENANT}"
+client_secret = "{SECRET}"
+azure_cloud = "mock"
+"#
+    )
+}
+
+#[tokio::test]
+async fn who_signed_in_elsewhere_did_not_sign_in_there() {
+    let rule = "{ login_method = { id = \"Second\" } }";
+    let by_the_first = second_provider()
+        + &format!(
+            r#"
+[[applications]]
+name = "in"
+domain = "wiki.localhost/0/in"
+allowed_idps = ["Entra ID"]
+policies = [{{ name = "rule", decision = "allow", include = [{rule}] }}]
+[[applications]]
+name = "out"
+domain = "wiki.localhost/0/out"
+allowed_idps = ["Entra ID"]
+policies = [
+    {{ name = "rule", decision = "deny", include = [{rule}] }},
+    {{ name = "everyone", decision = "allow", include = [{{ everyone = {{}} }}] }},
+]
+"#
+        );
+    let world = World::builder().more(&by_the_first).start().await;
+    assert_eq!(ask(&world, &mut world.person(ALICE), 0).await, Said::No);
+    let by_the_second = by_the_first.replace("[\"Entra ID\"]", "[\"Second\"]");
+    let world = World::builder().more(&by_the_second).start().await;
+    assert_eq!(ask(&world, &mut world.person(ALICE), 0).await, Said::Yes);
 }

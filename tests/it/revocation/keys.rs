@@ -47,9 +47,14 @@ async fn a_rotation_disturbs_nobody() {
     let mut alice = world.signed_in(ALICE, &["wiki"]).await;
     let running = world.running();
     assert!(
-        keys::rotate(&running.store, &running.sealer, &running.clock)
-            .await
-            .unwrap()
+        keys::rotate(
+            &running.store,
+            &running.sealer,
+            &running.clock,
+            &crate::support::somebody()
+        )
+        .await
+        .unwrap()
     );
     // The next, the current and the previous one.
     let after = published_once(&world, |keys| keys.len() == 3).await;

@@ -89,9 +89,14 @@ async fn a_token_of_the_previous_key_is_replaced() {
     let mut alice = world.signed_in(ALICE, &["wiki"]).await;
     let running = world.running();
     let before = running.published.load().keys.current().unwrap().kid.clone();
-    keys::rotate(&running.store, &running.sealer, &running.clock)
-        .await
-        .unwrap();
+    keys::rotate(
+        &running.store,
+        &running.sealer,
+        &running.clock,
+        &crate::support::somebody(),
+    )
+    .await
+    .unwrap();
     while running.published.load().keys.current().unwrap().kid == before {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }

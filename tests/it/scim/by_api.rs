@@ -61,7 +61,7 @@ async fn a_person_deleted_by_the_api_is_out_at_once_and_the_log_says_who_did_it(
     assert!(effect.contains("1 sessions ended"), "{effect}");
     // The directory itself was last heard when it told of her.
     let told = ScimUpdateFilter {
-        method: Some("POST".to_owned()),
+        methods: vec!["POST".to_owned()],
         ..ScimUpdateFilter::default()
     };
     let store = world.store().await;

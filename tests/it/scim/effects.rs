@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::client::{Directory, json_of};
 use super::{EVERYTHING, PROMISE, gets_in, provisioned, socket};
-use crate::support::tenant::{ADMINS, ALICE, MALLORY, STAFF};
+use crate::support::tenant::{ADAM, ADMINS, ALICE, MALLORY, STAFF};
 use crate::support::world::World;
 
 pub(crate) const ALICE_OID: &str = "0aa11bb2-2cc3-4dd4-8ee5-5ff66a77b88c";
@@ -292,4 +292,83 @@ async fn many_members_come_and_go_in_one_request() {
     assert!(gets_in(&world, &browser).await);
     let found = directory.ask("GET", &format!("/Groups/{staff}"), None).await;
     assert_eq!(json_of(&found)["members"].as_array().unwrap().len(), 251);
+}
+
+#[tokio::test]
+async fn turning_deprovisioning_on_ends_the_sessions_of_whoever_is_out_already() {
+    let mut world = provisioned("").start().await;
+    let directory = Directory::of(&world).await;
+    let alice = directory.person(ALICE_OID, ALICE).await;
+    let browser = world.signed_in(ALICE, &["wiki"]).await;
+    let adam = world.signed_in(ADAM, &["wiki"]).await;
+    let staying = directory.person(&object_of(&world, ADAM).await, ADAM).await;
+    let mut mallory = world.person(MALLORY);
+    mallory.open(&world.host("other"), "/").await;
+    let deleted = directory.person(&object_of(&world, MALLORY).await, MALLORY).await;
+    directory.set_active(&alice, false).await;
+    directory.delete(&format!("/Users/{deleted}")).await;
+    directory.set_active(&staying, false).await;
+    directory.set_active(&staying, true).await;
+    assert!(gets_in(&world, &browser).await, "nothing is to follow yet");
+    let mut open = socket(&world, &browser).await;
+
+    world
+        .declare(|world| {
+            world.provider(&format!(
+                "[identity_providers.scim_config]\nenabled = true\n{EVERYTHING}"
+            ))
+        })
+        .await;
+    open.end().await;
+    let began = Instant::now();
+    while gets_in(&world, &browser).await {
+        assert!(began.elapsed() < PROMISE);
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert!(gets_in(&world, &adam).await, "whoever is active stays");
+    let store = world.store().await;
+    for (person, is_out) in [(ALICE, true), (ADAM, false), (MALLORY, true)] {
+        let user = store
+            .users_with_email(&person.parse().unwrap())
+            .await
+            .unwrap()
+            .remove(0);
+        assert_eq!((user.deprovisioned, user.seat), (is_out, !is_out), "{person}");
+        let sessions = store.sessions_of(user.id).await.unwrap();
+        let cause = sessions[0].ended_cause.as_deref();
+        assert_eq!(cause, is_out.then_some("deprovisioned"), "{person}");
+    }
+    directory.set_active(&alice, true).await;
+    world.signed_in(ALICE, &["wiki"]).await;
+}
+
+#[tokio::test]
+async fn whoever_came_while_the_directory_was_not_heard_is_out_when_it_is() {
+    let mut world = provisioned(EVERYTHING).start().await;
+    let directory = Directory::of(&world).await;
+    let alice = directory.person(ALICE_OID, ALICE).await;
+    directory.set_active(&alice, false).await;
+    world.declare(|world| world.provider("")).await;
+    // Nobody asks the directory now.
+    let browser = loop {
+        let mut browser = world.person(ALICE);
+        if browser.open(&world.host("wiki"), "/").await.status() == 200 {
+            break browser;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    world
+        .declare(|world| {
+            world.provider(&format!(
+                "[identity_providers.scim_config]\nenabled = true\n{EVERYTHING}"
+            ))
+        })
+        .await;
+    let began = Instant::now();
+    while gets_in(&world, &browser).await {
+        assert!(began.elapsed() < PROMISE);
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    let refused = directory.ask("GET", "/Users?count=0", None).await;
+    assert_eq!(refused.status, 401, "the secret of before is dead");
 }

@@ -87,7 +87,7 @@ async fn every_request_is_a_row_with_what_followed() {
     };
     assert_eq!(rows(&world, failures, 2).await.len(), 2);
     let of_alice = ScimUpdateFilter {
-        user_email: Some(ALICE.to_owned()),
+        user_emails: vec![ALICE.to_owned()],
         oldest_first: true,
         ..ScimUpdateFilter::default()
     };

@@ -6,6 +6,7 @@ mod effects;
 mod engine;
 mod expect;
 mod fixtures;
+mod grammar;
 mod in_flight;
 mod inherited;
 mod linking;

@@ -5,6 +5,7 @@ mod life;
 mod outcomes;
 mod streams;
 mod strict;
+mod written;
 
 use std::time::{Duration, Instant};
 
@@ -204,6 +205,7 @@ async fn issue(world: &World, name: &str, duration: &str) -> Credentials {
         name: name.to_owned(),
         duration: duration.parse().unwrap(),
         enabled: true,
+        secret_version: 1,
     };
     let manage = &world.running().manage;
     manage.create_service_token(new, clerk()).await.unwrap().into()

@@ -3,6 +3,7 @@
 mod cookies;
 mod cors;
 mod denial;
+mod effects;
 mod hosts;
 mod public_paths;
 mod tokens;

@@ -5,6 +5,7 @@ use vestibule::crypto::random;
 use vestibule::store::{ChangeKind, Feed, KeyState, SigningKeyRow, Store, StoreError};
 
 use crate::support::database::on_both;
+use crate::support::somebody;
 
 on_both! {
     async fn a_key_comes_back_as_it_was_added(database) {
@@ -21,11 +22,12 @@ on_both! {
         for key in &keys {
             store.add_signing_key(key).await.unwrap();
         }
-        assert!(store.promote_signing_key(None, &keys[0].kid, 100, 0).await.unwrap());
+        assert!(store.promote_signing_key(None, &keys[0].kid, (100, 0), &somebody()).await.unwrap());
         let current = Some(&keys[0].kid);
+        let actor = somebody();
         let (first, second) = tokio::join!(
-            store.promote_signing_key(current, &keys[1].kid, 200, 900),
-            store.promote_signing_key(current, &keys[2].kid, 200, 900),
+            store.promote_signing_key(current, &keys[1].kid, (200, 900), &actor),
+            store.promote_signing_key(current, &keys[2].kid, (200, 900), &actor),
         );
         assert!(first.unwrap() ^ second.unwrap());
         assert_eq!(states(&store).await.iter().filter(|state| **state == KeyState::Current).count(), 1);
@@ -37,9 +39,9 @@ on_both! {
         let store = database.store().await;
         let key = next_key();
         store.add_signing_key(&key).await.unwrap();
-        assert!(store.promote_signing_key(None, &key.kid, 100, 0).await.unwrap());
+        assert!(store.promote_signing_key(None, &key.kid, (100, 0), &somebody()).await.unwrap());
         let head = store.head().await.unwrap();
-        assert!(!store.promote_signing_key(Some(&key.kid), &next_key().kid, 200, 0).await.unwrap());
+        assert!(!store.promote_signing_key(Some(&key.kid), &next_key().kid, (200, 0), &somebody()).await.unwrap());
         assert_eq!(states(&store).await, vec![KeyState::Current]);
         assert_eq!(store.head().await.unwrap(), head);
     }
@@ -49,7 +51,7 @@ on_both! {
         let start = store.head().await.unwrap();
         let key = next_key();
         store.add_signing_key(&key).await.unwrap();
-        store.promote_signing_key(None, &key.kid, 100, 0).await.unwrap();
+        store.promote_signing_key(None, &key.kid, (100, 0), &somebody()).await.unwrap();
         assert!(store.revoke_signing_key(&key.kid).await.unwrap());
         assert!(!store.revoke_signing_key(&key.kid).await.unwrap(), "it is revoked already");
         assert_eq!(states(&store).await, vec![KeyState::Revoked]);

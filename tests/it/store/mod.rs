@@ -12,4 +12,5 @@ mod scim;
 mod service_token_uses;
 mod sessions;
 mod transfers;
+mod trials;
 mod unavailable;

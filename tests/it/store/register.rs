@@ -2,7 +2,7 @@
 
 use super::people::Person;
 use crate::support::database::on_both;
-use vestibule::store::{Marks, UserFilter};
+use vestibule::store::{Actor, ActorKind, Audited, Marks, UserFilter, UserOrder};
 
 on_both! {
     async fn users_come_a_page_at_a_time_in_the_order_of_their_first_login(database) {
@@ -74,14 +74,30 @@ on_both! {
         let person = Person::new();
         let (_, user) = person.sign_in(&store).await;
         assert!(user.seat);
-        assert!(store.take_out_of_register(user.id).await.unwrap());
-        assert!(!store.take_out_of_register(user.id).await.unwrap());
+        let actor = Actor { kind: ActorKind::ApiToken, name: "terraform".to_owned() };
+        let taken_out = store.order(user.id, &UserOrder::TakeOut, "administrator", &actor).await.unwrap().unwrap();
+        assert_eq!(taken_out.ended.len(), 1);
+        assert_eq!(store.order(user.id, &UserOrder::TakeOut, "administrator", &actor).await.unwrap(), None);
+        let [line] = store.audit(10, 1).await.unwrap().try_into().unwrap();
+        assert_eq!((line.action.as_str(), line.kind, line.id, line.after), ("delete", Audited::User, user.id.0, None));
+        let before = line.before.unwrap();
+        assert_eq!((before["email"].as_str(), &before["sessions"]), (user.email.as_deref(), &serde_json::json!(1)));
         assert_eq!(store.registered(user.id).await.unwrap(), None);
         assert_eq!(store.users_count(&UserFilter::default()).await.unwrap(), 0);
         let kept = store.user(user.id).await.unwrap().unwrap();
         assert_eq!((kept.email, kept.name, kept.seat), (None, None, false));
         let (_, back) = person.sign_in(&store).await;
         assert_eq!((back.id, back.seat), (user.id, true));
+        // What no gateway has to follow stands behind the last change.
+        for name in ["Ada", "Grace"] {
+            let order = UserOrder::Rename(name.to_owned());
+            assert!(store.order(user.id, &order, "", &actor).await.unwrap().unwrap().ended.is_empty());
+            let line = store.audit(1, 1).await.unwrap().remove(0);
+            assert_eq!(line.after.unwrap()["name"], name);
+        }
+        let again = store.order(user.id, &UserOrder::FreeSeat, "administrator", &actor).await.unwrap().unwrap();
+        assert_eq!(again.ended.len(), 1);
+        assert_eq!(store.audit(10, 1).await.unwrap().len(), 4);
         assert!(store.registered(user.id).await.unwrap().is_some());
     }
 }

@@ -378,6 +378,25 @@ on_both! {
         assert!(matches!(done, SessionInserted::Regrouped(..)), "{done:?}");
     }
 
+    async fn whoever_was_told_of_while_first_signing_in_loses_groups_like_all_others(database) {
+        let store = database.store().await;
+        let person = Person::new();
+        let object = person.key.object.to_string();
+        let id = store.insert_scim_user(person.provider, &record("a", Some(&object), true), &RULES).await.unwrap().user.id;
+        let of_entra = uuid::Uuid::new_v4();
+        let team = GroupRecord { display_name: "Team".to_owned(), external_id: Some(of_entra.to_string()) };
+        let team = store.insert_scim_group(person.provider, &team, &[id], &RULES).await.unwrap().group.id;
+        let read_at = store.head().await.unwrap().seq;
+        // Neither saw the other: as if both had committed at once.
+        let (nonce, done) = person.try_sign_in_holding(&store, read_at, None, Some(of_entra)).await;
+        assert!(matches!(done, SessionInserted::Yes(_)), "{done:?}");
+        assert_eq!(store.scim_user(person.provider, id).await.unwrap().unwrap().user, None);
+        let change = |before: &GroupRecord| Ok::<_, ()>((before.clone(), vec![Membership::Remove(vec![id])]));
+        let written = store.update_scim_group(person.provider, team, &change, &RULES).await.unwrap().unwrap().unwrap();
+        assert_eq!(written.consequences.amended.len(), 1);
+        assert!(store.session(&nonce).await.unwrap().unwrap().identity.groups.held().is_empty());
+    }
+
     async fn a_refresh_token_is_tried_by_one_gateway_and_once_a_person(database) {
         let store = database.store().await;
         let person = Person::new();

@@ -1,5 +1,7 @@
 //! What the tests stand on.
 
+use vestibule::store::{Actor, ActorKind};
+
 mod certificates;
 pub(crate) mod database;
 pub(crate) mod frames;
@@ -12,3 +14,11 @@ pub(crate) mod tenant;
 pub(crate) mod webdriver;
 pub(crate) mod wire;
 pub(crate) mod world;
+
+/// Who says that something be done, where it does not matter who.
+pub(crate) fn somebody() -> Actor {
+    Actor {
+        kind: ActorKind::CommandLine,
+        name: "a test".to_owned(),
+    }
+}

@@ -7,14 +7,14 @@ const LINK: &str = "https://graph.microsoft.com/v1.0/users/delta?$deltatoken=x";
 const ALICE: &str = "0aa11bb2-2cc3-4dd4-8ee5-5ff66a77b88c";
 const STAFF: &str = "a1000001-1111-4a11-8a11-000000000001";
 
-fn page<T: Entry>(entries: Value) -> Result<Vec<T>, Unreadable> {
+fn page<T: Entry>(entries: &Value) -> Result<Vec<T>, Unreadable> {
     let page = json!({ "value": entries, "@odata.deltaLink": LINK });
     Page::read(page.to_string().as_bytes()).map(|page: Page<T>| page.entries)
 }
 
 #[test]
 fn a_person_is_read_and_what_is_not_said_is_told_from_what_is_empty() {
-    let told: Vec<PersonTold> = page(json!([
+    let told: Vec<PersonTold> = page(&json!([
         { "id": ALICE, "accountEnabled": false, "userPrincipalName": "alice@contoso.example", "mail": null,
           "displayName": "Ali\u{0}ce\n" },
         { "id": ALICE.to_uppercase(), "@removed": { "reason": "changed" } },
@@ -35,7 +35,7 @@ fn a_person_is_read_and_what_is_not_said_is_told_from_what_is_empty() {
 
 #[test]
 fn members_come_and_go_and_things_are_none() {
-    let told: Vec<GroupTold> = page(json!([
+    let told: Vec<GroupTold> = page(&json!([
         { "id": STAFF, "displayName": "Staff", "members@delta": [
             { "@odata.type": "#microsoft.graph.user", "id": ALICE },
             { "@odata.type": "#microsoft.graph.device", "id": "no object id" },
@@ -75,10 +75,10 @@ fn a_page_with_anything_wrong_in_it_is_none() {
             Unreadable::Property("@removed"),
         ),
     ] {
-        assert_eq!(page::<PersonTold>(entries.clone()), Err(why), "{entries}");
+        assert_eq!(page::<PersonTold>(&entries), Err(why), "{entries}");
     }
     for members in [json!("x"), json!(["x"])] {
-        let wrong = page::<GroupTold>(json!([{ "id": STAFF, "members@delta": members }]));
+        let wrong = page::<GroupTold>(&json!([{ "id": STAFF, "members@delta": members }]));
         assert_eq!(wrong, Err(Unreadable::Property("members@delta")));
     }
     assert_eq!(Page::<PersonTold>::read(b"<html>"), Err(Unreadable::NoPage));

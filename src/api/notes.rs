@@ -1,0 +1,71 @@
+//! What of an object does less than it seems to, said in the answer to whoever writes it: in the words of
+//! `vestibule check`.
+
+use serde_json::{Map, Value};
+
+use super::shape::{Shape, What};
+use crate::model::application::INTERSTITIAL_STAYS;
+use crate::model::ids::ListId;
+use crate::model::pointer;
+use crate::model::policy::TOO_FEW_ON_LIST;
+use crate::model::selector::Unevaluated;
+use crate::policy::Referents;
+
+/// What is worth knowing about a body of this shape, each with its place.
+pub(super) fn of(shape: &Shape, body: &Map<String, Value>, referents: &Referents) -> Vec<String> {
+    let mut notes = Vec::new();
+    gather(shape, body, "", referents, &mut notes);
+    notes
+}
+
+fn gather(
+    shape: &Shape,
+    body: &Map<String, Value>,
+    at: &str,
+    referents: &Referents,
+    notes: &mut Vec<String>,
+) {
+    for key in shape.keys {
+        let Some(value) = body.get(key.name) else { continue };
+        let at = pointer::below(at, key.name);
+        match (key.what, value) {
+            (What::Rules, Value::Array(rules)) => {
+                notes.extend(rules.iter().enumerate().filter_map(|(index, rule)| {
+                    let (name, _) = rule.as_object()?.iter().next()?;
+                    let selector: Unevaluated = name.parse().ok()?;
+                    let place = pointer::below(&format!("{at}/{index}"), name);
+                    Some(format!("{place}: {}", selector.warning()))
+                }));
+            }
+            (What::Object(inner), Value::Object(map)) => gather(inner, map, &at, referents, notes),
+            (What::Objects(inner), Value::Array(items)) => {
+                for (index, item) in items.iter().enumerate() {
+                    if let Value::Object(map) = item {
+                        gather(inner, map, &format!("{at}/{index}"), referents, notes);
+                    }
+                }
+            }
+            (What::Flag, Value::Bool(true)) if key.name == "skip_interstitial" => {
+                notes.push(format!("{at}: {INTERSTITIAL_STAYS}"));
+            }
+            (What::Number, Value::Number(needed))
+                if key.name == "approvals_needed" && are_too_few(needed.as_u64(), body, referents) =>
+            {
+                notes.push(format!("{at}: {TOO_FEW_ON_LIST}"));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether fewer may give leave than are needed, by a list as it is now. Without a list such a group is refused.
+fn are_too_few(needed: Option<u64>, group: &Map<String, Value>, referents: &Referents) -> bool {
+    let list = group.get("email_list_uuid").and_then(Value::as_str);
+    let list: Option<ListId> = list.and_then(|id| id.parse().ok());
+    let Some(size) = list.and_then(|id| referents.email_list_size(id)) else {
+        return false;
+    };
+    let named = group.get("email_addresses").and_then(Value::as_array);
+    let most = size.saturating_add(named.map_or(0, Vec::len));
+    needed.is_some_and(|needed| needed > u64::try_from(most).unwrap_or(u64::MAX))
+}

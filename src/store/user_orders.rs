@@ -1,0 +1,150 @@
+//! What is done to somebody who signed in, on somebody's word: in one transaction with the ending of sessions that belongs
+//! to it and with its line in the audit log.
+
+use serde_json::{Value, json};
+use sqlx::{Any, Transaction};
+
+use super::audit::{self, Audited, Line};
+use super::row::{Cells, storable};
+use super::users::{user, users};
+use super::{Actor, Store, StoreError, User};
+use crate::model::ids::{SessionNonce, UserId};
+
+/// What is to be done to a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UserOrder {
+    /// All sessions end, logins under way included.
+    EndSessions,
+    /// The same, and the seat is freed.
+    FreeSeat,
+    /// The same, and the person leaves the register. The next login brings them back, unless a directory has put them out.
+    TakeOut,
+    /// The person is called so, until the next login. Nothing ends.
+    Rename(String),
+}
+
+impl UserOrder {
+    fn ends(&self) -> bool {
+        !matches!(self, Self::Rename(_))
+    }
+
+    fn action(&self) -> &'static str {
+        match self {
+            Self::EndSessions => "revoke",
+            Self::FreeSeat | Self::Rename(_) => "update",
+            Self::TakeOut => "delete",
+        }
+    }
+}
+
+/// What an order did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserOrdered {
+    /// The sessions that were live.
+    pub ended: Vec<SessionNonce>,
+}
+
+const REGISTERED: &str = users!("WHERE id = $1 AND deleted = 0");
+const FREE_SEAT: &str = "UPDATE users SET seat = 0 WHERE id = $1";
+/// What names the person goes; the row stays with its generation, which logins under way are held against.
+const TAKE_OUT: &str = "UPDATE users SET deleted = 1, seat = 0, email = NULL, email_told = NULL, name = NULL \
+     WHERE id = $1";
+const RENAME: &str = "UPDATE users SET name = $2 WHERE id = $1";
+/// Takes the lock that every change takes, and takes no number.
+const LAST_CHANGE: &str = "UPDATE change_head SET seq = seq WHERE one = 1 RETURNING seq";
+const LINES: &str = "SELECT COALESCE(MAX(nth), 0) AS lines FROM audit WHERE seq = $1";
+
+impl Store {
+    /// Carries out an order; `None` where nobody in the register has this id. `cause` is written down with the sessions
+    /// that end.
+    pub async fn order(
+        &self,
+        user: UserId,
+        order: &UserOrder,
+        cause: &str,
+        actor: &Actor,
+    ) -> Result<Option<UserOrdered>, StoreError> {
+        self.patiently(|| self.order_once(user, order, cause, actor))
+            .await
+    }
+
+    async fn order_once(
+        &self,
+        user: UserId,
+        order: &UserOrder,
+        cause: &str,
+        actor: &Actor,
+    ) -> Result<Option<UserOrdered>, StoreError> {
+        let mut tx = self.begin_brief().await?;
+        let ended = if order.ends() {
+            self.mark_users(&mut tx, &[user], cause).await?
+        } else {
+            Vec::new()
+        };
+        let Some(before) = registered(&mut tx, user).await? else {
+            return Ok(None);
+        };
+        let id = user.to_string();
+        let change = match order {
+            UserOrder::EndSessions => None,
+            UserOrder::FreeSeat => Some(sqlx::query(FREE_SEAT).bind(id)),
+            UserOrder::TakeOut => Some(sqlx::query(TAKE_OUT).bind(id)),
+            UserOrder::Rename(name) => Some(sqlx::query(RENAME).bind(id).bind(storable(name))),
+        };
+        if let Some(change) = change {
+            change.execute(&mut *tx).await?;
+        }
+        let after = registered(&mut tx, user).await?;
+        // The number of a change comes last: from here on others wait.
+        let told = self.tell_users(&mut tx, &ended).await?;
+        let place = match &told {
+            Some(position) => (position.seq, 1),
+            None => behind_last(&mut tx).await?,
+        };
+        let mut nonces: Vec<SessionNonce> = ended.into_iter().flat_map(|(_, nonces)| nonces).collect();
+        nonces.sort_unstable();
+        let sessions = order.ends().then_some(nonces.len());
+        let line = Line {
+            action: order.action(),
+            about: Audited::User,
+            id: user.0,
+            before: Some(described(&before, sessions)),
+            after: after.map(|after| described(&after, sessions.map(|_| 0))),
+        };
+        audit::insert(&mut tx, place, self.now_ms(), actor, &line).await?;
+        if told.is_some() {
+            self.commit_changes(tx).await?;
+        } else {
+            tx.commit().await?;
+        }
+        Ok(Some(UserOrdered { ended: nonces }))
+    }
+}
+
+async fn registered(tx: &mut Transaction<'static, Any>, id: UserId) -> Result<Option<User>, StoreError> {
+    let row = sqlx::query(REGISTERED)
+        .bind(id.to_string())
+        .fetch_optional(&mut **tx)
+        .await?;
+    row.as_ref().map(user).transpose()
+}
+
+/// The place of a line about what no gateway has to follow: behind the lines of the last change.
+async fn behind_last(tx: &mut Transaction<'static, Any>) -> Result<(i64, i64), StoreError> {
+    let row = sqlx::query(LAST_CHANGE).fetch_one(&mut **tx).await?;
+    let seq = Cells::new(&row, "change_head", "seq").int("seq")?;
+    let row = sqlx::query(LINES).bind(seq).fetch_one(&mut **tx).await?;
+    let lines = Cells::new(&row, "audit", "lines").int("lines")?;
+    Ok((seq, lines + 1))
+}
+
+/// A user as the audit log shows one; with how many sessions there are, where that is what changes.
+fn described(user: &User, sessions: Option<usize>) -> Value {
+    let mut described = json!({
+        "email": user.email, "name": user.name, "identity_provider_id": user.provider, "access_seat": user.seat,
+    });
+    if let (Value::Object(described), Some(sessions)) = (&mut described, sessions) {
+        described.insert("sessions".to_owned(), sessions.into());
+    }
+    described
+}

@@ -1,0 +1,176 @@
+//! What the API says of objects that it takes and that do less than they seem to: the words of `vestibule check`.
+
+use serde_json::{Value, json};
+
+use super::{Answer, call, id, made, tokens};
+use crate::support::world::World;
+
+async fn accepting() -> World {
+    World::builder()
+        .organization("accept_unevaluated_selectors = [\"device_posture\"]")
+        .more(&tokens())
+        .start()
+        .await
+}
+
+fn messages(answer: &Answer) -> Vec<String> {
+    let messages = answer.body["messages"].as_array().unwrap().iter();
+    messages
+        .map(|message| message["message"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+const POSTURE: &str =
+    "device_posture is never evaluated: always unknown, it lets nobody in and keeps people out";
+
+#[tokio::test]
+async fn selectors_that_are_never_evaluated_are_named_wherever_they_are_written() {
+    let world = accepting().await;
+    let posture = json!({ "device_posture": { "integration_uid": "11111111-1111-4111-8111-111111111111" } });
+    let everyone = json!({ "everyone": {} });
+    let policy = json!({
+        "name": "healthy", "decision": "allow", "include": [everyone], "require": [everyone, posture],
+    });
+    let answer = call(&world, "POST", "/access/policies", Some(&policy)).await;
+    assert_eq!(
+        messages(&answer),
+        [format!("/require/1/device_posture: {POSTURE}")]
+    );
+    let made_policy = answer.result(201);
+    let path = format!("/access/policies/{}", id(&made_policy));
+    let answer = call(&world, "PUT", &path, Some(&policy)).await;
+    assert_eq!(
+        messages(&answer),
+        [format!("/require/1/device_posture: {POSTURE}")]
+    );
+
+    let group = json!({ "name": "healthy", "include": [posture] });
+    let answer = call(&world, "POST", "/access/groups", Some(&group)).await;
+    assert_eq!(
+        messages(&answer),
+        [format!("/include/0/device_posture: {POSTURE}")]
+    );
+
+    let app = json!({
+        "name": "Healthy", "type": "self_hosted", "domain": "healthy.localhost", "skip_interstitial": true,
+        "policies": [id(&made_policy), policy],
+    });
+    let answer = call(&world, "POST", "/access/apps", Some(&app)).await;
+    assert_eq!(
+        messages(&answer),
+        [
+            "/skip_interstitial: the page that asks the person before a program gets tokens is shown all the same"
+                .to_owned(),
+            format!("/policies/1/require/1/device_posture: {POSTURE}")
+        ]
+    );
+    let app = id(&answer.result(201));
+    let own = format!("/access/apps/{app}/policies");
+    let answer = call(&world, "POST", &own, Some(&policy)).await;
+    assert_eq!(
+        messages(&answer),
+        [format!("/require/1/device_posture: {POSTURE}")]
+    );
+    let settings = format!("/access/apps/{app}/settings");
+    let answer = call(
+        &world,
+        "PUT",
+        &settings,
+        Some(&json!({ "skip_interstitial": true })),
+    )
+    .await;
+    assert_eq!(messages(&answer).len(), 1, "{}", answer.body);
+    let off = call(
+        &world,
+        "PUT",
+        &settings,
+        Some(&json!({ "skip_interstitial": false })),
+    )
+    .await;
+    assert_eq!(messages(&off), [""; 0]);
+}
+
+#[tokio::test]
+async fn leave_that_too_few_can_give_is_refused_or_named() {
+    let world = accepting().await;
+    let policy = |groups: Value| {
+        json!({
+            "name": "with leave", "decision": "allow", "include": [{ "everyone": {} }],
+            "approval_required": true, "approval_groups": [groups],
+        })
+    };
+    let one = policy(json!({ "approvals_needed": 2, "email_addresses": ["adam@contoso.example"] }));
+    let answer = call(&world, "POST", "/access/policies", Some(&one)).await;
+    assert_eq!(
+        answer.error(400).2.as_deref(),
+        Some("/approval_groups/0/approvals_needed")
+    );
+    let list =
+        json!({ "name": "approvers", "type": "EMAIL", "items": [{ "value": "adam@contoso.example" }] });
+    let list = id(&made(&world, "/gateway/lists", list).await);
+    let by_list = policy(json!({ "approvals_needed": 2, "email_list_uuid": list }));
+    let answer = call(&world, "POST", "/access/policies", Some(&by_list)).await;
+    assert_eq!(
+        messages(&answer),
+        [
+            "/approval_groups/0/approvals_needed: it is more than there are approvers on the list now, so that nobody can get leave"
+        ]
+    );
+    let enough = policy(json!({
+        "approvals_needed": 2, "email_list_uuid": list, "email_addresses": ["alice@contoso.example"],
+    }));
+    let enough = call(&world, "POST", "/access/policies", Some(&enough)).await;
+    assert_eq!(messages(&enough), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_rule_that_means_something_else_than_it_says_is_refused() {
+    let world = accepting().await;
+    for (rule, place) in [
+        (
+            json!({ "email": { "email": "a@b.example", "x": 1 } }),
+            "/include/0/email/x",
+        ),
+        (json!({ "everyone": { "but": "me" } }), "/include/0/everyone/but"),
+        (
+            json!({ "ip": { "ip": "198.51.100.0/24", "ips": [] } }),
+            "/include/0/ip/ips",
+        ),
+        (json!({ "ip": { "ip": "010.0.0.0/8" } }), "/include/0/ip/ip"),
+        (json!({ "ip": { "ip": "10.0.0.0/08" } }), "/include/0/ip/ip"),
+        (
+            json!({ "geo": { "country_code": "UK" } }),
+            "/include/0/geo/country_code",
+        ),
+        (
+            json!({ "geo": { "country_code": "ZZ" } }),
+            "/include/0/geo/country_code",
+        ),
+        (
+            json!({ "geo": { "country_code": "T1" } }),
+            "/include/0/geo/country_code",
+        ),
+    ] {
+        let policy = json!({ "name": "wrong", "decision": "allow", "include": [rule] });
+        let answer = call(&world, "POST", "/access/policies", Some(&policy)).await;
+        let error = answer.error(400);
+        assert_eq!(error.2.as_deref(), Some(place), "{rule}: {}", error.1);
+    }
+    for rule in [
+        json!({ "geo": { "country_code": "gb" } }),
+        json!({ "geo": { "country_code": "XK" } }),
+        json!({ "ip": { "ip": "10.0.0.0/8" } }),
+        json!({ "auth_context": { "id": "7", "ac_id": "c1", "identity_provider_id": provider(&world).await } }),
+        json!({ "device_posture": { "integration_uid": "x", "whatever": 1 } }),
+    ] {
+        let policy = json!({ "name": "right", "decision": "allow", "include": [rule] });
+        made(&world, "/access/policies", policy).await;
+    }
+}
+
+async fn provider(world: &World) -> String {
+    let providers = call(world, "GET", "/access/identity_providers", None)
+        .await
+        .result(200);
+    id(&providers[0])
+}
