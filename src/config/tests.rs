@@ -632,7 +632,7 @@ fn mistakes_in_rules_are_told() {
     for (written, told) in [
         (
             "{ geo = { country_code = \"Sweden\" } }",
-            "geo.country_code: a country is two letters, such as SE (ISO 3166-1 alpha-2)",
+            "geo.country_code: there is no country Sweden: a code of ISO 3166-1 alpha-2 is needed, such as SE or GB",
         ),
         (
             "{ ip = { ip = \"10.0.0.0/33\" } }",

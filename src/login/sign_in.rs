@@ -104,7 +104,7 @@ pub(super) async fn read_anew(
             read.groups = identity.groups.clone();
         }
         if before.is_none_or(|before| before.email != identity.email) {
-            read.email = identity.email.clone();
+            read.email.clone_from(&identity.email);
         }
         *identity = read;
     };

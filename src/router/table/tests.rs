@@ -128,8 +128,8 @@ fn a_long_path_with_characters_of_several_bytes_finds_its_prefix() {
 fn two_readings_must_lead_to_the_same_entry() {
     let table = table(&[("app.example.com", "app"), ("app.example.com/admin", "admin")]);
     for (address, routed) in [
-        ("app.example.com/public/..%2fadmin", Routed::Ambiguous),
-        ("app.example.com/public/..%5cadmin", Routed::Ambiguous),
+        ("app.example.com/admin%2fx", Routed::Ambiguous),
+        ("app.example.com/admin%5cx", Routed::Ambiguous),
         ("app.example.com/admin;x=1", Routed::Ambiguous),
         ("app.example.com/wiki;x=1", Routed::Match(&"app")),
         ("app.example.com/a%2fb", Routed::Match(&"app")),

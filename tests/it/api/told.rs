@@ -59,9 +59,9 @@ async fn selectors_that_are_never_evaluated_are_named_wherever_they_are_written(
     assert_eq!(
         messages(&answer),
         [
+            format!("/policies/1/require/1/device_posture: {POSTURE}"),
             "/skip_interstitial: the page that asks the person before a program gets tokens is shown all the same"
-                .to_owned(),
-            format!("/policies/1/require/1/device_posture: {POSTURE}")
+                .to_owned()
         ]
     );
     let app = id(&answer.result(201));

@@ -169,7 +169,7 @@ async fn a_bad_object_is_refused_and_nothing_is_written() {
             POLICY,
             "require",
             json!([{"geo": {"country_code": "Sweden"}}]),
-            "/require/0/geo/country_code: a country is two letters",
+            "/require/0/geo/country_code: there is no country Sweden",
         ),
     ] {
         let refused = manage
