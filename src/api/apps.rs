@@ -14,7 +14,7 @@ use super::operation::{Gives, Operation};
 use super::page::{Page, Sizes};
 use super::policies;
 use super::resource::{self, Around, Before, Resource, Shown, name_of};
-use super::shape::{Shape, Taken, UnknownKeys, What, needed, optional, read_only};
+use super::shape::{Shape, Taken, UnknownKeys, What, optional, read_only};
 use crate::crypto::random;
 use crate::manage::Draft;
 use crate::model::destination::Destination;

@@ -188,6 +188,7 @@ async fn in_strict_mode_the_token_alone_is_asked_in_both() {
         name: "CI2".to_owned(),
         duration: "1h".parse().unwrap(),
         enabled: true,
+        secret_version: 1,
     };
     let clerk = Actor {
         kind: ActorKind::CommandLine,
