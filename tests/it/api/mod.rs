@@ -6,6 +6,7 @@ mod apps;
 mod audit;
 mod auth_contexts;
 mod directories;
+mod door;
 mod echo;
 mod fuzz;
 mod latest;
