@@ -175,7 +175,7 @@ fn one_by_one(client: &mut Client) -> anyhow::Result<()> {
 
 /// Entra's rate, while people use the application, and the application alone for comparison.
 fn sustained(client: &mut Client, listen: SocketAddr, cookie: &str) -> anyhow::Result<()> {
-    let (alone, _) = visited(listen, cookie, || {
+    let (alone, ()) = visited(listen, cookie, || {
         std::thread::sleep(Duration::from_secs(5));
         Ok(())
     })?;
@@ -247,7 +247,7 @@ fn put_out(client: &mut Client, listen: SocketAddr, runtime: &Runtime) -> anyhow
         demo::ALICE_OID
     );
     let created: serde_json::Value = serde_json::from_str(&client.must("POST", "/Users", &alice)?.body)?;
-    let path = format!("/Users/{}", created["id"].as_str().context("an id")?);
+    let path = format!("/Users/{}", created.get("id").and_then(serde_json::Value::as_str).context("an id")?);
     let active =
         |active: bool| format!(r#"{{"Operations":[{{"op":"Replace","path":"active","value":"{active}"}}]}}"#);
     let (mut answered, mut refused) = (Vec::new(), Vec::new());

@@ -25,6 +25,7 @@ pub(crate) struct World {
 }
 
 /// Where a gateway keeps what it keeps, and what else its provider says.
+#[derive(Clone, Copy)]
 pub(crate) struct Kept<'k> {
     /// The address of its store.
     pub(crate) store: &'k str,

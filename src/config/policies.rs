@@ -276,6 +276,7 @@ fn approval_group(
     let needed = entries.get("approvals_needed").and_then(Value::as_u64);
     if list.is_none()
         && let Some(node) = table.node("approvals_needed")
+        && approvers(entries) > 0
         && needed.is_some_and(|needed| needed > approvers(entries))
     {
         node.fault(TOO_FEW, "name more approvers, or ask for fewer");

@@ -8,6 +8,7 @@ use crate::crypto::digest::sha256_hex;
 use crate::crypto::random;
 use crate::model::ids::IdpId;
 use crate::model::scim::ScimSettings;
+use crate::session::table::Cause;
 use crate::snapshot::read::{self, Problem};
 use crate::snapshot::secrets;
 use crate::store::{Actor, AuditEntry, Document, Kind, ObjectWrite, ScimRules, StoreError};

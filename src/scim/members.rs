@@ -47,7 +47,9 @@ impl<'c> Room<'c> {
                 .map(|(id, name)| shown_member(*id, name, &call.base));
             let shown = Map::from_iter([(MEMBERS.to_owned(), shown.collect())]);
             if let Some(Value::Array(shown)) = wanted.apply(shown).get(MEMBERS) {
-                shown.iter().for_each(|member| text.push(member));
+                for member in shown {
+                    text.push(member);
+                }
             }
             if self.taken + text.len() > LONGEST {
                 return Ok(None);

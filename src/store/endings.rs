@@ -167,8 +167,8 @@ impl Store {
         };
         // All become visible at once, so no login can have read a number between theirs.
         for users in users.chunks(AT_ONCE) {
-            let list: Vec<_> = users.iter().map(|user| (user,)).collect();
-            self.of_many(&RAISE_GENERATIONS, &list)?
+            let raised: Vec<_> = users.iter().map(|user| (user,)).collect();
+            self.of_many(&RAISE_GENERATIONS, &raised)?
                 .bind(last.seq)
                 .execute(&mut **tx)
                 .await?;

@@ -17,7 +17,7 @@ use crate::crypto::random;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the write of a whole group may take. It is many statements, for each of which the server's own limits hold,
 /// and must not fail again and again because a hundred thousand of its members are signed in.
-const LONG_PATIENCE: Duration = Duration::from_secs(60);
+const LONG_PATIENCE: Duration = Duration::from_mins(1);
 /// Well below `deadlock_timeout` (1 s by default), after which PostgreSQL would end one of two transactions that wait
 /// for each other, and perhaps the one that nobody repeats.
 const POSTGRES_SHORT_WAIT: &str = "SET LOCAL lock_timeout = '200ms'";
