@@ -247,7 +247,13 @@ fn put_out(client: &mut Client, listen: SocketAddr, runtime: &Runtime) -> anyhow
         demo::ALICE_OID
     );
     let created: serde_json::Value = serde_json::from_str(&client.must("POST", "/Users", &alice)?.body)?;
-    let path = format!("/Users/{}", created.get("id").and_then(serde_json::Value::as_str).context("an id")?);
+    let path = format!(
+        "/Users/{}",
+        created
+            .get("id")
+            .and_then(serde_json::Value::as_str)
+            .context("an id")?
+    );
     let active =
         |active: bool| format!(r#"{{"Operations":[{{"op":"Replace","path":"active","value":"{active}"}}]}}"#);
     let (mut answered, mut refused) = (Vec::new(), Vec::new());

@@ -1,5 +1,6 @@
 //! The provisioning job of the binary, by its flags.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,6 +13,7 @@ const KNOCK: Duration = Duration::from_secs(1);
 
 /// Whom the tenant's people and groups are told to by SCIM, and how.
 #[derive(Args)]
+#[expect(clippy::struct_field_names, reason = "each is the name of a flag")]
 #[group(id = "provisioning")]
 pub(crate) struct JobFlags {
     /// The Tenant URL of an application (SCIM 2.0, plain http), which is told of people and groups.
@@ -143,7 +145,7 @@ pub(crate) async fn run(job: &Provisioning, every: Duration) -> std::io::Result<
             lines = format!("provisioning: {} requests\n", report.requests.len());
         }
         for failure in &report.failures {
-            lines.push_str(&format!("provisioning: {failure}\n"));
+            let _ = writeln!(lines, "provisioning: {failure}"); // writing to a String cannot fail
         }
         if report.quarantined && !report.requests.is_empty() {
             lines.push_str(

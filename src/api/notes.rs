@@ -38,7 +38,7 @@ fn gather(
                 }));
             }
             (What::Object(inner), Value::Object(map)) => gather(inner, map, &at, referents, notes),
-            (What::Objects(inner), Value::Array(items)) => {
+            (What::Objects(inner) | What::ObjectsOrLinks(inner, _), Value::Array(items)) => {
                 for (index, item) in items.iter().enumerate() {
                     if let Value::Object(map) = item {
                         gather(inner, map, &format!("{at}/{index}"), referents, notes);

@@ -106,7 +106,21 @@ async fn pages_of_any_size_and_changes_told_twice_make_no_difference() {
     asked(&world);
     sync(&world).await;
     assert!(asked(&world).len() > 4, "the same again, in pages");
-    assert_eq!(rows(&world).await, written, "nothing happened");
+    assert_eq!(
+        rows(&world).await,
+        written,
+        "nothing happened: {:#?}",
+        world
+            .running()
+            .store
+            .scim_updates(&vestibule::store::ScimUpdateFilter {
+                providers: vec![provider(&world)],
+                limit: 3,
+                ..Default::default()
+            })
+            .await
+            .unwrap()
+    );
     // And as a whole.
     world.entra.expire_delta_tokens();
     sync(&world).await;

@@ -184,17 +184,12 @@ impl World {
         self.gateways[gateway].running.as_ref().expect("the gateway runs")
     }
 
-    /// The gateways' database, to be written behind their backs.
-    pub(crate) fn database(&self) -> &Database {
-        &self.database
-    }
-
     /// A store of one's own on the gateways' database, as another process has it.
     pub(crate) async fn store(&self) -> Store {
         self.database.store_at(&self.clock).await
     }
 
-    /// The gateways' database, for a world that comes after this one.
+    /// The gateways' database, to be written behind their backs, or for a world that comes after this one.
     pub(crate) fn database(&self) -> Arc<Database> {
         Arc::clone(&self.database)
     }
