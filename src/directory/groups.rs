@@ -146,7 +146,7 @@ impl Round<'_> {
         if wanted == known.record && memberships.is_empty() {
             return Ok(());
         }
-        self.change_group(known.id, &wanted, memberships, log).await
+        self.change_group(&known, &wanted, memberships, log).await
     }
 
     /// Somebody leaves of whom it was not known that they were in, as after a restoration that Graph told without its
@@ -176,13 +176,13 @@ impl Round<'_> {
         if strays.is_empty() {
             return Ok(());
         }
-        self.change_group(group.id, &group.record, vec![Membership::Add(strays)], log)
+        self.change_group(group, &group.record, vec![Membership::Add(strays)], log)
             .await
     }
 
     async fn change_group(
         &self,
-        id: ScimGroupId,
+        group: &ScimGroup,
         wanted: &GroupRecord,
         memberships: Vec<Membership>,
         log: &mut Log<'_>,
@@ -191,11 +191,13 @@ impl Round<'_> {
             |_: &GroupRecord| Ok::<_, std::convert::Infallible>((wanted.clone(), memberships.clone()));
         let written = self
             .store()
-            .update_scim_group(self.id(), id, &change, &self.rules)
+            .update_scim_group(self.id(), group.id, &change, &self.rules)
             .await?;
-        if let Some(Ok(written)) = written {
-            self.follow_group(log, "PATCH", written).await;
+        let Some(Ok(written)) = written else { return Ok(()) };
+        if *wanted == group.record && written.added.is_empty() && written.removed.is_empty() {
+            return Ok(()); // Graph told the same again
         }
+        self.follow_group(log, "PATCH", written).await;
         Ok(())
     }
 
@@ -269,8 +271,8 @@ impl Round<'_> {
                 .store()
                 .scim_with::<ScimGroup>(self.id(), ScimKey::Object(object))
                 .await?;
-            if let Some(ScimGroup { id, record, .. }) = known.into_iter().next() {
-                self.change_group(id, &record, vec![Membership::Add(people)], log)
+            if let Some(group) = known.into_iter().next() {
+                self.change_group(&group, &group.record, vec![Membership::Add(people)], log)
                     .await?;
             }
             self.store()

@@ -52,9 +52,16 @@ impl AttrPath {
 
     /// Whether texts of this attribute differ by case (`caseExact` of RFC 7643 §7): identifiers do.
     pub(super) fn is_exact(&self) -> bool {
-        ["id", "externalId", "members", "manager", "$ref"]
-            .iter()
-            .any(|exact| self.is(exact))
+        // What a member or manager is called is no identifier.
+        let is_label = ["display", "displayName", "type"].iter().any(|label| {
+            self.sub
+                .as_deref()
+                .is_some_and(|sub| sub.eq_ignore_ascii_case(label))
+        });
+        !is_label
+            && ["id", "externalId", "members", "manager", "$ref"]
+                .iter()
+                .any(|exact| self.is(exact))
     }
 
     /// The values of the attribute in a resource: every element of a list, and of an element without sub-attribute its

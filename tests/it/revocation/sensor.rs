@@ -87,8 +87,10 @@ async fn groups_follow_and_an_outage_ends_nobody_before_the_grace() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     world.entra.fail_always(Fault::TokenHtml { status: 503 });
+    let before = world.entra.count(Endpoint::Token);
     world.pass(SignedDuration::from_mins(11));
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    asked(&world, before + 1).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(is_in(&world, &alice).await, "the grace has only begun");
     world.pass(SignedDuration::from_mins(75));
     let began = Instant::now();
