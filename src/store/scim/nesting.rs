@@ -78,7 +78,7 @@ impl Store {
         goes: &[Held],
         rules: &ScimRules,
     ) -> Result<Consequences, StoreError> {
-        self.patiently(|| async {
+        self.very_patiently(|| async {
             let mut tx = self.begin_brief().await?;
             let before = Nesting::of(all(&mut tx, provider).await?);
             for (sql, changed) in [(ADD, comes), (REMOVE, goes)] {
@@ -95,6 +95,8 @@ impl Store {
             let moved: BTreeSet<ObjectId> = comes.iter().chain(goes).map(|(_, member)| *member).collect();
             let mut within = before.below(&moved);
             within.extend(after.below(&moved));
+            self.take_inherited(&mut tx, provider, (&before, &after), &before.below(&moved))
+                .await?;
             let mut plan = Plan::default();
             let mut names = HashMap::new();
             for (person, user) in self.signed_in_within(&mut tx, provider, &within).await? {
@@ -120,6 +122,31 @@ impl Store {
             Ok(consequences)
         })
         .await
+    }
+
+    /// Writes down what members of these groups inherit no longer, for sign-ins that are under way.
+    async fn take_inherited(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        provider: IdpId,
+        (before, after): (&Nesting, &Nesting),
+        groups: &BTreeSet<ObjectId>,
+    ) -> Result<(), StoreError> {
+        for object in groups {
+            let own = BTreeSet::from([*object]);
+            let (was, is) = (before.above(&own), after.above(&own));
+            let mut lost = was.difference(&is).peekable();
+            if lost.peek().is_none() {
+                continue;
+            }
+            let Some((id, _)) = group(tx, provider, *object).await? else {
+                continue;
+            };
+            for inherited in lost {
+                self.take_from_all(tx, provider, id, *inherited).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Who is signed in of those who are in these groups themselves.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use vestibule::model::ids::{IdpId, ScimUserId};
+use vestibule::model::ids::{IdpId, ObjectId, ScimUserId};
 use vestibule::model::scim::{GroupRecord, IdentityUpdate, UserRecord};
 use vestibule::store::{
     Membership, ScimAtLogin, ScimGroup, ScimKey, ScimRules, ScimSearch, ScimUpdate, ScimUpdateFilter,
@@ -375,6 +375,28 @@ on_both! {
         store.delete_scim_group(person.provider, team, &RULES).await.unwrap().unwrap();
         let (_, done) = person.try_sign_in_holding(&store, read_at, asks(true), holding).await;
         assert!(matches!(done, SessionInserted::Regrouped(..)), "{done:?}");
+    }
+
+    async fn a_group_that_is_inherited_no_longer_while_a_login_is_under_way_is_not_in_its_session(database) {
+        let store = database.store().await;
+        let person = Person::new();
+        let object = person.key.object.to_string();
+        let id = store.insert_scim_user(person.provider, &record("a", Some(&object), true), &RULES).await.unwrap().user.id;
+        let [team, staff] = [uuid::Uuid::new_v4(), uuid::Uuid::new_v4()];
+        for (name, of_entra, members) in [("Team", team, &[id][..]), ("Staff", staff, &[])] {
+            let record = GroupRecord { display_name: name.to_owned(), external_id: Some(of_entra.to_string()) };
+            store.insert_scim_group(person.provider, &record, members, &RULES).await.unwrap();
+        }
+        let held = [(ObjectId(staff), ObjectId(team))];
+        store.change_scim_nesting(person.provider, &held, &[], &RULES).await.unwrap();
+        let asks = Some(ScimAtLogin { stays_out: true, reactivates: false, regroups: true });
+        let read_at = store.head().await.unwrap().seq;
+        let (_, done) = person.try_sign_in_holding(&store, read_at, asks.clone(), Some(staff)).await;
+        assert!(matches!(done, SessionInserted::Yes(_)), "{done:?}");
+        store.change_scim_nesting(person.provider, &[], &held, &RULES).await.unwrap();
+        let (nonce, done) = person.try_sign_in_holding(&store, read_at, asks, Some(staff)).await;
+        assert!(matches!(done, SessionInserted::Regrouped(..)), "{done:?}");
+        assert!(store.session(&nonce).await.unwrap().unwrap().identity.groups.held().is_empty());
     }
 
     async fn whoever_was_told_of_while_first_signing_in_loses_groups_like_all_others(database) {
