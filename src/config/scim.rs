@@ -60,14 +60,14 @@ const SECRET: &str = "write { env = \"NAME\" }, as for other secrets; 32 charact
 /// The settings of SCIM as the object of the API has them.
 pub(super) fn config(node: &Node<'_>) -> Option<Value> {
     let table = node.table(&KEYS)?;
-    told(node, &table).map(Value::Object)
+    told(node, &table, SILENCE).map(Value::Object)
 }
 
 /// The settings of reading a directory by Graph, likewise.
 pub(super) fn sync(node: &Node<'_>) -> Option<Value> {
     let table = node.table(&SYNC_KEYS)?;
     let interval = table.node("interval").map(|node| INTERVAL.parse(&node));
-    let mut sync = told(node, &table)?;
+    let mut sync = told(node, &table, Duration::ZERO)?;
     if let Some(interval) = interval {
         sync.insert("interval".to_owned(), interval?.as_str().into());
     }
@@ -75,7 +75,7 @@ pub(super) fn sync(node: &Node<'_>) -> Option<Value> {
 }
 
 /// What follows from what a directory tells.
-fn told(node: &Node<'_>, table: &Table<'_>) -> Option<Map<String, Value>> {
+fn told(node: &Node<'_>, table: &Table<'_>, usual_silence: Duration) -> Option<Map<String, Value>> {
     let mut config = Map::new();
     let mut complete = true;
     for key in [
@@ -120,7 +120,7 @@ fn told(node: &Node<'_>, table: &Table<'_>) -> Option<Map<String, Value>> {
         let written = written.and_then(|written| written.parse::<GoDuration>().ok());
         written.map_or(usual, |written| written.length())
     };
-    if length("log_retention", LOG_KEPT) < length("silence_alarm", SILENCE) {
+    if length("log_retention", LOG_KEPT) < length("silence_alarm", usual_silence) {
         table.node("log_retention").as_ref().unwrap_or(node).fault(
             FORGOTTEN_TOO_SOON,
             "keep the log longer, or write a shorter silence_alarm (24h where nothing is said; \"0s\" for never)",

@@ -980,6 +980,10 @@ fn mistakes_in_provisioning_are_told() {
             "silence_alarm is longer",
         ),
         (
+            "[identity_providers.directory_sync]\nlog_retention = \"1h\"\nsilence_alarm = \"2h\"",
+            "directory_sync.log_retention: silence_alarm is longer",
+        ),
+        (
             "scim_secret = { env = \"SECRET\" }\nscim_config = { enabled = true }",
             "a secret has 32 to 256",
         ),
@@ -988,6 +992,9 @@ fn mistakes_in_provisioning_are_told() {
         let told = told(load_small(&format!("{PROVIDER}{lines}\n")));
         assert!(told.len() == 1 && told[0].contains(reason), "{lines}: {told:?}");
     }
+    // The alarm of a directory that is read comes sooner than that of one which tells.
+    let short = "[identity_providers.directory_sync]\nlog_retention = \"12h\"\n";
+    assert_eq!(told_all(&format!("{PROVIDER}{short}")), [""; 0]);
 }
 
 #[test]
