@@ -23,7 +23,7 @@ use crate::session::keys::{KeyError, Signer};
 use crate::session::table::{Cause, SessionTable, Whose};
 use crate::shutdown::Shutdown;
 use crate::snapshot::{Inputs, ObjectFault, Published, Snapshot};
-use crate::store::{AmendedSession, Change, ChangeKind, Feed as Read, Position, Store, StoreError, TokensOf};
+use crate::store::{Change, ChangeKind, Feed as Read, Position, Store, StoreError, TokensOf};
 use crate::telemetry::metrics::Metrics;
 
 /// The longest time between two looks at the store.
@@ -274,14 +274,7 @@ impl Follower {
         if known.is_empty() {
             return Ok(());
         }
-        for AmendedSession {
-            nonce,
-            identity,
-            version,
-        } in self.store.identities(&known).await?
-        {
-            self.table.replace_identity(&nonce, identity, version);
-        }
+        self.table.take_over(self.store.identities(&known).await?);
         Ok(())
     }
 

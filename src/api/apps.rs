@@ -17,10 +17,11 @@ use super::resource::{self, Around, Before, Resource, Shown, name_of};
 use super::shape::{Shape, Taken, UnknownKeys, What, optional, read_only};
 use crate::crypto::random;
 use crate::manage::Draft;
+use crate::model::application::{LAUNCHER, LAUNCHER_NAME};
 use crate::model::destination::Destination;
 use crate::model::ids::{AppId, AudTag};
 use crate::model::permission::{Area, Permission};
-use crate::snapshot::read::{LAUNCHER, Problem, is_launcher};
+use crate::snapshot::read::{Problem, is_launcher};
 use crate::store::{Document, Kind, Object};
 
 const OVERRIDE: Shape = Shape {
@@ -258,9 +259,6 @@ impl Resource for Apps {
 fn parsed(written: &Value) -> Option<Destination> {
     written.as_str()?.parse().ok()
 }
-
-/// What the launcher is called where nobody says it.
-const LAUNCHER_NAME: &str = "App Launcher";
 
 /// The launcher is where the auth host is, and needs no name.
 fn complete_launcher(body: &mut Map<String, Value>, auth_host: &str) -> Result<(), Vec<Problem>> {

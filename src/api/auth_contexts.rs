@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::call::{Answer, Call};
-use super::error::{ApiError, Unknown};
+use super::error::ApiError;
 use super::operation::{Gives, Operation};
 use super::shape::{Shape, UnknownKeys, What, needed};
 use crate::entra::{AuthenticationContext, EntraError};
@@ -30,26 +30,20 @@ const SHAPE: Shape = Shape {
 
 /// The list as remembered, at most ten minutes old.
 async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let provider = provider(call)?;
+    let provider = call.provider().await?;
     let listed = call.api.relying_party.authentication_contexts(&provider).await;
     answer(&provider, listed)
 }
 
 /// The list as Graph has it now.
 async fn refresh(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let provider = provider(call)?;
+    let provider = call.provider().await?;
     let listed = call
         .api
         .relying_party
         .renew_authentication_contexts(&provider)
         .await;
     answer(&provider, listed)
-}
-
-fn provider(call: &Call<'_>) -> Result<Arc<IdentityProvider>, ApiError> {
-    let id = IdpId(call.id("identity_provider_id", Unknown::IdentityProvider)?);
-    let provider = call.snapshot.providers.get(&id).cloned();
-    provider.ok_or_else(|| ApiError::unknown(Unknown::IdentityProvider))
 }
 
 fn answer(

@@ -13,6 +13,8 @@ use super::operation::Params;
 use super::query::Query;
 use super::resource::Around;
 use crate::model::api_token::ApiToken;
+use crate::model::idp::IdentityProvider;
+use crate::model::ids::IdpId;
 use crate::model::strict_json::{self, JsonRefused, Keys};
 use crate::snapshot::Snapshot;
 use crate::store::{Actor, ActorKind, Position};
@@ -87,6 +89,13 @@ impl Call<'_> {
         }
         self.api.published.reached(change).await;
         Ok(self.api.published.load())
+    }
+
+    /// The identity provider that the path names, with whatever is written by now.
+    pub(super) async fn provider(&self) -> Result<Arc<IdentityProvider>, ApiError> {
+        let id = IdpId(self.id("identity_provider_id", Unknown::IdentityProvider)?);
+        let provider = self.latest().await?.providers.get(&id).cloned();
+        provider.ok_or_else(|| ApiError::unknown(Unknown::IdentityProvider))
     }
 
     /// What objects are shown by, with whatever is written by now.

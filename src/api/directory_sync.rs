@@ -4,8 +4,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::call::{Answer, Call};
-use super::error::{ApiError, Unknown};
-use super::identity_providers::PARAM;
+use super::error::ApiError;
 use super::operation::{Gives, Operation};
 use super::resource::time;
 use super::shape::{Shape, UnknownKeys, What, read_only};
@@ -50,14 +49,12 @@ async fn read(call: &Call<'_>) -> Result<Answer, ApiError> {
 
 /// A provider whose directory is read, as it is in force here.
 async fn provider(call: &Call<'_>) -> Result<IdpId, ApiError> {
-    let id = IdpId(call.id(PARAM, Unknown::IdentityProvider)?);
-    let snapshot = call.latest().await?;
-    let provider = snapshot.providers.get(&id);
-    let provider = provider.ok_or_else(|| ApiError::unknown(Unknown::IdentityProvider))?;
+    let provider = call.provider().await?;
     if provider.sync.is_none() {
-        return Err(ApiError::invalid("directory_sync is off for this provider"));
+        let why = "directory_sync is off for this provider: turn it on";
+        return Err(ApiError::invalid(why));
     }
-    Ok(id)
+    Ok(provider.id)
 }
 
 fn show(stands: &DirectorySync, now_ms: i64) -> Value {

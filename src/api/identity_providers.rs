@@ -191,18 +191,13 @@ fn show(document: &Document, auth: &AuthUrl) -> Value {
     ] {
         scim.entry(key).or_insert(value);
     }
-    let base = scim_base_url(auth, document.id);
+    let base = auth.scim_base_url(IdpId(document.id));
     scim.insert("scim_base_url".to_owned(), base.clone().into());
     shown
         .with("scim_config", scim)
         .with("scim_base_url", base)
         .timed(document)
         .into_value()
-}
-
-/// Where the directory of a provider tells of its people.
-pub(super) fn scim_base_url(auth: &AuthUrl, provider: Uuid) -> String {
-    auth.address(&format!("/populations/{provider}/scim/v2"))
 }
 
 async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {

@@ -22,18 +22,19 @@ use crate::model::permission::{Area, Permission};
 use crate::model::policy::RuleList;
 use crate::policy::{Answer as Said, RuleExplanation, Verdict};
 use crate::router::Target;
-use crate::snapshot::ProtectedApplication;
+use crate::snapshot::{ProtectedApplication, Snapshot};
 
 async fn check(call: &Call<'_>) -> Result<Answer, ApiError> {
     let id = AppId(call.id(Apps::PARAM, Apps::UNKNOWN)?);
-    let application = call.snapshot.applications.get(&id);
+    let snapshot = call.latest().await?;
+    let application = snapshot.applications.get(&id);
     let application = application.ok_or_else(|| ApiError::unknown(Unknown::Application))?;
     let question = question(&call.query)?;
     let now_ms = call.api.clock.now_ms();
-    let target = target(call, application)?;
+    let target = target(call, &snapshot, application)?;
     let place = (application.as_ref(), target.as_ref());
-    let explained = explained(&call.api.store, &call.snapshot, place, &question, now_ms).await?;
-    let account = &call.snapshot.organization.account_id;
+    let explained = explained(&call.api.store, &snapshot, place, &question, now_ms).await?;
+    let account = &snapshot.organization.account_id;
     let identity = explained
         .identity
         .as_ref()
@@ -45,9 +46,13 @@ async fn check(call: &Call<'_>) -> Result<Answer, ApiError> {
 }
 
 /// What is opened: what the query says, else the application's first address, where that leads there.
-fn target(call: &Call<'_>, application: &ProtectedApplication) -> Result<Option<Target>, ApiError> {
+fn target(
+    call: &Call<'_>,
+    snapshot: &Snapshot,
+    application: &ProtectedApplication,
+) -> Result<Option<Target>, ApiError> {
     let of = |address: &str| {
-        let (covering, target) = visited(&call.snapshot, address)?;
+        let (covering, target) = visited(snapshot, address)?;
         if covering.app.id == application.app.id {
             Ok(target)
         } else {

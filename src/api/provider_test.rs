@@ -10,8 +10,6 @@ use super::resource::named;
 use super::shape::{Shape, UnknownKeys, What, read_only};
 use crate::entra::check::WayBack;
 use crate::model::check::{Check, CheckState};
-use crate::model::idp::IdentityProvider;
-use crate::model::ids::IdpId;
 use crate::model::permission::{Area, Permission};
 
 const LINK: Shape = Shape {
@@ -45,7 +43,7 @@ const TRY_AGAIN: u32 = 5;
 
 /// Makes a link. Whoever opens it signs in at the provider and sees the whole checklist.
 async fn link(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let provider = provider(call).await?;
+    let provider = call.provider().await?;
     let link = call.api.manage.test_link(provider.id, call.actor()).await;
     let link = link.map_err(|error| named(error, Unknown::IdentityProvider))?;
     tracing::info!(
@@ -59,7 +57,7 @@ async fn link(call: &Call<'_>) -> Result<Answer, ApiError> {
 
 /// Asks Microsoft what can be asked without a person.
 async fn test(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let provider = provider(call).await?;
+    let provider = call.provider().await?;
     let Ok(_place) = call.api.tests.try_acquire() else {
         return Err(ApiError::too_many(TRY_AGAIN));
     };
@@ -84,13 +82,6 @@ fn show(check: &Check) -> Value {
         "mend": check.mend,
         "details": check.details,
     })
-}
-
-/// The provider as it is in force here: one that was written a moment ago is, once this returns.
-async fn provider(call: &Call<'_>) -> Result<std::sync::Arc<IdentityProvider>, ApiError> {
-    let id = IdpId(call.id("identity_provider_id", Unknown::IdentityProvider)?);
-    let known = call.latest().await?.providers.get(&id).cloned();
-    known.ok_or_else(|| ApiError::unknown(Unknown::IdentityProvider))
 }
 
 const PATH: &str = "/accounts/{account_id}/access/identity_providers/{identity_provider_id}/test";

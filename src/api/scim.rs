@@ -66,7 +66,7 @@ async fn refresh_secret(call: &Call<'_>) -> Result<Answer, ApiError> {
 }
 
 async fn users(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let provider = provider(call)?.id;
+    let provider = call.provider().await?.id;
     let page = Page::of(&call.query, SIZES)?;
     let store = &call.api.store;
     if let Some(ids) = Ids::of(call)? {
@@ -98,7 +98,7 @@ async fn users(call: &Call<'_>) -> Result<Answer, ApiError> {
 }
 
 async fn groups(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let provider = provider(call)?.id;
+    let provider = call.provider().await?.id;
     let page = Page::of(&call.query, SIZES)?;
     let store = &call.api.store;
     if let Some(ids) = Ids::of(call)? {
@@ -128,7 +128,7 @@ async fn user(call: &Call<'_>) -> Result<Answer, ApiError> {
     let found = call
         .api
         .store
-        .scim_user(provider(call)?.id, user_id(call)?)
+        .scim_user(call.provider().await?.id, user_id(call)?)
         .await?;
     let found = found.ok_or_else(|| ApiError::unknown(Unknown::ScimResource))?;
     Ok(Answer::of(show_user(&found)))
@@ -136,11 +136,11 @@ async fn user(call: &Call<'_>) -> Result<Answer, ApiError> {
 
 async fn group(call: &Call<'_>) -> Result<Answer, ApiError> {
     let store = &call.api.store;
-    let provider = provider(call)?.id;
+    let provider = call.provider().await?.id;
     let found = store.scim_group(provider, group_id(call)?).await?;
     let found = found.ok_or_else(|| ApiError::unknown(Unknown::ScimResource))?;
     let members = store.scim_members(found.id, None, MOST_MEMBERS).await?;
-    let base = identity_providers::scim_base_url(&call.snapshot.organization.auth, provider.0);
+    let base = call.snapshot.organization.auth.scim_base_url(provider);
     let member = |(id, name): (ScimUserId, String)| json!({ "value": id, "display": name, "type": "User", "$ref": format!("{base}/Users/{id}") });
     let members: Vec<Value> = members.into_iter().map(member).collect();
     let mut shown = show_group(&found);
@@ -150,7 +150,7 @@ async fn group(call: &Call<'_>) -> Result<Answer, ApiError> {
 
 /// Forgets a person of a directory: as if the directory had deleted them.
 async fn delete_user(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let (provider, settings) = directory(call)?;
+    let (provider, settings) = directory(call).await?;
     let rules = scim_rules(&settings);
     let deleted = call
         .api
@@ -176,7 +176,7 @@ async fn delete_user(call: &Call<'_>) -> Result<Answer, ApiError> {
 
 /// Forgets a group of a directory: as if the directory had deleted it.
 async fn delete_group(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let (provider, settings) = directory(call)?;
+    let (provider, settings) = directory(call).await?;
     let rules = scim_rules(&settings);
     let deleted = call
         .api
@@ -224,28 +224,20 @@ fn asked_here(call: &Call<'_>, provider: IdpId) -> ScimUpdate {
 /// Follows what the store has committed, and writes down what it was.
 async fn take_effect(call: &Call<'_>, consequences: Consequences, row: ScimUpdate) {
     let effects = &call.api.effects;
-    let effect = effects
-        .take_effect(row.provider, call.request_id, consequences)
-        .await;
+    let effect = effects.take_effect(row.provider, call.request_id, consequences);
     // It is done, whether it can be written down or not; asked again, there is nobody any more to be deleted.
     if let Err(error) = call.api.store.log_scim(&[ScimUpdate { effect, ..row }]).await {
         tracing::error!(request.id = call.request_id, %error, "A deletion through the API could not be written into the provisioning log");
     }
 }
 
-fn provider(call: &Call<'_>) -> Result<Arc<IdentityProvider>, ApiError> {
-    let id = IdpId(call.id(PARAM, Unknown::IdentityProvider)?);
-    let provider = call.snapshot.providers.get(&id);
-    provider
-        .cloned()
-        .ok_or_else(|| ApiError::unknown(Unknown::IdentityProvider))
-}
-
 /// A provider whose directory tells of its people.
-fn directory(call: &Call<'_>) -> Result<(Arc<IdentityProvider>, ScimSettings), ApiError> {
-    let provider = provider(call)?;
+async fn directory(call: &Call<'_>) -> Result<(Arc<IdentityProvider>, ScimSettings), ApiError> {
+    let provider = call.provider().await?;
     let settings = provider.told().cloned();
-    let settings = settings.ok_or_else(|| ApiError::invalid("SCIM is off for this provider"))?;
+    let settings = settings.ok_or_else(|| {
+        ApiError::invalid("scim_config and directory_sync are off for this provider: turn one of them on")
+    })?;
     Ok((provider, settings))
 }
 

@@ -10,7 +10,7 @@ use secrecy::ExposeSecret as _;
 
 use super::opened::{Opened, Said, open, tell};
 use super::{ConfigFile, Exit, Terminal};
-use crate::manage::ManageError;
+use crate::manage::{ManageError, provisions};
 use crate::model::ids::IdpId;
 use crate::model::time::ms_to_the_minute;
 use crate::snapshot::{read, secrets};
@@ -73,7 +73,7 @@ async fn list(opened: &Opened) -> Result<Said, ManageError> {
     let mut lines = String::new();
     for document in opened.store.documents(Kind::IdentityProvider).await? {
         let _ = writeln!(lines, "{}  {}", document.id, document.name); // writing to a String cannot fail
-        if is_on(&document) {
+        if provisions(&document.body) {
             let _ = writeln!(lines, "  {}", address(opened, &document));
         }
         if is_read(opened, &document) {
@@ -207,12 +207,6 @@ fn is_read(opened: &Opened, document: &Document) -> bool {
     provider.is_ok_and(|provider| provider.sync.is_some())
 }
 
-fn is_on(document: &Document) -> bool {
-    let enabled = document.body.pointer("/scim_config/enabled");
-    enabled.and_then(serde_json::Value::as_bool).unwrap_or(false)
-}
-
 fn address(opened: &Opened, document: &Document) -> String {
-    let path = format!("/populations/{}/scim/v2", document.id);
-    opened.organization.auth.address(&path)
+    opened.organization.auth.scim_base_url(IdpId(document.id))
 }

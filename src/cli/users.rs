@@ -236,7 +236,7 @@ async fn described(opened: &Opened, user: &User) -> Result<String, StoreError> {
             session.nonce, session.address
         ));
     }
-    let last = store.sessions_of(user.id).await?.into_iter().next();
+    let last = store.newest_session_of(user.id).await?;
     if let Some(session) = last {
         let identity = &session.identity;
         let groups = match &identity.groups {

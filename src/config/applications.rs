@@ -14,7 +14,7 @@ use super::policies;
 use super::providers::Provider;
 use super::rules::Scope;
 use super::tree::{Keys, Node, Table};
-use crate::model::application::INTERSTITIAL_STAYS;
+use crate::model::application::{INTERSTITIAL_STAYS, LAUNCHER};
 use crate::model::destination::Destination;
 use crate::model::ids::AudTag;
 use crate::model::service_token::CredentialHeader;
@@ -70,7 +70,7 @@ pub(super) const DESTINATION_KEYS: Keys = Keys {
     refused: &[],
 };
 const NOT_YET: &str = "it is not in this version";
-const TYPES: &[(&str, ())] = &[("self_hosted", ()), (launcher::TYPE, ())];
+const TYPES: &[(&str, ())] = &[("self_hosted", ()), (LAUNCHER, ())];
 const SAME_SITE: &[(&str, ())] = &[("none", ()), ("lax", ()), ("strict", ())];
 const TOKEN_GROUPS: &[(&str, ())] = &[("ids", ()), ("names", ())];
 const DOMAIN: &str = "write domain = \"wiki.example.com\"";
@@ -150,14 +150,7 @@ pub(super) fn read<'t>(
     );
     body.insert("destinations".to_owned(), Value::Array(entries));
     body.insert("self_hosted_domains".to_owned(), uris.into());
-    let mut references = fill(&mut body, "allowed_idps", providers?, |_| (Value::Null, ""));
-    let pages = pages?;
-    if !pages.is_empty() {
-        references.extend(fill(&mut body, "custom_pages", pages, |_| (Value::Null, "")));
-    }
-    references.extend(fill(&mut body, "policies", policies.links, |index| {
-        (json!({ "id": null, "precedence": index + 1 }), "/id")
-    }));
+    let references = refer(&mut body, providers?, pages?, policies.links);
     let declaration = Declaration {
         key: key?,
         name: name.to_owned(),
@@ -178,8 +171,25 @@ pub(super) fn read<'t>(
     })
 }
 
+/// Puts what an application refers to into the body.
+pub(super) fn refer(
+    body: &mut Map<String, Value>,
+    providers: Vec<ObjectKey>,
+    pages: Vec<ObjectKey>,
+    policies: Vec<ObjectKey>,
+) -> Vec<(String, ObjectKey)> {
+    let mut references = fill(body, "allowed_idps", providers, |_| (Value::Null, ""));
+    if !pages.is_empty() {
+        references.extend(fill(body, "custom_pages", pages, |_| (Value::Null, "")));
+    }
+    references.extend(fill(body, "policies", policies, |index| {
+        (json!({ "id": null, "precedence": index + 1 }), "/id")
+    }));
+    references
+}
+
 /// Puts a list of references into the body. `entry` gives what stands for one, and where in it its id goes.
-pub(super) fn fill(
+fn fill(
     body: &mut Map<String, Value>,
     list: &str,
     targets: Vec<ObjectKey>,
@@ -278,14 +288,14 @@ fn destination<'t>(node: &Node<'t>) -> Option<Written<'t>> {
     })
 }
 
-fn settings(table: &Table<'_>) -> Option<Map<String, Value>> {
+/// Settings that an application and the launcher have in common.
+pub(super) fn common_settings(table: &Table<'_>) -> Vec<(&'static str, Option<Value>)> {
     let mut read: Vec<(&str, Option<Value>)> = Vec::new();
     let mut option = |key: &'static str, value: &dyn Fn(&Node<'_>) -> Option<Value>| {
         if let Some(node) = table.node(key) {
             read.push((key, value(&node)));
         }
     };
-    option("type", &|node| node.one_of(TYPES).map(|()| "self_hosted".into()));
     option("aud", &|node| {
         let aud: AudTag = node.parsed("leave it out: one is generated and kept")?;
         Some(String::from(aud).into())
@@ -293,11 +303,28 @@ fn settings(table: &Table<'_>) -> Option<Map<String, Value>> {
     option("session_duration", &|node| {
         Some(TOKEN_LIFE.parse(node)?.as_str().into())
     });
+    option("custom_deny_message", &|node| node.text().map(Value::from));
+    for key in ["custom_deny_url", "custom_non_identity_deny_url"] {
+        option(key, &|node| {
+            let address: WebAddress = node.parsed("write https://www.example.com/refused")?;
+            Some(address.as_str().into())
+        });
+    }
+    read
+}
+
+fn settings(table: &Table<'_>) -> Option<Map<String, Value>> {
+    let mut read = common_settings(table);
+    let mut option = |key: &'static str, value: &dyn Fn(&Node<'_>) -> Option<Value>| {
+        if let Some(node) = table.node(key) {
+            read.push((key, value(&node)));
+        }
+    };
+    option("type", &|node| node.one_of(TYPES).map(|()| "self_hosted".into()));
     option("same_site_cookie_attribute", &|node| {
         node.one_of(SAME_SITE)?;
         node.text().map(Value::from)
     });
-    option("custom_deny_message", &|node| node.text().map(Value::from));
     option("websocket_origins", &|node| {
         let nodes = node.array()?;
         let origins: Vec<_> = nodes.iter().map(application_settings::origin).collect();
@@ -311,12 +338,6 @@ fn settings(table: &Table<'_>) -> Option<Map<String, Value>> {
         let logo: WebAddress = node.parsed("write https://www.example.com/logo.png")?;
         Some(logo.as_str().into())
     });
-    for key in ["custom_deny_url", "custom_non_identity_deny_url"] {
-        option(key, &|node| {
-            let address: WebAddress = node.parsed("write https://www.example.com/refused")?;
-            Some(address.as_str().into())
-        });
-    }
     option("token_groups", &|node| {
         node.one_of(TOKEN_GROUPS)?;
         node.text().map(Value::from)

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::applications::{Application, TOKEN_LIFE, fill, policies, references};
+use super::applications::{Application, common_settings, policies, refer, references};
 use super::declared::Declaration;
 use super::looks;
 use super::names::Names;
 use super::rules::Scope;
 use super::tree::{Keys, Node, Table};
-use crate::model::ids::AudTag;
-use crate::model::web_address::WebAddress;
+use crate::model::application::{LAUNCHER, LAUNCHER_NAME};
 
 pub(super) const KEYS: Keys = Keys {
     known: &[
@@ -40,16 +39,12 @@ pub(super) const KEYS: Keys = Keys {
         ("self_hosted_domains", "the launcher is on the auth host"),
     ],
 };
-/// What it is called where the file does not say.
-const NAME: &str = "App Launcher";
-/// The type, as Access calls it.
-pub(super) const TYPE: &str = "app_launcher";
 
 /// Whether a table declares the launcher.
 pub(super) fn is_launcher(node: &Node<'_>) -> bool {
     let written = node.is_table().then(|| node.any_table()).flatten();
     let kind = written.and_then(|table| table.node("type"));
-    kind.is_some_and(|kind| kind.as_text() == Some(TYPE))
+    kind.is_some_and(|kind| kind.as_text() == Some(LAUNCHER))
 }
 
 pub(super) fn read<'t>(
@@ -59,7 +54,7 @@ pub(super) fn read<'t>(
     policy_names: &mut Names,
 ) -> Option<Application<'t>> {
     let table = node.table(&KEYS)?;
-    let name = table.node("name").map_or(Some(NAME), |node| node.name());
+    let name = table.node("name").map_or(Some(LAUNCHER_NAME), |node| node.name());
     let key = name.and_then(|name| names.enter(&table, name));
     let settings = settings(&table);
     let looks = looks::launcher(&table);
@@ -70,15 +65,8 @@ pub(super) fn read<'t>(
     let (name, mut body, policies) = (name?, settings?, policies?);
     body.extend(looks?);
     body.insert("name".to_owned(), name.into());
-    body.insert("type".to_owned(), TYPE.into());
-    let mut references = fill(&mut body, "allowed_idps", providers?, |_| (Value::Null, ""));
-    let pages = pages?;
-    if !pages.is_empty() {
-        references.extend(fill(&mut body, "custom_pages", pages, |_| (Value::Null, "")));
-    }
-    references.extend(fill(&mut body, "policies", policies.links, |index| {
-        (json!({ "id": null, "precedence": index + 1 }), "/id")
-    }));
+    body.insert("type".to_owned(), LAUNCHER.into());
+    let references = refer(&mut body, providers?, pages?, policies.links);
     Some(Application {
         declaration: Declaration {
             key: key?,
@@ -95,28 +83,9 @@ pub(super) fn read<'t>(
 }
 
 fn settings(table: &Table<'_>) -> Option<Map<String, Value>> {
-    let mut read: Vec<(&str, Option<Value>)> = Vec::new();
-    let mut option = |key: &'static str, value: &dyn Fn(&Node<'_>) -> Option<Value>| {
-        if let Some(node) = table.node(key) {
-            read.push((key, value(&node)));
-        }
-    };
-    option("aud", &|node| {
-        let aud: AudTag = node.parsed("leave it out: one is generated and kept")?;
-        Some(String::from(aud).into())
-    });
-    option("session_duration", &|node| {
-        Some(TOKEN_LIFE.parse(node)?.as_str().into())
-    });
-    option("auto_redirect_to_identity", &|node| {
-        node.boolean().map(Value::from)
-    });
-    option("custom_deny_message", &|node| node.text().map(Value::from));
-    for key in ["custom_deny_url", "custom_non_identity_deny_url"] {
-        option(key, &|node| {
-            let address: WebAddress = node.parsed("write https://www.example.com/refused")?;
-            Some(address.as_str().into())
-        });
+    let mut read = common_settings(table);
+    if let Some(node) = table.node("auto_redirect_to_identity") {
+        read.push(("auto_redirect_to_identity", node.boolean().map(Value::from)));
     }
     read.into_iter()
         .map(|(key, value)| Some((key.to_owned(), value?)))

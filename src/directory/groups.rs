@@ -203,7 +203,7 @@ impl Round<'_> {
 
     async fn follow_group(&self, log: &mut Log<'_>, method: &'static str, mut written: GroupWritten) {
         let consequences = std::mem::take(&mut written.consequences);
-        let effect = self.take_effect(consequences).await;
+        let effect = self.take_effect(consequences);
         log.group(method, &written, effect).await;
     }
 
@@ -249,7 +249,7 @@ impl Round<'_> {
             .store()
             .change_scim_nesting(self.id(), &comes, &goes, &self.rules)
             .await?;
-        let effect = self.take_effect(done).await;
+        let effect = self.take_effect(done);
         if effect.is_some() {
             log.nesting(effect).await;
         }

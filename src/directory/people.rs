@@ -194,7 +194,7 @@ impl Round<'_> {
             .insert_scim_user(self.id(), &record, &self.rules)
             .await?;
         let id = written.user.id;
-        self.take_effect(written.consequences).await;
+        self.take_effect(written.consequences);
         self.delete(id, log).await
     }
 
@@ -208,7 +208,7 @@ impl Round<'_> {
 
     async fn follow(&self, log: &mut Log<'_>, method: &'static str, mut written: UserWritten) {
         let consequences = std::mem::take(&mut written.consequences);
-        let effect = self.take_effect(consequences).await;
+        let effect = self.take_effect(consequences);
         log.person(method, &written, effect).await;
     }
 

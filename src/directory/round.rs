@@ -274,11 +274,10 @@ impl<'r> Round<'r> {
         }
     }
 
-    pub(super) async fn take_effect(&self, done: Consequences) -> Option<String> {
+    pub(super) fn take_effect(&self, done: Consequences) -> Option<String> {
         self.directories
             .effects
             .take_effect(self.id(), self.lease.id(), done)
-            .await
     }
 }
 

@@ -258,7 +258,7 @@ async fn count(
         Voted::Refused => Said::Refused,
         Voted::Closed => Said::Closed,
         Voted::Granted { sessions, .. } => {
-            call.take_over(sessions);
+            call.login.sessions.take_over(sessions);
             Said::Granted
         }
     })
@@ -268,7 +268,7 @@ async fn withdraw(call: &Call<'_>, request: &ApprovalRequest) -> Result<Said, Wh
     let Some((_, sessions)) = call.login.store.withdraw_approval(request.id).await? else {
         return Ok(Said::Closed);
     };
-    call.take_over(sessions);
+    call.login.sessions.take_over(sessions);
     Ok(Said::Withdrawn)
 }
 

@@ -28,7 +28,7 @@ use crate::session::table::LiveSession;
 use crate::session::token::{self, Demand, Kind, Verified};
 use crate::session::{binding, cookies, identify, service_jwt};
 use crate::snapshot::{ProtectedApplication, Snapshot};
-use crate::store::{Amended, AmendedSession};
+use crate::store::Amended;
 
 /// A request under the configuration that was in force when it came.
 pub(super) struct Call<'r> {
@@ -141,21 +141,8 @@ impl Call<'_> {
         let whose = Amended::Session(session.nonce());
         let amended = self.login.store.amend_identities(whose, change).await?;
         let identity = amended.first().map(|session| session.identity.clone());
-        self.take_over(amended);
+        self.login.sessions.take_over(amended);
         Ok(identity)
-    }
-
-    /// Has the next requests of sessions decided by the identities that were written down for them.
-    pub(super) fn take_over(&self, amended: Vec<AmendedSession>) {
-        let sessions = &self.login.sessions;
-        for AmendedSession {
-            nonce,
-            identity,
-            version,
-        } in amended
-        {
-            sessions.replace_identity(&nonce, identity, version);
-        }
     }
 
     /// The application whose token the browser shows, with its live session. Each token must be for an application that

@@ -141,7 +141,7 @@ async fn newest(
 pub(super) async fn take_up(call: &Call<'_>, session: &LiveSession) -> Result<(), Why> {
     let store = &call.login.store;
     let amended = store.take_up_leave(session.user(), session.nonce()).await?;
-    call.take_over(amended);
+    call.login.sessions.take_over(amended);
     Ok(())
 }
 

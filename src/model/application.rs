@@ -15,6 +15,12 @@ use super::web_address::WebAddress;
 /// Access' default for how long an application token lives.
 const DEFAULT_SESSION_HOURS: u32 = 24;
 
+/// The type of an application that stands for the launcher, as Access calls it.
+pub const LAUNCHER: &str = "app_launcher";
+
+/// What the launcher is called where nobody says.
+pub const LAUNCHER_NAME: &str = "App Launcher";
+
 /// What whoever sets `skip_interstitial` is told. The reason stands at `login::transfer`.
 pub const INTERSTITIAL_STAYS: &str =
     "the page that asks the person before a program gets tokens is shown all the same";

@@ -9,7 +9,7 @@ use url::Url;
 use super::design::LoginDesign;
 use super::duration::GoDuration;
 use super::host::Host;
-use super::ids::AccountId;
+use super::ids::{AccountId, IdpId};
 use super::refusals::Refusals;
 use super::selector::Unevaluated;
 use super::service_token::{ServiceTokenRules, UnusedTokens};
@@ -199,6 +199,11 @@ impl AuthUrl {
     /// An address on the auth host. `path_and_query` starts with a slash.
     pub fn address(&self, path_and_query: &str) -> String {
         format!("{}{path_and_query}", self.origin())
+    }
+
+    /// Where the directory of a provider tells of its people (Access: `scim_base_url`).
+    pub fn scim_base_url(&self, provider: IdpId) -> String {
+        self.address(&format!("/populations/{provider}/scim/v2"))
     }
 
     /// The redirect address (RFC 6749 §3.1.2): where providers send the browser back to.

@@ -126,9 +126,9 @@ impl Call<'_> {
     }
 
     /// Has this replica follow at once what the store has committed. Says in words what it was.
-    pub(super) async fn take_effect(&self, done: Consequences) -> Option<String> {
+    pub(super) fn take_effect(&self, done: Consequences) -> Option<String> {
         let effects = &self.scim.effects;
-        effects.take_effect(self.provider.id, self.request_id, done).await
+        effects.take_effect(self.provider.id, self.request_id, done)
     }
 }
 

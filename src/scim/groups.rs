@@ -98,7 +98,7 @@ pub(super) async fn create(call: &Call<'_>) -> Result<Done, ScimError> {
     let location = format!("{}/Groups/{}", call.base, written.group.id);
     Ok(Done {
         location: Some(location),
-        ..Done::new(StatusCode::CREATED, body, told(call, written).await)
+        ..Done::new(StatusCode::CREATED, body, told(call, written))
     })
 }
 
@@ -107,7 +107,7 @@ pub(super) async fn patch(call: &Call<'_>, id: &str) -> Result<Done, ScimError> 
     let patch = Patch::parse(&call.json()?)?;
     let change = |before: &GroupRecord| patch.apply_to_group(before);
     let written = update(call, id, &change).await?;
-    Ok(Done::new(StatusCode::NO_CONTENT, None, told(call, written).await))
+    Ok(Done::new(StatusCode::NO_CONTENT, None, told(call, written)))
 }
 
 pub(super) async fn put(call: &Call<'_>, id: &str) -> Result<Done, ScimError> {
@@ -120,7 +120,7 @@ pub(super) async fn put(call: &Call<'_>, id: &str) -> Result<Done, ScimError> {
     };
     let written = update(call, id, &change).await?;
     let body = whole(call, &written.group, &call.query.wanted()?).await?;
-    Ok(Done::new(StatusCode::OK, body, told(call, written).await))
+    Ok(Done::new(StatusCode::OK, body, told(call, written)))
 }
 
 pub(super) async fn delete(call: &Call<'_>, id: &str) -> Result<Done, ScimError> {
@@ -132,7 +132,7 @@ pub(super) async fn delete(call: &Call<'_>, id: &str) -> Result<Done, ScimError>
     let written = deleted
         .map_err(|error| call.failed(error))?
         .ok_or_else(|| none(id))?;
-    Ok(Done::new(StatusCode::NO_CONTENT, None, told(call, written).await))
+    Ok(Done::new(StatusCode::NO_CONTENT, None, told(call, written)))
 }
 
 type Changed = Result<(GroupRecord, Vec<Membership>), ScimError>;
@@ -152,13 +152,13 @@ async fn update(
         .ok_or_else(|| none(id))?
 }
 
-async fn told(call: &Call<'_>, written: GroupWritten) -> About {
+fn told(call: &Call<'_>, written: GroupWritten) -> About {
     let about = about(&written.group);
     let moved = match (written.added.len(), written.removed.len()) {
         (0, 0) => None,
         (came, went) => Some(format!("{came} came, {went} went")),
     };
-    let effect = call.take_effect(written.consequences).await;
+    let effect = call.take_effect(written.consequences);
     let words: Vec<String> = moved.into_iter().chain(effect).collect();
     About {
         effect: (!words.is_empty()).then(|| words.join("; ")),

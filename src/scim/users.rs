@@ -60,7 +60,7 @@ pub(super) async fn create(call: &Call<'_>) -> Result<Done, ScimError> {
     let location = format!("{}/Users/{}", call.base, written.user.id);
     Ok(Done {
         location: Some(location),
-        ..told(call, written, StatusCode::CREATED).await?
+        ..told(call, written, StatusCode::CREATED)?
     })
 }
 
@@ -84,7 +84,7 @@ pub(super) async fn delete(call: &Call<'_>, id: &str) -> Result<Done, ScimError>
         .map_err(|error| call.failed(error))?
         .ok_or_else(|| nobody(id))?;
     let about = About {
-        effect: call.take_effect(written.consequences).await,
+        effect: call.take_effect(written.consequences),
         ..about(&written.user)
     };
     Ok(Done::new(StatusCode::NO_CONTENT, None, about))
@@ -103,13 +103,13 @@ async fn update(
     let written = updated
         .map_err(|error| call.failed(error))?
         .ok_or_else(|| nobody(id))??;
-    told(call, written, StatusCode::OK).await
+    told(call, written, StatusCode::OK)
 }
 
-async fn told(call: &Call<'_>, written: UserWritten, status: StatusCode) -> Result<Done, ScimError> {
+fn told(call: &Call<'_>, written: UserWritten, status: StatusCode) -> Result<Done, ScimError> {
     let body = shown(shown_user(&written.user, &call.base), &call.query.wanted()?);
     let about = About {
-        effect: call.take_effect(written.consequences).await,
+        effect: call.take_effect(written.consequences),
         ..about(&written.user)
     };
     Ok(Done::new(status, body, about))

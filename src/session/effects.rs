@@ -14,7 +14,7 @@ use crate::entra::RelyingParty;
 use crate::model::ids::{IdpId, UserId};
 use crate::shutdown::Shutdown;
 use crate::snapshot::Published;
-use crate::store::{AmendedSession, Consequences, Store};
+use crate::store::{Consequences, Store};
 
 /// Has this replica follow what the store has committed of a directory. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -51,11 +51,7 @@ impl Effects {
 
     /// Follows what was committed. Says in words what it was, for whoever writes it down; `None` where nothing
     /// followed. `request` names in the log what asked for it.
-    #[expect(
-        clippy::unused_async,
-        reason = "nothing waits now; whoever calls it must not rest on that"
-    )]
-    pub async fn take_effect(&self, provider: IdpId, request: &str, done: Consequences) -> Option<String> {
+    pub fn take_effect(&self, provider: IdpId, request: &str, done: Consequences) -> Option<String> {
         self.revoker.ended_in_store(&done.out, Cause::Deprovisioned);
         self.revoker.ended_in_store(&done.reauth, Cause::GroupsChanged);
         self.revoker
@@ -92,14 +88,7 @@ impl Effects {
             );
             words.push(format!("{sessions} sessions have another identity"));
         }
-        for AmendedSession {
-            nonce,
-            identity,
-            version,
-        } in done.amended
-        {
-            self.sessions.replace_identity(&nonce, identity, version);
-        }
+        self.sessions.take_over(done.amended);
         for user in done.regrouped {
             self.read_again(user);
         }

@@ -7,12 +7,12 @@
 //! Whose groups are to be read stands in the store, written with the change itself. The gateway that made the change
 //! reads them at once; what it left undone, because it stopped or had too much to do, any gateway takes up.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinSet};
 
 use super::table::SessionTable;
 use crate::clock::Clock;
@@ -22,7 +22,7 @@ use crate::model::idp::IdentityProvider;
 use crate::model::ids::UserId;
 use crate::shutdown::Shutdown;
 use crate::snapshot::Published;
-use crate::store::{Amended, AmendedSession, Reread, Store, StoreError};
+use crate::store::{Amended, Reread, Store, StoreError};
 
 /// People who may wait to be asked about here; the others wait in the store.
 const WAITING: usize = 4096;
@@ -72,24 +72,22 @@ impl Inherited {
 
 async fn keep_reading(parts: Parts, mut asked: mpsc::Receiver<UserId>) {
     let mut waiting: BTreeSet<UserId> = BTreeSet::new();
-    let mut under_way: JoinSet<UserId> = JoinSet::new();
-    let mut busy: Vec<UserId> = Vec::new();
+    let mut under_way: JoinSet<()> = JoinSet::new();
+    let mut busy: HashMap<task::Id, UserId> = HashMap::new();
     let mut looks = tokio::time::interval(LOOK);
     // At the start nobody else may be there who would see to it.
     let mut left_before_ms = i64::MAX;
     loop {
         // One at a time for each person, so that an older answer never overtakes a newer one.
         while under_way.len() < AT_ONCE {
-            let Some(user) = waiting.iter().find(|user| !busy.contains(user)).copied() else {
+            let is_busy = |user: &UserId| busy.values().any(|known| known == user);
+            let Some(user) = waiting.iter().find(|user| !is_busy(user)).copied() else {
                 break;
             };
             waiting.remove(&user);
-            busy.push(user);
             let parts = parts.clone();
-            under_way.spawn(async move {
-                read(&parts, user).await;
-                user
-            });
+            let task = under_way.spawn(async move { read(&parts, user).await });
+            busy.insert(task.id(), user);
         }
         tokio::select! {
             next = asked.recv() => match next {
@@ -98,11 +96,11 @@ async fn keep_reading(parts: Parts, mut asked: mpsc::Receiver<UserId>) {
                 }
                 None => return,
             },
-            Some(done) = under_way.join_next(), if !under_way.is_empty() => match done {
-                Ok(user) => busy.retain(|known| *known != user),
+            Some(done) = under_way.join_next_with_id(), if !under_way.is_empty() => {
                 // One that panicked is asked about with the next look.
-                Err(_) => busy.clear(),
-            },
+                let task = done.map_or_else(|panicked| panicked.id(), |(task, ())| task);
+                busy.remove(&task);
+            }
             _ = looks.tick() => {
                 // Where the store does not answer now, the next look finds them.
                 if let Ok(left) = parts.store.rereads_left(left_before_ms).await {
@@ -175,16 +173,8 @@ async fn read_of(parts: &Parts, provider: &IdentityProvider, reread: &Reread) ->
             Err(_) => reread.change.without_inherited(&mut identity.groups, &told),
         }
     };
-    for AmendedSession {
-        nonce,
-        identity,
-        version,
-    } in parts
-        .store
-        .amend_identities(Amended::User(reread.user), &change)
-        .await?
-    {
-        parts.sessions.replace_identity(&nonce, identity, version);
-    }
+    let whose = Amended::User(reread.user);
+    let amended = parts.store.amend_identities(whose, &change).await?;
+    parts.sessions.take_over(amended);
     Ok(())
 }

@@ -19,7 +19,7 @@ use crate::model::identity::Identity;
 use crate::model::idp::{IdentityProvider, RefreshCheck};
 use crate::shutdown::Shutdown;
 use crate::snapshot::Published;
-use crate::store::{Amended, AmendedSession, DueRefresh, Ending, Store, StoreError};
+use crate::store::{Amended, DueRefresh, Ending, Store, StoreError};
 
 /// Between two looks at what is due.
 const LOOK: Duration = Duration::from_secs(5);
@@ -159,17 +159,9 @@ impl Sensor {
         if !is_news {
             return Ok(());
         }
-        for AmendedSession {
-            nonce,
-            identity,
-            version,
-        } in self
-            .store
-            .amend_identities(Amended::User(due.user), &change)
-            .await?
-        {
-            self.sessions.replace_identity(&nonce, identity, version);
-        }
+        let whose = Amended::User(due.user);
+        let amended = self.store.amend_identities(whose, &change).await?;
+        self.sessions.take_over(amended);
         Ok(())
     }
 }

@@ -13,7 +13,7 @@ use arc_swap::{ArcSwap, Guard};
 use super::common::{Common, raise};
 use crate::model::identity::Identity;
 use crate::model::ids::{AudTag, IdpId, SessionNonce, UserId};
-use crate::store;
+use crate::store::{self, AmendedSession};
 
 /// Why a session ended. The order is that of the stored byte; 0 is a live session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -458,6 +458,13 @@ impl SessionTable {
             && stored >= session.identity().stored
         {
             session.identity.store(Arc::new(self.version(identity, stored)));
+        }
+    }
+
+    /// The same of several that were written down.
+    pub fn take_over(&self, amended: Vec<AmendedSession>) {
+        for session in amended {
+            self.replace_identity(&session.nonce, session.identity, session.version);
         }
     }
 

@@ -43,7 +43,7 @@ pub struct AuditRow {
     pub at_ms: i64,
     /// Who.
     pub actor: Actor,
-    /// What was done: `create`, `update`, `delete`, `revoke`, `rotate`.
+    /// What was done, in a word: `create`, `update`, `delete`, `rotate`, `expire_seats` and others.
     pub action: String,
     /// What it was done to.
     pub kind: Audited,

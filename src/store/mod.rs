@@ -1,9 +1,9 @@
 //! The store: SQLite or PostgreSQL behind one interface.
 //!
 //! One SQL text serves both (sqlx `Any`); columns are TEXT, BIGINT and BLOB, times are milliseconds since 1970, and
-//! every statement is a constant that names its columns. What differs stands in four places: `connect` (how a
-//! connection is made), `endings` and `sessions` (locks that only a database of many writers needs), `many` (how a list
-//! is taken apart), and `wake` (who says that something changed).
+//! every statement is a constant that names its columns. What differs stands in few places: `connect` (how a
+//! connection is made) and here (how a transaction begins), `endings`, `sessions` and `patience` (locks that only a
+//! database of many writers needs), `many` (how a list is taken apart), and `wake` (who says that something changed).
 //!
 //! # The order of changes
 //! Each object write and each ending of sessions appends a row to `changes`, numbered from the one-row table

@@ -85,11 +85,6 @@ impl Object {
         serde_json::from_str(&self.body).unwrap_or_default()
     }
 
-    /// The body as JSON text.
-    pub fn body_text(&self) -> &str {
-        &self.body
-    }
-
     fn place(&self) -> (i64, Uuid) {
         (self.created_ms, self.id)
     }

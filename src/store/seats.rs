@@ -28,7 +28,7 @@ impl Store {
 impl ObjectWrite {
     /// Frees the seats of people who were not here since this time, some hundreds at a time. Answers whose they were.
     pub async fn free_unused_seats(&mut self, since_ms: i64) -> Result<Vec<UserId>, StoreError> {
-        let tx = self.transaction();
+        let tx = &mut self.tx;
         bounded(async {
             let rows = sqlx::query(AWAY).bind(since_ms).fetch_all(&mut **tx).await?;
             let mut freed = Vec::with_capacity(rows.len());

@@ -46,7 +46,7 @@ pub struct NewSession<'a> {
     pub read_at: i64,
     /// When that was read, milliseconds since 1970.
     pub began_ms: i64,
-    /// What is asked of the directory's word, where it is told by SCIM.
+    /// What is asked of the directory's word, where it tells of its people.
     pub scim: Option<ScimAtLogin>,
 }
 

@@ -132,41 +132,34 @@ pub(super) async fn readmit(connection: &mut AnyConnection, id: UserId) -> Resul
     Ok(done.rows_affected() > 0)
 }
 
+/// A user out of whatever has the columns of `users`.
+macro_rules! user_of {
+    ($cells:expr) => {{
+        let cells = $cells;
+        Ok(User {
+            id: cells.parsed("id")?,
+            provider: cells.parsed("provider")?,
+            person: PersonKey {
+                tenant: cells.parsed("tenant")?,
+                object: cells.parsed("object")?,
+            },
+            email: cells.maybe_text("email")?,
+            name: cells.maybe_text("name")?,
+            generation: cells.int("generation")?,
+            deprovisioned: cells.flag("deprovisioned")?,
+            seat: cells.flag("seat")?,
+            created_ms: cells.int("created_ms")?,
+            last_login_ms: cells.int("last_login_ms")?,
+        })
+    }};
+}
+
 /// Reads a row that names all columns of `users`.
 pub(super) fn user(row: &AnyRow) -> Result<User, StoreError> {
-    let cells = Cells::new(row, "users", "id");
-    Ok(User {
-        id: cells.parsed("id")?,
-        provider: cells.parsed("provider")?,
-        person: PersonKey {
-            tenant: cells.parsed("tenant")?,
-            object: cells.parsed("object")?,
-        },
-        email: cells.maybe_text("email")?,
-        name: cells.maybe_text("name")?,
-        generation: cells.int("generation")?,
-        deprovisioned: cells.flag("deprovisioned")?,
-        seat: cells.flag("seat")?,
-        created_ms: cells.int("created_ms")?,
-        last_login_ms: cells.int("last_login_ms")?,
-    })
+    user_of!(Cells::new(row, "users", "id"))
 }
 
 /// Reads a user of [`users_packed!`].
 pub(super) fn packed_user(cells: &mut Packed) -> Result<User, StoreError> {
-    Ok(User {
-        id: cells.parsed("id")?,
-        provider: cells.parsed("provider")?,
-        person: PersonKey {
-            tenant: cells.parsed("tenant")?,
-            object: cells.parsed("object")?,
-        },
-        email: cells.maybe_text("email")?,
-        name: cells.maybe_text("name")?,
-        generation: cells.int("generation")?,
-        deprovisioned: cells.flag("deprovisioned")?,
-        seat: cells.flag("seat")?,
-        created_ms: cells.int("created_ms")?,
-        last_login_ms: cells.int("last_login_ms")?,
-    })
+    user_of!(cells)
 }

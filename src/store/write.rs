@@ -61,7 +61,7 @@ impl ActorKind {
 /// One line of the audit log: what was done to which object. Bodies are without secrets, as documents are.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEntry {
-    /// What was done: `create`, `update`, `delete`.
+    /// What was done, in a word: `create`, `update`, `delete` and others.
     pub action: &'static str,
     /// The object's kind.
     pub kind: Kind,
@@ -198,10 +198,6 @@ impl ObjectWrite {
             self.position = last;
         }
         Ok(ended)
-    }
-
-    pub(super) fn transaction(&mut self) -> &mut Transaction<'static, Any> {
-        &mut self.tx
     }
 
     /// Makes the write happen; the position of its last change.

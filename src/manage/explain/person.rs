@@ -37,8 +37,7 @@ pub(super) async fn person(
     let Some((user, row)) = last_login(store, user, provider, counts).await? else {
         return somebody(store, snapshot, application, user, provider, now_ms).await;
     };
-    let configured = snapshot.providers.get(&user.provider);
-    let asks = configured.and_then(|provider| ScimAtLogin::of(provider));
+    let asks = asks(snapshot, user.provider);
     let email = row.identity.email.as_ref();
     let email = email.filter(|email| is_linkable(row.identity.guest, Some(email)));
     let address = email.map(|email| email.address.as_str());
@@ -95,11 +94,10 @@ async fn somebody(
         only.filter(|_| taken.next().is_none())
     });
     let identity = address_only(user, provider, now_ms);
-    let configured = provider.and_then(|provider| snapshot.providers.get(&provider));
-    let asks = configured.and_then(|provider| ScimAtLogin::of(provider));
-    let kept_out = match (provider, asks) {
-        (Some(provider), Some(asks)) => store.is_address_kept_out(provider, user, &asks).await?,
-        _ => false,
+    let asked = provider.and_then(|provider| Some((provider, asks(snapshot, provider)?)));
+    let kept_out = match asked {
+        Some((provider, asks)) => store.is_address_kept_out(provider, user, &asks).await?,
+        None => false,
     };
     Ok(Person {
         identity,
@@ -107,6 +105,11 @@ async fn somebody(
         kept_out,
         known: Known::AddressOnly,
     })
+}
+
+/// What a sign-in at a provider asks of its directory.
+fn asks(snapshot: &Snapshot, provider: IdpId) -> Option<ScimAtLogin> {
+    ScimAtLogin::of(snapshot.providers.get(&provider)?)
 }
 
 /// Somebody of whom only the address is known. Whatever else a rule asks is unknown.

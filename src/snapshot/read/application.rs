@@ -6,7 +6,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::crypto::digest::sha256_hex;
-use crate::model::application::{Application, Launcher, SameSite, Tag};
+use crate::model::application::{Application, LAUNCHER, Launcher, SameSite, Tag};
 use crate::model::design::LauncherDesign;
 use crate::model::destination::Destination;
 use crate::model::duration::GoDuration;
@@ -29,9 +29,6 @@ pub struct ReadApplication {
     /// What the launcher wears, where this is the launcher; else it is self-hosted.
     pub launcher: Option<LauncherDesign>,
 }
-
-/// The type of an application that stands for the launcher, as Access calls it.
-pub const LAUNCHER: &str = "app_launcher";
 
 /// Whether an application stands for the launcher: its policies say who may open that.
 pub fn is_launcher(body: &Value) -> bool {

@@ -1,7 +1,5 @@
 //! What pages wear: of the organization, and of the launcher.
 
-use serde_json::Value;
-
 use crate::model::design::{FooterLink, LauncherDesign, LoginDesign, Welcome};
 
 use super::object::{Object, asks_for_something};
@@ -82,7 +80,7 @@ fn links(object: &Object<'_>) -> Vec<FooterLink> {
     }
     let links = items.into_iter().filter_map(|(pointer, item)| {
         let below = object.below(item, &pointer)?;
-        refuse_unknown(&below, item, &["name", "url"]);
+        below.has_only(&["name", "url"]);
         let (name, address) = (below.needed("name"), below.needed("url"));
         Some(FooterLink {
             name: name?,
@@ -96,13 +94,6 @@ fn links(object: &Object<'_>) -> Vec<FooterLink> {
 fn part<'v>(object: &Object<'v>, key: &str, keys: &[&str]) -> Option<Object<'v>> {
     let value = object.given(key)?;
     let below = object.below(value, &format!("/{key}"))?;
-    refuse_unknown(&below, value, keys);
+    below.has_only(keys);
     Some(below)
-}
-
-fn refuse_unknown(object: &Object<'_>, value: &Value, keys: &[&str]) {
-    let Value::Object(map) = value else { return };
-    for key in map.keys().filter(|key| !keys.contains(&key.as_str())) {
-        object.problem(key, "there is no such key");
-    }
 }

@@ -102,11 +102,7 @@ fn inactivity(object: &Object<'_>) -> Option<UnusedTokens> {
     const KEYS: [&str; 3] = ["enabled", "inactivity_threshold_days", "action"];
     let value = object.given("service_token_inactivity")?;
     let below = object.below(value, "/service_token_inactivity")?;
-    if let Value::Object(map) = value {
-        for key in map.keys().filter(|key| !KEYS.contains(&key.as_str())) {
-            below.problem(key, "there is no such key");
-        }
-    }
+    below.has_only(&KEYS);
     if below.flag("enabled") == Some(false) {
         return Some(UnusedTokens::Stay);
     }
@@ -131,11 +127,7 @@ fn pages(object: &Object<'_>) -> Option<OrganizationPages> {
     const KEYS: [&str; 2] = ["identity_denied", "forbidden"];
     let value = object.given("custom_pages")?;
     let below = object.below(value, "/custom_pages")?;
-    if let Value::Object(map) = value {
-        for key in map.keys().filter(|key| !KEYS.contains(&key.as_str())) {
-            below.problem(key, "there is no such key");
-        }
-    }
+    below.has_only(&KEYS);
     let page = |key| below.parsed::<CustomPageId>(key).map(|id| id.to_string());
     Some(OrganizationPages {
         identity_denied: page("identity_denied"),

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use super::super::assets::STYLE;
+use crate::model::colour::Colour;
 
 /// Text needs 4.5:1 (WCAG 2.2 SC 1.4.3).
 const TEXT: f64 = 4.5;
@@ -45,7 +46,7 @@ fn every_pair_of_colours_can_be_read_in_light_and_dark() {
     for (scheme, css) in [("light", light), ("dark", dark)] {
         let tokens = tokens(css);
         for (front, behind, least) in PAIRS {
-            let ratio = contrast(tokens[front], tokens[behind]);
+            let ratio = tokens[front].contrast(tokens[behind]);
             assert!(ratio >= least, "{scheme}: --{front} on --{behind} is {ratio:.2}");
         }
     }
@@ -53,39 +54,24 @@ fn every_pair_of_colours_can_be_read_in_light_and_dark() {
 
 #[test]
 fn the_formula_is_that_of_the_standard() {
-    assert!((contrast([0, 0, 0], [255, 255, 255]) - 21.0).abs() < 1e-9);
+    let contrast = |one: &str, other: &str| {
+        let [one, other] = [one, other].map(|colour| colour.parse::<Colour>().unwrap());
+        one.contrast(other)
+    };
+    assert!((contrast("#000000", "#ffffff") - 21.0).abs() < 1e-9);
     // From the table of the visual language: #15191f on #ffffff is 17.6.
-    assert!((contrast([0x15, 0x19, 0x1f], [255, 255, 255]) - 17.6).abs() < 0.05);
+    assert!((contrast("#15191f", "#ffffff") - 17.6).abs() < 0.05);
 }
 
-fn tokens(css: &str) -> HashMap<&str, [u8; 3]> {
+fn tokens(css: &str) -> HashMap<&str, Colour> {
     css.lines()
         .filter_map(|line| {
             line.trim()
                 .strip_prefix("--")?
                 .strip_suffix(';')?
-                .split_once(": #")
+                .split_once(": ")
         })
-        .map(|(name, hex)| {
-            let channel = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
-            (name, [channel(0), channel(2), channel(4)])
-        })
+        .filter(|(_, colour)| colour.starts_with('#'))
+        .map(|(name, colour)| (name, colour.parse().unwrap()))
         .collect()
-}
-
-fn contrast(a: [u8; 3], b: [u8; 3]) -> f64 {
-    let (a, b) = (luminance(a), luminance(b));
-    (a.max(b) + 0.05) / (a.min(b) + 0.05)
-}
-
-fn luminance(rgb: [u8; 3]) -> f64 {
-    let [r, g, b] = rgb.map(|channel| {
-        let c = f64::from(channel) / 255.0;
-        if c <= 0.04045 {
-            c / 12.92
-        } else {
-            ((c + 0.055) / 1.055).powf(2.4)
-        }
-    });
-    0.2126 * r + 0.7152 * g + 0.0722 * b
 }
