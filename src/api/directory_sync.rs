@@ -36,7 +36,7 @@ async fn stands(call: &Call<'_>) -> Result<Answer, ApiError> {
     )))
 }
 
-/// A gateway takes it up within a second or two. It confirms a round that was held back.
+/// A gateway takes it up within a second or two. It confirms a round that was held back, if it says the same.
 async fn read(call: &Call<'_>) -> Result<Answer, ApiError> {
     let provider = provider(call).await?;
     call.api
@@ -89,7 +89,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         Permission::write(Area::Organization),
         (
             "start_directory_sync",
-            "Have the directory read by Graph at once; confirms a reading that was held back",
+            "Have the directory read by Graph at once; confirms one that was held back, if it says the same",
         ),
         Gives::Object(&STANDS),
         |call| Box::pin(read(call)),

@@ -34,7 +34,7 @@ pub(super) enum IdpCommand {
         #[command(flatten)]
         file: ConfigFile,
     },
-    /// Have a gateway read a directory by Graph at once, and tell how that went; it confirms a round that was held back
+    /// Have a gateway read a directory by Graph at once, and tell how that went; it confirms a round that was held back, if it says the same
     Sync {
         /// The provider: its name or id
         provider: String,

@@ -2,37 +2,133 @@
 //!
 //! Only a round that read everything can say so by leaving people out. Whoever is disabled or deleted in a round of
 //! changes was named, one by one, and is out at once, however many they are.
+//!
+//! What is held back is kept, person by person. Another round confirms it where it says the same: whoever was not among
+//! those held back counts as if they alone were gone. What is held back for long is held back no more.
 
 use std::collections::HashSet;
+use std::fmt;
 
 use super::round::Known;
 use crate::entra::delta::PersonTold;
 use crate::model::ids::ObjectId;
+use crate::store::{DirectoryHold, Losses};
 
 /// So many may go unasked.
 const FEW: usize = 10;
 /// Of more than that, one in so many.
 const SHARE: usize = 5;
 
-/// How many people would be put out by a round that read everybody, `strangers` among them who were never told of before, where those are too many to be believed at once: more
-/// than ten and a fifth of those who may sign in now, or more than half of them and two.
-pub(super) fn too_many(known: &[Known], strangers: usize, told: &[PersonTold]) -> Option<usize> {
-    let staying: HashSet<ObjectId> = told
-        .iter()
-        .filter(|told| told.gone.is_none() && told.enabled != Some(false))
-        .map(|told| told.object)
-        .collect();
-    let mut active = strangers;
-    let mut out = strangers;
-    for (_, object, _) in known.iter().filter(|(_, _, active)| *active) {
-        active += 1;
-        if !object.is_some_and(|object| staying.contains(&object)) {
-            out += 1;
+/// How much later a round confirms one that was held back, in milliseconds, unless the operator asked for it.
+const CONFIRMS_MS: i64 = 300_000;
+/// How long what was held back is remembered, in milliseconds: a day.
+const REMEMBERED_MS: i64 = 86_400_000;
+
+/// What a round that read everything would take away, and of how much.
+#[derive(Debug, Default)]
+pub(super) struct Toll {
+    pub(super) losses: Losses,
+    /// Everybody who may sign in now.
+    pub(super) people: usize,
+}
+
+/// When a toll is looked at, and by what right it may be paid.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) now_ms: i64,
+    /// The directory and the application that told it.
+    pub(super) source: &'a str,
+    /// When the operator asked for a round last.
+    pub(super) wanted_ms: i64,
+}
+
+/// What is to be done about a toll.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Judged {
+    /// It is so little that it is done.
+    Little,
+    /// It was told before, and is done.
+    Confirmed,
+    /// It waits to be told again.
+    Held(DirectoryHold),
+    /// It waits to be told again, and is not what was held back before.
+    HeldAnew(DirectoryHold),
+}
+
+impl Toll {
+    /// People who would be put out by a round that read everybody, `strangers` among them who were never told of before.
+    pub(super) fn of_people(known: &[Known], strangers: &[ObjectId], told: &[PersonTold]) -> Self {
+        let staying: HashSet<ObjectId> = told
+            .iter()
+            .filter(|told| told.gone.is_none() && told.enabled != Some(false))
+            .map(|told| told.object)
+            .collect();
+        let mut toll = Self::default();
+        toll.losses.people.extend(strangers.iter().map(|object| object.0));
+        toll.people = strangers.len();
+        for (id, object, _) in known.iter().filter(|(_, _, active)| *active) {
+            toll.people += 1;
+            if !object.is_some_and(|object| staying.contains(&object)) {
+                toll.losses.people.insert(object.map_or(id.0, |object| object.0));
+            }
+        }
+        toll
+    }
+
+    /// What is to be done about it, after this was held back.
+    pub(super) fn judged(self, held: Option<DirectoryHold>, asked: Asked<'_>) -> Judged {
+        if !self.is_much(&self.losses) {
+            return Judged::Little;
+        }
+        let is_known = |held: &DirectoryHold| {
+            held.source == asked.source && asked.now_ms.saturating_sub(held.since_ms) < REMEMBERED_MS
+        };
+        let held = held.filter(is_known);
+        let was_held = held.is_some();
+        let same = held.filter(|held| !self.is_much(&self.losses.without(&held.losses)));
+        let Some(held) = same else {
+            let hold = DirectoryHold {
+                since_ms: asked.now_ms,
+                source: asked.source.to_owned(),
+                losses: self.losses,
+            };
+            return if was_held {
+                Judged::HeldAnew(hold)
+            } else {
+                Judged::Held(hold)
+            };
+        };
+        let is_later = asked.now_ms.saturating_sub(held.since_ms) >= CONFIRMS_MS;
+        if is_later || asked.wanted_ms > held.since_ms {
+            Judged::Confirmed
+        } else {
+            // What is added to it from round to round was not told for so long.
+            Judged::Held(held)
         }
     }
-    let is_share = out > FEW && out.saturating_mul(SHARE) > active;
-    let is_half = out > 2 && out.saturating_mul(2) > active;
-    (is_share || is_half).then_some(out)
+
+    /// Whether so much is too much to be believed at once.
+    fn is_much(&self, losses: &Losses) -> bool {
+        is_many(losses.people.len(), self.people)
+    }
+}
+
+impl fmt::Display for Toll {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} of {} people would be put out",
+            self.losses.people.len(),
+            self.people
+        )
+    }
+}
+
+/// More than ten and a fifth, or more than two and half of all.
+fn is_many(lost: usize, of: usize) -> bool {
+    let is_share = lost > FEW && lost.saturating_mul(SHARE) > of;
+    let is_half = lost > 2 && lost.saturating_mul(2) > of;
+    is_share || is_half
 }
 
 #[cfg(test)]
@@ -47,6 +143,12 @@ mod tests {
     fn told(number: usize, enabled: bool) -> PersonTold {
         let entry = json!({ "id": object(number).to_string(), "accountEnabled": enabled });
         PersonTold::read(entry.as_object().unwrap()).unwrap()
+    }
+
+    /// How many are lost, where that is too many.
+    fn many(known: &[Known], strangers: &[ObjectId], told: &[PersonTold]) -> Option<usize> {
+        let toll = Toll::of_people(known, strangers, told);
+        toll.is_much(&toll.losses).then(|| toll.losses.count())
     }
 
     fn object(number: usize) -> ObjectId {
@@ -69,7 +171,7 @@ mod tests {
     fn a_few_go_unasked_and_many_are_held_back() {
         let of = |known_count: usize, stays: usize| {
             let told: Vec<_> = (0..stays).map(|number| told(number, true)).collect();
-            too_many(&known(known_count), 0, &told)
+            many(&known(known_count), &[], &told)
         };
         assert_eq!(of(100, 80), None, "a fifth and no more");
         assert_eq!(of(100, 79), Some(21));
@@ -79,7 +181,8 @@ mod tests {
         assert_eq!(of(4, 1), Some(3), "three of four");
         assert_eq!(of(2, 0), None);
         assert_eq!(of(0, 5), None, "the first round");
-        assert_eq!(too_many(&[], 11, &[]), Some(11), "nobody of whom it knows");
+        let strangers: Vec<_> = (0..11).map(object).collect();
+        assert_eq!(many(&[], &strangers, &[]), Some(11), "nobody of whom it knows");
     }
 
     #[test]
@@ -88,7 +191,7 @@ mod tests {
         people[0].2 = false;
         let disabled: Vec<_> = (0..30).map(|number| told(number, number >= 12)).collect();
         assert_eq!(
-            too_many(&people, 0, &disabled),
+            many(&people, &[], &disabled),
             Some(11),
             "one of the twelve was out before"
         );
@@ -96,9 +199,78 @@ mod tests {
             person.1 = None;
         }
         assert_eq!(
-            too_many(&people, 0, &disabled),
+            many(&people, &[], &disabled),
             Some(29),
             "nobody of them is told of"
         );
+    }
+
+    const MINUTE: i64 = 60_000;
+
+    fn toll(lost: std::ops::Range<usize>) -> Toll {
+        let known = known(100);
+        let stays = |number: &usize| !lost.contains(number);
+        let told: Vec<_> = (0..100).filter(stays).map(|number| told(number, true)).collect();
+        Toll::of_people(&known, &[], &told)
+    }
+
+    fn asked(minutes: i64, wanted: i64) -> Asked<'static> {
+        Asked {
+            now_ms: minutes * MINUTE,
+            source: "a",
+            wanted_ms: wanted * MINUTE,
+        }
+    }
+
+    fn hold(lost: std::ops::Range<usize>) -> DirectoryHold {
+        match toll(lost).judged(None, asked(100, 50)) {
+            Judged::Held(hold) => hold,
+            judged => panic!("{judged:?}"),
+        }
+    }
+
+    #[test]
+    fn a_round_confirms_what_it_says_again_five_minutes_later_or_when_the_operator_asks() {
+        let again = |lost, minutes, wanted| toll(lost).judged(Some(hold(0..30)), asked(minutes, wanted));
+        assert_eq!(again(0..30, 104, 100), Judged::Held(hold(0..30)));
+        assert_eq!(again(0..30, 105, 50), Judged::Confirmed);
+        assert_eq!(again(0..30, 101, 101), Judged::Confirmed);
+        assert_eq!(again(5..28, 105, 50), Judged::Confirmed, "some are back");
+        assert_eq!(
+            again(0..40, 105, 50),
+            Judged::Confirmed,
+            "ten more may go unasked"
+        );
+        assert_eq!(
+            again(0..40, 101, 50),
+            Judged::Held(hold(0..30)),
+            "as it was first held"
+        );
+        assert_eq!(again(0..10, 101, 50), Judged::Little);
+    }
+
+    #[test]
+    fn what_was_not_held_back_before_is_held_back_now() {
+        for (lost, minutes, source) in [
+            (0..60, 110, "a"),
+            (30..55, 110, "a"),
+            (0..30, 110, "b"),
+            (0..30, 1540, "a"),
+        ] {
+            let asked = Asked {
+                source,
+                ..asked(minutes, minutes)
+            };
+            let judged = toll(lost.clone()).judged(Some(hold(0..30)), asked);
+            let (Judged::Held(held) | Judged::HeldAnew(held)) = judged else {
+                panic!("{lost:?} after {minutes} minutes is {judged:?}")
+            };
+            assert_eq!(
+                (held.since_ms, held.losses),
+                (minutes * MINUTE, toll(lost).losses)
+            );
+        }
+        let judged = toll(0..60).judged(Some(hold(0..30)), asked(110, 110));
+        assert!(matches!(judged, Judged::HeldAnew(_)), "{judged:?}");
     }
 }

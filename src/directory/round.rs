@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Directories;
-use super::brake;
+use super::brake::{Asked, Judged, Toll};
 use super::groups;
 use super::lease::Lease;
 use super::log::Log;
@@ -21,8 +21,6 @@ use crate::store::{
 const WHOLE_MS: i64 = 86_400_000;
 /// After how long somebody who is signed in must be in the directory, in milliseconds: an hour.
 const SETTLED_MS: i64 = 3_600_000;
-/// How much later a round confirms one that was held back, in milliseconds, unless the operator asked for it.
-const CONFIRMS_MS: i64 = 300_000;
 
 /// Why a round did not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -112,10 +110,11 @@ impl<'r> Round<'r> {
         } else {
             Vec::new()
         };
-        if told.whole
-            && let Some(end) = self.held_back(&known, strangers.len(), &told.people.entries)
-        {
-            return Ok(end);
+        if told.whole {
+            let toll = Toll::of_people(&known, &strangers, &told.people.entries);
+            if let Some(end) = self.held_back(toll).await? {
+                return Ok(end);
+            }
         }
         let mut log = Log::new(self.store(), &self.directories.clock, self.id(), self.lease.id());
         if !told.is_nothing() {
@@ -233,28 +232,33 @@ impl<'r> Round<'r> {
         })
     }
 
-    /// How the round ends where it would put so many people out that it is not believed yet.
-    fn held_back(&self, known: &[Known], strangers: usize, told: &[PersonTold]) -> Option<RoundEnd> {
-        let people = brake::too_many(known, strangers, told)?;
-        let now_ms = self.directories.clock.now_ms();
-        let since_ms = self.stands.held_back_ms;
-        let confirmed = since_ms.is_some_and(|since_ms| {
-            let is_later = now_ms.saturating_sub(since_ms) >= CONFIRMS_MS;
-            is_later || self.stands.wanted_ms > since_ms
-        });
-        if confirmed {
-            tracing::warn!(provider.id = %self.id(), people, "A second reading of the directory confirms that many are gone");
-            return None;
-        }
-        let active = strangers + known.iter().filter(|(_, _, active)| *active).count();
-        Some(RoundEnd::HeldBack {
-            why: format!(
-                "{people} of {active} people would be put out at once. It is done when another round says the same; \
-                 `vestibule idp sync` has one at once"
-            ),
-            people,
-            since_ms: since_ms.unwrap_or(now_ms),
-        })
+    /// How the round ends where it would take so much away that it is not believed yet.
+    async fn held_back(&self, toll: Toll) -> Result<Option<RoundEnd>, StoreError> {
+        let held = match self.stands.held_back_ms {
+            Some(_) => self.store().directory_hold(self.id()).await?,
+            None => None,
+        };
+        // One that a gateway of an older release held back is not known.
+        let held = held.filter(|held| Some(held.since_ms) == self.stands.held_back_ms);
+        let asked = Asked {
+            now_ms: self.directories.clock.now_ms(),
+            source: &self.source,
+            wanted_ms: self.stands.wanted_ms,
+        };
+        let what = toll.to_string();
+        let (hold, anew) = match toll.judged(held, asked) {
+            Judged::Little => return Ok(None),
+            Judged::Confirmed => {
+                tracing::warn!(provider.id = %self.id(), "A second reading of the directory confirms that {what} at once");
+                return Ok(None);
+            }
+            Judged::Held(hold) => (hold, ""),
+            Judged::HeldAnew(hold) => (hold, " This is not what the round before said."),
+        };
+        let why = format!(
+            "{what} at once.{anew} It is done when another round says the same; `vestibule idp sync` has one at once"
+        );
+        Ok(Some(RoundEnd::HeldBack { why, hold }))
     }
 
     pub(super) fn id(&self) -> IdpId {

@@ -71,9 +71,9 @@ pub use objects::{Difference, Object, ObjectFilter, Objects};
 pub use refreshes::DueRefresh;
 pub use register::{Called, Marks, UserFilter, UserPlace};
 pub use scim::{
-    ADDRESS_PASSED_ON, Consequences, DEPROVISIONED, DirectorySync, GROUPS_CHANGED, GroupWritten, Held,
-    Membership, PROVIDERS_MAX, Reread, RoundEnd, ScimAtLogin, ScimGroup, ScimKey, ScimResource, ScimRules,
-    ScimSearch, ScimUpdate, ScimUpdateFilter, ScimUser, UserWritten, VALUES_MAX,
+    ADDRESS_PASSED_ON, Consequences, DEPROVISIONED, DirectoryHold, DirectorySync, GROUPS_CHANGED,
+    GroupWritten, Held, Losses, Membership, PROVIDERS_MAX, Reread, RoundEnd, ScimAtLogin, ScimGroup, ScimKey,
+    ScimResource, ScimRules, ScimSearch, ScimUpdate, ScimUpdateFilter, ScimUser, UserWritten, VALUES_MAX,
 };
 pub use sessions::{NewSession, SessionInserted, SessionRow};
 pub use transfers::Transfer;

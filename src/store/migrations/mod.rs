@@ -115,10 +115,15 @@ const MIGRATIONS: &[Migration] = &[
         readable_by: 18,
         sql: include_str!("0019_trials.sql"),
     },
+    Migration {
+        number: 20,
+        readable_by: 19,
+        sql: include_str!("0020_directory_holds.sql"),
+    },
 ];
 
 /// The newest schema of this release.
-const KNOWN: i64 = 19;
+const KNOWN: i64 = 20;
 
 const HISTORY: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (\
      number BIGINT PRIMARY KEY, readable_by BIGINT NOT NULL, checksum TEXT NOT NULL, applied_ms BIGINT NOT NULL)";

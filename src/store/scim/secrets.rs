@@ -13,7 +13,7 @@ const HASH: &str = "SELECT hash FROM scim_secrets WHERE provider = $1";
 const FORGET_SECRET: &str = "DELETE FROM scim_secrets WHERE provider = $1";
 const FORGET_MEMBERS: &str = "DELETE FROM scim_members WHERE scim_group IN \
      (SELECT id FROM scim_groups WHERE provider = $1)";
-const FORGET: [&str; 9] = [
+const FORGET: [&str; 10] = [
     "DELETE FROM scim_emails WHERE scim_user IN (SELECT id FROM scim_users WHERE provider = $1)",
     "DELETE FROM scim_users WHERE provider = $1",
     "DELETE FROM scim_groups WHERE provider = $1",
@@ -22,6 +22,7 @@ const FORGET: [&str; 9] = [
     "DELETE FROM scim_taken WHERE provider = $1",
     "DELETE FROM scim_rereads WHERE provider = $1",
     "DELETE FROM directory_members WHERE provider = $1",
+    "DELETE FROM directory_holds WHERE provider = $1",
     "DELETE FROM directory_syncs WHERE provider = $1",
 ];
 

@@ -6,6 +6,7 @@ use sqlx::any::AnyRow;
 use super::super::audit::{self, Audited, Line};
 use super::super::row::{Cells, storable};
 use super::super::{Actor, Kind, Store, StoreError, bounded};
+use super::holds::{self, DirectoryHold};
 use crate::model::ids::{IdpId, ObjectId};
 
 /// How reading a provider's directory stands. Times are milliseconds since 1970, 0 for never.
@@ -35,9 +36,9 @@ pub struct DirectorySync {
     pub groups: i64,
     /// Why the last round failed.
     pub failure: Option<String>,
-    /// Since when a round waits to be confirmed that would put many people out.
+    /// Since when a round waits to be confirmed that would take much away.
     pub held_back_ms: Option<i64>,
-    /// How many.
+    /// How much, as [`Losses::count`](super::Losses::count) counts.
     pub held_back: i64,
 }
 
@@ -61,14 +62,12 @@ pub enum RoundEnd {
     },
     /// It failed. The next one begins where this one began.
     Failed(String),
-    /// It would put so many people out that another one has to confirm it.
+    /// It would take so much away that another one has to confirm it.
     HeldBack {
         /// In words.
         why: String,
-        /// How many.
-        people: usize,
-        /// Since when it waits.
-        since_ms: i64,
+        /// What another one is measured by.
+        hold: DirectoryHold,
     },
     /// Where the links lead is not known any more: the next one reads everything.
     StartOver(String),
@@ -132,8 +131,8 @@ impl Store {
         .await
     }
 
-    /// Asks for a round on somebody's word, with a line in the audit log: it confirms a round that is held back. Gives when,
-    /// by which it can be told whether it was done.
+    /// Asks for a round on somebody's word, with a line in the audit log: it confirms a round that is held back, if it says
+    /// the same. Gives when, by which it can be told whether it was done.
     pub async fn want_directory_sync(&self, provider: IdpId, actor: &Actor) -> Result<i64, StoreError> {
         let now_ms = self.now_ms();
         bounded(async {
@@ -225,7 +224,6 @@ impl Store {
         end: &RoundEnd,
     ) -> Result<bool, StoreError> {
         let (now_ms, holder) = (self.now_ms(), holder.to_owned());
-        let provider = provider.to_string();
         let query = match end {
             RoundEnd::Done {
                 source,
@@ -244,24 +242,25 @@ impl Store {
                 .bind(count(*groups)),
             RoundEnd::Failed(why) => sqlx::query(FAILED).bind(now_ms).bind(storable(why)),
             RoundEnd::StartOver(why) => sqlx::query(START_OVER).bind(now_ms).bind(storable(why)),
-            RoundEnd::HeldBack {
-                why,
-                people,
-                since_ms,
-            } => sqlx::query(HELD_BACK)
+            RoundEnd::HeldBack { why, hold } => sqlx::query(HELD_BACK)
                 .bind(now_ms)
                 .bind(storable(why))
-                .bind(*since_ms)
-                .bind(count(*people)),
+                .bind(hold.since_ms)
+                .bind(count(hold.losses.count())),
         };
         bounded(async {
-            let mut connection = self.writer().await?;
+            let mut tx = self.begin().await?;
             let ended = query
-                .bind(provider)
+                .bind(provider.to_string())
                 .bind(holder)
-                .execute(&mut *connection)
+                .execute(&mut *tx)
                 .await?;
-            Ok(ended.rows_affected() > 0)
+            let ours = ended.rows_affected() > 0;
+            if ours {
+                holds::follow(&mut tx, provider, end).await?;
+            }
+            tx.commit().await?;
+            Ok(ours)
         })
         .await
     }

@@ -1,7 +1,10 @@
 //! Many who are missing at once are not believed the first time.
 
+use std::time::{Duration, Instant};
+
 use jiff::SignedDuration;
-use mock_entra::{MemberRef, User};
+use mock_entra::{Fault, MemberRef, User};
+use vestibule::store::DirectorySync;
 
 use super::{ALICE_OID, provider, read, sync, told};
 use crate::scim::gets_in;
@@ -53,10 +56,10 @@ async fn whoever_is_missing_among_many_is_out_when_a_second_round_says_so() {
     );
     // Five minutes later it is read again by itself.
     world.pass(SignedDuration::from_mins(6));
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     while gets_in(&world, &browser).await {
         assert!(began.elapsed().as_secs() < 20);
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let stands = sync(&world).await;
     assert_eq!(
@@ -69,9 +72,80 @@ async fn whoever_is_missing_among_many_is_out_when_a_second_round_says_so() {
 async fn an_operator_who_asks_for_another_round_confirms_it() {
     let (world, browser) = many_gone().await;
     assert!(sync(&world).await.failure.is_some());
-    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    tokio::time::sleep(Duration::from_millis(5)).await;
     assert_eq!(sync(&world).await.failure, None);
     assert!(!gets_in(&world, &browser).await);
+}
+
+#[tokio::test]
+async fn a_second_round_that_says_more_is_held_back_as_the_first_was() {
+    let (world, browser) = many_gone().await;
+    assert!(sync(&world).await.failure.is_some());
+    for number in 20..36 {
+        world.entra.purge_user(&oid(number));
+    }
+    // By its own time, and then by the operator's word.
+    world.pass(SignedDuration::from_mins(6));
+    let stands = next_round(&world, |stands| stands.held_back != 21).await;
+    assert_eq!(stands.held_back, 37, "{stands:?}");
+    let why = stands.failure.unwrap();
+    assert!(why.contains("not what the round before said"), "{why}");
+    world.entra.purge_user(&oid(36));
+    world.entra.purge_user(&oid(37));
+    for number in 0..20 {
+        restore(&world, number);
+    }
+    assert!(gets_in(&world, &browser).await, "nothing was done");
+    // Fewer than were held back, and two more, who may go unasked.
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let stands = sync(&world).await;
+    assert_eq!((stands.failure, stands.people), (None, 24));
+    assert!(!gets_in(&world, &browser).await);
+}
+
+#[tokio::test]
+async fn what_was_held_back_long_ago_confirms_nothing() {
+    let (world, _browser) = many_gone().await;
+    assert!(sync(&world).await.failure.is_some());
+    world.entra.fail_always(Fault::Graph {
+        status: 503,
+        code: "ServiceUnavailable".to_owned(),
+        retry_after: Some("3600".to_owned()),
+        from_page: 0,
+    });
+    world.pass(SignedDuration::from_hours(25));
+    let stands = next_round(&world, is_outage).await;
+    assert_eq!(stands.held_back, 21);
+    world.entra.clear_faults();
+    let stands = sync(&world).await;
+    let why = stands.failure.unwrap_or_default();
+    assert!(why.starts_with("21 of 43 people"), "{why}");
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    assert_eq!(sync(&world).await.failure, None);
+}
+
+fn is_outage(stands: &DirectorySync) -> bool {
+    stands.failure.as_ref().is_some_and(|why| why.contains("503"))
+}
+
+/// Somebody who was gone for good is in the directory again.
+fn restore(world: &World, number: usize) {
+    let user = User::member(format!("many{number}@contoso.example"));
+    world.entra.tenant(TENANT).add_user(user);
+}
+
+/// How reading stands once it stands like this, by rounds that nobody asked for.
+async fn next_round(world: &World, stands_so: impl Fn(&DirectorySync) -> bool) -> DirectorySync {
+    let began = Instant::now();
+    loop {
+        let stands = world.running().store.directory_sync(provider(world)).await;
+        let stands = stands.unwrap().unwrap();
+        if stands_so(&stands) {
+            return stands;
+        }
+        assert!(began.elapsed().as_secs() < 20, "{stands:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test]
