@@ -1,17 +1,18 @@
-//! A directory that seems to have lost many of its people at once is not believed the first time.
+//! A directory that seems to have lost many of its people, groups or memberships at once is not believed the first time.
 //!
-//! Only a round that read everything can say so by leaving people out. Whoever is disabled or deleted in a round of
+//! Only a round that read everything can say so by leaving them out. Whoever is disabled or deleted in a round of
 //! changes was named, one by one, and is out at once, however many they are.
 //!
-//! What is held back is kept, person by person. Another round confirms it where it says the same: whoever was not among
-//! those held back counts as if they alone were gone. What is held back for long is held back no more.
+//! What is held back is kept, one by one. Another round confirms it where it says the same: what was not held back before
+//! counts as if it alone were gone. What is held back for long is held back no more.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
+use super::groups::GroupNews;
 use super::round::Known;
 use crate::entra::delta::PersonTold;
-use crate::model::ids::ObjectId;
+use crate::model::ids::{ObjectId, ScimGroupId};
 use crate::store::{DirectoryHold, Losses};
 
 /// So many may go unasked.
@@ -30,6 +31,13 @@ pub(super) struct Toll {
     pub(super) losses: Losses,
     /// Everybody who may sign in now.
     pub(super) people: usize,
+    /// All groups known.
+    pub(super) groups: usize,
+    /// All memberships known.
+    pub(super) members: usize,
+    /// Whether no group at all is there any more, where some were. A directory without groups is rarer than an answer
+    /// without them, so time alone confirms it never.
+    pub(super) no_group: bool,
 }
 
 /// When a toll is looked at, and by what right it may be paid.
@@ -75,9 +83,35 @@ impl Toll {
         toll
     }
 
+    /// Groups and memberships that would go by a round that read every group.
+    pub(super) fn of_groups(
+        known: &[(ScimGroupId, Option<ObjectId>, usize)],
+        told: &BTreeMap<ObjectId, GroupNews>,
+    ) -> Self {
+        let mut toll = Self {
+            groups: known.len(),
+            no_group: !known.is_empty() && told.values().all(GroupNews::is_gone),
+            ..Self::default()
+        };
+        for (id, object, size) in known {
+            let key = object.map_or(id.0, |object| object.0);
+            toll.members += size;
+            let news = object.and_then(|object| told.get(&object));
+            let stays = news.filter(|news| !news.is_gone());
+            if stays.is_none() {
+                toll.losses.groups.insert(key);
+            }
+            let lost = size.saturating_sub(stays.map_or(0, GroupNews::members));
+            if lost > 0 {
+                toll.losses.members.insert(key, lost);
+            }
+        }
+        toll
+    }
+
     /// What is to be done about it, after this was held back.
     pub(super) fn judged(self, held: Option<DirectoryHold>, asked: Asked<'_>) -> Judged {
-        if !self.is_much(&self.losses) {
+        if !self.no_group && !self.is_much(&self.losses) {
             return Judged::Little;
         }
         let is_known = |held: &DirectoryHold| {
@@ -85,7 +119,11 @@ impl Toll {
         };
         let held = held.filter(is_known);
         let was_held = held.is_some();
-        let same = held.filter(|held| !self.is_much(&self.losses.without(&held.losses)));
+        let is_same = |held: &DirectoryHold| {
+            let others = self.losses.without(&held.losses);
+            !self.is_much(&others) && (!self.no_group || others.groups.is_empty())
+        };
+        let same = held.filter(is_same);
         let Some(held) = same else {
             let hold = DirectoryHold {
                 since_ms: asked.now_ms,
@@ -98,7 +136,7 @@ impl Toll {
                 Judged::Held(hold)
             };
         };
-        let is_later = asked.now_ms.saturating_sub(held.since_ms) >= CONFIRMS_MS;
+        let is_later = !self.no_group && asked.now_ms.saturating_sub(held.since_ms) >= CONFIRMS_MS;
         if is_later || asked.wanted_ms > held.since_ms {
             Judged::Confirmed
         } else {
@@ -110,17 +148,31 @@ impl Toll {
     /// Whether so much is too much to be believed at once.
     fn is_much(&self, losses: &Losses) -> bool {
         is_many(losses.people.len(), self.people)
+            || is_many(losses.groups.len(), self.groups)
+            || is_many(losses.memberships(), self.members)
     }
 }
 
 impl fmt::Display for Toll {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} of {} people would be put out",
-            self.losses.people.len(),
-            self.people
-        )
+        let Self {
+            losses,
+            people,
+            groups,
+            members,
+            no_group,
+        } = self;
+        if *no_group {
+            return write!(f, "Graph lists no group at all, and {groups} known would go");
+        }
+        if *groups > 0 {
+            let (lost, left) = (losses.groups.len(), losses.memberships());
+            return write!(
+                f,
+                "{lost} of {groups} groups and {left} of {members} memberships would go"
+            );
+        }
+        write!(f, "{} of {people} people would be put out", losses.people.len())
     }
 }
 

@@ -18,6 +18,18 @@ pub(super) struct GroupNews {
     moves: BTreeMap<ObjectId, bool>,
 }
 
+impl GroupNews {
+    /// Whether the group is there no more.
+    pub(super) fn is_gone(&self) -> bool {
+        self.gone.is_some()
+    }
+
+    /// How many were told of who are in it.
+    pub(super) fn members(&self) -> usize {
+        self.moves.values().filter(|left| !**left).count()
+    }
+}
+
 /// What was told of each group, in Graph's order: what comes later stands.
 pub(super) fn merged(told: &[GroupTold]) -> BTreeMap<ObjectId, GroupNews> {
     let mut groups: BTreeMap<ObjectId, GroupNews> = BTreeMap::new();

@@ -120,7 +120,9 @@ impl<'r> Round<'r> {
         if !told.is_nothing() {
             let done = self.carry_out(&told, known, &strangers, &mut log).await;
             log.write().await;
-            done?;
+            if let Some(end) = done? {
+                return Ok(end);
+            }
         }
         let (changes, refused) = (log.changes, log.refused);
         if changes > 0 || told.whole {
@@ -139,13 +141,14 @@ impl<'r> Round<'r> {
         })
     }
 
+    /// Does what was told of people, and of groups unless that is held back, which is how the round ends then.
     async fn carry_out(
         &self,
         told: &Told,
         known: Vec<Known>,
         strangers: &[ObjectId],
         log: &mut Log<'_>,
-    ) -> Result<(), Failed> {
+    ) -> Result<Option<RoundEnd>, Failed> {
         let mut people = People::of(known);
         // Whoever is gone is out before anything else is done, which may take its time.
         if told.whole {
@@ -168,7 +171,16 @@ impl<'r> Round<'r> {
         }
         self.settle_waiting(log).await?;
         let news = groups::merged(&told.groups.entries);
-        self.groups(&news, told.whole, &people, log).await
+        if told.whole {
+            // By now nobody is in a group any more who is gone.
+            let known = self.store().scim_group_sizes(self.id()).await?;
+            let held_back = self.held_back(Toll::of_groups(&known, &news)).await?;
+            if held_back.is_some() {
+                return Ok(held_back);
+            }
+        }
+        self.groups(&news, told.whole, &people, log).await?;
+        Ok(None)
     }
 
     async fn read(&self) -> Result<Told, Failed> {
@@ -245,7 +257,7 @@ impl<'r> Round<'r> {
             source: &self.source,
             wanted_ms: self.stands.wanted_ms,
         };
-        let what = toll.to_string();
+        let (what, no_group) = (toll.to_string(), toll.no_group);
         let (hold, anew) = match toll.judged(held, asked) {
             Judged::Little => return Ok(None),
             Judged::Confirmed => {
@@ -255,9 +267,12 @@ impl<'r> Round<'r> {
             Judged::Held(hold) => (hold, ""),
             Judged::HeldAnew(hold) => (hold, " This is not what the round before said."),
         };
-        let why = format!(
-            "{what} at once.{anew} It is done when another round says the same; `vestibule idp sync` has one at once"
-        );
+        let when = if no_group {
+            "when `vestibule idp sync` has another round that says the same"
+        } else {
+            "when another round says the same; `vestibule idp sync` has one at once"
+        };
+        let why = format!("{what} at once.{anew} It is done {when}");
         Ok(Some(RoundEnd::HeldBack { why, hold }))
     }
 

@@ -1,6 +1,6 @@
 //! What was held back of a directory that seems to have lost much at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use sqlx::{Any, Transaction};
@@ -27,19 +27,34 @@ pub struct DirectoryHold {
 pub struct Losses {
     /// Who is put out: people by their objects, and by our ids where they have none.
     pub people: BTreeSet<Uuid>,
+    /// Groups that go, by the same.
+    pub groups: BTreeSet<Uuid>,
+    /// How many members each group loses, those that go included.
+    pub members: BTreeMap<Uuid, usize>,
 }
 
 impl Losses {
-    /// How much it is.
+    /// How much it is: people, groups and memberships.
     pub fn count(&self) -> usize {
-        self.people.len()
+        self.people.len() + self.groups.len() + self.memberships()
+    }
+
+    /// How many memberships.
+    pub fn memberships(&self) -> usize {
+        self.members.values().sum()
     }
 
     /// Without what others are as well.
     #[must_use]
     pub fn without(&self, others: &Self) -> Self {
+        let fewer = |(group, lost): (&Uuid, &usize)| {
+            let others = others.members.get(group).copied().unwrap_or(0);
+            Some((*group, lost.checked_sub(others).filter(|lost| *lost > 0)?))
+        };
         Self {
             people: self.people.difference(&others.people).copied().collect(),
+            groups: self.groups.difference(&others.groups).copied().collect(),
+            members: self.members.iter().filter_map(fewer).collect(),
         }
     }
 }

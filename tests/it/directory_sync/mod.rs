@@ -4,6 +4,7 @@ mod brake;
 mod command_line;
 mod effects;
 mod faults;
+mod groups_missing;
 mod links;
 mod replicas;
 mod settings;
