@@ -5,6 +5,8 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::clock::Clock;
 use crate::model::ids::IdpId;
 use crate::store::{DirectorySync, RoundEnd, Store, StoreError};
@@ -22,6 +24,7 @@ pub(super) struct Lease {
     provider: IdpId,
     holder: String,
     until_ms: AtomicI64,
+    lost: CancellationToken,
 }
 
 impl Lease {
@@ -43,6 +46,7 @@ impl Lease {
             provider,
             holder,
             until_ms: AtomicI64::new(until_ms),
+            lost: CancellationToken::new(),
         }))
     }
 
@@ -51,9 +55,9 @@ impl Lease {
         &self.holder
     }
 
-    /// Whether it still is ours by our own clock.
+    /// Whether it still is ours by our own clock, and nobody has said otherwise.
     pub(super) fn stands(&self) -> bool {
-        self.clock.now_ms() < self.until_ms.load(Ordering::Relaxed)
+        !self.lost.is_cancelled() && self.clock.now_ms() < self.until_ms.load(Ordering::Relaxed)
     }
 
     /// Keeps it, and ends when it is lost.
@@ -69,9 +73,14 @@ impl Lease {
                 Ok(true) => self.until_ms.store(until_ms, Ordering::Relaxed),
                 // It may still be ours, until it has run out.
                 Err(_) if self.stands() => {}
-                Ok(false) | Err(_) => return,
+                Ok(false) | Err(_) => return self.lost.cancel(),
             }
         }
+    }
+
+    /// Resolves when [`Lease::keep`] finds it lost.
+    pub(super) async fn lost(&self) {
+        self.lost.cancelled().await;
     }
 
     /// Lets go of it, and keeps how the round ended. Of a round that was another's by then nothing is kept.

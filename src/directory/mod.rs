@@ -7,8 +7,9 @@
 //!   too many gone at once?        brake     then a second round has to say the same
 //!   what follows                  people, groups   the store's own operations for what directories tell
 //! ```
-//! A round that breaks off leaves the links where they were: the next one is told the same again, and doing it again
-//! changes nothing. Once a day everybody is read anew, so that nothing that was missed stays missed.
+//! A round stops before its next write where another gateway reads by now, or where the provider's settings are others
+//! than it began with. One that breaks off leaves the links where they were: the next one is told the same again, and
+//! doing it again changes nothing. Once a day everybody is read anew, so that nothing that was missed stays missed.
 
 mod brake;
 mod groups;
@@ -19,6 +20,7 @@ mod record;
 mod round;
 
 use std::collections::HashSet;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +37,7 @@ use crate::snapshot::Published;
 use crate::store::{DirectorySync, RoundEnd, Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 use lease::Lease;
+use log::Log;
 use round::Failed;
 
 /// Between two looks at what is due.
@@ -118,10 +121,16 @@ impl Directories {
         };
         let stands = seen.unwrap_or_default();
         let round = round::Round::new(self, provider, sync, &lease, &stands);
-        let read = tokio::select! {
-            read = round.run() => read,
-            () = lease.keep() => Err(Failed::Taken),
+        let mut log = Log::new(&self.store, &self.clock, provider.id, lease.id());
+        let read = {
+            let mut running = pin!(round.run(&mut log));
+            tokio::select! {
+                read = &mut running => read,
+                // What is being written takes effect; nothing is begun any more.
+                () = lease.keep() => running.await,
+            }
         };
+        log.write().await;
         let end = read.unwrap_or_else(Failed::into_end);
         self.tell(provider, &end);
         lease.end(&end).await

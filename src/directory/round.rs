@@ -34,6 +34,9 @@ pub(super) enum Failed {
     /// The store does not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// What it was to do, or by which rules, is something else now.
+    #[error("the provider's settings were changed meanwhile, or it was deleted: what was read is not done")]
+    Changed,
     /// Another gateway reads the directory now, or this one was asleep.
     #[error("it took too long, and another gateway may be reading the directory")]
     Taken,
@@ -53,6 +56,7 @@ impl Failed {
 pub(super) struct Round<'r> {
     pub(super) directories: &'r Directories,
     pub(super) provider: &'r IdentityProvider,
+    sync: &'r SyncSettings,
     pub(super) rules: ScimRules,
     pub(super) lease: &'r Lease,
     stands: &'r DirectorySync,
@@ -79,7 +83,7 @@ impl<'r> Round<'r> {
     pub(super) fn new(
         directories: &'r Directories,
         provider: &'r IdentityProvider,
-        sync: &SyncSettings,
+        sync: &'r SyncSettings,
         lease: &'r Lease,
         stands: &'r DirectorySync,
     ) -> Self {
@@ -87,6 +91,7 @@ impl<'r> Round<'r> {
         Self {
             directories,
             provider,
+            sync,
             rules: ScimRules {
                 names_repeat: true,
                 ..scim_rules(&sync.told)
@@ -97,9 +102,13 @@ impl<'r> Round<'r> {
         }
     }
 
-    /// Reads what changed and does it.
-    pub(super) async fn run(&self) -> Result<RoundEnd, Failed> {
-        let told = self.read().await?;
+    /// Reads what changed and does it. What was done is in the log, also where not all of it was.
+    pub(super) async fn run(&self, log: &mut Log<'_>) -> Result<RoundEnd, Failed> {
+        let told = tokio::select! {
+            told = self.read() => told?,
+            () = self.lease.lost() => return Err(Failed::Taken),
+        };
+        self.must_stand()?;
         let known = if told.is_nothing() {
             Vec::new()
         } else {
@@ -116,13 +125,10 @@ impl<'r> Round<'r> {
                 return Ok(end);
             }
         }
-        let mut log = Log::new(self.store(), &self.directories.clock, self.id(), self.lease.id());
-        if !told.is_nothing() {
-            let done = self.carry_out(&told, known, &strangers, &mut log).await;
-            log.write().await;
-            if let Some(end) = done? {
-                return Ok(end);
-            }
+        if !told.is_nothing()
+            && let Some(end) = self.carry_out(&told, known, &strangers, log).await?
+        {
+            return Ok(end);
         }
         let (changes, refused) = (log.changes, log.refused);
         if changes > 0 || told.whole {
@@ -284,12 +290,23 @@ impl<'r> Round<'r> {
         &self.directories.store
     }
 
-    /// Whether the next write is still this gateway's to make.
+    /// Whether the next write is still this gateway's to make, and wanted as it was when the round began.
     pub(super) fn must_stand(&self) -> Result<(), Failed> {
-        if self.lease.stands() {
+        if !self.lease.stands() {
+            return Err(Failed::Taken);
+        }
+        let snapshot = self.directories.published.borrow();
+        let same = |now: &IdentityProvider| {
+            let (now_entra, entra) = (&now.entra, &self.provider.entra);
+            now.sync.as_ref() == Some(self.sync)
+                && now_entra.cloud.graph == entra.cloud.graph
+                && now_entra.directory_id == entra.directory_id
+                && now_entra.client_id == entra.client_id
+        };
+        if snapshot.providers.get(&self.id()).is_some_and(|now| same(now)) {
             Ok(())
         } else {
-            Err(Failed::Taken)
+            Err(Failed::Changed)
         }
     }
 

@@ -3,10 +3,12 @@
 use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
-use mock_entra::{Fault, User};
+use mock_entra::{Endpoint, Fault, User};
 use serde_json::json;
 
-use super::{ADAM_OID, ALICE_OID, asked, grant, provider, read, read_with, sync, told};
+use super::{
+    ADAM_OID, ALICE_OID, asked, grant, provider, read, read_with, somebody, sync, sync_settings, told,
+};
 use crate::scim::{EVERYTHING, gets_in};
 use crate::support::log;
 use crate::support::tenant::{ALICE, TENANT};
@@ -90,6 +92,48 @@ async fn throttling_is_waited_out_and_an_outage_is_told() {
         assert!(began.elapsed().as_secs() < 20);
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
+}
+
+#[tokio::test]
+async fn a_round_under_way_ends_where_what_it_was_to_do_is_something_else_now() {
+    let mut world = read().await;
+    let browser = world.signed_in(ALICE, &["wiki"]).await;
+    world.entra.disable_user(ALICE_OID);
+    asked(&world);
+    world.entra.fail_always(Fault::Slow {
+        endpoint: Endpoint::Graph,
+        ms: 1500,
+    });
+    let provider = provider(&world);
+    let store = world.running().store.clone();
+    store.want_directory_sync(provider, &somebody()).await.unwrap();
+    let began = std::time::Instant::now();
+    while asked(&world).is_empty() {
+        assert!(began.elapsed().as_secs() < 20);
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let off = "identity_update_behavior = \"automatic\"\n";
+    world
+        .declare(|builder| builder.provider(&sync_settings(off)))
+        .await;
+    let stands = loop {
+        let stands = store.directory_sync(provider).await.unwrap().unwrap();
+        if stands.ended_ms >= stands.began_ms {
+            break stands;
+        }
+        assert!(began.elapsed().as_secs() < 20, "{stands:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    let failure = stands.failure.unwrap_or_default();
+    assert!(failure.contains("settings"), "{failure}");
+    assert!(is_active(&world, ALICE_OID).await);
+    world.entra.clear_faults();
+    assert_eq!(sync(&world).await.failure, None);
+    assert!(!is_active(&world, ALICE_OID).await);
+    assert!(
+        gets_in(&world, &browser).await,
+        "whoever is disabled stays, by the settings"
+    );
 }
 
 #[tokio::test]

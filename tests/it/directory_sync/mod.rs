@@ -25,9 +25,12 @@ const ADAM_OID: &str = "1bb22cc3-3dd4-4ee5-9ff6-6aa77b88c99d";
 
 /// A world whose provider's directory is read, with these settings.
 fn read_with(settings: &str) -> Builder {
-    World::builder().provider(&format!(
-        "[identity_providers.directory_sync]\ninterval = \"24h\"\n{settings}"
-    ))
+    World::builder().provider(&sync_settings(settings))
+}
+
+/// The settings of reading, among those of a provider.
+fn sync_settings(settings: &str) -> String {
+    format!("[identity_providers.directory_sync]\ninterval = \"24h\"\n{settings}")
 }
 
 /// One with every effect, whose application may read and has.
