@@ -10,10 +10,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use super::groups::GroupNews;
-use super::round::Known;
 use crate::entra::delta::PersonTold;
 use crate::model::ids::{ObjectId, ScimGroupId};
-use crate::store::{DirectoryHold, Losses};
+use crate::store::{DirectoryHold, KnownPerson, Losses};
 
 /// So many may go unasked.
 const FEW: usize = 10;
@@ -65,19 +64,31 @@ pub(super) enum Judged {
 
 impl Toll {
     /// People who would be put out by a round that read everybody, `strangers` among them who were never told of before.
-    pub(super) fn of_people(known: &[Known], strangers: &[ObjectId], told: &[PersonTold]) -> Self {
-        let staying: HashSet<ObjectId> = told
-            .iter()
-            .filter(|told| told.gone.is_none() && told.enabled != Some(false))
-            .map(|told| told.object)
+    pub(super) fn of_people(known: &[KnownPerson], strangers: &[ObjectId], told: &[PersonTold]) -> Self {
+        let objects: HashSet<ObjectId> = known.iter().filter_map(|known| known.object).collect();
+        let staying = || {
+            let stays = |told: &&PersonTold| told.gone.is_none() && told.enabled != Some(false);
+            told.iter().filter(stays)
+        };
+        let staying_objects: HashSet<ObjectId> = staying().map(|told| told.object).collect();
+        // Whom another way of telling left without an object is found by name, unless it is somebody else's now.
+        let staying_names: HashSet<String> = staying()
+            .filter(|told| !objects.contains(&told.object))
+            .filter_map(|told| Some(told.principal_name.value()?.to_lowercase()))
             .collect();
         let mut toll = Self::default();
         toll.losses.people.extend(strangers.iter().map(|object| object.0));
         toll.people = strangers.len();
-        for (id, object, _) in known.iter().filter(|(_, _, active)| *active) {
+        for known in known.iter().filter(|known| known.active) {
             toll.people += 1;
-            if !object.is_some_and(|object| staying.contains(&object)) {
-                toll.losses.people.insert(object.map_or(id.0, |object| object.0));
+            let stays = match (known.object, &known.name) {
+                (Some(object), _) => staying_objects.contains(&object),
+                (None, Some(name)) => staying_names.contains(name),
+                (None, None) => false,
+            };
+            if !stays {
+                let key = known.object.map_or(known.id.0, |object| object.0);
+                toll.losses.people.insert(key);
             }
         }
         toll
@@ -198,7 +209,7 @@ mod tests {
     }
 
     /// How many are lost, where that is too many.
-    fn many(known: &[Known], strangers: &[ObjectId], told: &[PersonTold]) -> Option<usize> {
+    fn many(known: &[KnownPerson], strangers: &[ObjectId], told: &[PersonTold]) -> Option<usize> {
         let toll = Toll::of_people(known, strangers, told);
         toll.is_much(&toll.losses).then(|| toll.losses.count())
     }
@@ -207,14 +218,13 @@ mod tests {
         ObjectId(Uuid::from_u128(number as u128))
     }
 
-    fn known(count: usize) -> Vec<Known> {
+    fn known(count: usize) -> Vec<KnownPerson> {
         (0..count)
-            .map(|number| {
-                (
-                    ScimUserId(Uuid::from_u128(number as u128)),
-                    Some(object(number)),
-                    true,
-                )
+            .map(|number| KnownPerson {
+                id: ScimUserId(Uuid::from_u128(number as u128)),
+                object: Some(object(number)),
+                active: true,
+                name: None,
             })
             .collect()
     }
@@ -240,7 +250,7 @@ mod tests {
     #[test]
     fn whoever_is_out_already_or_has_another_id_counts_as_what_they_are() {
         let mut people = known(30);
-        people[0].2 = false;
+        people[0].active = false;
         let disabled: Vec<_> = (0..30).map(|number| told(number, number >= 12)).collect();
         assert_eq!(
             many(&people, &[], &disabled),
@@ -248,13 +258,40 @@ mod tests {
             "one of the twelve was out before"
         );
         for person in &mut people {
-            person.1 = None;
+            person.object = None;
         }
         assert_eq!(
             many(&people, &[], &disabled),
             Some(29),
             "nobody of them is told of"
         );
+    }
+
+    #[test]
+    fn whoever_has_another_id_is_found_by_name_unless_the_name_is_somebody_elses() {
+        let named = |number: usize, name: String| {
+            let entry = json!({ "id": object(number).to_string(), "accountEnabled": true, "userPrincipalName": name });
+            PersonTold::read(entry.as_object().unwrap()).unwrap()
+        };
+        let mut people = known(30);
+        for (number, person) in people.iter_mut().enumerate().skip(5) {
+            person.object = None;
+            person.name = Some(format!("p{number}@x.example"));
+        }
+        let told = |first: usize| -> Vec<_> {
+            (0..30)
+                .map(|number| named(number + first, format!("P{number}@x.example")))
+                .collect()
+        };
+        assert_eq!(many(&people, &[], &told(0)), None);
+        // Five whose objects are known have names that were others'.
+        let mut renamed = told(0);
+        for (number, told) in renamed.iter_mut().take(5).enumerate() {
+            *told = named(number, format!("P{}@x.example", number + 5));
+        }
+        renamed.drain(5..10);
+        let toll = Toll::of_people(&people, &[], &renamed);
+        assert_eq!((toll.losses.count(), toll.people), (5, 30));
     }
 
     const MINUTE: i64 = 60_000;

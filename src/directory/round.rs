@@ -14,7 +14,7 @@ use crate::model::idp::IdentityProvider;
 use crate::model::ids::{IdpId, ObjectId, ScimUserId};
 use crate::model::scim::SyncSettings;
 use crate::store::{
-    Consequences, DirectorySync, RoundEnd, ScimGroup, ScimRules, ScimUser, Store, StoreError,
+    Consequences, DirectorySync, KnownPerson, RoundEnd, ScimGroup, ScimRules, ScimUser, Store, StoreError,
 };
 
 /// How often everybody is read, and not only what changed, in milliseconds: a day.
@@ -151,7 +151,7 @@ impl<'r> Round<'r> {
     async fn carry_out(
         &self,
         told: &Told,
-        known: Vec<Known>,
+        known: Vec<KnownPerson>,
         strangers: &[ObjectId],
         log: &mut Log<'_>,
     ) -> Result<Option<RoundEnd>, Failed> {
@@ -223,11 +223,15 @@ impl<'r> Round<'r> {
 
     /// Who has been signed in for some time and is neither known nor in the directory as a whole: deleted before it was
     /// read for the first time. Graph may not tell yet of whoever was made of late.
-    async fn strangers(&self, known: &[Known], told: &[PersonTold]) -> Result<Vec<ObjectId>, StoreError> {
+    async fn strangers(
+        &self,
+        known: &[KnownPerson],
+        told: &[PersonTold],
+    ) -> Result<Vec<ObjectId>, StoreError> {
         if !self.rules.user_deprovision {
             return Ok(Vec::new());
         }
-        let known = known.iter().filter_map(|(_, object, _)| *object);
+        let known = known.iter().filter_map(|known| known.object);
         let listed = told.iter().filter(|told| told.gone.is_none());
         let listed: HashSet<ObjectId> = listed.map(|told| told.object).chain(known).collect();
         let before_ms = self.directories.clock.now_ms().saturating_sub(SETTLED_MS);
@@ -317,9 +321,6 @@ impl<'r> Round<'r> {
     }
 }
 
-/// Somebody there was at the beginning: our id, the object, and whether they may sign in.
-pub(super) type Known = (ScimUserId, Option<ObjectId>, bool);
-
 /// Who is who, as the round goes on.
 pub(super) struct People {
     pub(super) by_object: HashMap<ObjectId, ScimUserId>,
@@ -328,12 +329,12 @@ pub(super) struct People {
 }
 
 impl People {
-    fn of(known: Vec<Known>) -> Self {
+    fn of(known: Vec<KnownPerson>) -> Self {
         let mut people = Self {
             by_object: HashMap::new(),
             nameless: HashSet::new(),
         };
-        for (id, object, _) in known {
+        for KnownPerson { id, object, .. } in known {
             match object {
                 Some(object) => {
                     people.by_object.insert(object, id);

@@ -43,7 +43,7 @@ pub use syncs::{DirectorySync, RoundEnd};
 pub use updates::{PROVIDERS_MAX, ScimUpdate, ScimUpdateFilter, VALUES_MAX};
 pub use users::UserWritten;
 
-use crate::model::ids::{IdpId, ScimGroupId, ScimUserId, UserId};
+use crate::model::ids::{IdpId, ObjectId, ScimGroupId, ScimUserId, UserId};
 use crate::model::scim::{GroupRecord, UserRecord};
 
 /// Why sessions ended of somebody whose address is somebody else's now.
@@ -79,6 +79,19 @@ pub struct ScimGroup {
     pub created_ms: i64,
     /// When it last changed.
     pub updated_ms: i64,
+}
+
+/// Somebody of a directory, in brief.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownPerson {
+    /// Our id of the resource.
+    pub id: ScimUserId,
+    /// The object in Entra, where the directory gives it as `externalId`.
+    pub object: Option<ObjectId>,
+    /// Whether they may sign in.
+    pub active: bool,
+    /// The name of somebody without an object, in lower case.
+    pub name: Option<String>,
 }
 
 impl ScimUser {

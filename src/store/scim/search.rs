@@ -198,7 +198,8 @@ impl Kept for ScimGroup {
 /// Rows answered at once, at most.
 const MOST: i64 = 1000;
 
-const ALL_USERS: &str = "SELECT id, object, active FROM scim_users WHERE provider = $1";
+const ALL_USERS: &str = "SELECT id, object, active, CASE WHEN object IS NULL THEN user_name END AS name \
+     FROM scim_users WHERE provider = $1";
 const ALL_GROUPS: &str = "SELECT id, object FROM scim_groups WHERE provider = $1";
 const GROUP_SIZES: &str = "SELECT g.id AS id, g.object AS object, \
      (SELECT COUNT(*) FROM scim_members m WHERE m.scim_group = g.id) + \
@@ -346,11 +347,8 @@ impl Store {
         .await
     }
 
-    /// Everybody of a directory: our id, the object in Entra, and whether they may sign in.
-    pub async fn all_scim_users(
-        &self,
-        provider: IdpId,
-    ) -> Result<Vec<(ScimUserId, Option<ObjectId>, bool)>, StoreError> {
+    /// Everybody of a directory.
+    pub async fn all_scim_users(&self, provider: IdpId) -> Result<Vec<KnownPerson>, StoreError> {
         bounded(async {
             let mut connection = self.reader().await?;
             let rows = sqlx::query(ALL_USERS)
@@ -359,11 +357,12 @@ impl Store {
                 .await?;
             let read = |row| {
                 let cells = Cells::new(row, "scim_users", "id");
-                Ok((
-                    cells.parsed("id")?,
-                    cells.maybe_parsed("object")?,
-                    cells.flag("active")?,
-                ))
+                Ok(KnownPerson {
+                    id: cells.parsed("id")?,
+                    object: cells.maybe_parsed("object")?,
+                    active: cells.flag("active")?,
+                    name: cells.maybe_text("name")?,
+                })
             };
             rows.iter().map(read).collect()
         })

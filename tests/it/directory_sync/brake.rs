@@ -4,10 +4,12 @@ use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
 use mock_entra::{Fault, MemberRef, User};
-use vestibule::store::DirectorySync;
+use serde_json::json;
+use vestibule::model::scim::{IdentityUpdate, UserRecord};
+use vestibule::store::{DirectorySync, ScimRules};
 
-use super::{ALICE_OID, provider, read, sync, told};
-use crate::scim::gets_in;
+use super::{ALICE_OID, grant, provider, read, read_with, sync, told};
+use crate::scim::{EVERYTHING, gets_in};
 use crate::support::log;
 use crate::support::tenant::{ALICE, STAFF, TENANT};
 use crate::support::world::World;
@@ -146,6 +148,30 @@ async fn next_round(world: &World, stands_so: impl Fn(&DirectorySync) -> bool) -
         assert!(began.elapsed().as_secs() < 20, "{stands:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+#[tokio::test]
+async fn whoever_scim_told_of_by_another_id_stays_where_graph_tells_the_name() {
+    let world = read_with(EVERYTHING).start().await;
+    let provider = provider(&world);
+    let rules = ScimRules {
+        user_deprovision: true,
+        seat_deprovision: true,
+        identity_update: IdentityUpdate::Automatic,
+        names_repeat: false,
+    };
+    for number in 0..40 {
+        let name = format!("many{number}@contoso.example");
+        world.entra.tenant(TENANT).add_user(User::member(&name));
+        let record = json!({ "userName": name, "externalId": format!("many{number}"), "active": true });
+        let record = UserRecord(record.as_object().unwrap().clone());
+        let store = &world.running().store;
+        store.insert_scim_user(provider, &record, &rules).await.unwrap();
+    }
+    grant(&world);
+    let stands = sync(&world).await;
+    assert_eq!((stands.failure, stands.people), (None, 43));
+    assert!(told(&world, &oid(39)).await.unwrap().record.is_active());
 }
 
 #[tokio::test]
