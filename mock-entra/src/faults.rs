@@ -67,6 +67,13 @@ pub enum Fault {
         /// The body.
         body: String,
     },
+    /// Graph's answer breaks off in the middle of its body.
+    GraphBreaksOff {
+        /// Requests whose path ends so.
+        path_ends: &'static str,
+        /// Only pages of a list from this one on; the first page is 1, and 0 means every request.
+        from_page: u32,
+    },
     /// Graph answers 401 with a claims challenge (continuous access evaluation).
     GraphClaimsChallenge,
     /// An endpoint takes its time.

@@ -12,10 +12,11 @@ mod paging;
 mod users;
 
 use axum::Json;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
+use http_body_util::{Full, Limited};
 use serde_json::{Value, json};
 
 use self::bearer::Caller;
@@ -50,6 +51,9 @@ pub(crate) async fn graph(
     arrived(&context, &method, &uri).await;
     if let Some(text) = text_on_demand(&context, &uri) {
         return (StatusCode::OK, [(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response();
+    }
+    if breaks_off_on_demand(&context, &uri) {
+        return broken_off();
     }
     let outcome = answer(&context, &method, &uri, &headers, &body);
     respond(&context, &headers, outcome)
@@ -156,6 +160,25 @@ fn text_on_demand(context: &Context, uri: &Uri) -> Option<String> {
         } if uri.path().ends_with(path_ends) && page >= *from_page => Some(body.clone()),
         _ => None,
     })
+}
+
+/// Whether a test asked for this answer to break off.
+fn breaks_off_on_demand(context: &Context, uri: &Uri) -> bool {
+    let page = paging::number(context, &Params::parse(uri.query().unwrap_or_default()));
+    let mut state = context.directory.lock();
+    let struck = state.faults.strike(|fault| match fault {
+        Fault::GraphBreaksOff { path_ends, from_page } => {
+            (uri.path().ends_with(path_ends) && page >= *from_page).then_some(())
+        }
+        _ => None,
+    });
+    struck.is_some()
+}
+
+/// An answer that ends before its length: reading more of it than the limit is an error, which closes the connection.
+fn broken_off() -> Response {
+    let body = Limited::new(Full::from("{\"value\":["), 4);
+    Response::new(Body::new(body))
 }
 
 /// The refusal a test asked for.

@@ -31,12 +31,15 @@ struct Patience {
     wait: Duration,
     /// Most repetitions.
     retries: u32,
+    /// Of these, most where no answer came.
+    unanswered: u32,
 }
 
 /// Patience in one login. A person sits in front of it.
 const IN_A_LOGIN: Patience = Patience {
     wait: Duration::from_secs(10),
     retries: 5,
+    unanswered: 0,
 };
 /// First wait where Graph names none; doubled each time.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -280,11 +283,17 @@ impl<'a> Graph<'a> {
         loop {
             let request = self.request(method.clone(), address, body)?;
             let host = request.uri().host().unwrap_or_default().to_owned();
-            let answer = self
-                .outbound
-                .send_observed(operation, request, max_body)
-                .await
-                .map_err(|error| GraphFailed::Unavailable(format!("{host}: {error}")))?;
+            let answer = match self.outbound.send_observed(operation, request, max_body).await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    let why = format!("{host}: {error}");
+                    if !error.may_pass() || self.retries >= self.patience.unanswered {
+                        return Err(GraphFailed::Unavailable(why));
+                    }
+                    self.wait(&why, None).await?;
+                    continue;
+                }
+            };
             let status = answer.status();
             if status == StatusCode::OK {
                 return Ok(answer.into_body());
@@ -292,7 +301,8 @@ impl<'a> Graph<'a> {
             if status != StatusCode::TOO_MANY_REQUESTS && !status.is_server_error() {
                 return Err(refusal(&answer));
             }
-            self.wait(status, retry_after(answer.headers())).await?;
+            self.wait(&format!("status {status}"), retry_after(answer.headers()))
+                .await?;
         }
     }
 
@@ -319,12 +329,12 @@ impl<'a> Graph<'a> {
         request.map_err(|_| GraphFailed::Malformed)
     }
 
-    async fn wait(&mut self, status: StatusCode, asked: Option<Duration>) -> Result<(), GraphFailed> {
+    async fn wait(&mut self, why: &str, asked: Option<Duration>) -> Result<(), GraphFailed> {
         let pause = asked.unwrap_or(FIRST_WAIT * 2_u32.pow(self.retries));
         let Patience { wait, retries } = self.patience;
         if self.retries >= retries || self.waited + pause > wait {
             return Err(GraphFailed::Unavailable(format!(
-                "status {status}, retried {} times",
+                "{why}, retried {} times",
                 self.retries
             )));
         }

@@ -73,6 +73,13 @@ pub enum OutboundFailed {
     Tls,
 }
 
+impl OutboundFailed {
+    /// Whether the same request may be answered a moment later.
+    pub(super) fn may_pass(&self) -> bool {
+        matches!(self, Self::Connect | Self::Timeout | Self::Broken)
+    }
+}
+
 impl Outbound {
     /// The client, trusting Mozilla's roots, which are part of the program: a bare container has no others.
     ///

@@ -18,11 +18,12 @@ const MAX_PAGE: usize = 8 * 1024 * 1024;
 /// memory.
 const MAX_WEIGHT: usize = 1_000_000;
 
-/// Patience for a background job. Graph asks to wait for minutes where a tenant is throttled
-/// (<https://learn.microsoft.com/graph/throttling>).
+/// Patience of a background job with each page. Graph asks to wait for minutes where a tenant is throttled
+/// (<https://learn.microsoft.com/graph/throttling>). How long a whole list may take is the caller's to say.
 const PATIENCE: Patience = Patience {
     wait: Duration::from_mins(10),
     retries: 20,
+    unanswered: 5,
 };
 
 impl Graph<'_> {
@@ -51,6 +52,8 @@ impl Graph<'_> {
                 .ask_whole(list.operation, Method::GET, &address, None, MAX_PAGE)
                 .await
                 .map_err(|failed| list.failed(failed))?;
+            // A large directory is throttled again and again on the way, which is no reason to give up.
+            (self.waited, self.retries) = (Duration::ZERO, 0);
             let page: Page<T> = Page::read(&body)?;
             weight = page
                 .entries

@@ -95,6 +95,38 @@ async fn throttling_is_waited_out_and_an_outage_is_told() {
 }
 
 #[tokio::test]
+async fn throttling_of_page_after_page_and_answers_that_break_off_only_take_time() {
+    let world = read().await;
+    let entra = world.entra.tenant(TENANT);
+    for number in 0..35 {
+        entra.add_user(User::member(format!("many{number}@contoso.example")));
+    }
+    world.entra.expire_delta_tokens().graph_page_size(1);
+    // More pages than one may be asked for again.
+    for page in 8..33 {
+        world.entra.fail_next(Fault::Graph {
+            status: 429,
+            code: "TooManyRequests".to_owned(),
+            retry_after: Some("0.01".to_owned()),
+            from_page: page,
+        });
+    }
+    let stands = sync(&world).await;
+    assert_eq!((stands.failure, stands.people), (None, 38));
+    for list in ["/groups/delta", "/users/delta"] {
+        world.entra.disable_user(ALICE_OID);
+        world.entra.fail_next(Fault::GraphBreaksOff {
+            path_ends: list,
+            from_page: 0,
+        });
+        assert_eq!(sync(&world).await.failure, None, "{list}");
+        assert!(!is_active(&world, ALICE_OID).await);
+        world.entra.enable_user(ALICE_OID);
+        sync(&world).await;
+    }
+}
+
+#[tokio::test]
 async fn a_round_under_way_ends_where_what_it_was_to_do_is_something_else_now() {
     let mut world = read().await;
     let browser = world.signed_in(ALICE, &["wiki"]).await;
