@@ -94,6 +94,12 @@ impl Directory {
         self
     }
 
+    /// Lets every access token that was handed out be good no longer: whoever shows one is answered 401.
+    pub fn revoke_access_tokens(&self) -> &Self {
+        self.lock().grants.access.clear();
+        self
+    }
+
     /// The requests so far, in the order they came.
     pub fn requests(&self) -> Vec<Recorded> {
         self.lock().requests.clone()

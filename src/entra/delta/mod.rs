@@ -69,6 +69,9 @@ pub enum DeltaFailed {
          and grant admin consent"
     )]
     Denied(&'static str),
+    /// The token is good no longer.
+    #[error("Graph does not accept the token; another one is asked for")]
+    Unauthorized,
     /// A page on another host: the token is not sent there.
     #[error("Graph named a next page on another host")]
     Elsewhere,
@@ -123,8 +126,9 @@ impl RelyingParty {
         let mut graph = Graph::new(&self.outbound, &settings.cloud.graph, &tokens.access).patient();
         let read = tokio::time::timeout(MAX_TIME, graph.changes(list, link)).await;
         let read = read.unwrap_or(Err(DeltaFailed::TooMuch("can be read in half an hour")));
-        if let Err(DeltaFailed::Denied(_)) = &read {
-            // A permission that was granted meanwhile stands in the next token, not in this one.
+        if let Err(DeltaFailed::Denied(_) | DeltaFailed::Unauthorized) = &read {
+            // A permission that was granted meanwhile stands in the next token, not in this one; and one that was revoked
+            // is good for no request more.
             self.forget_application_tokens(settings);
         }
         read
@@ -136,6 +140,8 @@ impl List {
     pub(super) fn failed(&self, failed: GraphFailed) -> DeltaFailed {
         match failed {
             GraphFailed::Denied => DeltaFailed::Denied(self.permission),
+            // With a token of the application's own there is nobody whom claims could be asked of.
+            GraphFailed::Unauthorized | GraphFailed::ClaimsChallenge(_) => DeltaFailed::Unauthorized,
             GraphFailed::StartOver => DeltaFailed::StartOver,
             GraphFailed::PageElsewhere => DeltaFailed::Elsewhere,
             failed => DeltaFailed::Unavailable(failed.to_string()),

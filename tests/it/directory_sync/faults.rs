@@ -127,6 +127,15 @@ async fn throttling_of_page_after_page_and_answers_that_break_off_only_take_time
 }
 
 #[tokio::test]
+async fn a_token_that_graph_takes_no_longer_is_asked_for_anew() {
+    let world = read().await;
+    world.entra.revoke_access_tokens();
+    let failure = sync(&world).await.failure.unwrap();
+    assert!(failure.contains("does not accept the token"), "{failure}");
+    assert_eq!(sync(&world).await.failure, None);
+}
+
+#[tokio::test]
 async fn a_round_under_way_ends_where_what_it_was_to_do_is_something_else_now() {
     let mut world = read().await;
     let browser = world.signed_in(ALICE, &["wiki"]).await;
