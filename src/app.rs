@@ -427,7 +427,6 @@ fn login_chain(
         clock: clock.clone(),
         mailer,
         metrics,
-        unknown_sign_outs: Arc::new(FailureLimit::default()),
         failed_steps: Arc::new(FailureLimit::default()),
         transfers: Transfers::start(foundation.store.clone(), shutdown),
         metadata: Metadata::default(),

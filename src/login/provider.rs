@@ -81,7 +81,6 @@ impl<'a> Choosing<'a> {
         call.page(&Chooser {
             app: self.app,
             choices: &choices,
-            path_dropped: false,
         })
     }
 }

@@ -713,6 +713,14 @@ async fn microsofts_sign_out_page_ends_the_session_by_its_sid() {
         .append_pair("iss", "https://evil.example");
     assert_eq!(stranger.get(&wrong).await.status, StatusCode::OK);
     assert_eq!(browser.get(&url(WIKI)).await.body, "inside");
+    // Colleagues behind the same address, whose sessions here are over.
+    for _ in 0..100 {
+        let other = format!(
+            "{AUTH}/cdn-cgi/access/frontchannel-logout?sid={}",
+            uuid::Uuid::new_v4()
+        );
+        assert_eq!(stranger.get(&url(&other)).await.status, StatusCode::OK);
+    }
     let mut right = url(&format!("{AUTH}/cdn-cgi/access/frontchannel-logout"));
     right.query_pairs_mut().append_pair("sid", &sid);
     let answered = stranger.get(&right).await;
