@@ -6,8 +6,9 @@ use std::net::IpAddr;
 
 use clap::Args;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use super::opened::{Opened, Said, open, tell};
+use super::opened::{Opened, Said, meant, open, tell};
 use super::{ConfigFile, Exit, Terminal};
 use crate::manage::{DecidedBy, Expected, Explained, Known, Question, explained, visited};
 use crate::model::country::CountryCode;
@@ -102,11 +103,11 @@ async fn of_question(opened: &Opened, command: &ExplainCommand) -> Result<Said, 
         Ok(visited) => visited,
         Err(why) => return Ok(Said::Unusable(why)),
     };
-    let provider = match named(opened, Kind::IdentityProvider, command.provider.as_deref()).await? {
+    let provider = match id_of(opened, Kind::IdentityProvider, command.provider.as_deref()).await? {
         Ok(id) => id.map(IdpId),
         Err(why) => return Ok(Said::Unusable(why)),
     };
-    let service_token = match named(opened, Kind::ServiceToken, command.service_token.as_deref()).await? {
+    let service_token = match id_of(opened, Kind::ServiceToken, command.service_token.as_deref()).await? {
         Ok(id) => id.map(ServiceTokenId),
         Err(why) => return Ok(Said::Unusable(why)),
     };
@@ -152,21 +153,16 @@ async fn snapshot(opened: &Opened) -> Result<Snapshot, StoreError> {
 }
 
 /// The id of an object that is given by name or id.
-async fn named(
+async fn id_of(
     opened: &Opened,
     kind: Kind,
     given: Option<&str>,
-) -> Result<Result<Option<uuid::Uuid>, String>, StoreError> {
+) -> Result<Result<Option<Uuid>, String>, StoreError> {
     let Some(given) = given else {
         return Ok(Ok(None));
     };
-    let documents = opened.store.documents(kind).await?;
-    let found = documents
-        .iter()
-        .find(|document| document.name == given || document.id.to_string() == given);
-    Ok(found
-        .map(|document| Some(document.id))
-        .ok_or_else(|| format!("no {} is called {given}", kind.as_str().replace('_', " "))))
+    let meant = meant(&opened.store, kind, given).await?;
+    Ok(meant.map(|document| Some(document.id)))
 }
 
 /// What would happen: a word, a sentence behind whoever it is about, and what decides it.

@@ -61,7 +61,7 @@ macro_rules! users_packed {
 }
 pub(super) use users_packed;
 
-const ONE: &str = users!("WHERE id = $1");
+pub(super) const ONE: &str = users!("WHERE id = $1");
 const OF_PERSON: &str = users!("WHERE provider = $1 AND tenant = $2 AND object = $3");
 const WITH_EMAIL: &str = users!(
     "WHERE id IN (SELECT id FROM users WHERE email = $1 UNION SELECT id FROM users WHERE email_told = $1) \
@@ -70,16 +70,6 @@ const WITH_EMAIL: &str = users!(
 const READMIT: &str = "UPDATE users SET deprovisioned = 0 WHERE id = $1 AND deprovisioned = 1";
 
 impl Store {
-    /// Lets somebody sign in again whom a directory has put out; whether that changed anything. Where the directory still
-    /// says so, the next login is refused all the same.
-    pub async fn readmit_user(&self, id: UserId) -> Result<bool, StoreError> {
-        bounded(async {
-            let mut connection = self.writer().await?;
-            readmit(&mut connection, id).await
-        })
-        .await
-    }
-
     /// Everybody whose last login gave this address, or whom the directory has given it since; the latest first, at most
     /// a thousand. An address is a label: different people may have had it.
     pub async fn users_with_email(&self, email: &EmailAddress) -> Result<Vec<User>, StoreError> {

@@ -4,7 +4,6 @@ use serde_json::Value;
 use vestibule::manage::NewServiceToken;
 use vestibule::store::{Actor, ActorKind};
 
-use super::{text, vestibule};
 use crate::scim::{ALICE_OID, Directory, EVERYTHING, provisioned};
 use crate::support::tenant::{ALICE, CLIENT, MALLORY, SECRET, TENANT};
 use crate::support::world::{ACCOUNT, World};
@@ -34,11 +33,10 @@ azure_cloud = "mock"
 /// What `vestibule explain` says, in JSON.
 async fn explained(world: &World, app: &str, asked: &[&str]) -> Value {
     let arguments = [&["explain", "--json", "--app", app], asked].concat();
-    let said = vestibule(world, &arguments).await;
-    let body: Value = serde_json::from_slice(&said.stdout)
-        .unwrap_or_else(|_| panic!("{} {}", text(&said.stdout), text(&said.stderr)));
+    let said = world.type_in(&arguments).await;
+    let body: Value = serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{said:?}"));
     let enters = body["verdict"] == "permit";
-    assert_eq!(said.status.code(), Some(i32::from(!enters)), "{body}");
+    assert_eq!(said.code, Some(i32::from(!enters)), "{body}");
     body
 }
 
