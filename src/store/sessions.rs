@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use serde_json::Value;
 use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
 use uuid::Uuid;
@@ -9,8 +10,8 @@ use uuid::Uuid;
 use super::row::{Cells, maybe_storable};
 use super::users::user;
 use super::{
-    ADDRESS_PASSED_ON, Backend, ScimAtLogin, Store, StoreError, User, bounded, endings, epochs, held, scim,
-    session_apps,
+    ADDRESS_PASSED_ON, Backend, Kind, ScimAtLogin, Store, StoreError, User, bounded, documents, endings,
+    epochs, held, scim, session_apps,
 };
 use crate::model::identity::{Identity, PersonKey};
 use crate::model::ids::{IdpId, SessionNonce, UserId};
@@ -46,8 +47,9 @@ pub struct NewSession<'a> {
     pub read_at: i64,
     /// When that was read, milliseconds since 1970.
     pub began_ms: i64,
-    /// What is asked of the directory's word, where it tells of its people.
-    pub scim: Option<ScimAtLogin>,
+    /// What is asked of the directory's word, by the provider as it stands in the store when the session is kept, if it
+    /// does: the snapshot that the login went by may be older. `None` where no directory tells of the provider's people.
+    pub asks: &'a (dyn Fn(Option<&Value>) -> Option<ScimAtLogin> + Send + Sync),
 }
 
 /// Whether a login became a session.
@@ -153,8 +155,10 @@ impl Store {
                 .await?;
         }
         self.know(&mut tx, new).await?;
-        let word = match &new.scim {
-            Some(asks) => Some(self.directory_says(&mut tx, new, asks).await?),
+        // Whoever turns deprovisioning on holds logins first, so what is read here counts until the session stands.
+        let provider = documents::one(&mut tx, Kind::IdentityProvider, new.provider.0).await?;
+        let word = match (new.asks)(provider.as_ref().map(|provider| &provider.body)) {
+            Some(asks) => Some(self.directory_says(&mut tx, new, &asks).await?),
             None => None,
         };
         if word.as_ref().is_some_and(|word| !word.admits) {
