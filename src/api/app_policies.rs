@@ -12,7 +12,7 @@ use super::error::{ApiError, Unknown};
 use super::operation::{Gives, Operation};
 use super::page::{self, Page, Sizes};
 use super::policies::{self, IN_APPLICATION};
-use super::resource::{self, Around, named, take, time};
+use super::resource::{self, Around, keep, named, take, time};
 use crate::manage::Written;
 use crate::model::number;
 use crate::model::permission::{Area, Permission};
@@ -222,11 +222,7 @@ async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
         let place = place.ok_or_else(gone)?;
         let mut policy = taken.body;
         policy.insert("id".to_owned(), id.to_string().into());
-        for key in [CREATED, "precedence"] {
-            if let (Some(kept), true) = (place.get(key), policy.get(key).is_none_or(Value::is_null)) {
-                policy.insert(key.to_owned(), kept.clone());
-            }
-        }
+        keep(&[CREATED, "precedence"], place, &mut policy);
         policy.insert(UPDATED.to_owned(), now_ms.into());
         *place = Value::Object(policy);
         Ok(())

@@ -221,7 +221,7 @@ async fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
 }
 
 async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let id = call.id(PARAM, Unknown::IdentityProvider)?;
+    let id = IdentityProviders::id(call)?;
     let around = call.around().await?;
     let before = around.snapshot.objects.get(Kind::IdentityProvider, id);
     let did = before.is_some_and(|before| provisions(&before.document().body));
