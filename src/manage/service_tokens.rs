@@ -122,7 +122,7 @@ impl Manage {
         let mut write = self.store.write(actor).await?;
         let stored = Stored::before(&mut write).await?;
         // Of a declared token too: its file does not say when it ends.
-        let (mut change, token) = self.change_of_any(&held(id, &stored)?)?;
+        let (mut change, token) = self.change_of_any(&stored.held(Kind::ServiceToken, id.0)?)?;
         if token.duration != TokenLife::Forever {
             let from = Timestamp::from_millisecond(token.expires_ms).unwrap_or(Timestamp::UNIX_EPOCH);
             let until = expiry(&TokenLife::default(), from.max(self.clock.now()));
@@ -219,16 +219,9 @@ impl Manage {
         self.update_service_token(id, disabled, actor).await.map(drop)
     }
 
-    /// A token to be changed, and how it is. A declared one is its file's.
+    /// A token to be changed, and how it is.
     fn change_of(&self, id: ServiceTokenId, stored: &Stored) -> Result<(Change, ServiceToken), ManageError> {
-        let document = held(id, stored)?;
-        if document.declared {
-            return Err(ManageError::Declared {
-                kind: document.kind,
-                name: document.name,
-            });
-        }
-        self.change_of_any(&document)
+        self.change_of_any(&stored.changeable(Kind::ServiceToken, id.0)?)
     }
 
     fn change_of_any(&self, document: &Document) -> Result<(Change, ServiceToken), ManageError> {
@@ -261,13 +254,6 @@ impl Manage {
         let drafts = vec![(Kind::ServiceToken, id, draft)];
         Ok(self.put(write, drafts, stored).await?.document)
     }
-}
-
-fn held(id: ServiceTokenId, stored: &Stored) -> Result<Document, ManageError> {
-    let kind = Kind::ServiceToken;
-    stored
-        .get(kind, id.0)
-        .ok_or(ManageError::NotFound { kind, id: id.0 })
 }
 
 /// A service token as it is to be.
