@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use sqlx::{Any, Transaction};
 
 use super::audit::{self, Audited, Line};
+use super::register::registered;
 use super::row::{Cells, storable};
-use super::users::{user, users};
 use super::{Actor, Store, StoreError, User};
 use crate::model::ids::{SessionNonce, UserId};
 
@@ -44,7 +44,6 @@ pub struct UserOrdered {
     pub ended: Vec<SessionNonce>,
 }
 
-const REGISTERED: &str = users!("WHERE id = $1 AND deleted = 0");
 const FREE_SEAT: &str = "UPDATE users SET seat = 0 WHERE id = $1";
 /// What names the person goes; the row stays with its generation, which logins under way are held against.
 const TAKE_OUT: &str = "UPDATE users SET deleted = 1, seat = 0, email = NULL, email_told = NULL, name = NULL \
@@ -81,7 +80,7 @@ impl Store {
         } else {
             Vec::new()
         };
-        let Some(before) = registered(&mut tx, user).await? else {
+        let Some(before) = registered(&mut *tx, user).await? else {
             return Ok(None);
         };
         let id = user.to_string();
@@ -94,7 +93,7 @@ impl Store {
         if let Some(change) = change {
             change.execute(&mut *tx).await?;
         }
-        let after = registered(&mut tx, user).await?;
+        let after = registered(&mut *tx, user).await?;
         // The number of a change comes last: from here on others wait.
         let told = self.tell_users(&mut tx, &ended).await?;
         let place = match &told {
@@ -119,14 +118,6 @@ impl Store {
         }
         Ok(Some(UserOrdered { ended: nonces }))
     }
-}
-
-async fn registered(tx: &mut Transaction<'static, Any>, id: UserId) -> Result<Option<User>, StoreError> {
-    let row = sqlx::query(REGISTERED)
-        .bind(id.to_string())
-        .fetch_optional(&mut **tx)
-        .await?;
-    row.as_ref().map(user).transpose()
 }
 
 /// The place of a line about what no gateway has to follow: behind the lines of the last change.
