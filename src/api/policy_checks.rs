@@ -26,7 +26,7 @@ use crate::router::Target;
 use crate::snapshot::{ProtectedApplication, Snapshot};
 
 async fn check(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let id = AppId(call.id(Apps::PARAM, Apps::UNKNOWN)?);
+    let id = AppId(Apps::id(call)?);
     let snapshot = call.latest().await?;
     let application = snapshot.applications.get(&id);
     let application = application.ok_or_else(|| ApiError::unknown(Unknown::Application))?;

@@ -140,8 +140,8 @@ async fn carry_out(
         }
         ServiceTokenCommand::Refresh(which) => {
             let id = find(store, &which.token).await?;
-            let document = manage.refresh_service_token(id, actor).await?;
-            format!("good until {}\n", text(&document, "expires_at"))
+            let renewed = manage.refresh_service_token(id, actor).await?;
+            format!("good until {}\n", text(&renewed.document, "expires_at"))
         }
         ServiceTokenCommand::Disable(which) => {
             let id = find(store, &which.token).await?;
