@@ -237,7 +237,20 @@ async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
             "{why}the directory provisions no longer, and its secret is dead; turning it on again makes a new one"
         ));
     }
+    let was_read = before.is_some_and(|before| is_read(&before.document().body));
+    let is_left_out = !call.object()?.contains_key("directory_sync");
+    if was_read && is_left_out && matches!(&updated.result, Content::Made(shown) if !is_read(shown)) {
+        let why = "directory_sync was left out, and what is left out is off: the directory is read by Graph no longer";
+        updated.messages.push(why.to_owned());
+    }
     with_first_secret(call, updated).await
+}
+
+/// Whether a provider, as it is written, has its directory read by Graph.
+fn is_read(provider: &Value) -> bool {
+    provider
+        .get("directory_sync")
+        .is_some_and(|sync| sync.is_object() && sync.get("enabled") != Some(&Value::Bool(false)))
 }
 
 /// Where SCIM was turned on just now the directory's secret is made and told with the answer, this once.

@@ -224,9 +224,8 @@ impl Api {
         if !account.is_empty() && account != snapshot.organization.account_id.as_str() {
             return Err(ApiError::no_route(path));
         }
-        if let Some(permission) = operation.permission
-            && !token.permissions.allow(permission)
-        {
+        let mut needed = operation.permissions();
+        if let Some(permission) = needed.find(|permission| !token.permissions.allow(*permission)) {
             tracing::warn!(
                 request.id = caller.request_id, client.address = %caller.address, token = token.name,
                 operation = operation.id, "API request refused: the token lacks the permission"

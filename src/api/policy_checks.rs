@@ -192,13 +192,21 @@ fn add_rules(shown: &mut Map<String, Value>, rules: &[RuleExplanation]) {
     }
 }
 
+/// The rule's own settings, as Access shows them, and what it says. Settings have none of the other keys' names.
 fn rule(rule: &RuleExplanation) -> Value {
-    json!({
-        "_type": rule.rule.name(),
-        "rule": rule.rule.to_string(),
-        "status": status(rule.answer),
-        "reason": rule.uncertainty,
-    })
+    let mut shown = match rule.rule.settings() {
+        Value::Object(settings) => settings,
+        _ => Map::new(),
+    };
+    for (key, value) in [
+        ("_type", rule.rule.name().into()),
+        ("rule", rule.rule.to_string().into()),
+        ("status", status(rule.answer).into()),
+        ("reason", json!(rule.uncertainty)),
+    ] {
+        shown.insert(key.to_owned(), value);
+    }
+    Value::Object(shown)
 }
 
 /// What a rule says, or several do.
@@ -214,7 +222,7 @@ const PATH: &str = "/accounts/{account_id}/access/apps/{app_id}/user_policy_chec
 
 pub(super) const OPERATIONS: &[Operation] = &[Operation::new(
     (&Method::GET, PATH),
-    // It tells of people, as the register does.
+    // It tells of people, as the register does, and of policies.
     Permission::read(Area::AuditLogs),
     (
         "check_user_policies",
@@ -223,6 +231,7 @@ pub(super) const OPERATIONS: &[Operation] = &[Operation::new(
     Gives::Any,
     |call| Box::pin(check(call)),
 )
+.also(Permission::read(Area::Applications))
 .asked(&[
     ("user", "the address of the person's last login"),
     (

@@ -146,7 +146,7 @@ async fn carry_out(
         ServiceTokenCommand::Disable(which) => {
             let id = find(store, &which.token).await?;
             manage.update_service_token(id, switched(false), actor).await?;
-            "disabled: it opens nothing any longer\n".to_owned()
+            "disabled: within a second it opens nothing any longer\n".to_owned()
         }
         ServiceTokenCommand::Enable(which) => {
             let id = find(store, &which.token).await?;

@@ -91,7 +91,10 @@ fn asks_on_the_way(id: Uuid, body: &Value) -> bool {
 
 /// Who has what. One thing may have been claimed twice before there was a check.
 #[derive(Debug)]
-pub(super) struct Owners<T>(HashMap<T, Vec<((Kind, Uuid), String)>>);
+pub(super) struct Owners<T>(HashMap<T, Vec<Named>>);
+
+/// An object, and its name.
+type Named = ((Kind, Uuid), String);
 
 impl<T> Default for Owners<T> {
     fn default() -> Self {
