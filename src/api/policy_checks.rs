@@ -13,6 +13,7 @@ use super::error::{ApiError, Unknown};
 use super::operation::{Gives, Operation};
 use super::query::Query;
 use super::resource::Resource as _;
+use crate::geo::Geo;
 use crate::manage::{Expected, Explained, Question, explained, visited};
 use crate::model::country::CountryCode;
 use crate::model::email::EmailAddress;
@@ -29,7 +30,7 @@ async fn check(call: &Call<'_>) -> Result<Answer, ApiError> {
     let snapshot = call.latest().await?;
     let application = snapshot.applications.get(&id);
     let application = application.ok_or_else(|| ApiError::unknown(Unknown::Application))?;
-    let question = question(&call.query)?;
+    let question = question(&call.query, &call.api.geo)?;
     let now_ms = call.api.clock.now_ms();
     let target = target(call, &snapshot, application)?;
     let place = (application.as_ref(), target.as_ref());
@@ -67,7 +68,7 @@ fn target(
     Ok(first.and_then(|first| of(&first.to_string()).ok()))
 }
 
-fn question(query: &Query<'_>) -> Result<Question, ApiError> {
+fn question(query: &Query<'_>, geo: &Geo) -> Result<Question, ApiError> {
     let user = query.value("user").ok_or_else(|| {
         ApiError::invalid(
             "a token of the API is no person: name one in the query, as user=alice@example.com, and perhaps the \
@@ -84,7 +85,7 @@ fn question(query: &Query<'_>) -> Result<Question, ApiError> {
         user: Some(user),
         provider,
         address,
-        country,
+        country: country.or_else(|| geo.country_of(address?)),
         service_token: None,
     })
 }

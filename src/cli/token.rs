@@ -9,13 +9,13 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
-use super::opened::{Said, open, tell};
+use super::opened::{Said, actor, open, tell};
 use super::{ConfigFile, Exit, Terminal};
 use crate::manage::{Manage, ManageError, NewApiToken};
 use crate::model::ids::ServiceTokenId;
 use crate::model::permission::{EVERYTHING, Permission, Permissions};
 use crate::model::time::ms_to_the_minute;
-use crate::store::{Actor, ActorKind, Document, Kind, Store};
+use crate::store::{Actor, Document, Kind, Store};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {
@@ -74,10 +74,7 @@ pub(super) async fn run(command: TokenCommand, terminal: &mut Terminal<'_>) -> i
 }
 
 async fn carry_out(command: TokenCommand, manage: &Manage, store: &Store) -> Result<Said, ManageError> {
-    let actor = Actor {
-        kind: ActorKind::CommandLine,
-        name: "vestibule token".to_owned(),
-    };
+    let actor = actor("token");
     match command {
         TokenCommand::Create(new) => create(new, manage, actor).await,
         TokenCommand::List(_) => list(store).await.map(Said::done),

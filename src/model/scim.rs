@@ -196,6 +196,15 @@ impl GroupChange {
         }
     }
 
+    /// That these groups were taken, of those that are held.
+    pub fn taking(taken: &[ObjectId], groups: &Groups) -> Self {
+        let is_held = |taken: &&ObjectId| groups.held().iter().any(|group| group.id == **taken);
+        Self {
+            added: Vec::new(),
+            removed: taken.iter().filter(is_held).copied().collect(),
+        }
+    }
+
     /// What is known of a person's groups once Graph was asked after the directory said this. Of the groups it named the
     /// directory decides; where the two disagree, nothing that is not held is certain.
     pub fn reconcile(&self, read: &[Group]) -> Groups {

@@ -160,7 +160,6 @@ impl House {
             clock: clock.clone(),
             mailer: crate::mail::Mailer::none(),
             metrics: Arc::new(Metrics::new()),
-            unknown_sign_outs: Arc::new(FailureLimit::default()),
             failed_steps: Arc::new(FailureLimit::default()),
             transfers: crate::login::Transfers::start(store.clone(), &shutdown),
             metadata: crate::login::Metadata::default(),

@@ -1,9 +1,11 @@
 //! Reading directories by Graph: how far it has come, and that one gateway does it.
 
+use serde_json::json;
 use sqlx::any::AnyRow;
 
+use super::super::audit::{self, Audited, Line};
 use super::super::row::{Cells, storable};
-use super::super::{Store, StoreError, bounded};
+use super::super::{Actor, Kind, Store, StoreError, bounded};
 use crate::model::ids::{IdpId, ObjectId};
 
 /// How reading a provider's directory stands. Times are milliseconds since 1970, 0 for never.
@@ -130,8 +132,9 @@ impl Store {
         .await
     }
 
-    /// Asks for a round; gives when, by which it can be told whether it was done.
-    pub async fn want_directory_sync(&self, provider: IdpId) -> Result<i64, StoreError> {
+    /// Asks for a round on somebody's word, with a line in the audit log: it confirms a round that is held back. Gives when,
+    /// by which it can be told whether it was done.
+    pub async fn want_directory_sync(&self, provider: IdpId, actor: &Actor) -> Result<i64, StoreError> {
         let now_ms = self.now_ms();
         bounded(async {
             let mut tx = self.begin().await?;
@@ -144,6 +147,20 @@ impl Store {
                 .bind(provider.to_string())
                 .execute(&mut *tx)
                 .await?;
+            let row = sqlx::query(READ)
+                .bind(provider.to_string())
+                .fetch_one(&mut *tx)
+                .await?;
+            let held_back = sync(&row)?.held_back;
+            let line = Line {
+                action: "start_directory_sync",
+                about: Audited::Object(Kind::IdentityProvider),
+                id: provider.0,
+                before: (held_back > 0).then(|| json!({ "held_back": held_back })),
+                after: None,
+            };
+            let place = audit::behind_last(&mut tx).await?;
+            audit::insert(&mut tx, place, now_ms, actor, &line).await?;
             Ok(tx.commit().await?)
         })
         .await?;

@@ -160,7 +160,7 @@ async fn a_token_that_cannot_be_unsealed_is_given_up_and_told_of_once() {
             linkable: true,
             read_at: store.head().await.unwrap().seq,
             began_ms: world.clock.now_ms(),
-            scim: None,
+            asks: &|_| None,
         })
         .await
         .unwrap();

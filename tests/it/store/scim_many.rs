@@ -191,4 +191,48 @@ on_both! {
         let users: BTreeSet<String> = reauth.iter().map(|(user, _)| user.to_string()).collect();
         assert_eq!(told(&store, &before, ChangeKind::UserEnded).await, users);
     }
+    async fn what_thousands_inherit_follows_from_thousands_of_pairs(database) {
+        let store = database.store().await;
+        let provider = IdpId(Uuid::new_v4());
+        fill(&database, provider).await;
+        let [team_object, staff, everybody] = [1, 2, 3].map(|number| ObjectId(id(5, number)));
+        let named = GroupRecord { display_name: "Staff".to_owned(), external_id: Some(staff.to_string()) };
+        store.insert_scim_group(provider, &named, &[], &AUTOMATIC).await.unwrap();
+        store.insert_scim_group(provider, &team("Team"), &people(), &AUTOMATIC).await.unwrap();
+        // Of most that a group holds nothing else is known.
+        let mut pairs: Vec<_> = (1..=1200).map(|number| (staff, ObjectId(id(6, number)))).collect();
+        pairs.extend([(staff, team_object), (everybody, staff)]);
+        let nonces: Vec<SessionNonce> = (1..=MANY).map(nonce).collect();
+        let inherit = || async {
+            let found = store.identities(&nonces).await.unwrap();
+            let inherits = found.iter().filter(|session| {
+                let groups = session.identity.groups.held();
+                let name = |object| groups.iter().find(|group| group.id == object).map(|group| group.name.as_deref());
+                name(staff) == Some(Some("Staff")) && name(everybody) == Some(None)
+            });
+            inherits.count()
+        };
+        let began = Instant::now();
+        let done = store.change_scim_nesting(provider, &pairs, &[], &AUTOMATIC).await.unwrap();
+        println!("nested in {:?}", began.elapsed());
+        assert_eq!((done.amended.len(), done.regrouped.len()), (MANY, MANY));
+        assert_eq!(inherit().await, MANY);
+        let again = store.change_scim_nesting(provider, &pairs, &[], &AUTOMATIC).await.unwrap();
+        assert!(again.amended.is_empty(), "told again");
+        assert_eq!(store.scim_nesting(provider).await.unwrap().len(), pairs.len());
+
+        let before = store.head().await.unwrap();
+        let began = Instant::now();
+        let done = store.change_scim_nesting(provider, &[], &pairs, &AUTOMATIC).await.unwrap();
+        println!("nested no more in {:?}", began.elapsed());
+        assert_eq!(done.amended.len(), MANY);
+        assert_eq!(inherit().await, 0);
+        assert_eq!(told(&store, &before, ChangeKind::IdentityChanged).await.len(), MANY);
+        assert!(store.scim_nesting(provider).await.unwrap().is_empty());
+        // For sign-ins that are under way: each of them, and both groups.
+        let pool = database.pool().await;
+        let taken = sqlx::query("SELECT scim_user FROM scim_taken").fetch_all(&pool).await.unwrap();
+        pool.close().await;
+        assert_eq!(taken.len(), 2 * MANY);
+    }
 }
