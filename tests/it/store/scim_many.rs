@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use jiff::SignedDuration;
 use uuid::Uuid;
+use vestibule::clock::Clock;
 use vestibule::model::ids::{IdpId, ObjectId, ScimUserId, SessionNonce, UserId};
 use vestibule::model::scim::{GroupRecord, IdentityUpdate};
 use vestibule::store::{ChangeKind, Feed, Membership, ScimRules, Store};
@@ -234,5 +236,40 @@ on_both! {
         let taken = sqlx::query("SELECT scim_user FROM scim_taken").fetch_all(&pool).await.unwrap();
         pool.close().await;
         assert_eq!(taken.len(), 2 * MANY);
+    }
+    async fn whoever_is_left_to_be_read_again_is_taken_up_by_one_gateway(database) {
+        const LEFT: usize = 40;
+        let clock = Clock::system();
+        let (store, other) = (database.store_at(&clock).await, database.store_at(&clock).await);
+        let provider = IdpId(Uuid::new_v4());
+        fill(&database, provider).await;
+        let few: Vec<ScimUserId> = people().into_iter().take(LEFT).collect();
+        let written = store.insert_scim_group(provider, &team("Team"), &few, &AUTOMATIC).await.unwrap();
+        assert_eq!(written.consequences.regrouped.len(), LEFT);
+        let left_before = |minutes: i64| clock.now_ms() - minutes * 60_000;
+        assert!(store.take_rereads_left(left_before(1), 100).await.unwrap().is_empty(), "not left yet");
+        clock.advance(SignedDuration::from_mins(2));
+        let mut taken: Vec<UserId> = Vec::new();
+        // Both at once, and whoever finds the other at work comes again.
+        while taken.len() < LEFT {
+            let (here, there) = tokio::join!(
+                store.take_rereads_left(left_before(1), 15),
+                other.take_rereads_left(left_before(1), 15)
+            );
+            let (here, there) = (here.unwrap(), there.unwrap());
+            assert!(here.len() <= 15 && there.len() <= 15 && here.len() + there.len() > 0);
+            taken.extend(here.into_iter().chain(there));
+        }
+        let each: BTreeSet<UserId> = taken.iter().copied().collect();
+        assert_eq!((taken.len(), each.len()), (LEFT, LEFT));
+        // One is begun with a minute later, and is not left when the others are again.
+        clock.advance(SignedDuration::from_mins(1));
+        let begun = store.begin_reread(taken[0]).await.unwrap().unwrap();
+        clock.advance(SignedDuration::from_secs(30));
+        let again = other.take_rereads_left(left_before(1), 100).await.unwrap();
+        assert_eq!(again.len(), LEFT - 1);
+        assert!(!again.contains(&begun.user));
+        store.reread_done(&begun).await.unwrap();
+        assert_eq!(other.begin_reread(begun.user).await.unwrap(), None);
     }
 }
