@@ -22,7 +22,7 @@ use crate::entra::SignedIn;
 use crate::model::identity::Identity;
 use crate::model::idp::IdentityProvider;
 use crate::model::ids::{SessionNonce, UserId};
-use crate::model::scim::is_linkable;
+use crate::model::scim::{GroupChange, is_linkable};
 use crate::pages::person;
 use crate::session::cookies;
 use crate::session::table::{Asked, Cause, Found, LiveSession};
@@ -96,6 +96,15 @@ pub(super) async fn read_anew(
     session: &LiveSession,
 ) -> Result<Identity, Ended> {
     let fresh = identity(call, signing, session.user());
+    let taken = match signing.provider.told() {
+        Some(_) => {
+            call.login
+                .store
+                .taken_lately(session.user(), signing.began_ms)
+                .await?
+        }
+        None => Vec::new(),
+    };
     let amend = |identity: &mut Identity| {
         let mut read = fresh.clone();
         read.carry_over(identity);
@@ -103,6 +112,11 @@ pub(super) async fn read_anew(
         let before = signing.before.as_ref();
         if before.is_none_or(|before| before.groups != identity.groups) {
             read.groups = identity.groups.clone();
+        } else {
+            let taken = GroupChange::taking(&taken, &read.groups);
+            if !taken.is_empty() {
+                taken.apply(&mut read.groups);
+            }
         }
         if before.is_none_or(|before| before.email != identity.email) {
             read.email.clone_from(&identity.email);

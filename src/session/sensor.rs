@@ -19,7 +19,8 @@ use crate::entra::errors::{Class, EntraError};
 use crate::entra::{Refresh, RelyingParty, SignedIn};
 use crate::model::identity::Identity;
 use crate::model::idp::{IdentityProvider, RefreshCheck};
-use crate::model::ids::IdpId;
+use crate::model::ids::{IdpId, ObjectId};
+use crate::model::scim::GroupChange;
 use crate::shutdown::Shutdown;
 use crate::snapshot::Published;
 use crate::store::{Amended, DueRefresh, Ending, REFRESHES_TAKEN, Store, StoreError};
@@ -185,7 +186,7 @@ impl Sensor {
         let before = self.store.live_sessions_of(due.user).await?;
         let before: Vec<Identity> = before.into_iter().map(|session| session.identity).collect();
         match self.relying_party.refresh(provider, &refresh).await {
-            Ok(signed_in) => self.confirmed(&due, &before, &signed_in).await,
+            Ok(signed_in) => self.confirmed(&due, &before, &signed_in, now_ms).await,
             Err(error) if is_out(&error) => {
                 tracing::info!(provider.id = %provider.id, user.id = %due.user, "Microsoft vouches for a person no longer: {error}");
                 self.put_out(&due).await
@@ -225,6 +226,7 @@ impl Sensor {
         due: &DueRefresh,
         before: &[Identity],
         signed_in: &SignedIn,
+        began_ms: i64,
     ) -> Result<(), StoreError> {
         let now_ms = self.clock.now_ms();
         let token = signed_in.refresh_token.as_ref().map(|token| {
@@ -233,7 +235,8 @@ impl Sensor {
             self.sealer.seal(Purpose::RefreshToken, associated, token, now_ms)
         });
         self.store.refresh_done(&due.nonce, token).await?;
-        let change = |identity: &mut Identity| renewed(identity, before, signed_in);
+        let lost = self.store.taken_lately(due.user, began_ms).await?;
+        let change = |identity: &mut Identity| renewed(identity, before, signed_in, &lost);
         let is_news = before.iter().any(|known| {
             let mut identity = known.clone();
             change(&mut identity);
@@ -251,10 +254,14 @@ impl Sensor {
 
 /// Puts what Microsoft says now under an identity. A list of groups that did not come whole says nothing, nor does what
 /// was asked for before the directory, or a sign-in, said something else.
-fn renewed(identity: &mut Identity, before: &[Identity], signed_in: &SignedIn) {
+fn renewed(identity: &mut Identity, before: &[Identity], signed_in: &SignedIn, taken: &[ObjectId]) {
     let is_as_before = before.iter().any(|before| before.groups == identity.groups);
     if signed_in.groups.complete() && is_as_before {
         identity.groups = signed_in.groups.clone();
+        let taken = GroupChange::taking(taken, &identity.groups);
+        if !taken.is_empty() {
+            taken.apply(&mut identity.groups);
+        }
     }
     let is_address_as_before = before.iter().any(|before| before.email == identity.email);
     if signed_in.email.is_some() && is_address_as_before {

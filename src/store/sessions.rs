@@ -14,7 +14,7 @@ use super::{
     epochs, held, scim, session_apps,
 };
 use crate::model::identity::{Identity, PersonKey};
-use crate::model::ids::{IdpId, ObjectId, SessionNonce, UserId};
+use crate::model::ids::{IdpId, SessionNonce, UserId};
 use crate::model::scim::GroupChange;
 
 /// A login that succeeded, to be kept as a session. No `Debug`: it carries a refresh token.
@@ -177,7 +177,7 @@ impl Store {
         }
         let mut identity = (new.identity_of)(user.id);
         let word = word.unwrap_or_default();
-        let change = taken_of(word.taken, &identity);
+        let change = GroupChange::taking(&word.taken, &identity.groups);
         if !change.is_empty() {
             change.apply(&mut identity.groups);
             let who = (new.provider, new.person, user.id);
@@ -370,16 +370,6 @@ async fn is_deprovisioned(
         .fetch_optional(&mut **tx)
         .await?;
     Ok(row.is_some())
-}
-
-/// What of the groups that were taken the identity holds.
-fn taken_of(mut taken: Vec<ObjectId>, identity: &Identity) -> GroupChange {
-    let held = identity.groups.held();
-    taken.retain(|taken| held.iter().any(|group| group.id == *taken));
-    GroupChange {
-        added: Vec::new(),
-        removed: taken,
-    }
 }
 
 async fn insert(

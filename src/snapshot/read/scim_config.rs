@@ -11,13 +11,6 @@ use crate::model::duration::GoDuration;
 use crate::model::scim::{FORGOTTEN_TOO_SOON, IdentityUpdate, LOG_KEPT, SILENCE, ScimSettings, SyncSettings};
 use crate::snapshot::secrets::SCIM_SECRET_HASH;
 
-/// The words of `identity_update_behavior`.
-const BEHAVIORS: [(&str, IdentityUpdate); 3] = [
-    ("automatic", IdentityUpdate::Automatic),
-    ("reauth", IdentityUpdate::Reauth),
-    ("no_action", IdentityUpdate::NoAction),
-];
-
 /// How often a directory is read, where nothing else is said.
 const EVERY: &str = "5m";
 /// More often is more than Graph is there for.
@@ -103,7 +96,7 @@ fn told(config: &Object<'_>, usual_silence: Duration) -> Option<ScimSettings> {
         config.problem("seat_deprovision", "it goes with user_deprovision only");
     }
     let written = config.text("identity_update_behavior").unwrap_or("no_action");
-    let known = BEHAVIORS.iter().find(|(word, _)| *word == written);
+    let known = IdentityUpdate::WORDS.iter().find(|(word, _)| *word == written);
     if known.is_none() {
         config.problem(
             "identity_update_behavior",

@@ -1,10 +1,11 @@
 //! What the directory says at a sign-in.
 
+use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
 
 use super::super::row::Cells;
 use super::super::users::readmit;
-use super::super::{NewSession, Store, StoreError};
+use super::super::{NewSession, Store, StoreError, bounded};
 use super::ScimUser;
 use super::buried::{is_buried, unbury, unbury_address};
 use super::link::{Arriving, Found, find};
@@ -74,9 +75,28 @@ const OWN: &str = "SELECT id, created_ms FROM users WHERE provider = $1 AND tena
 const TAKEN: &str = "SELECT DISTINCT t.object AS object FROM scim_taken t WHERE t.scim_user = $1 AND t.at_ms >= $2 \
      AND NOT EXISTS (SELECT 1 FROM scim_members m JOIN scim_groups g ON g.id = m.scim_group \
      WHERE m.scim_user = t.scim_user AND g.object = t.object)";
+const TAKEN_FROM: &str = "SELECT DISTINCT t.object AS object FROM scim_users u JOIN scim_taken t ON t.scim_user = u.id \
+     WHERE u.user_id = $1 AND t.at_ms >= $2 \
+     AND NOT EXISTS (SELECT 1 FROM scim_members m JOIN scim_groups g ON g.id = m.scim_group \
+     WHERE m.scim_user = t.scim_user AND g.object = t.object)";
 pub(in super::super) const FORGET_TAKEN: &str = "DELETE FROM scim_taken WHERE at_ms < $1";
 
 impl Store {
+    /// Groups that the directory took from somebody shortly before, or since, this time. An answer of Graph's that was asked
+    /// for then may tell of them still.
+    pub async fn taken_lately(&self, user: UserId, since_ms: i64) -> Result<Vec<ObjectId>, StoreError> {
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let rows = sqlx::query(TAKEN_FROM)
+                .bind(user.to_string())
+                .bind(since_ms.saturating_sub(MEANWHILE_MS))
+                .fetch_all(&mut *connection)
+                .await?;
+            objects(&rows)
+        })
+        .await
+    }
+
     /// What the directory says of a person who signs in. The user's row must stand.
     pub(in super::super) async fn directory_says(
         &self,
@@ -176,6 +196,10 @@ async fn taken(
         .bind(began_ms.saturating_sub(MEANWHILE_MS))
         .fetch_all(&mut **tx)
         .await?;
+    objects(&rows)
+}
+
+fn objects(rows: &[AnyRow]) -> Result<Vec<ObjectId>, StoreError> {
     rows.iter()
         .map(|row| Cells::new(row, "scim_taken", "object").parsed("object"))
         .collect()

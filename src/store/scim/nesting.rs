@@ -219,14 +219,14 @@ impl Store {
         }
         let added: BTreeSet<ObjectId> = changes.iter().flat_map(|(_, added, _)| added).copied().collect();
         let names = self.group_names(tx, provider, &added).await?;
-        let named = |id: ObjectId| Group {
+        let called = |id: ObjectId| Group {
             id,
             name: names.get(&id).cloned(),
         };
         let mut plan = Plan::default();
         for (user, added, removed) in changes {
             let change = GroupChange {
-                added: added.into_iter().map(named).collect(),
+                added: added.into_iter().map(called).collect(),
                 removed,
             };
             plan.moved.insert(user);

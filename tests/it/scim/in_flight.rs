@@ -99,6 +99,25 @@ async fn a_refresh_does_not_give_back_what_the_directory_took_meanwhile() {
     assert!(!gets_in(&world, &browser).await, "an older answer came later");
 }
 
+/// Graph's lists follow a change by some seconds.
+#[tokio::test]
+async fn what_graph_still_tells_does_not_give_back_what_the_directory_took() {
+    let world = provisioned(AUTOMATIC).start().await;
+    let directory = Directory::of(&world).await;
+    let alice = directory.person(ALICE_OID, ALICE).await;
+    let staff = directory.group(STAFF, "Staff", &[&alice]).await;
+    let mut browser = world.signed_in(ALICE, &["wiki"]).await;
+    directory.remove_member(&staff, &alice).await;
+    assert!(!gets_in(&world, &browser).await);
+    let refreshed = browser
+        .open(&world.host("login"), "/cdn-cgi/access/refresh-identity")
+        .await;
+    assert_eq!(refreshed.status(), 200, "{}", refreshed.text());
+    assert!(!gets_in(&world, &browser).await);
+    directory.add_member(&staff, &alice).await;
+    assert!(gets_in(&world, &browser).await);
+}
+
 #[tokio::test]
 async fn a_first_sign_in_under_way_does_not_outlive_that_deprovisioning_is_turned_on() {
     let mut world = provisioned("").start().await;
