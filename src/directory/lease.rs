@@ -17,6 +17,8 @@ use crate::store::{DirectorySync, RoundEnd, Store, StoreError};
 const LENGTH_MS: i64 = 120_000;
 /// Between two renewals.
 const RENEW: Duration = Duration::from_secs(20);
+/// After one that failed.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// The right to read a directory.
 #[derive(Debug)]
@@ -68,17 +70,21 @@ impl Lease {
 
     /// Keeps it, and ends when it is lost.
     pub(super) async fn keep(&self) {
+        let mut pause = RENEW;
         loop {
-            tokio::time::sleep(RENEW).await;
+            tokio::time::sleep(pause).await;
             let until_ms = self.clock.now_ms().saturating_add(LENGTH_MS);
             match self
                 .store
                 .hold_directory_sync(self.provider, self.round, until_ms)
                 .await
             {
-                Ok(true) => self.until_ms.store(until_ms, Ordering::Relaxed),
-                // It may still be ours, until it has run out.
-                Err(_) if self.stands() => {}
+                Ok(true) => {
+                    self.until_ms.store(until_ms, Ordering::Relaxed);
+                    pause = RENEW;
+                }
+                // It may still be ours, until it has run out: a long write of the round itself stands in the way, too.
+                Err(_) if self.stands() => pause = AGAIN,
                 Ok(false) | Err(_) => return,
             }
         }
