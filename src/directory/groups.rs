@@ -279,7 +279,9 @@ impl Round<'_> {
         }
         if !settled.is_empty() {
             self.must_stand()?;
-            self.store().forget_scim_held(self.id(), &settled).await?;
+            self.store()
+                .forget_scim_held(self.id(), &settled, &self.rules)
+                .await?;
         }
         Ok(())
     }

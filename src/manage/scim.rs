@@ -23,6 +23,7 @@ pub fn scim_rules(settings: &ScimSettings) -> ScimRules {
         seat_deprovision: settings.seat_deprovision,
         identity_update: settings.identity_update,
         names_repeat: false,
+        round: None,
     }
 }
 

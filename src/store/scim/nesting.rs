@@ -107,7 +107,7 @@ impl Store {
         rules: &ScimRules,
     ) -> Result<Consequences, StoreError> {
         self.very_patiently(|| async {
-            let mut tx = self.begin_brief().await?;
+            let mut tx = self.begin_told(provider, rules).await?;
             let mut pairs = all(&mut tx, provider).await?;
             self.write_held(&mut tx, provider, comes, goes).await?;
             let before = Nesting::of(&pairs);
@@ -133,9 +133,14 @@ impl Store {
 
     /// Forgets members that are known people by now, and in the groups as such. Nobody's groups change with it: a person
     /// holds nothing.
-    pub async fn forget_scim_held(&self, provider: IdpId, held: &[Held]) -> Result<(), StoreError> {
+    pub async fn forget_scim_held(
+        &self,
+        provider: IdpId,
+        held: &[Held],
+        rules: &ScimRules,
+    ) -> Result<(), StoreError> {
         self.patiently(|| async {
-            let mut tx = self.begin_brief().await?;
+            let mut tx = self.begin_told(provider, rules).await?;
             self.write_held(&mut tx, provider, &[], held).await?;
             Ok(tx.commit().await?)
         })

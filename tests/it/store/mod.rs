@@ -11,6 +11,7 @@ mod register;
 mod scim;
 mod scim_many;
 mod scim_put_out;
+mod scim_rounds;
 mod service_token_uses;
 mod sessions;
 mod transfers;

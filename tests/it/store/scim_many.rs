@@ -19,6 +19,7 @@ const AUTOMATIC: ScimRules = ScimRules {
     seat_deprovision: true,
     identity_update: IdentityUpdate::Automatic,
     names_repeat: false,
+    round: None,
 };
 const REAUTH: ScimRules = ScimRules {
     identity_update: IdentityUpdate::Reauth,

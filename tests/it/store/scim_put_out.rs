@@ -22,6 +22,7 @@ const NOTHING: ScimRules = ScimRules {
     seat_deprovision: false,
     identity_update: IdentityUpdate::NoAction,
     names_repeat: false,
+    round: None,
 };
 
 fn provider(id: IdpId, keeps_out: bool) -> Document {
