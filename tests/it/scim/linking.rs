@@ -139,7 +139,7 @@ async fn whoever_was_linked_by_address_and_deleted_stays_out_until_told_of_again
 
 #[tokio::test]
 async fn an_object_belongs_to_one_person() {
-    let (world, directory) = told_everything().await;
+    let (_world, directory) = told_everything().await;
     directory.person(ALICE_OID, "a@corp.example").await;
     let body = json!({ "userName": "b@corp.example", "externalId": ALICE_OID });
     let reply = directory.ask("POST", "/Users", Some(&body)).await;
