@@ -10,7 +10,7 @@ use sqlx::{Any, AnyConnection};
 use super::many::{AT_ONCE, OfMany, of_many};
 use super::packed::{Packed, packed};
 use super::row::{Cells, containing, maybe_storable};
-use super::sessions::session;
+use super::sessions::{session, sessions};
 use super::users::{packed_user, user, users, users_packed};
 use super::{SessionRow, Store, StoreError, User, bounded};
 use crate::model::ids::UserId;
@@ -145,10 +145,11 @@ const AFTER: &str = users!(
     "WHERE deleted = 0 AND (created_ms > $1 OR (created_ms = $1 AND id > $2)) ORDER BY created_ms, id LIMIT $3"
 );
 /// The newest session of each of them.
-const NEWEST_AFTER: &str = "SELECT nonce, user_id, provider, provider_session, identity, identity_version, created_ms, \
-     expires_ms, last_use_ms, ended_ms, ended_cause, address, agent FROM sessions WHERE nonce IN \
+const NEWEST_AFTER: &str = sessions!(
+    "WHERE nonce IN \
      (SELECT (SELECT nonce FROM sessions WHERE user_id = users.id ORDER BY created_ms DESC, nonce LIMIT 1) FROM users \
-     WHERE deleted = 0 AND (created_ms > $1 OR (created_ms = $1 AND id > $2)) ORDER BY created_ms, id LIMIT $3)";
+     WHERE deleted = 0 AND (created_ms > $1 OR (created_ms = $1 AND id > $2)) ORDER BY created_ms, id LIMIT $3)"
+);
 
 impl Store {
     /// A page of the register, in the order in which people first signed in. `from` spares going through all who stand

@@ -97,6 +97,19 @@ pub struct SessionRow {
     pub agent: Option<String>,
 }
 
+/// A question for sessions: all that [`session`] reads, of those that the rest keeps.
+macro_rules! sessions {
+    ($rest:literal) => {
+        concat!(
+            "SELECT nonce, user_id, provider, provider_session, identity, identity_version, created_ms, expires_ms, \
+             last_use_ms, ended_ms, ended_cause, address, agent \
+             FROM sessions ",
+            $rest
+        )
+    };
+}
+pub(super) use sessions;
+
 const ADD_USER: &str = "INSERT INTO users \
      (id, provider, tenant, object, email, name, generation, deprovisioned, created_ms, last_login_ms) \
      VALUES ($1, $2, $3, $4, $5, $6, 0, 0, $7, $7) ON CONFLICT (provider, tenant, object) DO NOTHING";
@@ -112,18 +125,13 @@ const INSERT: &str = "INSERT INTO sessions \
      (nonce, user_id, provider, provider_session, identity, identity_version, refresh_token, read_at, created_ms, \
      expires_ms, last_use_ms, address, agent) \
      VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9, $8, $10, $11)";
-const ONE: &str = "SELECT nonce, user_id, provider, provider_session, identity, identity_version, created_ms, \
-     expires_ms, last_use_ms, ended_ms, ended_cause, address, agent FROM sessions WHERE nonce = $1";
-const OF_USER: &str = "SELECT nonce, user_id, provider, provider_session, identity, identity_version, created_ms, \
-     expires_ms, last_use_ms, ended_ms, ended_cause, address, agent FROM sessions WHERE user_id = $1 \
-     ORDER BY created_ms DESC, nonce";
+const ONE: &str = sessions!("WHERE nonce = $1");
+const OF_USER: &str = sessions!("WHERE user_id = $1 ORDER BY created_ms DESC, nonce");
 /// The live ones that were used last: more than a person has browsers.
-const LIVE_OF_USER: &str = "SELECT nonce, user_id, provider, provider_session, identity, identity_version, created_ms, \
-     expires_ms, last_use_ms, ended_ms, ended_cause, address, agent FROM sessions WHERE user_id = $1 \
-     AND ended_ms IS NULL AND expires_ms > $2 ORDER BY last_use_ms DESC, nonce LIMIT 50";
-const NEWEST_OF_USER: &str = "SELECT nonce, user_id, provider, provider_session, identity, identity_version, created_ms, \
-     expires_ms, last_use_ms, ended_ms, ended_cause, address, agent FROM sessions WHERE user_id = $1 \
-     ORDER BY created_ms DESC, nonce LIMIT 1";
+const LIVE_OF_USER: &str = sessions!(
+    "WHERE user_id = $1 AND ended_ms IS NULL AND expires_ms > $2 ORDER BY last_use_ms DESC, nonce LIMIT 50"
+);
+const NEWEST_OF_USER: &str = sessions!("WHERE user_id = $1 ORDER BY created_ms DESC, nonce LIMIT 1");
 const MAY_MINT: &str = "SELECT sessions.nonce FROM sessions JOIN users ON users.id = sessions.user_id \
      WHERE sessions.nonce = $1 AND sessions.ended_ms IS NULL AND sessions.expires_ms > $2 \
      AND users.generation <= sessions.read_at AND users.deprovisioned = 0";
