@@ -15,7 +15,7 @@ use super::page::{Page, Sizes};
 use super::resource::{self, Around, Before, Resource, Shown, name_of};
 use super::shape::{Shape, Taken, UnknownKeys, What, needed, optional, read_only, secret};
 use crate::crypto::digest::sha256_hex;
-use crate::manage::{Draft, provisions};
+use crate::manage::{Draft, ManageError, provisions};
 use crate::model::ids::IdpId;
 use crate::model::organization::AuthUrl;
 use crate::model::permission::Area;
@@ -254,7 +254,7 @@ fn is_read(provider: &Value) -> bool {
 }
 
 /// Where SCIM was turned on just now the directory's secret is made and told with the answer, this once.
-async fn with_first_secret(call: &Call<'_>, answer: Answer) -> Result<Answer, ApiError> {
+async fn with_first_secret(call: &Call<'_>, mut answer: Answer) -> Result<Answer, ApiError> {
     let Content::Made(shown) = &answer.result else {
         return Ok(answer);
     };
@@ -266,12 +266,18 @@ async fn with_first_secret(call: &Call<'_>, answer: Answer) -> Result<Answer, Ap
     if call.api.store.scim_secret_hash(IdpId(id)).await?.is_some() {
         return Ok(answer);
     }
-    let secret = call
-        .api
-        .manage
-        .refresh_scim_secret(IdpId(id), call.actor())
-        .await?;
-    Ok(shown_with(call, id, &secret).await?.saying(answer.messages))
+    let manage = &call.api.manage;
+    match manage.refresh_scim_secret(IdpId(id), call.actor()).await {
+        Ok(secret) => Ok(shown_with(call, id, &secret).await?.saying(answer.messages)),
+        // The provider stands, so that no error may be answered for it.
+        Err(ManageError::Store(error)) => {
+            tracing::error!(request.id = call.request_id, provider.id = %id, %error, "No SCIM secret could be made");
+            let why = "the directory's secret could not be made: ask for one by refresh_scim_secret";
+            answer.messages.push(why.to_owned());
+            Ok(answer)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// A provider with the secret of its directory, which is told this once.

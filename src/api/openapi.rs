@@ -121,7 +121,10 @@ fn refusals(operation: &Operation) -> Vec<(&'static str, &'static str)> {
         "429",
         "Too many wrong tokens, or too much at once; try again later",
     ));
-    refusals.push(("503", "The store cannot be reached; nothing was changed"));
+    refusals.push((
+        "503",
+        "The store cannot be reached; look whether a change was made before asking for it again",
+    ));
     refusals
 }
 

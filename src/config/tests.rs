@@ -890,7 +890,7 @@ fn mistakes_in_applications_are_told() {
         ),
         (
             application("domain = \"a.localhost\"\naud = \"abc\""),
-            "applications[0].aud: AudTag must be 64 lower-case hexadecimal digits",
+            "applications[0].aud: it must be 64 lower-case hexadecimal digits",
         ),
         (
             application("domain = \"a.localhost\"\nwebsocket_origins = [\"https://a.example/\"]"),
@@ -1086,7 +1086,7 @@ fn mistakes_in_service_tokens_and_their_settings_are_told() {
         ),
         (
             token(&format!("{secret}client_id = \"x.access\"")),
-            "client_id: ClientId must be 32",
+            "client_id: it must be 32",
         ),
         (
             token(&format!("{secret}duration = \"30s\"")),

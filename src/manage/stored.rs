@@ -272,6 +272,9 @@ mod tests {
         let address = "one.test".parse().unwrap();
         assert!(index.claims.addresses.of(&address, &own).is_none());
         let aud = "0".repeat(64).parse().unwrap();
-        assert_eq!(index.claims.audiences.of(&aud, &Keys::new()), Some("application 1"));
+        assert_eq!(
+            index.claims.audiences.of(&aud, &Keys::new()),
+            Some("application 1")
+        );
     }
 }

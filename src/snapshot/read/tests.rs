@@ -147,7 +147,7 @@ fn every_problem_of_an_application_is_told_at_its_place() {
         ),
         (
             json!({"aud": "A"}),
-            "/aud: AudTag must be 64 lower-case hexadecimal digits",
+            "/aud: it must be 64 lower-case hexadecimal digits",
         ),
         (json!({"aud": null}), "/aud: it is missing"),
         (
@@ -172,7 +172,7 @@ fn every_problem_of_an_application_is_told_at_its_place() {
         ),
         (
             json!({"allowed_idps": ["x"]}),
-            "/allowed_idps/0: IdpId must be a UUID such as 7335d417-61da-459d-899c-0a01c76a2f94",
+            "/allowed_idps/0: it must be a UUID such as 7335d417-61da-459d-899c-0a01c76a2f94",
         ),
         (
             json!({"session_duration": "1d"}),
@@ -196,7 +196,7 @@ fn every_problem_of_an_application_is_told_at_its_place() {
         ),
         (
             json!({"custom_pages": ["Refused"]}),
-            "/custom_pages/0: CustomPageId must be a UUID such as 7335d417-61da-459d-899c-0a01c76a2f94",
+            "/custom_pages/0: it must be a UUID such as 7335d417-61da-459d-899c-0a01c76a2f94",
         ),
         (
             json!({"mfa_config": {"allowed_authenticators": ["totp"]}}),
@@ -372,7 +372,7 @@ fn every_problem_of_a_policy_is_told_at_its_place() {
 
 #[test]
 fn every_problem_of_a_rule_is_told_at_its_place() {
-    let uuid = "must be a UUID such as 7335d417-61da-459d-899c-0a01c76a2f94";
+    let uuid = "it must be a UUID such as 7335d417-61da-459d-899c-0a01c76a2f94";
     for (rule, problem) in [
         (json!("x"), ": an object with one selector is needed".to_owned()),
         (
@@ -394,7 +394,7 @@ fn every_problem_of_a_rule_is_told_at_its_place() {
         ),
         (
             json!({"email_list": {"id": "x"}}),
-            format!("/email_list/id: ListId {uuid}"),
+            format!("/email_list/id: {uuid}"),
         ),
         (json!({"ip_list": {}}), "/ip_list/id: it is missing".to_owned()),
         (
@@ -617,7 +617,7 @@ fn every_problem_of_a_provider_is_told_at_its_place() {
         (json!({"client_id": null}), "/config/client_id: it is missing"),
         (
             json!({"directory_id": "common"}),
-            "/config/directory_id: TenantId must be a UUID such as 7335d417-61da-459d-899c-0a01c76a2f94",
+            "/config/directory_id: it must be a UUID such as 7335d417-61da-459d-899c-0a01c76a2f94",
         ),
         (
             json!({"azure_cloud": "mars"}),
