@@ -9,6 +9,7 @@ use crate::model::ids::ListId;
 use crate::model::pointer;
 use crate::model::policy::TOO_FEW_ON_LIST;
 use crate::model::selector::Unevaluated;
+use crate::model::token_duration::TokenDuration;
 use crate::policy::Referents;
 
 /// What is worth knowing about a body of this shape, each with its place.
@@ -47,6 +48,11 @@ fn gather(
             }
             (What::Flag, Value::Bool(true)) if key.name == "skip_interstitial" => {
                 notes.push(format!("{at}: {INTERSTITIAL_STAYS}"));
+            }
+            (What::Text, Value::String(written)) if key.name == "session_duration" => {
+                let duration = written.parse::<TokenDuration>().ok();
+                let warning = duration.and_then(|duration| duration.warning());
+                notes.extend(warning.map(|warning| format!("{at}: {warning}")));
             }
             (What::Number, Value::Number(needed))
                 if key.name == "approvals_needed" && are_too_few(needed.as_u64(), body, referents) =>

@@ -1,12 +1,10 @@
 //! `[[applications]]`: what is protected, and by which policies.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use super::application_settings;
-use super::bounds::Bounds;
 use super::declared::{Declaration, ObjectKey};
 use super::launcher;
 use super::names::Names;
@@ -18,6 +16,7 @@ use crate::model::application::{INTERSTITIAL_STAYS, LAUNCHER};
 use crate::model::destination::Destination;
 use crate::model::ids::AudTag;
 use crate::model::service_token::CredentialHeader;
+use crate::model::token_duration::TokenDuration;
 use crate::model::web_address::WebAddress;
 
 pub(super) const KEYS: Keys = Keys {
@@ -74,14 +73,6 @@ const TYPES: &[(&str, ())] = &[("self_hosted", ()), (LAUNCHER, ())];
 const SAME_SITE: &[(&str, ())] = &[("none", ()), ("lax", ()), ("strict", ())];
 const TOKEN_GROUPS: &[(&str, ())] = &[("ids", ()), ("names", ())];
 const DOMAIN: &str = "write domain = \"wiki.example.com\"";
-
-/// How long an application token may live. Zero is "expires immediately": good for one navigation.
-pub(super) const TOKEN_LIFE: Bounds = Bounds {
-    least: Duration::from_mins(1),
-    most: Duration::from_hours(720),
-    or_none: true,
-    said: "0, or 1m to 720h",
-};
 
 /// Settings that are true or false and are kept as written.
 const SWITCHES: &[&str] = &[
@@ -300,9 +291,7 @@ pub(super) fn common_settings(table: &Table<'_>) -> Vec<(&'static str, Option<Va
         let aud: AudTag = node.parsed("leave it out: one is generated and kept")?;
         Some(String::from(aud).into())
     });
-    option("session_duration", &|node| {
-        Some(TOKEN_LIFE.parse(node)?.as_str().into())
-    });
+    option("session_duration", &token_duration);
     option("custom_deny_message", &|node| node.text().map(Value::from));
     for key in ["custom_deny_url", "custom_non_identity_deny_url"] {
         option(key, &|node| {
@@ -311,6 +300,15 @@ pub(super) fn common_settings(table: &Table<'_>) -> Vec<(&'static str, Option<Va
         });
     }
     read
+}
+
+/// How long tokens live, by an application or a policy.
+pub(super) fn token_duration(node: &Node<'_>) -> Option<Value> {
+    let duration: TokenDuration = node.parsed("write a duration of up to 744h, such as 30m or 24h")?;
+    if let Some(warning) = duration.warning() {
+        node.warn(warning, "write 0, or a duration of 1m to 720h");
+    }
+    Some(duration.0.as_str().into())
 }
 
 fn settings(table: &Table<'_>) -> Option<Map<String, Value>> {

@@ -16,6 +16,7 @@ use crate::model::organization::{AuthUrl, OrganizationPages, SEAT_LEAST, SEAT_MO
 use crate::model::refusals::Refusals;
 use crate::model::selector::Unevaluated;
 use crate::model::service_token::{INACTIVITY_DAYS, Inactivity, InactivityAction, ServiceTokenRules};
+use crate::model::token_duration::LONGEST_SESSION;
 
 /// The organization as the file describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,8 +87,7 @@ pub(super) const PAGES_KEYS: Keys = Keys {
 /// Access: an organization session lasts between a quarter of an hour and a month.
 pub(super) const SESSION: Bounds = Bounds {
     least: Duration::from_mins(15),
-    most: Duration::from_hours(720),
-    or_none: false,
+    most: LONGEST_SESSION,
     said: "15m to 720h",
 };
 
@@ -95,14 +95,12 @@ pub(super) const SESSION: Bounds = Bounds {
 const IDLE: Bounds = Bounds {
     least: Duration::from_mins(5),
     most: Duration::from_hours(720),
-    or_none: false,
     said: "5m to 720h",
 };
 
 const SEAT: Bounds = Bounds {
     least: SEAT_LEAST,
     most: SEAT_MOST,
-    or_none: false,
     said: "730h to 87600h",
 };
 

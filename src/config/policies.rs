@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::applications::TOKEN_LIFE;
+use super::applications::token_duration;
 use super::declared::{Declaration, DeclaredId, DeclaredKind, ObjectKey};
 use super::names::Names;
 use super::rules::{Rules, Scope};
@@ -107,9 +107,7 @@ fn policy(
     if decision.is_some_and(|(word, _)| word == "non_identity") {
         refuse_everyone(table);
     }
-    let session_duration = table
-        .node("session_duration")
-        .map(|node| Some(TOKEN_LIFE.parse(&node)?.as_str().into()));
+    let session_duration = table.node("session_duration").map(|node| token_duration(&node));
     let asks = asks(
         table,
         scope,

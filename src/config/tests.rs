@@ -872,6 +872,47 @@ fn mistakes_in_lists_and_access_groups_are_told() {
     ]);
 }
 
+/// The API takes the same.
+#[test]
+fn tokens_live_as_long_as_is_written_or_it_is_said_that_they_do_not() {
+    let written = |duration: &str| {
+        format!(
+            "[[applications]]\nname = \"a\"\ndomain = \"a.localhost\"\nsession_duration = \"{duration}\"\npolicies = [{{ \
+             name = \"p\", decision = \"allow\", include = [{{ everyone = {{}} }}], session_duration = \"{duration}\" }}]\n"
+        )
+    };
+    for (duration, said) in [
+        ("0", None),
+        ("0s", None),
+        ("1ns", Some("a token lives at least a minute: this means 1m")),
+        ("300ms", Some("a token lives at least a minute: this means 1m")),
+        ("59s", Some("a token lives at least a minute: this means 1m")),
+        ("1m", None),
+        ("720h", None),
+        (
+            "721h",
+            Some("a session ends after 720h at the latest, and its tokens with it"),
+        ),
+        (
+            "744h",
+            Some("a session ends after 720h at the latest, and its tokens with it"),
+        ),
+    ] {
+        let keys = [
+            "applications[0].session_duration",
+            "applications[0].policies[0].session_duration",
+        ];
+        let expected = said.map_or_else(Vec::new, |said| keys.map(|key| format!("{key}: {said}")).to_vec());
+        let config = load_small(&written(duration));
+        assert!(config.is_ok(), "{duration}: {config:?}");
+        let mut warnings = told(config);
+        warnings.sort();
+        let mut expected = expected;
+        expected.sort();
+        assert_eq!(warnings, expected, "{duration}");
+    }
+}
+
 #[test]
 fn mistakes_in_applications_are_told() {
     let application = |rest: &str| format!("[[applications]]\nname = \"a\"\npolicies = []\n{rest}\n");
@@ -885,8 +926,8 @@ fn mistakes_in_applications_are_told() {
             "applications[0].domain: missing",
         ),
         (
-            application("domain = \"a.localhost\"\nsession_duration = \"721h\""),
-            "applications[0].session_duration: 721h is outside 0, or 1m to 720h",
+            application("domain = \"a.localhost\"\nsession_duration = \"745h\""),
+            "applications[0].session_duration: at most 744h is needed",
         ),
         (
             application("domain = \"a.localhost\"\naud = \"abc\""),

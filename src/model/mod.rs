@@ -40,6 +40,7 @@ pub mod selector;
 pub mod service_token;
 pub mod strict_json;
 pub mod time;
+pub mod token_duration;
 pub mod upstream;
 pub mod web_address;
 pub mod web_origin;

@@ -90,6 +90,50 @@ async fn selectors_that_are_never_evaluated_are_named_wherever_they_are_written(
     assert_eq!(messages(&off), [""; 0]);
 }
 
+/// The file takes the same, and says the same.
+#[tokio::test]
+async fn a_token_that_lives_otherwise_than_is_written_is_named() {
+    const SHORT: &str = "a token lives at least a minute: this means 1m";
+    const LONG: &str = "a session ends after 720h at the latest, and its tokens with it";
+    let world = World::builder().more(&tokens()).start().await;
+    for (index, (duration, said)) in [
+        ("300ms", Some(SHORT)),
+        ("0s", None),
+        ("1m", None),
+        ("720h", None),
+        ("744h", Some(LONG)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let policy = json!({
+            "name": "p", "decision": "allow", "include": [{ "everyone": {} }], "session_duration": duration,
+        });
+        let app = json!({
+            "name": format!("App {index}"), "type": "self_hosted", "domain": format!("app{index}.localhost"),
+            "session_duration": duration, "policies": [policy],
+        });
+        let answer = call(&world, "POST", "/access/apps", Some(&app)).await;
+        let expected = said.map_or_else(Vec::new, |said| {
+            vec![
+                format!("/session_duration: {said}"),
+                format!("/policies/0/session_duration: {said}"),
+            ]
+        });
+        assert_eq!(messages(&answer), expected, "{duration}");
+        assert_eq!(
+            answer.result(201)["session_duration"],
+            duration,
+            "kept as it was sent"
+        );
+    }
+    let app = json!({
+        "name": "Long", "type": "self_hosted", "domain": "long.localhost", "session_duration": "745h",
+    });
+    let answer = call(&world, "POST", "/access/apps", Some(&app)).await;
+    assert_eq!(answer.error(400).2.as_deref(), Some("/session_duration"));
+}
+
 #[tokio::test]
 async fn leave_that_too_few_can_give_is_refused_or_named() {
     let world = accepting().await;
