@@ -162,7 +162,9 @@ fn tell_approvers(
             |(_, words)| (*words).to_owned(),
         );
     let who = identity.label_for_others();
-    for to in approvers::of(&call.snapshot, policy) {
+    // Nobody decides about themself: in the launcher nothing waits for them.
+    let others = approvers::of(&call.snapshot, policy).into_iter();
+    for to in others.filter(|to| !request.is_from_address(to.as_str())) {
         call.login.mailer.send(Mail {
             to: to.to_string(),
             subject: format!("{who} asks to open {}", application.app.name),

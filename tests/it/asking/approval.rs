@@ -1,5 +1,6 @@
 //! Temporary access with approval.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -327,6 +328,29 @@ async fn approvers_are_told_by_mail_and_so_is_who_asked() {
     says(&world, &mut adam, "approve", "60").await;
     asks(&world, &mut world.person(MALLORY), "60").await;
     assert_eq!(sink.next().await.to, ADAM, "nothing was sent to the guest");
+}
+
+/// Whoever asks may not decide, and so is not asked to.
+#[tokio::test]
+async fn whoever_asks_is_not_mailed_to_decide_about_themself() {
+    let sink = crate::support::mail::Sink::start().await;
+    let smtp = format!(
+        "[smtp]\nurl = \"smtp://{}\"\nstarttls = false\nfrom = \"Access <access@example.com>\"\n",
+        sink.address
+    );
+    let both = r#"[{ approvals_needed = 1, email_addresses = ["adam@contoso.example", "Alice@contoso.example", "zoe@contoso.example"] }]"#;
+    let world = asking(both).more(&smtp).start().await;
+    asks(&world, &mut world.person(ALICE), "60").await;
+    let (one, other) = (sink.next().await, sink.next().await);
+    assert!(one.text.contains("agree or decline") && other.text.contains("agree or decline"));
+    assert_eq!(
+        BTreeSet::from([one.to.as_str(), other.to.as_str()]),
+        BTreeSet::from([ADAM, "zoe@contoso.example"])
+    );
+    // What others ask, she is told.
+    asks(&world, &mut world.person(MALLORY), "60").await;
+    let told = [sink.next().await.to, sink.next().await.to, sink.next().await.to];
+    assert!(told.iter().any(|to| to == ALICE), "{told:?}");
 }
 
 /// The launcher counts what the page then shows.
