@@ -223,7 +223,7 @@ impl<'s> Rules<'s> {
         let (id, provider) = (id?, provider?);
         if self.known(&provider).is_some_and(|known| !known.groups) {
             node.warn(
-                "this provider does not read groups, so that the rule holds for nobody",
+                format!("this provider does not read groups, {ALWAYS_UNKNOWN}"),
                 "write support_groups = true in the provider's config",
             );
         }
@@ -251,7 +251,7 @@ impl<'s> Rules<'s> {
             .is_some_and(|known| !known.is_on("conditional_access_enabled"))
         {
             node.warn(
-                "this provider is not asked for authentication contexts, so that the rule holds for nobody",
+                format!("this provider is not asked for authentication contexts, {ALWAYS_UNKNOWN}"),
                 "write conditional_access_enabled = true in the provider's config",
             );
         }
@@ -279,7 +279,7 @@ impl<'s> Rules<'s> {
         let (name, value, provider) = (name?, value?, provider?);
         if self.known(&provider).is_some_and(|known| !known.copies(name)) {
             node.warn(
-                format!("this provider does not copy the claim {name}, so that the rule holds for nobody"),
+                format!("this provider does not copy the claim {name}, {ALWAYS_UNKNOWN}"),
                 format!("write claims = [\"{name}\"] in the provider's config"),
             );
         }
@@ -312,6 +312,9 @@ impl<'s> Rules<'s> {
         Some(node.json())
     }
 }
+
+/// What follows where a provider is not asked for what a rule is about.
+const ALWAYS_UNKNOWN: &str = "so that the rule is always unknown: it lets nobody in and keeps people out";
 
 /// Selectors that ask who somebody is, besides those that are never evaluated.
 const IDENTITY_SELECTORS: &[&str] = &[

@@ -284,7 +284,15 @@ fn references_must_name_one_object() {
     assert_eq!(
         told(load_small(&format!("{PROVIDER}{}", application(group)))),
         [format!(
-            "{place}: this provider does not read groups, so that the rule holds for nobody"
+            "{place}: this provider does not read groups, so that the rule is always unknown: it lets nobody in and keeps people out"
+        )]
+    );
+    let kept_out = group.replace("include = ", "include = [{ everyone = {} }], exclude = ");
+    assert_eq!(
+        told(load_small(&format!("{PROVIDER}{}", application(&kept_out)))),
+        [format!(
+            "{}: this provider does not read groups, so that the rule is always unknown: it lets nobody in and keeps people out",
+            place.replace("include", "exclude")
         )]
     );
     assert_eq!(
@@ -683,7 +691,7 @@ fn mistakes_in_rules_are_told() {
 }
 
 #[test]
-fn rules_that_hold_for_nobody_are_warned_of() {
+fn rules_that_let_nobody_in_are_warned_of() {
     let rule = |rule: &str| {
         format!("{PROVIDER}[[policies]]\nname = \"p\"\ndecision = \"allow\"\ninclude = [{rule}]\n")
     };
@@ -691,11 +699,11 @@ fn rules_that_hold_for_nobody_are_warned_of() {
         ("{ azureAD = { id = \"Engineering\" } }", "is the name of a group"),
         (
             "{ auth_context = { ac_id = \"c1\" } }",
-            "is not asked for authentication contexts",
+            "is not asked for authentication contexts, so that the rule is always unknown: it lets nobody in",
         ),
         (
             "{ oidc = { claim_name = \"dept\", claim_value = \"eng\" } }",
-            "does not copy the claim dept",
+            "does not copy the claim dept, so that the rule is always unknown: it lets nobody in",
         ),
     ] {
         let warnings = told_all(&rule(written));
