@@ -144,9 +144,6 @@ pub(super) fn read(node: &Node<'_>) -> Option<OrganizationConfig> {
         .node("transfer_host")
         .map(|node| transfer_host(&node, auth.as_ref()));
     let service_tokens = service_tokens(&table);
-    let accepted = table
-        .node("accept_unevaluated_selectors")
-        .map_or_else(|| Some(BTreeSet::new()), |node| accepted(&node));
     let auto_redirect_to_identity = table
         .node("auto_redirect_to_identity")
         .map_or(Some(None), |node| node.boolean().map(Some));
@@ -175,7 +172,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<OrganizationConfig> {
         transfer_host: transfer_host.map_or(Some(None), |host| host.map(Some))?,
         service_tokens: service_tokens?,
         seat_expiration: seat_expiration?,
-        accept_unevaluated_selectors: accepted?,
+        accept_unevaluated_selectors: BTreeSet::new(),
         refusals: Refusals::default(),
         in_file,
     })
@@ -264,7 +261,13 @@ fn inactivity(node: &Node<'_>) -> Option<(Inactivity, bool)> {
     Some((inactivity, enabled?))
 }
 
-fn accepted(node: &Node<'_>) -> Option<BTreeSet<Unevaluated>> {
+/// Which selectors are taken although they are never evaluated. Read by itself: other faults of the section are none of
+/// the rules'.
+pub(super) fn accepted(node: &Node<'_>) -> Option<BTreeSet<Unevaluated>> {
+    let table = node.is_table().then(|| node.any_table()).flatten();
+    let Some(node) = table.and_then(|table| table.node("accept_unevaluated_selectors")) else {
+        return Some(BTreeSet::new());
+    };
     let words = Unevaluated::ALL.map(|selector| (selector.as_str(), selector));
     let read: Vec<_> = node.array()?.iter().map(|node| node.one_of(&words)).collect();
     read.into_iter().collect()

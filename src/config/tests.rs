@@ -690,6 +690,46 @@ fn mistakes_in_rules_are_told() {
     }
 }
 
+/// What another fault of the section has to do with rules: nothing.
+#[test]
+fn a_fault_of_the_organization_makes_no_faults_of_its_rules() {
+    let rules = "[[policies]]\nname = \"p\"\ndecision = \"allow\"\ninclude = [{ everyone = {} }]\n\
+                 require = [{ device_posture = { integration_uid = \"x\" } }, { okta = { name = \"x\" } }]\n\
+                 [[groups]]\nname = \"g\"\ninclude = [{ device_posture = { integration_uid = \"x\" } }]\n";
+    for (accepted, session, expected) in [
+        (
+            "[\"device_posture\", \"okta\"]",
+            "14m",
+            &["organization.session_duration: 14m is outside 15m to 720h"][..],
+        ),
+        (
+            "[\"device_posture\"]",
+            "14m",
+            &[
+                "organization.session_duration: 14m is outside 15m to 720h",
+                "policies[0].require[1].okta: this version does not evaluate okta",
+            ],
+        ),
+        // Which ones were meant is not known: nothing is said of any.
+        (
+            "[\"device_postures\"]",
+            "24h",
+            &[
+                "organization.accept_unevaluated_selectors[0]: \"device_postures\" is not one of device_posture, user_risk_score, \
+                 linked_app_token, saml, okta, gsuite, github-organization, cloudflare_account_member",
+            ],
+        ),
+    ] {
+        let section = format!(
+            "accept_unevaluated_selectors = {accepted}\nsession_duration = \"{session}\"\nauth_url ="
+        );
+        let text = SMALL.replace("auth_url =", &section);
+        let faults =
+            load_with(&format!("{text}{rules}"), &BTreeMap::new()).map(|config| panic!("{config:?}"));
+        assert_eq!(told(faults), expected, "{accepted} {session}");
+    }
+}
+
 #[test]
 fn rules_that_let_nobody_in_are_warned_of() {
     let rule = |rule: &str| {
