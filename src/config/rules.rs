@@ -14,7 +14,7 @@ use crate::model::address::AddressRange;
 use crate::model::country::AssignedCountry;
 use crate::model::email::{EmailAddress, EmailDomain};
 use crate::model::evaluator::ExternalEvaluator;
-use crate::model::selector::{DirectoryGroup, Selector, Unevaluated};
+use crate::model::selector::{DirectoryGroup, LINKED_APP_TOKEN_MISPLACED, Selector, Unevaluated};
 
 /// What rules may refer to.
 pub(super) struct Scope<'s> {
@@ -43,11 +43,21 @@ impl Scope<'_> {
     }
 }
 
+/// Where rules stand, and so which of them have a place there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In an access group, which policies of any decision may refer to, or in a policy whose decision is not known.
+    Anywhere,
+    /// In a policy about people who signed in.
+    AmongPeople,
+    /// In a policy about requests alone; and why rules about persons have no place there.
+    AmongRequests(&'static str),
+}
+
 /// The rules of one policy or access group as far as they have been read.
 pub(super) struct Rules<'s> {
     scope: &'s Scope<'s>,
-    /// Why rules about persons have no place here, where they have none.
-    nobody: Option<&'static str>,
+    place: Place,
     pub(super) body: Map<String, Value>,
     pub(super) references: Vec<(String, ObjectKey)>,
     /// Whether some rule asks who somebody is; of access groups inside see [`Rules::references`].
@@ -57,7 +67,7 @@ pub(super) struct Rules<'s> {
 
 impl<'s> Rules<'s> {
     /// Reads Include, Require and Exclude.
-    pub(super) fn of(table: &Table<'_>, scope: &'s Scope<'s>, nobody: Option<&'static str>) -> Self {
+    pub(super) fn of(table: &Table<'_>, scope: &'s Scope<'s>, place: Place) -> Self {
         let include = table.need(
             "include",
             "write include = [{ everyone = {} }] or who else may come",
@@ -69,7 +79,7 @@ impl<'s> Rules<'s> {
         }
         let mut rules = Self {
             scope,
-            nobody,
+            place,
             body: Map::new(),
             references: Vec::new(),
             asks_identity: false,
@@ -117,12 +127,19 @@ impl<'s> Rules<'s> {
         let asks =
             IDENTITY_SELECTORS.contains(selector) || selector.parse().is_ok_and(Unevaluated::asks_identity);
         self.asks_identity |= asks;
-        if let Some(reason) = self.nobody.filter(|_| asks || through_group) {
-            inner.fault(
-                reason,
-                "write { everyone = {} }, { ip = … } or { service_token = … }, or decision = \"allow\"",
-            );
-            return None;
+        match self.place {
+            Place::AmongRequests(reason) if asks || through_group => {
+                inner.fault(
+                    reason,
+                    "write { everyone = {} }, { ip = … } or { service_token = … }, or decision = \"allow\"",
+                );
+                return None;
+            }
+            Place::AmongPeople if *selector == Unevaluated::LinkedAppToken.as_str() => {
+                inner.fault(LINKED_APP_TOKEN_MISPLACED, "leave it out");
+                return None;
+            }
+            _ => {}
         }
         Some(json!({ *selector: body }))
     }
@@ -304,12 +321,17 @@ impl<'s> Rules<'s> {
             );
             return None;
         }
+        node.any_table()?;
+        let settings = node.json();
+        if let Some((_, reason)) = unevaluated.refusal(&settings) {
+            node.fault(reason, format!("correct {selector}, or leave the rule out"));
+            return None;
+        }
         node.warn(
             unevaluated.warning(),
             "leave the rule out unless it is kept for another gateway",
         );
-        node.any_table()?;
-        Some(node.json())
+        Some(settings)
     }
 }
 

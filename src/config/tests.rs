@@ -775,6 +775,51 @@ fn rules_that_let_nobody_in_are_warned_of() {
         policy.body["include"],
         json!([{ "device_posture": { "integration_uid": "x", "levels": [1, 2.5, true] } }])
     );
+    let risk = |levels: &str| {
+        let accepting = accepting.replace("[\"device_posture\"]", "[\"user_risk_score\"]");
+        let text = format!(
+            "{accepting}{}",
+            rule(&format!(
+                "{{ user_risk_score = {{ user_risk_score = {levels} }} }}"
+            ))
+        );
+        told(load_with(&text, &BTreeMap::new()))
+    };
+    let at = "policies[0].include[0].user_risk_score";
+    assert_eq!(
+        risk("[\"low\", \"medium\", \"high\", \"unscored\"]"),
+        [format!(
+            "{at}: {}",
+            crate::model::selector::Unevaluated::UserRiskScore.warning()
+        )]
+    );
+    let linked = |decision: &str| {
+        let accepting = accepting.replace("[\"device_posture\"]", "[\"linked_app_token\"]");
+        let rule = rule("{ linked_app_token = { app_uid = \"x\" } }").replace("\"allow\"", decision);
+        told(load_with(&format!("{accepting}{rule}"), &BTreeMap::new()))
+    };
+    let at_linked = "policies[0].include[0].linked_app_token";
+    for decision in ["\"allow\"", "\"deny\""] {
+        assert_eq!(
+            linked(decision),
+            [format!(
+                "{at_linked}: linked_app_token has a place in policies of decision non_identity and bypass only"
+            )]
+        );
+    }
+    assert_eq!(
+        linked("\"bypass\""),
+        [format!(
+            "{at_linked}: {}",
+            crate::model::selector::Unevaluated::LinkedAppToken.warning()
+        )]
+    );
+    let levels = "a list of the levels low, medium, high and unscored is needed";
+    assert_eq!(
+        risk("[\"low\", \"huge\"]"),
+        [format!("{at}: \"huge\" is no risk level: {levels}")]
+    );
+    assert_eq!(risk("\"low\""), [format!("{at}: {levels}")]);
     let unknown = SMALL.replace(
         "auth_url =",
         "accept_unevaluated_selectors = [\"geo\"]\nauth_url =",
@@ -968,6 +1013,14 @@ fn mistakes_in_applications_are_told() {
         (
             application("domain = \"https://wiki.localhost\""),
             "applications[0].domain: leave out the scheme and the port: applications have those of `auth_url`",
+        ),
+        (
+            application("domain = \"bad.localhost/cdn-cgi/access\""),
+            "applications[0].domain: this path is the gateway's own on every host, and no application is reached there",
+        ),
+        (
+            application("destinations = [\"bad.localhost\", \"bad.localhost/CDN-CGI/access/callback\"]"),
+            "applications[0].destinations[1]: this path is the gateway's own on every host, and no application is reached there",
         ),
         (
             application("session_duration = \"24h\""),

@@ -29,6 +29,7 @@ pub mod lines;
 pub mod list;
 pub mod number;
 pub mod organization;
+pub mod own_path;
 pub mod permission;
 pub mod plain;
 pub mod pointer;

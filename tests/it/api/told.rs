@@ -7,7 +7,9 @@ use crate::support::world::World;
 
 async fn accepting() -> World {
     World::builder()
-        .organization("accept_unevaluated_selectors = [\"device_posture\"]")
+        .organization(
+            "accept_unevaluated_selectors = [\"device_posture\", \"user_risk_score\", \"linked_app_token\"]",
+        )
         .more(&tokens())
         .start()
         .await
@@ -194,6 +196,14 @@ async fn a_rule_that_means_something_else_than_it_says_is_refused() {
             json!({ "geo": { "country_code": "T1" } }),
             "/include/0/geo/country_code",
         ),
+        (
+            json!({ "linked_app_token": { "app_uid": "11111111-1111-4111-8111-111111111111" } }),
+            "/include/0",
+        ),
+        (
+            json!({ "user_risk_score": { "user_risk_score": ["huge"] } }),
+            "/include/0/user_risk_score/user_risk_score/0",
+        ),
     ] {
         let policy = json!({ "name": "wrong", "decision": "allow", "include": [rule] });
         let answer = call(&world, "POST", "/access/policies", Some(&policy)).await;
@@ -209,6 +219,21 @@ async fn a_rule_that_means_something_else_than_it_says_is_refused() {
     ] {
         let policy = json!({ "name": "right", "decision": "allow", "include": [rule] });
         made(&world, "/access/policies", policy).await;
+    }
+}
+
+#[tokio::test]
+async fn an_application_at_the_gateways_own_addresses_is_refused() {
+    let world = accepting().await;
+    for domain in [
+        "bad.localhost/cdn-cgi/access",
+        "bad.localhost/cdn-cgi/access/x",
+        "bad.localhost/.well-known/cloudflare-access-protected-resource",
+    ] {
+        let app = json!({ "name": "Bad", "type": "self_hosted", "domain": domain });
+        let answer = call(&world, "POST", "/access/apps", Some(&app)).await;
+        let error = answer.error(400);
+        assert_eq!(error.2.as_deref(), Some("/domain"), "{domain}: {}", error.1);
     }
 }
 
