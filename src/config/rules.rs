@@ -154,8 +154,8 @@ impl<'s> Rules<'s> {
             "email_domain" => parsed::<EmailDomain>(node, DOMAIN, "example.com"),
             "ip" => parsed::<AddressRange>(node, IP, "198.51.100.0/24"),
             "geo" => parsed::<AssignedCountry>(node, COUNTRY, "SE"),
-            "auth_method" => parsed::<String>(node, METHOD, "mfa"),
-            "common_name" => parsed::<String>(node, COMMON_NAME, "client.example.com"),
+            "auth_method" => compared(node, METHOD, "mfa"),
+            "common_name" => compared(node, COMMON_NAME, "client.example.com"),
             "external_evaluation" => external_evaluation(node),
             "email_list" => self.address_list(node, pointer, "EMAIL"),
             "ip_list" => self.address_list(node, pointer, "IP"),
@@ -288,8 +288,8 @@ impl<'s> Rules<'s> {
         ]);
         let table = node.table(&CLAIM)?;
         let word = |key: &str| {
-            let node = table.need(key, &format!("write {key} = \"…\""))?;
-            node.name()
+            let mend = format!("write {key} = \"…\"");
+            table.need(key, &mend)?.compared(&mend)
         };
         let (name, value) = (word("claim_name"), word("claim_value"));
         let provider = self.provider(node, &table, pointer);
@@ -374,9 +374,15 @@ fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
 ) -> Option<Value> {
     let mend = format!("write {{ {selector} = {{ {key} = \"{example}\" }} }}");
     let node = node.table(&keys)?.need(key, &mend)?;
-    node.name()?;
     node.parsed::<T>(&mend)?;
     Some(json!({ key: node.text()? }))
+}
+
+/// A selector whose only setting is a text that is compared with another.
+fn compared(node: &Node<'_>, (selector, key, keys): OneText, example: &str) -> Option<Value> {
+    let mend = format!("write {{ {selector} = {{ {key} = \"{example}\" }} }}");
+    let node = node.table(&keys)?.need(key, &mend)?;
+    Some(json!({ key: node.compared(&mend)? }))
 }
 
 fn external_evaluation(node: &Node<'_>) -> Option<Value> {

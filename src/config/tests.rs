@@ -684,6 +684,18 @@ fn mistakes_in_rules_are_told() {
             "device_posture: this version does not evaluate device_posture",
         ),
         ("{ gep = {} }", "gep: there is no selector gep"),
+        (
+            "{ email = { email = \"\" } }",
+            "email.email: an e-mail address such as ada@example.com is needed",
+        ),
+        (
+            "{ email_domain = { domain = \"@b.c\" } }",
+            "email_domain.domain: a domain such as example.com is needed, without @",
+        ),
+        (
+            "{ auth_method = { auth_method = \"\" } }",
+            "auth_method.auth_method: 1 to 350 visible characters are needed",
+        ),
     ] {
         let all = told_all(&rule(written));
         assert!(all.contains(&place(told)), "{written}: {all:?}");

@@ -397,6 +397,10 @@ fn every_problem_of_a_rule_is_told_at_its_place() {
             "/email: an object is needed".to_owned(),
         ),
         (
+            json!({"email_domain": {"domain": "@b.c"}}),
+            "/email_domain/domain: a domain such as example.com is needed, without @".to_owned(),
+        ),
+        (
             json!({"user_risk_score": {"user_risk_score": ["low", "huge"]}}),
             "/user_risk_score/user_risk_score/1: \"huge\" is no risk level: a list of the levels low, medium, high and unscored is needed"
                 .to_owned(),

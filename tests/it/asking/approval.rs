@@ -178,6 +178,32 @@ async fn nobody_decides_about_themself_or_what_is_not_theirs() {
     assert_eq!(alice.open(&world.host("wiki"), "/").await.status(), 403);
 }
 
+/// The reason is not what is wrong with such a form.
+#[tokio::test]
+async fn a_length_that_the_page_does_not_offer_is_no_missing_reason() {
+    let world = asking(ADAM_DECIDES).start().await;
+    let mut alice = world.person(ALICE);
+    let page = alice.open(&world.host("wiki"), "/deep").await;
+    let form = Form::of(&page.text());
+    for minutes in [Some("0"), Some("-1"), Some("1441"), Some("an hour"), None] {
+        let mut fields = vec![("reason", "on call")];
+        fields.extend(minutes.map(|minutes| ("minutes", minutes)));
+        let arrival = form.send(&mut alice, &page.url, &fields).await;
+        assert_eq!(arrival.status(), 400, "{minutes:?}");
+        let text = arrival.text();
+        assert!(!text.contains("Please write a reason"), "{minutes:?}: {text}");
+        assert!(text.contains("not as the page made it"), "{minutes:?}: {text}");
+    }
+    let arrival = form
+        .send(&mut alice, &page.url, &[("reason", " "), ("minutes", "60")])
+        .await;
+    assert!(
+        arrival.text().contains("Please write a reason"),
+        "{}",
+        arrival.text()
+    );
+}
+
 /// Two accounts, one address: whoever asked decides by neither of them.
 #[tokio::test]
 async fn nobody_decides_by_another_account_with_the_same_address() {
