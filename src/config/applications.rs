@@ -12,7 +12,7 @@ use super::policies;
 use super::providers::Provider;
 use super::rules::Scope;
 use super::tree::{Keys, Node, Table};
-use crate::model::application::{INTERSTITIAL_STAYS, LAUNCHER};
+use crate::model::application::{INTERSTITIAL_STAYS, LAUNCHER, STILL_CHOSEN};
 use crate::model::destination::Destination;
 use crate::model::ids::AudTag;
 use crate::model::service_token::CredentialHeader;
@@ -120,6 +120,7 @@ pub(super) fn read<'t>(
     let settings = settings(&table);
     let providers = references(&table, "allowed_idps", scope.providers);
     if let (Some(_), Some(allowed)) = (&settings, &providers) {
+        check_choice(&table, scope, allowed);
         check_sources(&table, scope, allowed);
     }
     let pages = references(&table, "custom_pages", scope.pages);
@@ -364,6 +365,21 @@ fn settings(table: &Table<'_>) -> Option<Map<String, Value>> {
     read.into_iter()
         .map(|(key, value)| Some((key.to_owned(), value?)))
         .collect()
+}
+
+/// Warns where people are to be sent straight to one provider, and there are several. `allowed` is empty where all are.
+pub(super) fn check_choice(table: &Table<'_>, scope: &Scope<'_>, allowed: &[ObjectKey]) {
+    let Some(node) = table.node("auto_redirect_to_identity") else {
+        return;
+    };
+    let first = allowed.first();
+    let several = match first {
+        None => scope.known.len() > 1,
+        Some(_) => allowed.iter().any(|other| Some(other) != first),
+    };
+    if several && node.boolean() == Some(true) {
+        node.warn(STILL_CHOSEN, "name one provider in allowed_idps, or leave it out");
+    }
 }
 
 /// Warns of what tokens are to hold and no provider of the application tells. `allowed` is empty where all are.

@@ -977,6 +977,50 @@ fn mistakes_in_lists_and_access_groups_are_told() {
     ]);
 }
 
+/// The API says the same.
+#[test]
+fn going_straight_to_one_provider_of_several_is_warned_of() {
+    let second = PROVIDER.replace("Entra ID", "Partner");
+    let two = format!("{PROVIDER}{second}");
+    let application = |kind: &str, allowed: &str, on: bool| {
+        format!(
+            "[[applications]]\nname = \"a\"\n{kind}\npolicies = [{{ name = \"p\", decision = \"allow\", include = [{{ \
+             everyone = {{}} }}] }}]\n{allowed}\nauto_redirect_to_identity = {on}\n"
+        )
+    };
+    let said = "applications[0].auto_redirect_to_identity: several identity providers are allowed, so that people choose \
+                among them all the same";
+    for kind in ["domain = \"a.localhost\"", "type = \"app_launcher\""] {
+        for (providers, allowed, on, warned) in [
+            (two.as_str(), "", true, true),
+            (
+                two.as_str(),
+                "allowed_idps = [\"Entra ID\", \"Partner\"]",
+                true,
+                true,
+            ),
+            (
+                two.as_str(),
+                "allowed_idps = [\"Entra ID\", \"Partner\"]",
+                false,
+                false,
+            ),
+            (two.as_str(), "allowed_idps = [\"Partner\"]", true, false),
+            (
+                two.as_str(),
+                "allowed_idps = [\"Partner\", \"Partner\"]",
+                true,
+                false,
+            ),
+            (PROVIDER, "", true, false),
+        ] {
+            let warnings = told_all(&format!("{providers}{}", application(kind, allowed, on)));
+            let expected = if warned { vec![said] } else { Vec::new() };
+            assert_eq!(warnings, expected, "{kind} {allowed} {on}");
+        }
+    }
+}
+
 /// The API takes the same.
 #[test]
 fn tokens_live_as_long_as_is_written_or_it_is_said_that_they_do_not() {

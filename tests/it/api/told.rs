@@ -137,6 +137,39 @@ async fn a_token_that_lives_otherwise_than_is_written_is_named() {
 }
 
 #[tokio::test]
+async fn going_straight_to_one_provider_of_several_is_named() {
+    let world = accepting().await;
+    let first = provider(&world).await;
+    let second = json!({ "name": "Second", "type": "azureAD", "config": {
+        "client_id": "3f2b6a90-7c1d-4e58-9a0b-c1d2e3f40516", "client_secret": "s3cret~value",
+        "directory_id": "72a1c0de-4b5d-4e6f-8a90-1b2c3d4e5f60",
+    } });
+    let mut sent = 0;
+    let mut app = async |allowed: Option<Value>, on: bool| {
+        sent += 1;
+        let mut app = json!({
+            "name": format!("App {sent}"), "type": "self_hosted", "domain": format!("app{sent}.localhost"),
+            "auto_redirect_to_identity": on,
+        });
+        if let Some(allowed) = allowed {
+            app["allowed_idps"] = allowed;
+        }
+        messages(&call(&world, "POST", "/access/apps", Some(&app)).await)
+    };
+    assert_eq!(app(None, true).await, [""; 0], "there is one");
+    let second = id(&made(&world, "/access/identity_providers", second).await);
+    let said = [
+        "/auto_redirect_to_identity: several identity providers are allowed, so that people choose among them \
+                 all the same",
+    ];
+    assert_eq!(app(None, true).await, said);
+    assert_eq!(app(Some(json!([])), true).await, said);
+    assert_eq!(app(Some(json!([first, second])), true).await, said);
+    assert_eq!(app(Some(json!([first, second])), false).await, [""; 0]);
+    assert_eq!(app(Some(json!([second])), true).await, [""; 0]);
+}
+
+#[tokio::test]
 async fn leave_that_too_few_can_give_is_refused_or_named() {
     let world = accepting().await;
     let policy = |groups: Value| {
