@@ -150,7 +150,8 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
         effects.clone(),
         login.relying_party.clone(),
         clock.clone(),
-    );
+    )
+    .knowing(geo.clone());
     let directories = Directories {
         published: Arc::clone(&memory.published),
         store: foundation.store.clone(),

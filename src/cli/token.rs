@@ -23,7 +23,7 @@ pub(super) enum TokenCommand {
     Create(Create),
     /// Show the tokens, what each may do and when it was last used
     List(ConfigFile),
-    /// Delete a token: its next request is refused
+    /// Delete a token: gateways at work refuse it within a second
     Delete {
         /// The token's name
         name: String,
@@ -81,7 +81,9 @@ async fn carry_out(command: TokenCommand, manage: &Manage, store: &Store) -> Res
         TokenCommand::Delete { name, .. } => match manage.api_token_called(&name).await? {
             Some(document) => {
                 manage.delete(Kind::ApiToken, document.id, actor).await?;
-                Ok(Said::done("deleted: it opens nothing any longer\n"))
+                Ok(Said::done(
+                    "deleted: within a second it opens nothing any longer\n",
+                ))
             }
             None => Ok(Said::Unusable(format!("no token is called \"{name}\""))),
         },

@@ -65,6 +65,15 @@ pub enum IdentityUpdate {
     NoAction,
 }
 
+impl IdentityUpdate {
+    /// The words for it, as `identity_update_behavior` has them.
+    pub const WORDS: [(&str, Self); 3] = [
+        ("automatic", Self::Automatic),
+        ("reauth", Self::Reauth),
+        ("no_action", Self::NoAction),
+    ];
+}
+
 /// A person as the directory describes them: attributes of SCIM's core and enterprise schema, normalised.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UserRecord(pub Map<String, Value>);

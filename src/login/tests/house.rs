@@ -316,11 +316,12 @@ impl Plan {
             value: known.clone(),
         });
         Snapshot {
-            providers: self
-                .providers
-                .into_iter()
-                .map(|known| (known.id, Arc::new(known)))
-                .collect(),
+            providers: Arc::new(
+                self.providers
+                    .into_iter()
+                    .map(|known| (known.id, Arc::new(known)))
+                    .collect(),
+            ),
             by_aud: applications
                 .iter()
                 .map(|known| (known.app.aud.clone(), known.clone()))

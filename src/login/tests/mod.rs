@@ -193,6 +193,16 @@ async fn several_providers_make_a_choice() {
     assert_eq!(chooser.headers["cf-access-domain"], "wiki.example.com");
     let picked = chooser.link("idp=00000000-0000-0000-0000-000000000002");
     assert_eq!(browser.open(picked.as_str()).await.body, "inside");
+
+    // A page that was left open over lunch begins anew; the browser kept its cookie.
+    let mut later = house.browser();
+    let chooser = later.open(&format!("{WIKI}/deep")).await;
+    let picked = chooser.link("idp=00000000-0000-0000-0000-000000000002");
+    house.clock.advance(jiff::SignedDuration::from_mins(40));
+    let chooser = later.open(picked.as_str()).await;
+    assert_eq!(chooser.status, StatusCode::OK, "{}", chooser.body);
+    let picked = chooser.link("idp=00000000-0000-0000-0000-000000000002");
+    assert_eq!(later.open(picked.as_str()).await.body, "inside");
 }
 
 #[tokio::test]

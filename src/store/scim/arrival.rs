@@ -12,7 +12,7 @@ use super::link::{Arriving, Found, find};
 use super::users::update;
 use crate::model::idp::IdentityProvider;
 use crate::model::ids::{ObjectId, UserId};
-use crate::model::scim::IdentityUpdate;
+use crate::model::scim::{IdentityUpdate, ScimSettings};
 
 /// What a sign-in asks of the directory's word.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,14 +26,25 @@ pub struct ScimAtLogin {
 }
 
 impl ScimAtLogin {
+    /// What is asked where it cannot be said how the provider is set.
+    pub const STRICTEST: Self = Self {
+        stays_out: true,
+        reactivates: false,
+        regroups: true,
+    };
+
     /// What a sign-in at this provider asks; `None` where no directory tells of its people.
     pub fn of(provider: &IdentityProvider) -> Option<Self> {
-        let told = provider.told()?;
-        Some(Self {
+        provider.told().map(Self::with)
+    }
+
+    /// What a sign-in asks where a provider is set like this.
+    pub fn with(told: &ScimSettings) -> Self {
+        Self {
             stays_out: told.user_deprovision,
             reactivates: told.reactivate_on_login,
             regroups: told.identity_update != IdentityUpdate::NoAction,
-        })
+        }
     }
 
     /// Whether whoever the directory has put out is refused.
