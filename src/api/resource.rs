@@ -246,7 +246,7 @@ pub(super) fn take(
     let said = unknown.iter().map(|pointer| {
         format!("{pointer} is kept, and nothing follows from it: this version does not know it")
     });
-    let notes = notes::of(shape, &taken.body, &call.snapshot.referents);
+    let notes = notes::of(shape, &taken.body, &call.snapshot);
     Ok((taken, said.chain(notes).collect()))
 }
 

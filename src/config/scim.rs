@@ -49,7 +49,6 @@ const SYNC_KEYS: Keys = Keys {
 const INTERVAL: Bounds = Bounds {
     least: Duration::from_mins(1),
     most: Duration::from_hours(24),
-    or_none: false,
     said: "one minute to 24 hours",
 };
 const SECRET: &str = "write { env = \"NAME\" }, as for other secrets; 32 characters or more";

@@ -297,11 +297,35 @@ impl Unevaluated {
         format!("{name} is never evaluated: always unknown, it lets nobody in and keeps people out")
     }
 
+    /// What is wrong with the settings of such a rule, behind its place in them (a JSON pointer). They are kept as they
+    /// are; but a level that Access has not is a slip of the pen wherever the rule is evaluated.
+    pub fn refusal(self, settings: &Value) -> Option<(String, String)> {
+        const KEY: &str = "user_risk_score";
+        const LEVELS: [&str; 4] = ["low", "medium", "high", "unscored"];
+        const NEEDED: &str = "a list of the levels low, medium, high and unscored is needed";
+        if self != Self::UserRiskScore {
+            return None;
+        }
+        let Some(levels) = settings.get(KEY).and_then(Value::as_array) else {
+            return Some((format!("/{KEY}"), NEEDED.to_owned()));
+        };
+        let known = |level: &Value| level.as_str().is_some_and(|level| LEVELS.contains(&level));
+        let (index, level) = levels.iter().enumerate().find(|(_, level)| !known(level))?;
+        Some((
+            format!("/{KEY}/{index}"),
+            format!("{level} is no risk level: {NEEDED}"),
+        ))
+    }
+
     /// Whether it asks who somebody is.
     pub fn asks_identity(self) -> bool {
         !matches!(self, Self::DevicePosture | Self::LinkedAppToken)
     }
 }
+
+/// Why a rule `linked_app_token` has no place among people (Access).
+pub const LINKED_APP_TOKEN_MISPLACED: &str =
+    "linked_app_token has a place in policies of decision non_identity and bypass only";
 
 /// The text names no such selector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -109,8 +109,7 @@ pub(super) const WAITING_LOOK: &str = "Look now";
 pub(super) const BADGE_WAITING: &str = "Waiting";
 
 pub(super) const FORM_REFUSED_TITLE: &str = "That form can no longer be sent";
-pub(super) const FORM_REFUSED: &str =
-    "It lay open for too long, or you have signed in anew since. Nothing was changed.";
+pub(super) const FORM_REFUSED: &str = "It lay open for too long, you have signed in anew since, or it is not as the page made it. Nothing was changed.";
 pub(super) const NOT_AN_APPROVER_TITLE: &str = "You cannot decide about this request";
 pub(super) const NOT_AN_APPROVER: &str =
     "It is your own request, or you are not among the people who decide. Nothing was changed.";

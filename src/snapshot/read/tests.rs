@@ -167,6 +167,14 @@ fn every_problem_of_an_application_is_told_at_its_place() {
             "/destinations/0/uri: it is missing",
         ),
         (
+            json!({"destinations": [{"uri": "wiki.example.com/cdn-cgi/access/x"}]}),
+            "/destinations/0/uri: this path is the gateway's own on every host, and no application is reached there",
+        ),
+        (
+            json!({"domain": "wiki.example.com/cdn-cgi/access", "destinations": []}),
+            "/domain: this path is the gateway's own on every host, and no application is reached there",
+        ),
+        (
             json!({"destinations": [{"uri": "wiki.example.com", "overrides": [{"path_pattern": "/x"}]}]}),
             "/destinations/0/overrides/0/behavior: it is missing",
         ),
@@ -389,6 +397,19 @@ fn every_problem_of_a_rule_is_told_at_its_place() {
             "/email: an object is needed".to_owned(),
         ),
         (
+            json!({"email_domain": {"domain": "@b.c"}}),
+            "/email_domain/domain: a domain such as example.com is needed, without @".to_owned(),
+        ),
+        (
+            json!({"user_risk_score": {"user_risk_score": ["low", "huge"]}}),
+            "/user_risk_score/user_risk_score/1: \"huge\" is no risk level: a list of the levels low, medium, high and unscored is needed"
+                .to_owned(),
+        ),
+        (
+            json!({"user_risk_score": {}}),
+            "/user_risk_score/user_risk_score: a list of the levels low, medium, high and unscored is needed".to_owned(),
+        ),
+        (
             json!({"email": {"email": "a@b@example.com"}}),
             "/email/email: an e-mail address such as ada@example.com is needed".to_owned(),
         ),
@@ -482,12 +503,13 @@ fn every_selector_is_read() {
     assert_eq!(again.include, read.include);
 
     for selector in Unevaluated::ALL {
-        let body = json!({"name": "g", "include": [{ selector.as_str(): {"integration_uid": POLICY_1} }]});
-        let read = group(GroupId(ID), &body).unwrap();
-        let kept = Selector::Unevaluated {
-            selector,
-            settings: json!({"integration_uid": POLICY_1}),
+        let settings = match selector {
+            Unevaluated::UserRiskScore => json!({"user_risk_score": ["high", "unscored"]}),
+            _ => json!({"integration_uid": POLICY_1}),
         };
+        let body = json!({"name": "g", "include": [{ selector.as_str(): settings.clone() }]});
+        let read = group(GroupId(ID), &body).unwrap();
+        let kept = Selector::Unevaluated { selector, settings };
         assert_eq!(read.include, [kept]);
     }
 }
