@@ -1,5 +1,6 @@
 //! SCIM as Entra speaks it, over real HTTP, and what it does to people who are signed in.
 
+mod addresses;
 mod by_api;
 mod client;
 mod effects;
