@@ -1,6 +1,7 @@
 //! SCIM as Entra speaks it, over real HTTP, and what it does to people who are signed in.
 
 mod addresses;
+mod answers;
 mod by_api;
 mod client;
 mod effects;
