@@ -12,6 +12,7 @@ mod grammar;
 mod in_flight;
 mod inherited;
 mod large;
+mod limits;
 mod linking;
 mod log;
 mod replicas;
