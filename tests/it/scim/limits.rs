@@ -5,6 +5,33 @@ use serde_json::{Value, json};
 use super::client::{Directory, json_of};
 use super::{EVERYTHING, provisioned};
 
+async fn knock(directory: &Directory, secret: &str) -> u16 {
+    let headers = [("Authorization".to_owned(), format!("Bearer {secret}"))];
+    let target = format!("{}/Users?count=0", directory.base);
+    directory.send("GET", &target, &headers, None).await.status
+}
+
+#[tokio::test]
+async fn whoever_waits_for_wrong_secrets_is_answered_without_a_look_into_the_store() {
+    let world = provisioned(EVERYTHING).start().await;
+    let directory = Directory::of(&world).await;
+    while knock(&directory, "wrong").await != 429 {}
+    let database = world.database();
+    database.run("ALTER TABLE scim_secrets RENAME TO elsewhere").await;
+    assert_eq!(knock(&directory, "wrong").await, 429);
+    let missing = directory
+        .send("GET", &format!("{}/Users", directory.base), &[], None)
+        .await;
+    assert_eq!(missing.status, 429);
+    assert_eq!(
+        knock(&directory, &directory.token).await,
+        503,
+        "the right one is looked for"
+    );
+    database.run("ALTER TABLE elsewhere RENAME TO scim_secrets").await;
+    assert_eq!(knock(&directory, &directory.token).await, 200);
+}
+
 #[tokio::test]
 async fn a_user_is_never_longer_than_one_may_be_whatever_follows() {
     let world = provisioned(EVERYTHING).start().await;
