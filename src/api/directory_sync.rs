@@ -39,7 +39,10 @@ async fn stands(call: &Call<'_>) -> Result<Answer, ApiError> {
 /// A gateway takes it up within a second or two. It confirms a round that was held back.
 async fn read(call: &Call<'_>) -> Result<Answer, ApiError> {
     let provider = provider(call).await?;
-    call.api.store.want_directory_sync(provider).await?;
+    call.api
+        .store
+        .want_directory_sync(provider, &call.actor())
+        .await?;
     tracing::info!(
         request.id = call.request_id, provider.id = %provider, token = call.token.name,
         "A directory is to be read at once"
@@ -51,7 +54,7 @@ async fn read(call: &Call<'_>) -> Result<Answer, ApiError> {
 async fn provider(call: &Call<'_>) -> Result<IdpId, ApiError> {
     let provider = call.provider().await?;
     if provider.sync.is_none() {
-        let why = "directory_sync is off for this provider: turn it on";
+        let why = "directory_sync is off for this provider: set directory_sync.enabled to true";
         return Err(ApiError::invalid(why));
     }
     Ok(provider.id)

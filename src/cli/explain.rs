@@ -6,9 +6,11 @@ use std::net::IpAddr;
 
 use clap::Args;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use super::opened::{Opened, Said, open, tell};
+use super::opened::{Opened, Said, meant, open, tell};
 use super::{ConfigFile, Exit, Terminal};
+use crate::geo::Geo;
 use crate::manage::{DecidedBy, Expected, Explained, Known, Question, explained, visited};
 use crate::model::country::CountryCode;
 use crate::model::email::EmailAddress;
@@ -30,7 +32,7 @@ pub(super) struct ExplainCommand {
     /// The address the request comes from
     #[arg(long, value_name = "IP")]
     ip: Option<IpAddr>,
-    /// The country it comes from
+    /// The country it comes from; left out: what the file of [geo] says of the address
     #[arg(long, value_name = "CC")]
     country: Option<CountryCode>,
     /// The identity provider, by name or id, where several know the person
@@ -102,19 +104,23 @@ async fn of_question(opened: &Opened, command: &ExplainCommand) -> Result<Said, 
         Ok(visited) => visited,
         Err(why) => return Ok(Said::Unusable(why)),
     };
-    let provider = match named(opened, Kind::IdentityProvider, command.provider.as_deref()).await? {
+    let provider = match id_of(opened, Kind::IdentityProvider, command.provider.as_deref()).await? {
         Ok(id) => id.map(IdpId),
         Err(why) => return Ok(Said::Unusable(why)),
     };
-    let service_token = match named(opened, Kind::ServiceToken, command.service_token.as_deref()).await? {
+    let service_token = match id_of(opened, Kind::ServiceToken, command.service_token.as_deref()).await? {
         Ok(id) => id.map(ServiceTokenId),
         Err(why) => return Ok(Said::Unusable(why)),
+    };
+    let geo = match Geo::open(&opened.config.geo) {
+        Ok(geo) => geo,
+        Err(unusable) => return Ok(Said::Unusable(unusable.to_string())),
     };
     let question = Question {
         user: command.user.clone(),
         provider,
         address: command.ip,
-        country: command.country,
+        country: command.country.or_else(|| geo.country_of(command.ip?)),
         service_token,
     };
     let now_ms = opened.clock.now_ms();
@@ -152,21 +158,16 @@ async fn snapshot(opened: &Opened) -> Result<Snapshot, StoreError> {
 }
 
 /// The id of an object that is given by name or id.
-async fn named(
+async fn id_of(
     opened: &Opened,
     kind: Kind,
     given: Option<&str>,
-) -> Result<Result<Option<uuid::Uuid>, String>, StoreError> {
+) -> Result<Result<Option<Uuid>, String>, StoreError> {
     let Some(given) = given else {
         return Ok(Ok(None));
     };
-    let documents = opened.store.documents(kind).await?;
-    let found = documents
-        .iter()
-        .find(|document| document.name == given || document.id.to_string() == given);
-    Ok(found
-        .map(|document| Some(document.id))
-        .ok_or_else(|| format!("no {} is called {given}", kind.as_str().replace('_', " "))))
+    let meant = meant(&opened.store, kind, given).await?;
+    Ok(meant.map(|document| Some(document.id)))
 }
 
 /// What would happen: a word, a sentence behind whoever it is about, and what decides it.

@@ -8,14 +8,15 @@ use std::time::Duration;
 use clap::Subcommand;
 use secrecy::ExposeSecret as _;
 
-use super::opened::{Opened, Said, open, tell};
+use super::opened::{Opened, Said, actor, meant, open, tell};
 use super::{ConfigFile, Exit, Terminal};
 use crate::manage::{ManageError, provisions};
 use crate::model::ids::IdpId;
 use crate::model::time::ms_to_the_minute;
 use crate::snapshot::{read, secrets};
-use crate::store::{Actor, ActorKind, DirectorySync, Document, Kind};
+use crate::store::{DirectorySync, Document, Kind};
 
+const COMMAND: &str = "idp";
 /// How long a gateway may take to begin a round that was asked for, and to end it.
 const BEGINS: Duration = Duration::from_secs(15);
 const ENDS: Duration = Duration::from_mins(5);
@@ -85,18 +86,18 @@ async fn list(opened: &Opened) -> Result<Said, ManageError> {
 }
 
 async fn sync(opened: &Opened, named: &str) -> Result<Said, ManageError> {
-    let document = match meant(opened, named).await? {
+    let document = match provider(opened, named).await? {
         Ok(document) => document,
         Err(said) => return Ok(said),
     };
     if !is_read(opened, &document) {
         return Ok(Said::Unusable(format!(
-            "\"{}\" has no directory_sync",
+            "the directory of \"{}\" is not read by Graph: it takes [identity_providers.directory_sync], enabled",
             document.name
         )));
     }
     let id = IdpId(document.id);
-    let asked_ms = opened.store.want_directory_sync(id).await?;
+    let asked_ms = opened.store.want_directory_sync(id, &actor(COMMAND)).await?;
     let mut waited = Duration::ZERO;
     loop {
         let stands = opened.store.directory_sync(id).await?.unwrap_or_default();
@@ -143,13 +144,15 @@ fn described(stands: Option<&DirectorySync>) -> String {
 }
 
 async fn scim_secret(opened: Opened, named: &str) -> Result<Said, ManageError> {
-    let document = match meant(&opened, named).await? {
+    let document = match provider(&opened, named).await? {
         Ok(document) => document,
         Err(said) => return Ok(said),
     };
     let address = address(&opened, &document);
     let (manage, _) = opened.into_manage();
-    let secret = manage.refresh_scim_secret(IdpId(document.id), actor()).await?;
+    let secret = manage
+        .refresh_scim_secret(IdpId(document.id), actor(COMMAND))
+        .await?;
     Ok(Said::done(format!(
         "Tenant URL    {address}\nSecret token  {}\n",
         secret.expose_secret()
@@ -157,12 +160,12 @@ async fn scim_secret(opened: Opened, named: &str) -> Result<Said, ManageError> {
 }
 
 async fn test(opened: Opened, named: &str) -> Result<Said, ManageError> {
-    let document = match meant(&opened, named).await? {
+    let document = match provider(&opened, named).await? {
         Ok(document) => document,
         Err(said) => return Ok(said),
     };
     let (manage, _) = opened.into_manage();
-    let link = manage.test_link(IdpId(document.id), actor()).await?;
+    let link = manage.test_link(IdpId(document.id), actor(COMMAND)).await?;
     let until = link.expires_at.strftime("%H:%M UTC");
     Ok(Said::done(format!(
         "{}\nOpen it in a browser, once, before {until}.\n",
@@ -170,29 +173,10 @@ async fn test(opened: Opened, named: &str) -> Result<Said, ManageError> {
     )))
 }
 
-/// Who is written into the audit log.
-fn actor() -> Actor {
-    Actor {
-        kind: ActorKind::CommandLine,
-        name: "vestibule idp".to_owned(),
-    }
-}
-
 /// The provider of this name or id, or what is wrong with it.
-async fn meant(opened: &Opened, named: &str) -> Result<Result<Document, Said>, ManageError> {
-    let documents = opened.store.documents(Kind::IdentityProvider).await?;
-    let mut meant = documents
-        .into_iter()
-        .filter(|document| document.name == named || document.id.to_string() == named);
-    Ok(match (meant.next(), meant.next()) {
-        (Some(document), None) => Ok(document),
-        (none_or_first, _) => {
-            let many = none_or_first.map_or("no", |_| "more than one");
-            Err(Said::Unusable(format!(
-                "{many} identity provider is called \"{named}\""
-            )))
-        }
-    })
+async fn provider(opened: &Opened, named: &str) -> Result<Result<Document, Said>, ManageError> {
+    let meant = meant(&opened.store, Kind::IdentityProvider, named).await?;
+    Ok(meant.map_err(Said::Unusable))
 }
 
 /// Whether a provider's directory is read by Graph. One that does not stand is read by nobody.

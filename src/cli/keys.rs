@@ -5,12 +5,14 @@ use std::io;
 use clap::Subcommand;
 use jiff::Timestamp;
 
-use super::opened::{Opened, open};
+use super::opened::{Opened, actor, open};
 use super::{ConfigFile, Exit, Terminal};
 use crate::model::ids::KeyId;
 use crate::model::time::to_the_minute;
 use crate::session::keys::{self, KeyError};
-use crate::store::{Actor, ActorKind, KeyState, SigningKeyRow};
+use crate::store::{KeyState, SigningKeyRow};
+
+const COMMAND: &str = "keys";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KeysCommand {
@@ -82,10 +84,7 @@ fn described(row: &SigningKeyRow) -> String {
 
 async fn rotate(opened: &Opened, terminal: &mut Terminal<'_>) -> Done {
     keys::ensure(&opened.store, &opened.sealer, &opened.clock).await?;
-    let actor = Actor {
-        kind: ActorKind::CommandLine,
-        name: "keys".to_owned(),
-    };
+    let actor = actor(COMMAND);
     let rotated = keys::rotate(&opened.store, &opened.sealer, &opened.clock, &actor).await?;
     let said = if rotated {
         "rotated: the next key signs from now on"
@@ -96,7 +95,8 @@ async fn rotate(opened: &Opened, terminal: &mut Terminal<'_>) -> Done {
 }
 
 async fn revoke(opened: &Opened, kid: &KeyId, terminal: &mut Terminal<'_>) -> Done {
-    if keys::revoke(&opened.store, &opened.sealer, &opened.clock, kid).await? {
+    let actor = actor(COMMAND);
+    if keys::revoke(&opened.store, &opened.sealer, &opened.clock, kid, &actor).await? {
         return Ok(writeln!(
             terminal.out,
             "revoked: nothing that {kid} signed is accepted any longer"

@@ -11,7 +11,7 @@ use crate::crypto::seal::Sealer;
 use crate::manage::{self, Manage, ManageError};
 use crate::model::organization::Organization;
 use crate::model::plain;
-use crate::store::Store;
+use crate::store::{Actor, ActorKind, Document, Kind, Store, StoreError};
 
 /// A configuration with its store.
 pub(super) struct Opened {
@@ -49,6 +49,32 @@ impl Said {
     pub(super) fn done(answer: impl Into<String>) -> Self {
         Self::Answer(answer.into(), Exit::Fine)
     }
+}
+
+/// Who is written into the audit log where a command changes something: the command itself.
+pub(super) fn actor(command: &str) -> Actor {
+    Actor {
+        kind: ActorKind::CommandLine,
+        name: format!("vestibule {command}"),
+    }
+}
+
+/// The one object of a kind that has this name or id, or what is wrong with that.
+pub(super) async fn meant(
+    store: &Store,
+    kind: Kind,
+    given: &str,
+) -> Result<Result<Document, String>, StoreError> {
+    let documents = store.documents(kind).await?;
+    let mut meant = documents
+        .into_iter()
+        .filter(|document| document.name == given || document.id.to_string() == given);
+    let what = kind.as_str().replace('_', " ");
+    Ok(match (meant.next(), meant.next()) {
+        (Some(document), None) => Ok(document),
+        (None, _) => Err(format!("no {what} is called \"{given}\"")),
+        (Some(_), Some(_)) => Err(format!("more than one {what} is called \"{given}\": give the id")),
+    })
 }
 
 /// Tells what a command has to say, or why it failed.

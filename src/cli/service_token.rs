@@ -9,14 +9,14 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
-use super::opened::{Said, open, tell};
+use super::opened::{Said, actor, open, tell};
 use super::{ConfigFile, Exit, Terminal};
 use crate::manage::{Issued, Manage, ManageError, NewServiceToken, ServiceTokenChanges};
 use crate::model::duration::GoDuration;
 use crate::model::ids::ServiceTokenId;
 use crate::model::service_token::TokenLife;
 use crate::model::time::ms_to_the_minute;
-use crate::store::{Actor, ActorKind, Document, Kind, Store, StoreError};
+use crate::store::{Document, Kind, Store, StoreError};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ServiceTokenCommand {
@@ -116,10 +116,7 @@ async fn carry_out(
     store: &Store,
     now: Timestamp,
 ) -> Result<String, Failed> {
-    let actor = Actor {
-        kind: ActorKind::CommandLine,
-        name: "vestibule service-token".to_owned(),
-    };
+    let actor = actor("service-token");
     let switched = |enabled| ServiceTokenChanges {
         enabled: Some(enabled),
         ..ServiceTokenChanges::default()
@@ -143,13 +140,13 @@ async fn carry_out(
         }
         ServiceTokenCommand::Refresh(which) => {
             let id = find(store, &which.token).await?;
-            let document = manage.refresh_service_token(id, actor).await?;
-            format!("good until {}\n", text(&document, "expires_at"))
+            let renewed = manage.refresh_service_token(id, actor).await?;
+            format!("good until {}\n", text(&renewed.document, "expires_at"))
         }
         ServiceTokenCommand::Disable(which) => {
             let id = find(store, &which.token).await?;
             manage.update_service_token(id, switched(false), actor).await?;
-            "disabled: it opens nothing any longer\n".to_owned()
+            "disabled: within a second it opens nothing any longer\n".to_owned()
         }
         ServiceTokenCommand::Enable(which) => {
             let id = find(store, &which.token).await?;

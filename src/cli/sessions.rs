@@ -3,14 +3,17 @@
 use std::io;
 
 use clap::{Args, Subcommand};
+use serde_json::Value;
 
-use super::opened::{Opened, Said, open, tell};
+use super::opened::{Opened, Said, actor, meant, open, tell};
 use super::{ConfigFile, Exit, Terminal};
 use crate::model::email::EmailAddress;
 use crate::model::ids::{AudTag, SessionNonce, UserId};
 use crate::model::time::ms_to_the_minute;
 use crate::session::table::Cause;
-use crate::store::{Ending, Kind, SessionRow, StoreError, TokensOf, User};
+use crate::store::{Ending, Kind, SessionRow, StoreError, User, UserOrder};
+
+const COMMAND: &str = "sessions";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SessionsCommand {
@@ -105,34 +108,37 @@ async fn end(opened: &Opened, whose: &Whose) -> Result<Said, StoreError> {
 }
 
 async fn end_all_of(opened: &Opened, user: UserId) -> Result<String, StoreError> {
-    let ended = ended(opened, Ending::User(user)).await?;
+    let (order, cause) = (UserOrder::EndSessions, Cause::Administrator.word());
+    let done = opened.store.order(user, &order, cause, &actor(COMMAND)).await?;
+    let ended = done.map_or(0, |done| done.ended.len());
     Ok(format!("{user}  {ended} ended\n"))
 }
 
 async fn ended(opened: &Opened, ending: Ending) -> Result<usize, StoreError> {
     let cause = Cause::Administrator.word();
-    Ok(opened.store.end_sessions(&ending, cause).await?.len())
+    let ended = opened
+        .store
+        .end_sessions_said(&ending, cause, &actor(COMMAND))
+        .await?;
+    Ok(ended.len())
 }
 
-async fn revoke_tokens(opened: &Opened, application: &str) -> Result<Said, StoreError> {
-    let documents = opened.store.documents(Kind::Application).await?;
-    let meant: Vec<AudTag> = documents
-        .iter()
-        .filter(|document| document.name == application || document.id.to_string() == application)
-        .filter_map(|document| document.body.get("aud")?.as_str()?.parse().ok())
-        .collect();
-    let [aud] = meant.as_slice() else {
-        let many = if meant.is_empty() { "no" } else { "more than one" };
+async fn revoke_tokens(opened: &Opened, named: &str) -> Result<Said, StoreError> {
+    let application = match meant(&opened.store, Kind::Application, named).await? {
+        Ok(application) => application,
+        Err(why) => return Ok(Said::Unusable(why)),
+    };
+    let aud = application.body.get("aud").and_then(Value::as_str);
+    let Some(Ok(aud)) = aud.map(str::parse::<AudTag>) else {
         return Ok(Said::Unusable(format!(
-            "{many} application is called {application}"
+            "the application \"{named}\" has no aud: nothing is signed for it"
         )));
     };
-    let of = TokensOf {
-        aud: aud.clone(),
-        session: None,
-    };
-    opened.store.revoke_tokens(&of).await?;
-    Ok(Said::done(format!("{application}  all tokens revoked\n")))
+    opened
+        .store
+        .revoke_tokens_of(&application, &aud, &actor(COMMAND))
+        .await?;
+    Ok(Said::done(format!("{}  all tokens revoked\n", application.name)))
 }
 
 fn of_people(lines: &[String], email: &EmailAddress) -> Said {

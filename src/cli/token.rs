@@ -9,13 +9,13 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
-use super::opened::{Said, open, tell};
+use super::opened::{Said, actor, open, tell};
 use super::{ConfigFile, Exit, Terminal};
 use crate::manage::{Manage, ManageError, NewApiToken};
 use crate::model::ids::ServiceTokenId;
 use crate::model::permission::{EVERYTHING, Permission, Permissions};
 use crate::model::time::ms_to_the_minute;
-use crate::store::{Actor, ActorKind, Document, Kind, Store};
+use crate::store::{Actor, Document, Kind, Store};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {
@@ -23,7 +23,7 @@ pub(super) enum TokenCommand {
     Create(Create),
     /// Show the tokens, what each may do and when it was last used
     List(ConfigFile),
-    /// Delete a token: its next request is refused
+    /// Delete a token: gateways at work refuse it within a second
     Delete {
         /// The token's name
         name: String,
@@ -74,17 +74,16 @@ pub(super) async fn run(command: TokenCommand, terminal: &mut Terminal<'_>) -> i
 }
 
 async fn carry_out(command: TokenCommand, manage: &Manage, store: &Store) -> Result<Said, ManageError> {
-    let actor = Actor {
-        kind: ActorKind::CommandLine,
-        name: "vestibule token".to_owned(),
-    };
+    let actor = actor("token");
     match command {
         TokenCommand::Create(new) => create(new, manage, actor).await,
         TokenCommand::List(_) => list(store).await.map(Said::done),
         TokenCommand::Delete { name, .. } => match manage.api_token_called(&name).await? {
             Some(document) => {
                 manage.delete(Kind::ApiToken, document.id, actor).await?;
-                Ok(Said::done("deleted: it opens nothing any longer\n"))
+                Ok(Said::done(
+                    "deleted: within a second it opens nothing any longer\n",
+                ))
             }
             None => Ok(Said::Unusable(format!("no token is called \"{name}\""))),
         },

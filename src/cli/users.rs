@@ -5,15 +5,16 @@ use std::io;
 
 use clap::Subcommand;
 
-use super::opened::{Opened, Said, open, tell};
+use super::opened::{Opened, Said, actor, open, tell};
 use super::{ConfigFile, Exit, Terminal};
 use crate::model::identity::Groups;
 use crate::model::ids::{IdpId, UserId};
 use crate::model::plain;
 use crate::model::time::ms_to_the_minute;
+use crate::session::table::Cause;
 use crate::store::{
     AccessRequest, AccessRequestFilter, Document, Kind, ScimGroup, ScimKey, ScimSearch, ScimUser, Store,
-    StoreError, User,
+    StoreError, User, UserOrder,
 };
 
 /// Users on a page of the list.
@@ -276,12 +277,15 @@ async fn described(opened: &Opened, user: &User) -> Result<String, StoreError> {
 }
 
 async fn readmit(opened: &Opened, user: UserId) -> Result<Said, StoreError> {
-    if opened.store.user(user).await?.is_none() {
+    let Some(known) = opened.store.user(user).await? else {
         return Ok(Said::Unusable(format!("nobody has the id {user}")));
+    };
+    if !known.deprovisioned {
+        return Ok(Said::done("was not out\n"));
     }
-    Ok(Said::done(if opened.store.readmit_user(user).await? {
-        "may sign in again, unless a directory that provisions says otherwise\n"
-    } else {
-        "was not out\n"
-    }))
+    let (order, cause) = (UserOrder::Readmit, Cause::Administrator.word());
+    opened.store.order(user, &order, cause, &actor("users")).await?;
+    Ok(Said::done(
+        "may sign in again, unless a directory that provisions says otherwise\n",
+    ))
 }

@@ -35,10 +35,19 @@ pub(super) enum Failed {
     Incredible(&'static str),
     /// The store does not answer.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
     /// Another gateway reads the directory now, or this one was asleep.
     #[error("it took too long, and another gateway may be reading the directory")]
     Taken,
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::LeaseLost => Self::Taken,
+            error => Self::Store(error),
+        }
+    }
 }
 
 impl Failed {
@@ -91,6 +100,7 @@ impl<'r> Round<'r> {
             provider,
             rules: ScimRules {
                 names_repeat: true,
+                round: Some(lease.round()),
                 ..scim_rules(&sync.told)
             },
             lease,
@@ -265,7 +275,7 @@ impl<'r> Round<'r> {
         &self.directories.store
     }
 
-    /// Whether the next write is still this gateway's to make.
+    /// Whether the next write may still be this gateway's to make: the store knows, and is not asked in vain.
     pub(super) fn must_stand(&self) -> Result<(), Failed> {
         if self.lease.stands() {
             Ok(())

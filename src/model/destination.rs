@@ -101,7 +101,8 @@ fn host_pattern(host: &str) -> Option<String> {
 
 fn path_pattern(path: &str) -> Option<String> {
     let path = path.strip_suffix('/').unwrap_or(path);
-    if path.is_empty() {
+    // `/*` is all there is, as Access reads it too: two spellings of one address are not two addresses.
+    if matches!(path, "" | "*") {
         return Some(String::new());
     }
     // Patterns are written decoded; bytes that the target parser would refuse could never match.
@@ -141,6 +142,7 @@ mod tests {
         for (text, host, path) in [
             ("Wiki.Example.com", "wiki.example.com", ""),
             ("wiki.example.com/", "wiki.example.com", ""),
+            ("wiki.example.com/*", "wiki.example.com", ""),
             ("wiki.example.com/docs/", "wiki.example.com", "/docs"),
             ("*.example.com/a/*", "*.example.com", "/a/*"),
             ("*test.example.com", "*test.example.com", ""),

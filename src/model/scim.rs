@@ -66,6 +66,15 @@ pub enum IdentityUpdate {
     NoAction,
 }
 
+impl IdentityUpdate {
+    /// The words for it, as `identity_update_behavior` has them.
+    pub const WORDS: [(&str, Self); 3] = [
+        ("automatic", Self::Automatic),
+        ("reauth", Self::Reauth),
+        ("no_action", Self::NoAction),
+    ];
+}
+
 /// A person as the directory describes them: attributes of SCIM's core and enterprise schema, normalised.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UserRecord(pub Map<String, Value>);
@@ -185,6 +194,15 @@ impl GroupChange {
             if !self.removed.contains(id) {
                 self.removed.push(*id);
             }
+        }
+    }
+
+    /// That these groups were taken, of those that are held.
+    pub fn taking(taken: &[ObjectId], groups: &Groups) -> Self {
+        let is_held = |taken: &&ObjectId| groups.held().iter().any(|group| group.id == **taken);
+        Self {
+            added: Vec::new(),
+            removed: taken.iter().filter(is_held).copied().collect(),
         }
     }
 

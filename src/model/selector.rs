@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::address::AddressRange;
 use super::country::CountryCode;
@@ -137,6 +137,51 @@ impl Selector {
             Self::Certificate => "certificate",
             Self::CommonName { .. } => "common_name",
             Self::Unevaluated { selector, .. } => selector.as_str(),
+        }
+    }
+
+    /// What stands under that key on the wire.
+    pub fn settings(&self) -> Value {
+        match self {
+            Self::Everyone | Self::AnyValidServiceToken | Self::Certificate => json!({}),
+            Self::Email { email } => json!({ "email": email.to_string() }),
+            Self::EmailDomain { domain } => json!({ "domain": domain.to_string() }),
+            Self::EmailList { id } | Self::IpList { id } => json!({ "id": id }),
+            Self::AzureAd {
+                id,
+                identity_provider_id,
+            } => {
+                let id = match id {
+                    DirectoryGroup::Id(id) => id.to_string(),
+                    DirectoryGroup::Name(name) => name.to_string(),
+                };
+                json!({ "id": id, "identity_provider_id": identity_provider_id })
+            }
+            Self::AuthContext {
+                ac_id,
+                identity_provider_id,
+            } => json!({ "ac_id": ac_id, "identity_provider_id": identity_provider_id }),
+            Self::AuthMethod { auth_method } => json!({ "auth_method": auth_method }),
+            Self::LoginMethod { id } => json!({ "id": id }),
+            Self::Oidc {
+                claim_name,
+                claim_value,
+                identity_provider_id,
+            } => json!({
+                "claim_name": claim_name,
+                "claim_value": claim_value,
+                "identity_provider_id": identity_provider_id,
+            }),
+            Self::ExternalEvaluation {
+                evaluate_url,
+                keys_url,
+            } => json!({ "evaluate_url": evaluate_url, "keys_url": keys_url }),
+            Self::Group { id } => json!({ "id": id }),
+            Self::Ip { ip } => json!({ "ip": ip.to_string() }),
+            Self::Geo { country_code } => json!({ "country_code": country_code }),
+            Self::ServiceToken { token_id } => json!({ "token_id": token_id }),
+            Self::CommonName { common_name } => json!({ "common_name": common_name }),
+            Self::Unevaluated { settings, .. } => settings.clone(),
         }
     }
 

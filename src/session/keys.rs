@@ -265,8 +265,14 @@ fn itself() -> Actor {
 /// Withdraws a key at once: no token signed with it is accepted any longer. A withdrawn current key is replaced.
 ///
 /// Gives whether there was such a key.
-pub async fn revoke(store: &Store, sealer: &Sealer, clock: &Clock, kid: &KeyId) -> Result<bool, KeyError> {
-    let known = store.revoke_signing_key(kid).await?;
+pub async fn revoke(
+    store: &Store,
+    sealer: &Sealer,
+    clock: &Clock,
+    kid: &KeyId,
+    actor: &Actor,
+) -> Result<bool, KeyError> {
+    let known = store.revoke_signing_key(kid, actor).await?;
     ensure(store, sealer, clock).await?;
     Ok(known)
 }

@@ -63,6 +63,9 @@ const INSERT: &str = "INSERT INTO audit \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 const NEWEST: &str = "SELECT seq, nth, at_ms, actor_kind, actor_name, action, kind, id, body_before, body_after \
      FROM audit ORDER BY seq DESC, nth DESC LIMIT $1 OFFSET $2";
+/// Takes the lock that every change takes, and takes no number.
+const LAST_CHANGE: &str = "UPDATE change_head SET seq = seq WHERE one = 1 RETURNING seq";
+const LINES: &str = "SELECT COALESCE(MAX(nth), 0) AS lines FROM audit WHERE seq = $1";
 
 impl Store {
     /// The audit log, newest first, `limit` lines (at most 1000) a page; pages count from 1.
@@ -112,6 +115,16 @@ pub(super) async fn insert(
         .execute(&mut **tx)
         .await?;
     Ok(())
+}
+
+/// The place of a line about what no gateway has to follow: behind the lines of the last change. Until the transaction
+/// ends, no change is made.
+pub(super) async fn behind_last(tx: &mut Transaction<'static, Any>) -> Result<(i64, i64), StoreError> {
+    let row = sqlx::query(LAST_CHANGE).fetch_one(&mut **tx).await?;
+    let seq = Cells::new(&row, "change_head", "seq").int("seq")?;
+    let row = sqlx::query(LINES).bind(seq).fetch_one(&mut **tx).await?;
+    let lines = Cells::new(&row, "audit", "lines").int("lines")?;
+    Ok((seq, lines + 1))
 }
 
 fn audit_row(row: &AnyRow) -> Result<AuditRow, StoreError> {

@@ -9,12 +9,15 @@
 
 use std::collections::HashMap;
 
+use serde_json::{Value, json};
 use sqlx::{Any, Transaction};
+use uuid::Uuid;
 
+use super::audit::{self, Audited, Line};
 use super::changes::ChangeKind;
 use super::many::{AT_ONCE, OfMany, of_many};
 use super::row::{Cells, storable};
-use super::{Backend, Position, Store, StoreError};
+use super::{Actor, Backend, Kind, Position, Store, StoreError, bounded};
 use crate::model::ids::{IdpId, SessionNonce, UserId};
 
 /// Whose sessions end.
@@ -51,6 +54,8 @@ const END_OF_USER: &str = "UPDATE sessions SET ended_ms = $1, ended_cause = $2 \
      WHERE user_id = $3 AND ended_ms IS NULL RETURNING nonce";
 const END_OF_PROVIDER_SESSION: &str = "UPDATE sessions SET ended_ms = $1, ended_cause = $2 \
      WHERE provider = $3 AND provider_session = $4 AND ended_ms IS NULL RETURNING nonce";
+const LIVE_OF_PROVIDER_SESSION: &str = "SELECT 1 AS live FROM sessions \
+     WHERE provider = $1 AND provider_session = $2 AND ended_ms IS NULL LIMIT 1";
 const END_OF_PROVIDER: &str = "UPDATE sessions SET ended_ms = $1, ended_cause = $2 \
      WHERE provider = $3 AND ended_ms IS NULL RETURNING nonce";
 const END_ALL: &str = "UPDATE sessions SET ended_ms = $1, ended_cause = $2 \
@@ -62,6 +67,7 @@ const END_IDLE: &str = "UPDATE sessions SET ended_ms = $1, ended_cause = $2 \
      WHERE ended_ms IS NULL AND last_use_ms < $3 ORDER BY nonce LIMIT 200) RETURNING nonce";
 /// An update that changes nothing but takes the row's lock, in the one spelling both databases have.
 const LOCK_USER: &str = "UPDATE users SET generation = generation WHERE id = $1";
+const WHOSE: &str = "SELECT user_id FROM sessions WHERE nonce = $1";
 const RAISE_GENERATION: &str = "UPDATE users SET generation = $1 WHERE id = $2";
 const LOCK_USERS: OfMany = of_many!(
     "SELECT id FROM users WHERE id IN (SELECT value ->> 0 FROM ",
@@ -86,12 +92,46 @@ const PROVIDER_ENDED: &str = "SELECT seq FROM changes WHERE seq > $1 \
 impl Store {
     /// Ends sessions and says so in the feed. Answers the sessions that were live; asking again is harmless.
     pub async fn end_sessions(&self, ending: &Ending, cause: &str) -> Result<Vec<SessionNonce>, StoreError> {
-        self.patiently(|| self.end_once(ending, cause)).await
+        self.patiently(|| self.end_once(ending, cause, None)).await
     }
 
-    async fn end_once(&self, ending: &Ending, cause: &str) -> Result<Vec<SessionNonce>, StoreError> {
+    /// The same on somebody's word, with a line in the audit log where there was anything to end. (For a user's there is
+    /// [`super::UserOrder::EndSessions`].)
+    pub async fn end_sessions_said(
+        &self,
+        ending: &Ending,
+        cause: &str,
+        actor: &Actor,
+    ) -> Result<Vec<SessionNonce>, StoreError> {
+        self.patiently(|| self.end_once(ending, cause, Some(actor))).await
+    }
+
+    /// Whether a session is live that belongs to this session at the provider.
+    pub async fn is_provider_session_live(&self, provider: IdpId, sid: &str) -> Result<bool, StoreError> {
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let row = sqlx::query(LIVE_OF_PROVIDER_SESSION)
+                .bind(provider.to_string())
+                .bind(storable(sid))
+                .fetch_optional(&mut *connection)
+                .await?;
+            Ok(row.is_some())
+        })
+        .await
+    }
+
+    async fn end_once(
+        &self,
+        ending: &Ending,
+        cause: &str,
+        said: Option<&Actor>,
+    ) -> Result<Vec<SessionNonce>, StoreError> {
         let mut tx = self.begin_brief().await?;
         let (ended, last) = self.end_within(&mut tx, ending, cause).await?;
+        if let (Some(last), Some(actor)) = (&last, said) {
+            let line = said_of(&mut tx, ending, &ended).await?;
+            audit::insert(&mut tx, (last.seq, 1), self.now_ms(), actor, &line).await?;
+        }
         if last.is_some() {
             self.commit_changes(tx).await?;
         }
@@ -256,4 +296,38 @@ pub(super) async fn provider_ended_since(
         .fetch_optional(&mut **tx)
         .await?;
     Ok(row.is_some())
+}
+
+/// What the audit log says where somebody ended these sessions.
+async fn said_of(
+    tx: &mut Transaction<'static, Any>,
+    ending: &Ending,
+    ended: &[SessionNonce],
+) -> Result<Line, StoreError> {
+    let (about, id) = match ending {
+        Ending::Session(nonce) => {
+            let row = sqlx::query(WHOSE)
+                .bind(nonce.as_str())
+                .fetch_one(&mut **tx)
+                .await?;
+            let user: UserId = Cells::new(&row, "sessions", "nonce").parsed("user_id")?;
+            (Audited::User, user.0)
+        }
+        Ending::User(user) => (Audited::User, user.0),
+        Ending::Provider(provider) | Ending::ProviderSession { provider, .. } => {
+            (Audited::Object(Kind::IdentityProvider), provider.0)
+        }
+        Ending::Everybody | Ending::Idle { .. } => (Audited::Object(Kind::Organization), Uuid::nil()),
+    };
+    let mut before = json!({ "sessions": ended.len() });
+    if let (Ending::Session(nonce), Value::Object(before)) = (ending, &mut before) {
+        before.insert("session".to_owned(), nonce.as_str().into());
+    }
+    Ok(Line {
+        action: "revoke",
+        about,
+        id,
+        before: Some(before),
+        after: Some(json!({ "sessions": 0 })),
+    })
 }

@@ -157,9 +157,9 @@ impl Store {
     }
 
     /// Makes everything the key signed worthless; `false` where there is no such key or it is revoked already.
-    pub async fn revoke_signing_key(&self, kid: &KeyId) -> Result<bool, StoreError> {
+    pub async fn revoke_signing_key(&self, kid: &KeyId, actor: &Actor) -> Result<bool, StoreError> {
         bounded(async {
-            let (mut tx, _) = self.begin_keys().await?;
+            let (mut tx, seq) = self.begin_keys().await?;
             let revoked = sqlx::query(REVOKE)
                 .bind(self.now_ms())
                 .bind(kid.as_str())
@@ -168,6 +168,14 @@ impl Store {
             if revoked.rows_affected() == 0 {
                 return Ok(false);
             }
+            let line = Line {
+                action: "revoke",
+                about: Audited::SigningKey,
+                id: Uuid::nil(),
+                before: Some(json!({ "kid": kid.as_str() })),
+                after: None,
+            };
+            audit::insert(&mut tx, (seq, 1), self.now_ms(), actor, &line).await?;
             self.commit_changes(tx).await?;
             Ok(true)
         })

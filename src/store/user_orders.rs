@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use sqlx::{Any, Transaction};
 
 use super::audit::{self, Audited, Line};
-use super::row::{Cells, storable};
-use super::users::{user, users};
+use super::register::registered;
+use super::row::storable;
+use super::users::{one, readmit};
 use super::{Actor, Store, StoreError, User};
 use crate::model::ids::{SessionNonce, UserId};
 
@@ -21,11 +22,14 @@ pub enum UserOrder {
     TakeOut,
     /// The person is called so, until the next login. Nothing ends.
     Rename(String),
+    /// A person whom a directory has put out may sign in again; also one who was taken out of the register. Where the
+    /// directory still says so, the next login is refused all the same.
+    Readmit,
 }
 
 impl UserOrder {
     fn ends(&self) -> bool {
-        !matches!(self, Self::Rename(_))
+        !matches!(self, Self::Rename(_) | Self::Readmit)
     }
 
     fn action(&self) -> &'static str {
@@ -33,6 +37,7 @@ impl UserOrder {
             Self::EndSessions => "revoke",
             Self::FreeSeat | Self::Rename(_) => "update",
             Self::TakeOut => "delete",
+            Self::Readmit => "readmit",
         }
     }
 }
@@ -44,15 +49,11 @@ pub struct UserOrdered {
     pub ended: Vec<SessionNonce>,
 }
 
-const REGISTERED: &str = users!("WHERE id = $1 AND deleted = 0");
 const FREE_SEAT: &str = "UPDATE users SET seat = 0 WHERE id = $1";
 /// What names the person goes; the row stays with its generation, which logins under way are held against.
 const TAKE_OUT: &str = "UPDATE users SET deleted = 1, seat = 0, email = NULL, email_told = NULL, name = NULL \
      WHERE id = $1";
 const RENAME: &str = "UPDATE users SET name = $2 WHERE id = $1";
-/// Takes the lock that every change takes, and takes no number.
-const LAST_CHANGE: &str = "UPDATE change_head SET seq = seq WHERE one = 1 RETURNING seq";
-const LINES: &str = "SELECT COALESCE(MAX(nth), 0) AS lines FROM audit WHERE seq = $1";
 
 impl Store {
     /// Carries out an order; `None` where nobody in the register has this id. `cause` is written down with the sessions
@@ -81,12 +82,16 @@ impl Store {
         } else {
             Vec::new()
         };
-        let Some(before) = registered(&mut tx, user).await? else {
+        let Some(before) = known(&mut tx, order, user).await? else {
             return Ok(None);
         };
         let id = user.to_string();
         let change = match order {
             UserOrder::EndSessions => None,
+            UserOrder::Readmit => {
+                readmit(&mut tx, user).await?;
+                None
+            }
             UserOrder::FreeSeat => Some(sqlx::query(FREE_SEAT).bind(id)),
             UserOrder::TakeOut => Some(sqlx::query(TAKE_OUT).bind(id)),
             UserOrder::Rename(name) => Some(sqlx::query(RENAME).bind(id).bind(storable(name))),
@@ -94,12 +99,12 @@ impl Store {
         if let Some(change) = change {
             change.execute(&mut *tx).await?;
         }
-        let after = registered(&mut tx, user).await?;
+        let after = known(&mut tx, order, user).await?;
         // The number of a change comes last: from here on others wait.
         let told = self.tell_users(&mut tx, &ended).await?;
         let place = match &told {
             Some(position) => (position.seq, 1),
-            None => behind_last(&mut tx).await?,
+            None => audit::behind_last(&mut tx).await?,
         };
         let mut nonces: Vec<SessionNonce> = ended.into_iter().flat_map(|(_, nonces)| nonces).collect();
         nonces.sort_unstable();
@@ -121,27 +126,23 @@ impl Store {
     }
 }
 
-async fn registered(tx: &mut Transaction<'static, Any>, id: UserId) -> Result<Option<User>, StoreError> {
-    let row = sqlx::query(REGISTERED)
-        .bind(id.to_string())
-        .fetch_optional(&mut **tx)
-        .await?;
-    row.as_ref().map(user).transpose()
-}
-
-/// The place of a line about what no gateway has to follow: behind the lines of the last change.
-async fn behind_last(tx: &mut Transaction<'static, Any>) -> Result<(i64, i64), StoreError> {
-    let row = sqlx::query(LAST_CHANGE).fetch_one(&mut **tx).await?;
-    let seq = Cells::new(&row, "change_head", "seq").int("seq")?;
-    let row = sqlx::query(LINES).bind(seq).fetch_one(&mut **tx).await?;
-    let lines = Cells::new(&row, "audit", "lines").int("lines")?;
-    Ok((seq, lines + 1))
+/// Whom an order is about. Whoever was taken out of the register can still be readmitted.
+async fn known(
+    tx: &mut Transaction<'static, Any>,
+    order: &UserOrder,
+    id: UserId,
+) -> Result<Option<User>, StoreError> {
+    match order {
+        UserOrder::Readmit => one(tx, id).await,
+        _ => registered(tx, id).await,
+    }
 }
 
 /// A user as the audit log shows one; with how many sessions there are, where that is what changes.
 fn described(user: &User, sessions: Option<usize>) -> Value {
     let mut described = json!({
         "email": user.email, "name": user.name, "identity_provider_id": user.provider, "access_seat": user.seat,
+        "deprovisioned": user.deprovisioned,
     });
     if let (Value::Object(described), Some(sessions)) = (&mut described, sessions) {
         described.insert("sessions".to_owned(), sessions.into());

@@ -70,16 +70,6 @@ const WITH_EMAIL: &str = users!(
 const READMIT: &str = "UPDATE users SET deprovisioned = 0 WHERE id = $1 AND deprovisioned = 1";
 
 impl Store {
-    /// Lets somebody sign in again whom a directory has put out; whether that changed anything. Where the directory still
-    /// says so, the next login is refused all the same.
-    pub async fn readmit_user(&self, id: UserId) -> Result<bool, StoreError> {
-        bounded(async {
-            let mut connection = self.writer().await?;
-            readmit(&mut connection, id).await
-        })
-        .await
-    }
-
     /// Everybody whose last login gave this address, or whom the directory has given it since; the latest first, at most
     /// a thousand. An address is a label: different people may have had it.
     pub async fn users_with_email(&self, email: &EmailAddress) -> Result<Vec<User>, StoreError> {
@@ -98,11 +88,7 @@ impl Store {
     pub async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
         bounded(async {
             let mut connection = self.reader().await?;
-            let row = sqlx::query(ONE)
-                .bind(id.to_string())
-                .fetch_optional(&mut *connection)
-                .await?;
-            row.as_ref().map(user).transpose()
+            one(&mut connection, id).await
         })
         .await
     }
@@ -121,6 +107,15 @@ impl Store {
         })
         .await
     }
+}
+
+/// One user, also one who was taken out of the register.
+pub(super) async fn one(connection: &mut AnyConnection, id: UserId) -> Result<Option<User>, StoreError> {
+    let row = sqlx::query(ONE)
+        .bind(id.to_string())
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(user).transpose()
 }
 
 /// Takes it back that a directory has put somebody out; whether that changed anything.

@@ -10,14 +10,14 @@ use crate::login::answer::Answer;
 use crate::login::call::{Call, label};
 use crate::login::failure::{Ended, Why};
 use crate::login::leave_to_enter::take_up;
-use crate::login::sign_in::{install, new_nonce};
+use crate::login::sign_in::{asks, install, new_nonce};
 use crate::login::{authorized, mint, record};
 use crate::model::identity::Identity;
 use crate::model::ids::UserId;
 use crate::pages::person::Approved;
 use crate::session::table::{Cause, LiveSession};
 use crate::snapshot::ProtectedApplication;
-use crate::store::{Ending, NewSession, ScimAtLogin, Transfer};
+use crate::store::{Ending, NewSession, Transfer};
 
 /// How long the box waits to be fetched: 5 minutes.
 const KEPT_MS: i64 = 300_000;
@@ -86,7 +86,6 @@ async fn branch(
         ..(*identity).clone()
     };
     let waits_at = login.transfers.waits_at(&request.key);
-    let provider = call.snapshot.providers.get(&person.provider());
     let new = NewSession {
         nonce: new_nonce()?,
         signs_in: false,
@@ -103,7 +102,7 @@ async fn branch(
         linkable: false,
         read_at: head.seq,
         began_ms,
-        scim: provider.and_then(|provider| ScimAtLogin::of(provider)),
+        asks: &asks,
     };
     let session = install(call, asked, new).await?;
     take_up(call, &session).await?;

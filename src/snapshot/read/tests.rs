@@ -473,6 +473,13 @@ fn every_selector_is_read() {
     let names: Vec<&str> = read.include.iter().map(Selector::name).collect();
     assert_eq!(names, Selector::EVALUATED);
     assert!(matches!(&read.include[1], Selector::Email { email } if email.as_str() == "ada@example.com"));
+    // What a selector shows of itself is read as the same.
+    let shown = read.include.iter();
+    let shown: Vec<_> = shown
+        .map(|rule| json!({ rule.name(): rule.settings() }))
+        .collect();
+    let again = policy(PolicyId(ID), &staff(&json!({ "include": shown }))).unwrap();
+    assert_eq!(again.include, read.include);
 
     for selector in Unevaluated::ALL {
         let body = json!({"name": "g", "include": [{ selector.as_str(): {"integration_uid": POLICY_1} }]});

@@ -1,17 +1,18 @@
 //! What the directory says at a sign-in.
 
+use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
 
 use super::super::row::Cells;
 use super::super::users::readmit;
-use super::super::{NewSession, Store, StoreError};
+use super::super::{NewSession, Store, StoreError, bounded};
 use super::ScimUser;
 use super::buried::{is_buried, unbury, unbury_address};
 use super::link::{Arriving, Found, find};
 use super::users::update;
 use crate::model::idp::IdentityProvider;
 use crate::model::ids::{ObjectId, UserId};
-use crate::model::scim::IdentityUpdate;
+use crate::model::scim::{IdentityUpdate, ScimSettings};
 
 /// What a sign-in asks of the directory's word.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,14 +26,25 @@ pub struct ScimAtLogin {
 }
 
 impl ScimAtLogin {
+    /// What is asked where it cannot be said how the provider is set.
+    pub const STRICTEST: Self = Self {
+        stays_out: true,
+        reactivates: false,
+        regroups: true,
+    };
+
     /// What a sign-in at this provider asks; `None` where no directory tells of its people.
     pub fn of(provider: &IdentityProvider) -> Option<Self> {
-        let told = provider.told()?;
-        Some(Self {
+        provider.told().map(Self::with)
+    }
+
+    /// What a sign-in asks where a provider is set like this.
+    pub fn with(told: &ScimSettings) -> Self {
+        Self {
             stays_out: told.user_deprovision,
             reactivates: told.reactivate_on_login,
             regroups: told.identity_update != IdentityUpdate::NoAction,
-        })
+        }
     }
 
     /// Whether whoever the directory has put out is refused.
@@ -64,9 +76,28 @@ const OWN: &str =
 const TAKEN: &str = "SELECT DISTINCT t.object AS object FROM scim_taken t WHERE t.scim_user = $1 AND t.at_ms >= $2 \
      AND NOT EXISTS (SELECT 1 FROM scim_members m JOIN scim_groups g ON g.id = m.scim_group \
      WHERE m.scim_user = t.scim_user AND g.object = t.object)";
+const TAKEN_FROM: &str = "SELECT DISTINCT t.object AS object FROM scim_users u JOIN scim_taken t ON t.scim_user = u.id \
+     WHERE u.user_id = $1 AND t.at_ms >= $2 \
+     AND NOT EXISTS (SELECT 1 FROM scim_members m JOIN scim_groups g ON g.id = m.scim_group \
+     WHERE m.scim_user = t.scim_user AND g.object = t.object)";
 pub(in super::super) const FORGET_TAKEN: &str = "DELETE FROM scim_taken WHERE at_ms < $1";
 
 impl Store {
+    /// Groups that the directory took from somebody shortly before, or since, this time. An answer of Graph's that was asked
+    /// for then may tell of them still.
+    pub async fn taken_lately(&self, user: UserId, since_ms: i64) -> Result<Vec<ObjectId>, StoreError> {
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let rows = sqlx::query(TAKEN_FROM)
+                .bind(user.to_string())
+                .bind(since_ms.saturating_sub(MEANWHILE_MS))
+                .fetch_all(&mut *connection)
+                .await?;
+            objects(&rows)
+        })
+        .await
+    }
+
     /// What the directory says of a person who signs in. The user's row must stand.
     pub(in super::super) async fn directory_says(
         &self,
@@ -172,6 +203,10 @@ async fn taken(
         .bind(began_ms.saturating_sub(MEANWHILE_MS))
         .fetch_all(&mut **tx)
         .await?;
+    objects(&rows)
+}
+
+fn objects(rows: &[AnyRow]) -> Result<Vec<ObjectId>, StoreError> {
     rows.iter()
         .map(|row| Cells::new(row, "scim_taken", "object").parsed("object"))
         .collect()

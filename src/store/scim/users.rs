@@ -54,7 +54,7 @@ impl Store {
         rules: &ScimRules,
     ) -> Result<UserWritten, StoreError> {
         self.patiently(|| async {
-            let mut tx = self.begin_brief().await?;
+            let mut tx = self.begin_told(provider, rules).await?;
             if !record.is_active() {
                 // A first login of this person may be under way, which nothing tells of yet.
                 self.hold_logins(&mut tx).await?;
@@ -97,7 +97,7 @@ impl Store {
         rules: &ScimRules,
     ) -> Result<Option<Result<UserWritten, E>>, StoreError> {
         self.patiently(|| async {
-            let mut tx = self.begin_brief().await?;
+            let mut tx = self.begin_told(provider, rules).await?;
             let Some(before) = lock(&mut tx, provider, id).await? else {
                 return Ok(None);
             };
@@ -164,7 +164,7 @@ impl Store {
         rules: &ScimRules,
     ) -> Result<Option<UserWritten>, StoreError> {
         self.patiently(|| async {
-            let mut tx = self.begin_brief().await?;
+            let mut tx = self.begin_told(provider, rules).await?;
             let Some(mut user) = lock(&mut tx, provider, id).await? else {
                 return Ok(None);
             };

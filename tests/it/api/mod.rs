@@ -5,6 +5,7 @@ mod access;
 mod apps;
 mod audit;
 mod auth_contexts;
+mod commands;
 mod directories;
 mod door;
 mod echo;

@@ -1,7 +1,5 @@
 //! People whom a directory renames, puts out, or has told of only: how an operator finds them.
 
-use std::process::Command;
-
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use vestibule::store::{Actor, ActorKind};
@@ -58,17 +56,6 @@ impl Directory {
     }
 }
 
-/// What a command says, and how it ends.
-async fn command(world: &World, words: &[&str]) -> (Option<i32>, String) {
-    let file = world.file().to_str().unwrap();
-    let words = words.iter().copied().chain(["--config", file]);
-    let words: Vec<String> = words.map(str::to_owned).collect();
-    let run = move || Command::new(env!("CARGO_BIN_EXE_vestibule")).args(words).output();
-    let done = tokio::task::spawn_blocking(run).await.unwrap().unwrap();
-    let said = [done.stdout, done.stderr].concat();
-    (done.status.code(), String::from_utf8(said).unwrap())
-}
-
 async fn found(world: &World, query: &str) -> Vec<Value> {
     let found = call(world, "GET", &format!("/access/users?{query}"), None).await;
     found.result(200).as_array().unwrap().clone()
@@ -99,11 +86,11 @@ async fn whoever_is_renamed_is_found_and_put_out_by_the_address_that_application
         );
     }
     for address in [CAROLINE, ALICE] {
-        let (code, said) = command(&world, &["sessions", "list", address]).await;
-        assert!(code == Some(0) && said.contains("1 live"), "{address}: {said}");
-        let (code, said) = command(&world, &["users", "show", address]).await;
+        let said = world.type_in(&["sessions", "list", address]).await.fine();
+        assert!(said.contains("1 live"), "{address}: {said}");
+        let said = world.type_in(&["users", "show", address]).await.fine();
         assert!(
-            code == Some(0) && said.contains("session ") && said.contains(CAROLINE),
+            said.contains("session ") && said.contains(CAROLINE),
             "{address}: {said}"
         );
     }
@@ -127,11 +114,8 @@ async fn whoever_is_renamed_is_found_and_put_out_by_the_address_that_application
     directory.set(&world, &told, back).await;
     let renamed = json!({ "userName": CAROLINE, work: CAROLINE });
     directory.set(&world, &told, renamed).await;
-    let (code, said) = command(&world, &["sessions", "end", ALICE]).await;
-    assert!(
-        code == Some(0) && said.contains("1 ended"),
-        "by the old address: {said}"
-    );
+    let said = world.type_in(&["sessions", "end", ALICE]).await.fine();
+    assert!(said.contains("1 ended"), "by the old address: {said}");
     let began = std::time::Instant::now();
     while alice.fetch(&world.host("wiki"), "/x", &[]).await.status == 200 {
         assert!(began.elapsed().as_secs() < 5);
@@ -169,7 +153,7 @@ async fn a_login_refused_by_the_directorys_word_says_whose_it_was() {
         failed["reason"].as_str().unwrap().contains("deprovisioned"),
         "{failed}"
     );
-    let (_, said) = command(&world, &["users", "show", ALICE]).await;
+    let said = world.type_in(&["users", "show", ALICE]).await.fine();
     assert!(
         said.contains("refused ") && said.contains("deprovisioned"),
         "{said}"
@@ -211,15 +195,14 @@ async fn whoever_was_told_of_before_the_first_login_is_found_on_the_command_line
         ["users", "show", &told],
         ["users", "show", "ADAM@contoso.example"],
     ] {
-        let (code, said) = command(&world, &words).await;
-        assert_eq!(code, Some(0), "{said}");
+        let said = world.type_in(&words).await.fine();
         for part in [&*told, "no login yet", "no seat", "active", "Sailors", "Entra ID"] {
             assert!(said.contains(part), "{part}: {said}");
         }
     }
-    let (_, said) = command(&world, &["users", "list", "adam"]).await;
+    let said = world.type_in(&["users", "list", "adam"]).await.fine();
     assert!(said.contains(&told) && said.contains("no login yet"), "{said}");
-    let (_, said) = command(&world, &["users", "list"]).await;
+    let said = world.type_in(&["users", "list"]).await.fine();
     assert!(
         !said.contains(ADAM),
         "everybody of a directory would be many: {said}"
@@ -232,18 +215,66 @@ async fn whoever_was_told_of_before_the_first_login_is_found_on_the_command_line
 
     // Once signed in, a user with one entry.
     world.signed_in(ADAM, &["wiki"]).await;
-    let (_, said) = command(&world, &["users", "show", ADAM]).await;
+    let said = world.type_in(&["users", "show", ADAM]).await.fine();
     assert!(
         !said.contains("no login yet") && said.matches("Sailors").count() == 1,
         "{said}"
     );
-    let (_, said) = command(&world, &["users", "list", "adam"]).await;
+    let said = world.type_in(&["users", "list", "adam"]).await.fine();
     assert!(
         !said.contains("no login yet") && said.lines().count() == 1,
         "{said}"
     );
     assert_eq!(
-        command(&world, &["users", "show", "zoe@contoso.example"]).await.0,
+        world
+            .type_in(&["users", "show", "zoe@contoso.example"])
+            .await
+            .code,
         Some(64)
     );
+}
+
+#[tokio::test]
+async fn a_group_of_more_members_than_are_shown_at_once_says_so_and_goes_on() {
+    let (world, directory) = provisioned().await;
+    let group = json!({ "displayName": "Everybody", "externalId": "everybody" });
+    let group = id(&directory.tell(&world, "POST", "/Groups", &group).await);
+    let pool = world.database().pool().await;
+    // Rows as the store writes them.
+    for (sql, key) in [
+        (
+            "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 10001) INSERT INTO scim_users \
+             (id, provider, user_name, active, body, created_ms, updated_ms) SELECT \
+             '00000001-0000-4000-8000-' || substr('000000000000' || i, -12), $1, 'user' || i, 1, \
+             '{\"userName\":\"user\",\"active\":true}', i, i FROM c",
+            &directory.provider,
+        ),
+        (
+            "INSERT INTO scim_members (scim_group, scim_user) SELECT $1, id FROM scim_users WHERE user_name LIKE 'user%'",
+            &group,
+        ),
+    ] {
+        sqlx::query(sql).bind(key.clone()).execute(&pool).await.unwrap();
+    }
+    pool.close().await;
+    let shown = async |query: &str| {
+        let path = format!(
+            "/access/identity_providers/{}/scim/groups/{group}{query}",
+            directory.provider
+        );
+        call(&world, "GET", &path, None).await
+    };
+    let first = shown("").await;
+    let said = first.body["messages"].to_string();
+    let first = first.result(200)["members"].as_array().unwrap().clone();
+    assert_eq!(first.len(), 10_000);
+    let last = first[9_999]["value"].as_str().unwrap().to_owned();
+    assert!(said.contains(&format!("members_after={last}")), "{said}");
+    let rest = shown(&format!("?members_after={last}")).await;
+    assert_eq!(rest.body["messages"], json!([]), "there are no more");
+    let rest = rest.result(200)["members"].as_array().unwrap().clone();
+    assert_eq!(rest.len(), 1);
+    assert!(!first.contains(&rest[0]));
+    let (_, why, _) = shown("?members_after=nobody").await.error(400);
+    assert!(why.contains("members_after"), "{why}");
 }

@@ -1,10 +1,14 @@
 //! What Graph does not say well is not done by halves.
 
+use std::time::{Duration, Instant};
+
+use jiff::SignedDuration;
 use mock_entra::{Fault, User};
 use serde_json::json;
 
-use super::{ADAM_OID, ALICE_OID, asked, grant, provider, read, read_with, sync, told};
+use super::{ADAM_OID, ALICE_OID, asked, grant, granted, provider, read, read_with, sync, told};
 use crate::scim::{EVERYTHING, gets_in};
+use crate::support::log;
 use crate::support::tenant::{ALICE, TENANT};
 use crate::support::world::World;
 
@@ -135,6 +139,35 @@ async fn nothing_is_asked_before_the_interval_is_over() {
         .entra
         .tenant(TENANT)
         .add_user(User::member("new@contoso.example"));
-    tokio::time::sleep(std::time::Duration::from_millis(2500)).await;
+    tokio::time::sleep(Duration::from_millis(2500)).await;
     assert_eq!(asked(&world), []);
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_read_for_long_raises_an_alarm() {
+    let mut world = granted(read_with("silence_alarm = \"61m\"\n")).await;
+    world.pass(SignedDuration::from_hours(2));
+    world.restart().await;
+    let id = provider(&world).to_string();
+    let began = Instant::now();
+    while !log::lines_with(&id)
+        .iter()
+        .any(|line| line["alarm"] == true && line.to_string().contains("could not be read for 61 minutes"))
+    {
+        assert!(began.elapsed() < Duration::from_secs(10), "nobody is told");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_directory_that_was_never_read_raises_no_alarm_at_once() {
+    let mut world = read_with("silence_alarm = \"97m\"\n").start().await;
+    assert!(sync(&world).await.failure.is_some(), "nothing was granted");
+    world.restart().await;
+    let id = provider(&world).to_string();
+    // What recurs is done at the start.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let is_of_this_test = |line: &serde_json::Value| line.to_string().contains("97 minutes");
+    let alarmed = log::lines_with(&id).iter().any(is_of_this_test);
+    assert!(!alarmed, "nobody has waited for an hour");
 }

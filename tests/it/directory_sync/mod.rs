@@ -1,6 +1,7 @@
 //! Directories that are read by Graph: what is changed in Entra has happened here within a round.
 
 mod brake;
+mod command_line;
 mod effects;
 mod faults;
 mod links;
@@ -14,6 +15,7 @@ use vestibule::model::ids::{IdpId, ObjectId};
 use vestibule::store::{DirectorySync, ScimKey, ScimUser};
 
 use crate::scim::EVERYTHING;
+use crate::support::somebody;
 use crate::support::tenant::{CLIENT, TENANT};
 use crate::support::world::{Builder, World};
 
@@ -56,7 +58,7 @@ fn provider(world: &World) -> IdpId {
 /// A round, and how reading stands after it.
 async fn sync(world: &World) -> DirectorySync {
     let (store, provider) = (&world.running().store, provider(world));
-    let asked_ms = store.want_directory_sync(provider).await.unwrap();
+    let asked_ms = store.want_directory_sync(provider, &somebody()).await.unwrap();
     let began = Instant::now();
     loop {
         let stands = store.directory_sync(provider).await.unwrap().unwrap();

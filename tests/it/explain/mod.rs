@@ -2,7 +2,6 @@
 
 mod agreement;
 
-use std::process::{Command, Output};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -106,11 +105,11 @@ async fn the_operator_finds_every_rules_outcome_under_the_reference_of_the_page(
         explanation.contains("require ip 198.51.100.0/24: no"),
         "{explanation}"
     );
-    let said = vestibule(&world, &["explain", "--request", reference]).await;
+    let said = world.type_in(&["explain", "--request", reference]).await;
     assert!(
-        text(&said.stdout).contains("require ip 198.51.100.0/24: no"),
+        said.out.contains("require ip 198.51.100.0/24: no"),
         "{}",
-        text(&said.stdout)
+        said.out
     );
 }
 
@@ -120,38 +119,41 @@ async fn anybody_is_explained_from_the_store_without_a_login() {
     let mut alice = world.person(ALICE);
     alice.open(&world.host("wiki"), "/").await;
     let app = format!("{}/path", world.host("wiki"));
-    let alice_from =
-        async |ip: &str| vestibule(&world, &["explain", "--user", ALICE, "--app", &app, "--ip", ip]).await;
+    let alice_from = async |ip: &str| {
+        world
+            .type_in(&["explain", "--user", ALICE, "--app", &app, "--ip", ip])
+            .await
+    };
     let inside = alice_from("198.51.100.7").await;
-    assert_eq!(inside.status.code(), Some(0), "{}", text(&inside.stderr));
+    assert_eq!(inside.code, Some(0), "{}", inside.err);
     assert!(
-        text(&inside.stdout).contains("may enter, by the policy \"demanding\""),
+        inside.out.contains("may enter, by the policy \"demanding\""),
         "{}",
-        text(&inside.stdout)
+        inside.out
     );
     let outside = alice_from("203.0.113.9").await;
-    assert_eq!(outside.status.code(), Some(1));
+    assert_eq!(outside.code, Some(1));
     assert!(
-        text(&outside.stdout).contains("no       require  ip 198.51.100.0/24"),
+        outside.out.contains("no       require  ip 198.51.100.0/24"),
         "{}",
-        text(&outside.stdout)
+        outside.out
     );
 
-    let nowhere = vestibule(&world, &["explain", "--user", ALICE, "--app", &app, "--json"]).await;
-    let body: Value = serde_json::from_str(&text(&nowhere.stdout)).unwrap();
+    let nowhere = world
+        .type_in(&["explain", "--user", ALICE, "--app", &app, "--json"])
+        .await;
+    let body: Value = serde_json::from_str(&nowhere.out).unwrap();
     assert_eq!(body["verdict"], "refuse");
     assert_eq!(body["policies"][0]["rules"][3]["answer"], "unknown");
 
-    let stranger = vestibule(
-        &world,
-        &["explain", "--user", "nobody@contoso.example", "--app", &app],
-    )
-    .await;
-    assert_eq!(stranger.status.code(), Some(1));
+    let stranger = world
+        .type_in(&["explain", "--user", "nobody@contoso.example", "--app", &app])
+        .await;
+    assert_eq!(stranger.code, Some(1));
     assert!(
-        text(&stranger.stdout).contains("nobody has signed in with this address"),
+        stranger.out.contains("nobody has signed in with this address"),
         "{}",
-        text(&stranger.stdout)
+        stranger.out
     );
     for wrong in [
         &["explain", "--user", ALICE, "--app", "unlisted.example"][..],
@@ -159,9 +161,9 @@ async fn anybody_is_explained_from_the_store_without_a_login() {
         &["explain", "--user", ALICE],
         &["explain", "--request", "no-such-request"],
     ] {
-        let said = vestibule(&world, wrong).await;
-        assert_eq!(said.status.code(), Some(64), "{wrong:?}");
-        assert!(!said.stderr.is_empty());
+        let said = world.type_in(wrong).await;
+        assert_eq!(said.code, Some(64), "{wrong:?}");
+        assert!(!said.err.is_empty());
     }
 }
 
@@ -176,24 +178,10 @@ async fn names_do_nothing_to_a_terminal() {
     world.person(ALICE).open(&world.host("wiki"), "/").await;
     database.run(NAMED).await;
     let app = world.host("wiki");
-    let said = vestibule(
-        &world,
-        &["explain", "--user", ALICE, "--app", &app, "--ip", "198.51.100.7"],
-    )
-    .await;
-    let said = text(&said.stdout);
+    let said = world
+        .type_in(&["explain", "--user", ALICE, "--app", &app, "--ip", "198.51.100.7"])
+        .await;
+    let said = said.out;
     assert!(said.contains(r"dem\u001b[2Kand\u000aing\u202e"), "{said}");
     assert!(!said.contains(['\u{1b}', '\u{202e}']), "{said:?}");
-}
-
-pub(crate) async fn vestibule(world: &World, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
-    command.args(arguments).arg("--config").arg(world.file());
-    tokio::task::spawn_blocking(move || command.output().unwrap())
-        .await
-        .unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }

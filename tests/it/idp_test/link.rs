@@ -1,7 +1,5 @@
 //! The link: one test, ten minutes, made here for this provider, and in no log.
 
-use std::process::Command;
-
 use jiff::SignedDuration;
 use url::Url;
 
@@ -124,26 +122,18 @@ async fn the_token_of_a_link_is_in_no_log() {
 #[tokio::test]
 async fn the_command_prints_a_link_that_the_gateway_takes() {
     let (world, _) = world(|builder| builder).await;
-    let type_in = |name: &str| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
-        command.args(["idp", "test", name, "--config"]).arg(world.file());
-        let done = command.output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        (done.status.code(), text(done.stdout), text(done.stderr))
-    };
     for name in ["Entra ID".to_owned(), provider(&world)] {
-        let (status, said, complained) = type_in(&name);
-        assert_eq!((status, complained.as_str()), (Some(0), ""), "{said}");
+        let said = world.type_in(&["idp", "test", &name]).await.fine();
         let link: Url = said.lines().next().unwrap().parse().unwrap();
         let mut adam = world.person(ADAM);
         let go = ready(&mut adam, &link).await;
         Checklist(adam.follow(go).await).says("Person", "ok", &[]);
         refused(&world, &link, "already used").await;
     }
-    let (status, said, complained) = type_in("Okta");
-    assert_eq!((status, said.as_str()), (Some(64), ""));
+    let said = world.type_in(&["idp", "test", "Okta"]).await;
+    assert_eq!((said.code, said.out.as_str()), (Some(64), ""));
     assert!(
-        complained.contains("no identity provider is called \"Okta\""),
-        "{complained}"
+        said.err.contains("no identity provider is called \"Okta\""),
+        "{said:?}"
     );
 }

@@ -167,11 +167,7 @@ async fn whoever_makes_a_link_stands_in_the_audit_log() {
         ),
         ("make_test_link", "terraform", super::provider(&world))
     );
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_vestibule"));
-    command
-        .args(["idp", "test", "Entra ID", "--config"])
-        .arg(world.file());
-    assert!(command.output().unwrap().status.success());
+    world.type_in(&["idp", "test", "Entra ID"]).await.fine();
     let newest = world.store().await.audit(1, 1).await.unwrap().remove(0);
     assert_eq!(
         (newest.action.as_str(), newest.actor.kind),

@@ -165,17 +165,9 @@ async fn the_command_ends_what_it_is_told_to() {
     let world = World::start().await;
     let mut alice = world.signed_in(ALICE, &["wiki", "other"]).await;
     let mut copy = tokens_alone(&alice);
-    let type_in = |arguments: &[&str]| {
-        let mut arguments: Vec<String> = arguments.iter().map(|&word| word.to_owned()).collect();
-        arguments.splice(0..0, ["sessions".to_owned(), "end".to_owned()]);
-        arguments.extend(["--config".to_owned(), world.file().display().to_string()]);
-        tokio::task::spawn_blocking(move || {
-            let program = env!("CARGO_BIN_EXE_vestibule");
-            std::process::Command::new(program)
-                .args(arguments)
-                .output()
-                .unwrap()
-        })
+    let type_in = async |arguments: &[&str]| {
+        let words = [&["sessions", "end"], arguments].concat();
+        world.type_in(&words).await
     };
     let is_out = async |person: &mut Person, host: &str| {
         let began = Instant::now();
@@ -189,24 +181,18 @@ async fn the_command_ends_what_it_is_told_to() {
         &["--session", "aaaaaaaaaaaaaaaa"],
         &["--user", "00000000-0000-4000-8000-000000000000"],
     ] {
-        assert_eq!(type_in(wrong).await.unwrap().status.code(), Some(64), "{wrong:?}");
+        assert_eq!(type_in(wrong).await.code, Some(64), "{wrong:?}");
     }
-    assert!(!type_in(&[]).await.unwrap().status.success(), "nobody is meant");
-    assert!(!type_in(&["--everybody", ALICE]).await.unwrap().status.success());
+    assert_ne!(type_in(&[]).await.code, Some(0), "nobody is meant");
+    assert_ne!(type_in(&["--everybody", ALICE]).await.code, Some(0));
 
-    assert!(
-        type_in(&["--application", "Wiki"])
-            .await
-            .unwrap()
-            .status
-            .success()
-    );
+    type_in(&["--application", "Wiki"]).await.fine();
     is_out(&mut copy, "wiki").await;
     assert_eq!(copy.fetch(&world.host("other"), "/x", &[]).await.status, 200);
 
     let nonce = world.running().sessions.nonces().into_iter().next().unwrap();
-    let said = type_in(&["--session", nonce.as_str()]).await.unwrap();
-    assert_eq!(String::from_utf8_lossy(&said.stdout), "1 ended\n");
+    let said = type_in(&["--session", nonce.as_str()]).await.fine();
+    assert_eq!(said, "1 ended\n");
     is_out(&mut copy, "other").await;
 
     for whose in [&["--user", ""][..], &["--everybody"]] {
@@ -228,8 +214,7 @@ async fn the_command_ends_what_it_is_told_to() {
             .iter()
             .map(|word| if word.is_empty() { user.as_str() } else { word })
             .collect();
-        let said = type_in(&arguments).await.unwrap();
-        assert!(said.status.success(), "{said:?}");
+        type_in(&arguments).await.fine();
         is_out(&mut tokens_alone(&alice), "other").await;
     }
 }

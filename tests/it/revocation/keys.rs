@@ -6,6 +6,7 @@ use serde_json::Value;
 use vestibule::session::keys;
 
 use crate::support::person::Person;
+use crate::support::somebody;
 use crate::support::tenant::ALICE;
 use crate::support::world::World;
 
@@ -77,7 +78,7 @@ async fn after_a_withdrawal_everybody_signs_in_once_more_with_another_key() {
     let running = world.running();
     let kid = stolen.parse().unwrap();
     assert!(
-        keys::revoke(&running.store, &running.sealer, &running.clock, &kid)
+        keys::revoke(&running.store, &running.sealer, &running.clock, &kid, &somebody())
             .await
             .unwrap()
     );

@@ -11,6 +11,7 @@ use vestibule::store::Ending;
 
 use crate::support::frames::{Frames, Outcome};
 use crate::support::person::Person;
+use crate::support::somebody;
 use crate::support::tenant::{ALICE, STAFF};
 use crate::support::wire::Wire;
 use crate::support::world::{Builder, World};
@@ -217,35 +218,16 @@ async fn every_open_stream_is_cut_by_another_process_that_ends_the_person() {
 #[tokio::test]
 async fn every_open_stream_is_cut_by_the_command_that_ends_a_persons_sessions() {
     let open = Open::everything().await;
-    let (file, nonce) = (open.world.file().to_owned(), open.session().to_string());
-    let type_in = |act: &'static str, address: &'static str| {
-        let file = file.clone();
-        let command = move || {
-            let arguments = ["sessions", act, address, "--config"];
-            let program = env!("CARGO_BIN_EXE_vestibule");
-            std::process::Command::new(program)
-                .args(arguments)
-                .arg(file)
-                .output()
-                .unwrap()
-        };
-        async { tokio::task::spawn_blocking(command).await.unwrap() }
-    };
-    let listed = type_in("list", ALICE).await;
-    let text = String::from_utf8_lossy(&listed.stdout).into_owned();
-    assert!(
-        listed.status.success() && text.contains(&nonce) && text.contains("1 live"),
-        "{listed:?}"
-    );
-    assert_eq!(
-        type_in("end", "nobody@contoso.example").await.status.code(),
-        Some(64)
-    );
-    let ended = type_in("end", ALICE).await;
-    assert!(
-        String::from_utf8_lossy(&ended.stdout).contains("1 ended"),
-        "{ended:?}"
-    );
+    let world = &open.world;
+    let said = world.type_in(&["sessions", "list", ALICE]).await.fine();
+    let nonce = open.session().to_string();
+    assert!(said.contains(&nonce) && said.contains("1 live"), "{said}");
+    let nobody = world
+        .type_in(&["sessions", "end", "nobody@contoso.example"])
+        .await;
+    assert_eq!(nobody.code, Some(64));
+    let said = world.type_in(&["sessions", "end", ALICE]).await.fine();
+    assert!(said.contains("1 ended"), "{said}");
     open.cut_by("the command").await;
 }
 
@@ -255,9 +237,15 @@ async fn every_open_stream_is_cut_by_a_compromised_key() {
     let running = open.world.running();
     let current = running.published.load().keys.current().unwrap().kid.clone();
     assert!(
-        keys::revoke(&running.store, &running.sealer, &running.clock, &current)
-            .await
-            .unwrap()
+        keys::revoke(
+            &running.store,
+            &running.sealer,
+            &running.clock,
+            &current,
+            &somebody()
+        )
+        .await
+        .unwrap()
     );
     open.cut_by("key compromise").await;
 }

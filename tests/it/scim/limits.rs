@@ -3,13 +3,8 @@
 use serde_json::{Value, json};
 
 use super::client::{Directory, json_of};
+use super::secret::knock;
 use super::{EVERYTHING, provisioned};
-
-async fn knock(directory: &Directory, secret: &str) -> u16 {
-    let headers = [("Authorization".to_owned(), format!("Bearer {secret}"))];
-    let target = format!("{}/Users?count=0", directory.base);
-    directory.send("GET", &target, &headers, None).await.status
-}
 
 #[tokio::test]
 async fn whoever_waits_for_wrong_secrets_is_answered_without_a_look_into_the_store() {

@@ -8,7 +8,8 @@ use super::{EVERYTHING, provisioned};
 use crate::support::tenant::ALICE;
 use crate::support::world::World;
 
-async fn knock(directory: &Directory, secret: &str) -> u16 {
+/// What whoever shows this secret is answered.
+pub(super) async fn knock(directory: &Directory, secret: &str) -> u16 {
     let headers = [("Authorization".to_owned(), format!("Bearer {secret}"))];
     let target = format!("{}/Users?count=0", directory.base);
     directory.send("GET", &target, &headers, None).await.status
@@ -213,26 +214,7 @@ async fn bad_input_is_refused_in_words_and_never_a_failure_of_ours() {
 #[tokio::test]
 async fn the_command_line_shows_a_secret_once_and_a_declared_one_is_the_files() {
     let world: World = provisioned(EVERYTHING).start().await;
-    let file = world.file().to_str().unwrap().to_owned();
-    let run = |arguments: Vec<String>| {
-        tokio::task::spawn_blocking(move || {
-            let done = std::process::Command::new(env!("CARGO_BIN_EXE_vestibule"))
-                .args(arguments)
-                .output()
-                .unwrap();
-            (
-                done.status.code(),
-                String::from_utf8(done.stdout).unwrap(),
-                String::from_utf8(done.stderr).unwrap(),
-            )
-        })
-    };
-    let arguments = |words: &[&str]| {
-        let words = words.iter().copied().chain(["--config", &file]);
-        words.map(str::to_owned).collect::<Vec<_>>()
-    };
-    let (code, out, err) = run(arguments(&["idp", "scim-secret", "Entra ID"])).await.unwrap();
-    assert_eq!(code, Some(0), "{err}");
+    let out = world.type_in(&["idp", "scim-secret", "Entra ID"]).await.fine();
     let secret = out
         .lines()
         .find_map(|line| line.strip_prefix("Secret token"))
@@ -244,7 +226,7 @@ async fn the_command_line_shows_a_secret_once_and_a_declared_one_is_the_files() 
         401,
         "another one has taken its place since"
     );
-    let (_, out, _) = run(arguments(&["idp", "scim-secret", "Entra ID"])).await.unwrap();
+    let out = world.type_in(&["idp", "scim-secret", "Entra ID"]).await.fine();
     directory.token = out
         .lines()
         .find_map(|line| line.strip_prefix("Secret token"))
@@ -252,7 +234,7 @@ async fn the_command_line_shows_a_secret_once_and_a_declared_one_is_the_files() 
         .trim()
         .to_owned();
     assert_eq!(knock(&directory, &directory.token).await, 200);
-    let (_, out, _) = run(arguments(&["idp", "list"])).await.unwrap();
+    let out = world.type_in(&["idp", "list"]).await.fine();
     assert!(
         out.contains(&directory.base) && !out.contains(&directory.token),
         "{out}"
@@ -266,29 +248,29 @@ async fn the_command_line_shows_a_secret_once_and_a_declared_one_is_the_files() 
         .group("a1000009-1111-4a11-8a11-000000000009", "Told of", &[&told])
         .await;
     assert!(!group.is_empty());
-    let (_, out, _) = run(arguments(&["users", "list", "ALICE"])).await.unwrap();
+    let out = world.type_in(&["users", "list", "ALICE"]).await.fine();
     assert!(
         out.contains(ALICE) && out.contains("seat") && !out.contains("no seat"),
         "{out}"
     );
-    let (_, out, err) = run(arguments(&["users", "show", ALICE])).await.unwrap();
+    let out = world.type_in(&["users", "show", ALICE]).await.fine();
     for part in ["session ", "Staff", "alice@corp.example", "active", "Told of"] {
-        assert!(out.contains(part), "{part}: {out}{err}");
+        assert!(out.contains(part), "{part}: {out}");
     }
     directory.set_active(&told, false).await;
-    let (_, out, _) = run(arguments(&["users", "list"])).await.unwrap();
+    let out = world.type_in(&["users", "list"]).await.fine();
     assert!(
         out.contains("no seat") && out.contains("out: the directory says so"),
         "{out}"
     );
     let id = out.split_whitespace().next().unwrap().to_owned();
-    let (_, out, _) = run(arguments(&["users", "readmit", &id])).await.unwrap();
+    let out = world.type_in(&["users", "readmit", &id]).await.fine();
     assert!(out.starts_with("may sign in again"), "{out}");
     // The directory still says so.
     assert_eq!(
         world.person(ALICE).open(&world.host("wiki"), "/").await.status(),
         403
     );
-    let (code, _, err) = run(arguments(&["idp", "scim-secret", "Nobody"])).await.unwrap();
-    assert_eq!(code, Some(64), "{err}");
+    let said = world.type_in(&["idp", "scim-secret", "Nobody"]).await;
+    assert_eq!(said.code, Some(64), "{said:?}");
 }

@@ -97,8 +97,11 @@ async fn a_good_token_that_no_policy_takes_is_explained() {
         let found = said["result"].as_array().unwrap();
         assert_eq!(found.len(), wanted, "{query}: {said}");
     }
-    let said = crate::explain::vestibule(&factory.world, &["explain", "--request", &row.request_id]).await;
-    let said = String::from_utf8(said.stdout).unwrap();
+    let said = factory
+        .world
+        .type_in(&["explain", "--request", &row.request_id])
+        .await
+        .fine();
     assert!(
         said.contains("refused") && said.contains("machines (service auth): no"),
         "{said}"

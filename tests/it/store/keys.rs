@@ -52,8 +52,8 @@ on_both! {
         let key = next_key();
         store.add_signing_key(&key).await.unwrap();
         store.promote_signing_key(None, &key.kid, (100, 0), &somebody()).await.unwrap();
-        assert!(store.revoke_signing_key(&key.kid).await.unwrap());
-        assert!(!store.revoke_signing_key(&key.kid).await.unwrap(), "it is revoked already");
+        assert!(store.revoke_signing_key(&key.kid, &somebody()).await.unwrap());
+        assert!(!store.revoke_signing_key(&key.kid, &somebody()).await.unwrap(), "it is revoked already");
         assert_eq!(states(&store).await, vec![KeyState::Revoked]);
         let now = find(&store, &key).await.retires_ms.unwrap();
         assert_eq!(store.forget_signing_keys(now).await.unwrap(), 0);

@@ -114,7 +114,7 @@ impl Person {
                 linkable: true,
                 read_at,
                 began_ms: Clock::system().now_ms(),
-                scim,
+                asks: &|_| scim.clone(),
             })
             .await
             .unwrap();

@@ -18,6 +18,7 @@ const RULES: ScimRules = ScimRules {
     seat_deprovision: true,
     identity_update: IdentityUpdate::Automatic,
     names_repeat: false,
+    round: None,
 };
 
 fn record(name: &str, external: Option<&str>, active: bool) -> UserRecord {

@@ -3,6 +3,7 @@
 use vestibule::store::{Actor, ActorKind};
 
 mod certificates;
+mod command;
 pub(crate) mod database;
 pub(crate) mod frames;
 pub(crate) mod log;
