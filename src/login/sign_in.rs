@@ -142,6 +142,7 @@ async fn insert(call: &Call<'_>, signing: &Signing<'_>) -> Result<Arc<LiveSessio
     let identity_of = |user: UserId| identity(call, signing, user);
     let new = NewSession {
         nonce,
+        signs_in: true,
         provider: signing.provider.id,
         person: signed_in.person,
         email: signed_in.email.as_ref().map(|email| email.address.to_string()),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::email::EmailAddress;
 use super::identity::{Email, Group, Groups, Identity};
 use super::ids::ObjectId;
 
@@ -282,7 +283,7 @@ pub fn complete_groups(found: &mut Groups, told: &[Group]) {
 }
 
 /// Puts what the directory changed of a person under an identity: names, and the address where it was one of the
-/// directory's.
+/// directory's and a sign-in would rely on the new one.
 pub fn update_identity(identity: &mut Identity, before: &UserRecord, after: &UserRecord) {
     let moved = |old: Option<&str>, new: Option<&str>| (old != new).then(|| new.map(str::to_owned)).flatten();
     if let Some(name) = moved(before.display_name(), after.display_name()) {
@@ -298,17 +299,40 @@ pub fn update_identity(identity: &mut Identity, before: &UserRecord, after: &Use
     if !identity.guest
         && let Some(email) = &mut identity.email
     {
-        // Which of the two the sign-in took is seen from what it was.
-        let pairs = [
-            (before.work_email(), after.work_email()),
-            (Some(before.user_name()), Some(after.user_name())),
-        ];
-        let is_present =
-            |old: Option<&str>| old.and_then(|old| old.parse().ok()).as_ref() == Some(&email.address);
-        let found = pairs.into_iter().find(|(old, _)| is_present(*old));
-        if let Some(address) = found.and_then(|(_, new)| new?.parse().ok()) {
-            email.address = address;
-        }
+        update_email(email, before, after);
+    }
+}
+
+/// Puts the address that the directory tells of now in the place of one that was the directory's, as a sign-in would.
+///
+/// The name that a person signs in with lies in a domain that Entra has verified; `mail` is whatever somebody wrote there
+/// (<https://learn.microsoft.com/entra/identity-platform/migrate-off-email-claim-authorization>). A sign-in is told by
+/// `xms_edov` that nobody verified a domain, and passes over the address; here nothing tells, so an address in a domain
+/// that is neither that of the name nor that of the address until now is passed over too.
+fn update_email(email: &mut Email, before: &UserRecord, after: &UserRecord) {
+    let address = |text: Option<&str>| text?.parse::<EmailAddress>().ok();
+    let name = address(Some(after.user_name()));
+    // Which of the two the sign-in took is seen from what it was.
+    let is_present = |text: Option<&str>| address(text).as_ref() == Some(&email.address);
+    let told = if is_present(before.work_email()) {
+        address(after.work_email())
+    } else if is_present(Some(before.user_name())) {
+        name.clone()
+    } else {
+        None
+    };
+    let Some(told) = told else { return };
+    let is_verified = [Some(&email.address), name.as_ref()]
+        .into_iter()
+        .flatten()
+        .any(|known| known.domain() == told.domain());
+    if is_verified {
+        email.address = told;
+    } else if let Some(name) = name {
+        email.address = name;
+    } else {
+        // The one until now is the person's no more, and the new one may be anybody's.
+        email.trusted = false;
     }
 }
 

@@ -21,6 +21,9 @@ use crate::model::scim::GroupChange;
 pub struct NewSession<'a> {
     /// The session's key.
     pub nonce: SessionNonce,
+    /// Whether the person signs in now. A session made from a live one leaves the labels of the user, and when they last
+    /// signed in, as they are.
+    pub signs_in: bool,
     /// The identity provider signed in with.
     pub provider: IdpId,
     /// The person there.
@@ -41,7 +44,7 @@ pub struct NewSession<'a> {
     pub agent: Option<String>,
     /// The refresh token, sealed (`Purpose::RefreshToken`).
     pub refresh_token_sealed: Option<Vec<u8>>,
-    /// Whether the address may say which person of a directory this is: a member's, on which rules may rely.
+    /// Whether the address of a sign-in may say which person of a directory this is: a member's, on which rules may rely.
     pub linkable: bool,
     /// [`Store::head`] before the code was redeemed. Whatever ended after it refuses this login.
     pub read_at: i64,
@@ -119,6 +122,12 @@ const ADMIT: &str = "UPDATE users SET last_login_ms = $1, email = $2, email_told
      deleted = 0 \
      WHERE provider = $4 AND tenant = $5 AND object = $6 AND generation <= $7 AND deprovisioned = 0 \
      RETURNING id, provider, tenant, object, email, name, generation, deprovisioned, seat, created_ms, last_login_ms";
+/// The same for a session made from a live one. Links go by the address that the last sign-in gave, and seats are freed by
+/// its time.
+const ADMIT_ANOTHER: &str = "UPDATE users SET seat = 1 \
+     WHERE provider = $1 AND tenant = $2 AND object = $3 AND generation <= $4 AND deprovisioned = 0 \
+     RETURNING id, provider, tenant, object, COALESCE(email_told, email) AS email, name, generation, deprovisioned, seat, \
+     created_ms, last_login_ms";
 const DEPROVISIONED: &str = "SELECT id FROM users \
      WHERE provider = $1 AND tenant = $2 AND object = $3 AND deprovisioned = 1";
 const INSERT: &str = "INSERT INTO sessions \
@@ -233,18 +242,23 @@ impl Store {
         tx: &mut Transaction<'static, Any>,
         new: &NewSession<'_>,
     ) -> Result<Option<User>, StoreError> {
-        let now_ms = self.now_ms();
-        let row = sqlx::query(ADMIT)
-            .bind(now_ms)
-            .bind(maybe_storable(new.email.as_deref()))
-            .bind(maybe_storable(new.name.as_deref()))
+        let query = if new.signs_in {
+            sqlx::query(ADMIT)
+                .bind(self.now_ms())
+                .bind(maybe_storable(new.email.as_deref()))
+                .bind(maybe_storable(new.name.as_deref()))
+        } else {
+            sqlx::query(ADMIT_ANOTHER)
+        };
+        let mut query = query
             .bind(new.provider.to_string())
             .bind(new.person.tenant.to_string())
             .bind(new.person.object.to_string())
-            .bind(new.read_at)
-            .bind(i64::from(new.linkable))
-            .fetch_optional(&mut **tx)
-            .await?;
+            .bind(new.read_at);
+        if new.signs_in {
+            query = query.bind(i64::from(new.linkable));
+        }
+        let row = query.fetch_optional(&mut **tx).await?;
         row.as_ref().map(user).transpose()
     }
 

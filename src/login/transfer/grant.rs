@@ -14,7 +14,6 @@ use crate::login::sign_in::{asks, install, new_nonce};
 use crate::login::{authorized, mint, record};
 use crate::model::identity::Identity;
 use crate::model::ids::UserId;
-use crate::model::scim::is_linkable;
 use crate::pages::person::Approved;
 use crate::session::table::{Cause, LiveSession};
 use crate::snapshot::ProtectedApplication;
@@ -64,7 +63,8 @@ pub(super) async fn grant(
 }
 
 /// A session of the same person under a key of its own, so that it is listed and ended alone. It lives no longer than
-/// the one it is made from: approving is not signing in. It gets no refresh token.
+/// the one it is made from: approving is not signing in, and changes nothing of what is known of the person. It gets no
+/// refresh token.
 async fn branch(
     call: &Call<'_>,
     request: &TransferRequest,
@@ -88,6 +88,7 @@ async fn branch(
     let waits_at = login.transfers.waits_at(&request.key);
     let new = NewSession {
         nonce: new_nonce()?,
+        signs_in: false,
         provider: person.provider(),
         person: identity.person,
         email: identity.email.as_ref().map(|email| email.address.to_string()),
@@ -98,7 +99,7 @@ async fn branch(
         address: waits_at.unwrap_or(call.visit.client),
         agent: Some(request.agent.to_string()),
         refresh_token_sealed: None,
-        linkable: is_linkable(identity.guest, identity.email.as_ref()),
+        linkable: false,
         read_at: head.seq,
         began_ms,
         asks: &asks,

@@ -70,7 +70,8 @@ const MEANWHILE_MS: i64 = 90_000;
 /// How long what was taken is remembered: far longer than a login lasts.
 pub(in super::super) const TAKEN_KEPT_MS: i64 = 3_600_000;
 
-const OWN: &str = "SELECT id, created_ms FROM users WHERE provider = $1 AND tenant = $2 AND object = $3";
+const OWN: &str =
+    "SELECT id, created_ms, email, linkable FROM users WHERE provider = $1 AND tenant = $2 AND object = $3";
 /// What was given again meanwhile was not taken.
 const TAKEN: &str = "SELECT DISTINCT t.object AS object FROM scim_taken t WHERE t.scim_user = $1 AND t.at_ms >= $2 \
      AND NOT EXISTS (SELECT 1 FROM scim_members m JOIN scim_groups g ON g.id = m.scim_group \
@@ -111,12 +112,18 @@ impl Store {
             .fetch_one(&mut **tx)
             .await?;
         let own = Cells::new(&row, "users", "id");
+        // Nobody comes to have an address but by signing in.
+        let (email, linkable) = if new.signs_in {
+            (new.email.clone(), new.linkable)
+        } else {
+            (own.maybe_text("email")?, own.flag("linkable")?)
+        };
         let arriving = Arriving {
             provider: new.provider,
             person: new.person,
             user: own.parsed("id")?,
             since_ms: own.int("created_ms")?,
-            email: new.email.as_deref().filter(|_| new.linkable),
+            email: email.as_deref().filter(|_| linkable),
         };
         self.word_on(tx, &arriving, new.began_ms, asks).await
     }

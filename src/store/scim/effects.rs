@@ -334,7 +334,7 @@ impl Store {
         let Some(row) = row else { return Ok(None) };
         let told = ScimUser::read(&row)?;
         if told.user.is_none() && told.record.is_active() {
-            return self.link(tx, &told).await;
+            return self.link(tx, &told, true).await;
         }
         Ok(told.user)
     }

@@ -70,7 +70,7 @@ impl Store {
             };
             must_be_free(&mut tx, &user).await?;
             insert(&mut tx, &user).await?;
-            user.user = self.link(&mut tx, &user).await?;
+            user.user = self.link(&mut tx, &user, false).await?;
             let mut plan = Plan::default();
             stand(&mut tx, &user, &mut plan).await?;
             let (consequences, told) = self.follow(&mut tx, rules, plan, &|_| {}, None).await?;
@@ -133,7 +133,7 @@ impl Store {
         };
         must_be_free(&mut tx, &user).await?;
         update(&mut tx, &user).await?;
-        user.user = self.link(&mut tx, &user).await?;
+        user.user = self.link(&mut tx, &user, before.record.is_active()).await?;
         let mut plan = Plan::default();
         plan.passed_on(before.user, &user);
         if user.user != before.user || user.record.is_active() != before.record.is_active() {
@@ -169,8 +169,8 @@ impl Store {
                 return Ok(None);
             };
             // Whoever signed in without being linked is out all the same.
-            let before = user.user;
-            user.user = self.link(&mut tx, &user).await?;
+            let (before, was_active) = (user.user, user.record.is_active());
+            user.user = self.link(&mut tx, &user, was_active).await?;
             let mut plan = Plan::default();
             plan.passed_on(before, &user);
             if let Some(linked) = user.user {

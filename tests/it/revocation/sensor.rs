@@ -147,6 +147,7 @@ async fn a_token_that_cannot_be_unsealed_is_given_up_and_told_of_once() {
     let inserted = store
         .insert_session(&NewSession {
             nonce: "ABCDEFGHIJKLMNOP".parse().unwrap(),
+            signs_in: true,
             provider: user.provider,
             person: user.person,
             email: user.email.clone(),

@@ -203,12 +203,36 @@ async fn whoever_left_puts_nobody_out_who_got_the_address() {
     directory.set_active(&resource, false).await;
     assert!(!gets_in(&world, &before).await);
     succeeded(&world);
-    // What was said of the one before does not concern her; from when it is said anew, it does.
+    // What was said of the one before does not concern her, whatever more is said; from when it is said anew, it does.
     let newcomer = world.signed_in(ALICE, &["wiki"]).await;
+    for title in ["Clerk", "Pensioner"] {
+        let operations = json!([{ "op": "Replace", "path": "title", "value": title }]);
+        directory.patch(&format!("/Users/{resource}"), operations).await;
+        assert!(gets_in(&world, &newcomer).await, "{title}");
+    }
     directory.set_active(&resource, true).await;
     assert!(gets_in(&world, &newcomer).await);
     directory.set_active(&resource, false).await;
     assert!(!gets_in(&world, &newcomer).await);
+}
+
+#[tokio::test]
+async fn whoever_left_and_is_deleted_puts_nobody_out_who_got_the_address() {
+    let (world, directory) = told_everything().await;
+    let resource = directory
+        .create("/Users", &json!({ "userName": ALICE, "externalId": "alice" }))
+        .await;
+    world.signed_in(ALICE, &["wiki"]).await;
+    let left = user(&world, ALICE).await;
+    directory.set_active(&resource, false).await;
+    succeeded(&world);
+    let newcomer = world.signed_in(ALICE, &["wiki"]).await;
+    // Thirty days later Entra deletes what it had disabled.
+    directory.delete(&format!("/Users/{resource}")).await;
+    assert!(gets_in(&world, &newcomer).await);
+    world.signed_in(ALICE, &["wiki"]).await;
+    let store = world.store().await;
+    assert!(store.user(left).await.unwrap().unwrap().deprovisioned);
 }
 
 #[tokio::test]

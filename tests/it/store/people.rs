@@ -90,6 +90,7 @@ impl Person {
         let inserted = store
             .insert_session(&NewSession {
                 nonce: nonce.clone(),
+                signs_in: true,
                 provider: self.provider,
                 person: self.key,
                 email: Some("zoe@example.com".to_owned()),

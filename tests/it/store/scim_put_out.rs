@@ -167,6 +167,7 @@ fn new_session<'a>(
 ) -> NewSession<'a> {
     NewSession {
         nonce,
+        signs_in: true,
         provider: person.provider,
         person: person.key,
         email: None,
