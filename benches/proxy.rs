@@ -4,6 +4,8 @@
 //! this process: the upstream and the clients on threads of their own, so that the cores' CPU time can be told apart.
 //! Rounds alternate; compare figures of one run only.
 
+#[path = "support/upstream.rs"]
+mod upstream;
 #[path = "../examples/bench_gateway/world.rs"]
 mod world;
 
@@ -24,7 +26,7 @@ const ROUND: Duration = Duration::from_secs(2);
 const ROUNDS: usize = 5;
 
 fn main() -> anyhow::Result<()> {
-    let upstream = start_upstream()?;
+    let upstream = upstream::start()?;
     let listen = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let control = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -127,31 +129,6 @@ fn client(gateway: SocketAddr, request: &str, stop: &AtomicBool) -> anyhow::Resu
         latencies.push(u32::try_from(began.elapsed().as_micros()).unwrap_or(u32::MAX));
     }
     Ok(latencies)
-}
-
-/// Answers every request with the same 13 bytes. Requests of this benchmark have no body and come one by one.
-fn start_upstream() -> std::io::Result<SocketAddr> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let address = listener.local_addr()?;
-    std::thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            std::thread::spawn(move || answer_all(stream));
-        }
-    });
-    Ok(address)
-}
-
-fn answer_all(mut stream: TcpStream) -> std::io::Result<()> {
-    stream.set_nodelay(true)?;
-    let mut request = [0; 8192];
-    loop {
-        if stream.read(&mut request)? == 0 {
-            return Ok(());
-        }
-        stream.write_all(
-            b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\nContent-Type: text/plain\r\n\r\nHello, world!",
-        )?;
-    }
 }
 
 /// CPU time of the gateway's core threads so far, in microseconds (`/proc/self/task/*/schedstat`, nanoseconds).

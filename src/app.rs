@@ -150,7 +150,8 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
         effects.clone(),
         login.relying_party.clone(),
         clock.clone(),
-    );
+    )
+    .knowing(geo.clone());
     let directories = Directories {
         published: Arc::clone(&memory.published),
         store: foundation.store.clone(),
@@ -427,7 +428,6 @@ fn login_chain(
         clock: clock.clone(),
         mailer,
         metrics,
-        unknown_sign_outs: Arc::new(FailureLimit::default()),
         failed_steps: Arc::new(FailureLimit::default()),
         transfers: Transfers::start(foundation.store.clone(), shutdown),
         metadata: Metadata::default(),

@@ -70,6 +70,14 @@ impl Geo {
         }
     }
 
+    /// The country of an address that is asked about and that no request comes from: a database alone knows.
+    pub fn country_of(&self, address: IpAddr) -> Option<CountryCode> {
+        match &self.0 {
+            Source::Database(database) => database.country(address),
+            Source::None | Source::Header(_) => None,
+        }
+    }
+
     /// The header that is believed from trusted proxies, and from nobody else.
     pub fn believed_header(&self) -> Option<&HeaderName> {
         match &self.0 {

@@ -4,6 +4,9 @@
 //! Prints requests a second and latency. Everything runs in this process, clients included: the gateway alone does more.
 //! Compare figures of one machine only. Arguments choose lines by parts of their names: `cargo bench --bench api -- users`.
 
+#[path = "../support/figures.rs"]
+mod figures;
+
 mod client;
 mod fill;
 
@@ -18,6 +21,7 @@ use vestibule::config::{self, Surroundings};
 use vestibule::store::Store;
 
 use client::{Line, Target};
+use figures::{memory_kb, say};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -266,16 +270,4 @@ fn print(name: &str, line: &Line, target: f64) {
         "{name:<40}{:>10.0}{:>10}{:>10}{short}",
         line.rate, line.p50_us, line.p99_us
     ));
-}
-
-fn memory_kb() -> anyhow::Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let figure = line.and_then(|line| line.split_whitespace().next());
-    Ok(figure.unwrap_or("0").parse()?)
-}
-
-#[expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
-fn say(line: &str) {
-    println!("{line}");
 }

@@ -6,20 +6,24 @@
 //! long writes of whole groups take; and how much memory the process has before and after. Everything runs in this
 //! process, clients included.
 
+#[path = "../support/figures.rs"]
+mod figures;
+#[path = "../support/upstream.rs"]
+mod upstream;
 #[path = "../../examples/bench_gateway/world.rs"]
 mod world;
 
 mod client;
 mod fill;
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use client::Client;
+use figures::{memory_kb, say};
 use fill::{GROUPS, MEMBERS, PEOPLE, SIGNED_IN, group_id, group_object_id, object_id, user_id};
 use mock_entra::demo;
 use tokio::runtime::Runtime;
@@ -45,7 +49,7 @@ fn main() -> anyhow::Result<()> {
     let directory = tempfile::tempdir()?;
     let store = format!("sqlite://{}", directory.path().join("vestibule.db").display());
     let listen = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-    let upstream = start_upstream()?;
+    let upstream = upstream::start()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -346,27 +350,6 @@ fn whole_groups(client: &mut Client) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Answers every request with the same few bytes. Requests of this benchmark have no body and come one by one.
-fn start_upstream() -> std::io::Result<SocketAddr> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let address = listener.local_addr()?;
-    std::thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            std::thread::spawn(move || answer_all(stream));
-        }
-    });
-    Ok(address)
-}
-
-fn answer_all(mut stream: TcpStream) -> std::io::Result<()> {
-    stream.set_nodelay(true)?;
-    let mut request = [0; 8192];
-    while stream.read(&mut request)? > 0 {
-        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nHello")?;
-    }
-    Ok(())
-}
-
 fn report(name: &str, mut took: Vec<Duration>) {
     took.sort_unstable();
     let at = |share: usize| took.get(took.len() * share / 100).copied().unwrap_or_default();
@@ -385,18 +368,4 @@ fn say_memory(before: u64, when: &str) -> anyhow::Result<()> {
         now / 1024
     ));
     Ok(())
-}
-
-fn memory_kb() -> anyhow::Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let figure = line
-        .and_then(|line| line.split_whitespace().next())
-        .context("VmRSS")?;
-    Ok(figure.parse()?)
-}
-
-#[expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
-fn say(line: &str) {
-    println!("{line}");
 }

@@ -12,7 +12,7 @@ use super::error::{ApiError, Unknown};
 use super::operation::{Gives, Operation};
 use super::page::{self, Page, Sizes};
 use super::policies::{self, IN_APPLICATION};
-use super::resource::{self, Around, named, take, time};
+use super::resource::{self, Around, Resource as _, keep, named, take, time};
 use crate::manage::Written;
 use crate::model::number;
 use crate::model::permission::{Area, Permission};
@@ -222,11 +222,7 @@ async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
         let place = place.ok_or_else(gone)?;
         let mut policy = taken.body;
         policy.insert("id".to_owned(), id.to_string().into());
-        for key in [CREATED, "precedence"] {
-            if let (Some(kept), true) = (place.get(key), policy.get(key).is_none_or(Value::is_null)) {
-                policy.insert(key.to_owned(), kept.clone());
-            }
-        }
+        keep(&[CREATED, "precedence"], place, &mut policy);
         policy.insert(UPDATED.to_owned(), now_ms.into());
         *place = Value::Object(policy);
         Ok(())
@@ -249,10 +245,10 @@ async fn delete(call: &Call<'_>) -> Result<Answer, ApiError> {
 
 /// Makes an application's own policy one that others can refer to.
 async fn make_reusable(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let document = resource::stored::<Apps>(call, &call.around().await?)?;
     let id = call.id("policy_id", Unknown::Policy)?;
     refuse_reusable(call, id).await?;
-    let written = call.api.manage.make_reusable(document.id, id, call.actor()).await;
+    let application = Apps::id(call)?;
+    let written = call.api.manage.make_reusable(application, id, call.actor()).await;
     let written = written.map_err(|error| named(error, Unknown::Policy))?;
     call.in_force(&written.position).await;
     Ok(Answer::of(one(&call.around_now(), &written.document, id)?))

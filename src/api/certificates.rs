@@ -11,10 +11,9 @@ use super::error::{ApiError, Unknown};
 use super::five::Five;
 use super::operation::{Gives, Operation};
 use super::page::Sizes;
-use super::resource::{self, Around, Before, Resource, Shown, plain, time};
-use super::shape::{Shape, Taken, UnknownKeys, What, needed, optional, read_only};
+use super::resource::{self, Around, Resource, Shown, time};
+use super::shape::{Shape, UnknownKeys, What, needed, optional, read_only};
 use crate::crypto::x509;
-use crate::manage::Draft;
 use crate::model::permission::{Area, Permission};
 use crate::snapshot::read::Problem;
 use crate::store::{Document, Kind};
@@ -62,15 +61,7 @@ impl Resource for Certificates {
     };
     const PARAM: &'static str = "certificate_id";
 
-    fn draft(_: &Call<'_>, mut taken: Taken, before: Option<Before<'_>>) -> Result<Draft, Vec<Problem>> {
-        for key in ["name", "certificate"] {
-            let held = before.as_ref().and_then(|before| before.document.body.get(key));
-            if let (Some(held), true) = (held, taken.body.get(key).is_none_or(Value::is_null)) {
-                taken.body.insert(key.to_owned(), held.clone());
-            }
-        }
-        Ok(plain(taken))
-    }
+    const STAY: &'static [&'static str] = &["name", "certificate"];
 
     fn present(_: &Around<'_>, document: &Document) -> Value {
         let pem = document.body.get("certificate").and_then(Value::as_str);

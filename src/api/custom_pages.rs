@@ -3,17 +3,14 @@
 
 use serde_json::Value;
 
-use super::call::Call;
 use super::error::Unknown;
 use super::five::Five;
 use super::operation::{Gives, Operation};
 use super::page::Sizes;
-use super::resource::{Around, Before, Resource, Shown, plain};
-use super::shape::{Shape, Taken, UnknownKeys, What, needed, optional, read_only};
-use crate::manage::Draft;
+use super::resource::{Around, Resource, Shown};
+use super::shape::{Shape, UnknownKeys, What, needed, optional, read_only};
 use crate::model::ids::CustomPageId;
 use crate::model::permission::Area;
-use crate::snapshot::read::Problem;
 use crate::store::{Document, Kind, Object};
 
 /// The keys of a page, with those in front that only some answers have.
@@ -53,10 +50,6 @@ impl Resource for CustomPages {
         most: 1000,
     };
     const PARAM: &'static str = "custom_page_id";
-
-    fn draft(_: &Call<'_>, taken: Taken, _: Option<Before<'_>>) -> Result<Draft, Vec<Problem>> {
-        Ok(plain(taken))
-    }
 
     const LEFT_OUT: &'static [&'static str] = &["custom_html"];
 

@@ -180,7 +180,7 @@ impl ApiError {
             ..Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 10013,
-                "The store cannot be reached; nothing was changed",
+                "The store cannot be reached; look whether a change was made before asking for it again",
             )
         }
     }

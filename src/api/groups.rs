@@ -2,16 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::call::Call;
 use super::error::Unknown;
 use super::five::Five;
 use super::operation::Operation;
 use super::page::Sizes;
-use super::resource::{Around, Before, Resource, Shown, plain};
-use super::shape::{Shape, Taken, UnknownKeys, What, needed, optional, read_only};
-use crate::manage::Draft;
+use super::resource::{Around, Resource, Shown};
+use super::shape::{Shape, UnknownKeys, What, needed, optional, read_only};
 use crate::model::permission::Area;
-use crate::snapshot::read::Problem;
 use crate::store::{Document, Kind};
 
 pub(super) const SHAPE: Shape = Shape {
@@ -42,10 +39,6 @@ impl Resource for Groups {
         most: 1000,
     };
     const PARAM: &'static str = "group_id";
-
-    fn draft(_: &Call<'_>, taken: Taken, _: Option<Before<'_>>) -> Result<Draft, Vec<Problem>> {
-        Ok(plain(taken))
-    }
 
     fn present(_: &Around<'_>, document: &Document) -> Value {
         Shown::begin(&["id", "uid"], document)

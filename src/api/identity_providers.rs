@@ -15,10 +15,11 @@ use super::page::{Page, Sizes};
 use super::resource::{self, Around, Before, Resource, Shown, name_of};
 use super::shape::{Shape, Taken, UnknownKeys, What, needed, optional, read_only, secret};
 use crate::crypto::digest::sha256_hex;
-use crate::manage::{Draft, provisions};
+use crate::manage::{Draft, ManageError, provisions};
 use crate::model::ids::IdpId;
 use crate::model::organization::AuthUrl;
 use crate::model::permission::Area;
+use crate::model::scim::IdentityUpdate;
 use crate::snapshot::read::Problem;
 use crate::snapshot::secrets::{CERTIFICATE_KEY, CLIENT_SECRET, NEXT_CLIENT_SECRET};
 use crate::store::{Document, Kind};
@@ -54,41 +55,38 @@ const CONFIG: Shape = Shape {
     ],
     unknown: UnknownKeys::Refused,
 };
-const SCIM: Shape = Shape {
-    name: "ScimConfig",
-    keys: &[
-        optional("enabled", What::Flag),
-        optional("user_deprovision", What::Flag),
-        optional("seat_deprovision", What::Flag),
-        optional("group_member_deprovision", What::Flag),
-        optional(
-            "identity_update_behavior",
-            What::Word(&["automatic", "reauth", "no_action"]),
-        ),
-        optional("reactivate_on_login", What::Flag),
-        optional("silence_alarm", What::Text),
-        optional("log_retention", What::Text),
-        read_only("secret", What::Text),
-        read_only("scim_base_url", What::Text),
-    ],
-    unknown: UnknownKeys::Refused,
+/// The words of `identity_update_behavior`.
+const BEHAVIORS: &[&str] = &{
+    let [(first, _), (second, _), (third, _)] = IdentityUpdate::WORDS;
+    [first, second, third]
 };
 
-const SYNC: Shape = Shape {
-    name: "DirectorySync",
-    keys: &[
-        optional("enabled", What::Flag),
-        optional("interval", What::Text),
-        optional("user_deprovision", What::Flag),
-        optional("seat_deprovision", What::Flag),
-        optional("group_member_deprovision", What::Flag),
-        optional("identity_update_behavior", What::Text),
-        optional("reactivate_on_login", What::Flag),
-        optional("silence_alarm", What::Text),
-        optional("log_retention", What::Text),
-    ],
-    unknown: UnknownKeys::Refused,
-};
+/// What follows from what a directory tells, however it tells of it, with keys of its own.
+macro_rules! directory_shape {
+    ($name:literal, $($own:expr),+) => {
+        Shape {
+            name: $name,
+            keys: &[
+                optional("enabled", What::Flag),
+                optional("user_deprovision", What::Flag),
+                optional("seat_deprovision", What::Flag),
+                optional("group_member_deprovision", What::Flag),
+                optional("identity_update_behavior", What::Word(BEHAVIORS)),
+                optional("reactivate_on_login", What::Flag),
+                optional("silence_alarm", What::Text),
+                optional("log_retention", What::Text),
+                $($own),+
+            ],
+            unknown: UnknownKeys::Refused,
+        }
+    };
+}
+const SCIM: Shape = directory_shape!(
+    "ScimConfig",
+    read_only("secret", What::Text),
+    read_only("scim_base_url", What::Text)
+);
+const SYNC: Shape = directory_shape!("DirectorySync", optional("interval", What::Text));
 
 pub(super) const SHAPE: Shape = Shape {
     name: "IdentityProvider",
@@ -145,6 +143,7 @@ const WORDS: &[(&str, &str)] = &[
     ("config", "prompt"),
     ("config", "azure_cloud"),
     ("scim_config", "identity_update_behavior"),
+    ("directory_sync", "identity_update_behavior"),
 ];
 
 fn leave_out_empty(body: &mut Map<String, Value>) {
@@ -222,7 +221,7 @@ async fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
 }
 
 async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let id = call.id(PARAM, Unknown::IdentityProvider)?;
+    let id = IdentityProviders::id(call)?;
     let around = call.around().await?;
     let before = around.snapshot.objects.get(Kind::IdentityProvider, id);
     let did = before.is_some_and(|before| provisions(&before.document().body));
@@ -238,11 +237,24 @@ async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
             "{why}the directory provisions no longer, and its secret is dead; turning it on again makes a new one"
         ));
     }
+    let was_read = before.is_some_and(|before| is_read(&before.document().body));
+    let is_left_out = !call.object()?.contains_key("directory_sync");
+    if was_read && is_left_out && matches!(&updated.result, Content::Made(shown) if !is_read(shown)) {
+        let why = "directory_sync was left out, and what is left out is off: the directory is read by Graph no longer";
+        updated.messages.push(why.to_owned());
+    }
     with_first_secret(call, updated).await
 }
 
+/// Whether a provider, as it is written, has its directory read by Graph.
+fn is_read(provider: &Value) -> bool {
+    provider
+        .get("directory_sync")
+        .is_some_and(|sync| sync.is_object() && sync.get("enabled") != Some(&Value::Bool(false)))
+}
+
 /// Where SCIM was turned on just now the directory's secret is made and told with the answer, this once.
-async fn with_first_secret(call: &Call<'_>, answer: Answer) -> Result<Answer, ApiError> {
+async fn with_first_secret(call: &Call<'_>, mut answer: Answer) -> Result<Answer, ApiError> {
     let Content::Made(shown) = &answer.result else {
         return Ok(answer);
     };
@@ -254,12 +266,18 @@ async fn with_first_secret(call: &Call<'_>, answer: Answer) -> Result<Answer, Ap
     if call.api.store.scim_secret_hash(IdpId(id)).await?.is_some() {
         return Ok(answer);
     }
-    let secret = call
-        .api
-        .manage
-        .refresh_scim_secret(IdpId(id), call.actor())
-        .await?;
-    Ok(shown_with(call, id, &secret).await?.saying(answer.messages))
+    let manage = &call.api.manage;
+    match manage.refresh_scim_secret(IdpId(id), call.actor()).await {
+        Ok(secret) => Ok(shown_with(call, id, &secret).await?.saying(answer.messages)),
+        // The provider stands, so that no error may be answered for it.
+        Err(ManageError::Store(error)) => {
+            tracing::error!(request.id = call.request_id, provider.id = %id, %error, "No SCIM secret could be made");
+            let why = "the directory's secret could not be made: ask for one by refresh_scim_secret";
+            answer.messages.push(why.to_owned());
+            Ok(answer)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// A provider with the secret of its directory, which is told this once.

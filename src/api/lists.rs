@@ -11,11 +11,9 @@ use super::error::{ApiError, Unknown};
 use super::five::Five;
 use super::operation::{Gives, Operation};
 use super::page::{self, Page, Sizes};
-use super::resource::{self, Around, Before, Resource, Shown, plain, take, written_answer};
-use super::shape::{Shape, Taken, UnknownKeys, What, needed, optional, read_only};
-use crate::manage::Draft;
+use super::resource::{self, Around, Resource, Shown, take, written_answer};
+use super::shape::{Shape, UnknownKeys, What, needed, optional, read_only};
 use crate::model::permission::{Area, Permission};
-use crate::snapshot::read::Problem;
 use crate::store::{Document, Kind};
 
 const ITEM: Shape = Shape {
@@ -65,15 +63,7 @@ impl Resource for Lists {
     const PARAM: &'static str = "list_id";
 
     /// A list keeps its type and, where none are sent, its items.
-    fn draft(_: &Call<'_>, mut taken: Taken, before: Option<Before<'_>>) -> Result<Draft, Vec<Problem>> {
-        for key in ["type", "items"] {
-            let held = before.as_ref().and_then(|before| before.document.body.get(key));
-            if let (Some(held), true) = (held, taken.body.get(key).is_none_or(Value::is_null)) {
-                taken.body.insert(key.to_owned(), held.clone());
-            }
-        }
-        Ok(plain(taken))
-    }
+    const STAY: &'static [&'static str] = &["type", "items"];
 
     const LEFT_OUT: &'static [&'static str] = &["items"];
 
@@ -93,7 +83,7 @@ fn items(body: &Value) -> &[Value] {
 
 async fn list_items(call: &Call<'_>) -> Result<Answer, ApiError> {
     let page = Page::of(&call.query, Lists::SIZES)?;
-    let id = call.id(Lists::PARAM, Lists::UNKNOWN)?;
+    let id = Lists::id(call)?;
     let snapshot = call.latest().await?;
     let object = snapshot.objects.get(Kind::List, id);
     let object = object.ok_or_else(|| ApiError::unknown(Lists::UNKNOWN))?;

@@ -74,6 +74,7 @@ use self::texts::Texts;
 use self::uses::Uses;
 use crate::clock::Clock;
 use crate::entra::RelyingParty;
+use crate::geo::Geo;
 use crate::manage::{Manage, Trials};
 use crate::session::effects::Effects;
 use crate::session::limits::FailureLimit;
@@ -113,6 +114,7 @@ pub struct Api {
     tests: Arc<Semaphore>,
     trials: Trials,
     register: Arc<Register>,
+    geo: Geo,
 }
 
 /// What the gate found out about a request before it handed it on.
@@ -176,7 +178,14 @@ impl Api {
             tests: Arc::new(Semaphore::new(TESTS_AT_ONCE)),
             trials: Trials::default(),
             register: Arc::default(),
+            geo: Geo::default(),
         }
+    }
+
+    /// The same, which knows what countries addresses are in.
+    #[must_use]
+    pub fn knowing(self, geo: Geo) -> Self {
+        Self { geo, ..self }
     }
 
     /// Answers a request whose path begins with [`PREFIX`].
@@ -215,9 +224,8 @@ impl Api {
         if !account.is_empty() && account != snapshot.organization.account_id.as_str() {
             return Err(ApiError::no_route(path));
         }
-        if let Some(permission) = operation.permission
-            && !token.permissions.allow(permission)
-        {
+        let mut needed = operation.permissions();
+        if let Some(permission) = needed.find(|permission| !token.permissions.allow(*permission)) {
             tracing::warn!(
                 request.id = caller.request_id, client.address = %caller.address, token = token.name,
                 operation = operation.id, "API request refused: the token lacks the permission"

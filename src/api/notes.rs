@@ -4,27 +4,22 @@
 use serde_json::{Map, Value};
 
 use super::shape::{Shape, What};
-use crate::model::application::INTERSTITIAL_STAYS;
+use crate::model::application::{INTERSTITIAL_STAYS, STILL_CHOSEN};
 use crate::model::ids::ListId;
 use crate::model::pointer;
 use crate::model::policy::TOO_FEW_ON_LIST;
 use crate::model::selector::Unevaluated;
-use crate::policy::Referents;
+use crate::model::token_duration::TokenDuration;
+use crate::snapshot::Snapshot;
 
 /// What is worth knowing about a body of this shape, each with its place.
-pub(super) fn of(shape: &Shape, body: &Map<String, Value>, referents: &Referents) -> Vec<String> {
+pub(super) fn of(shape: &Shape, body: &Map<String, Value>, snapshot: &Snapshot) -> Vec<String> {
     let mut notes = Vec::new();
-    gather(shape, body, "", referents, &mut notes);
+    gather(shape, body, "", snapshot, &mut notes);
     notes
 }
 
-fn gather(
-    shape: &Shape,
-    body: &Map<String, Value>,
-    at: &str,
-    referents: &Referents,
-    notes: &mut Vec<String>,
-) {
+fn gather(shape: &Shape, body: &Map<String, Value>, at: &str, snapshot: &Snapshot, notes: &mut Vec<String>) {
     for key in shape.keys {
         let Some(value) = body.get(key.name) else { continue };
         let at = pointer::below(at, key.name);
@@ -37,19 +32,29 @@ fn gather(
                     Some(format!("{place}: {}", selector.warning()))
                 }));
             }
-            (What::Object(inner), Value::Object(map)) => gather(inner, map, &at, referents, notes),
+            (What::Object(inner), Value::Object(map)) => gather(inner, map, &at, snapshot, notes),
             (What::Objects(inner) | What::ObjectsOrLinks(inner, _), Value::Array(items)) => {
                 for (index, item) in items.iter().enumerate() {
                     if let Value::Object(map) = item {
-                        gather(inner, map, &format!("{at}/{index}"), referents, notes);
+                        gather(inner, map, &format!("{at}/{index}"), snapshot, notes);
                     }
                 }
             }
             (What::Flag, Value::Bool(true)) if key.name == "skip_interstitial" => {
                 notes.push(format!("{at}: {INTERSTITIAL_STAYS}"));
             }
+            (What::Flag, Value::Bool(true))
+                if key.name == "auto_redirect_to_identity" && has_choice(shape, body, snapshot) =>
+            {
+                notes.push(format!("{at}: {STILL_CHOSEN}"));
+            }
+            (What::Text, Value::String(written)) if key.name == "session_duration" => {
+                let duration = written.parse::<TokenDuration>().ok();
+                let warning = duration.and_then(|duration| duration.warning());
+                notes.extend(warning.map(|warning| format!("{at}: {warning}")));
+            }
             (What::Number, Value::Number(needed))
-                if key.name == "approvals_needed" && are_too_few(needed.as_u64(), body, referents) =>
+                if key.name == "approvals_needed" && are_too_few(needed.as_u64(), body, snapshot) =>
             {
                 notes.push(format!("{at}: {TOO_FEW_ON_LIST}"));
             }
@@ -58,11 +63,23 @@ fn gather(
     }
 }
 
+/// Whether an application has more than one provider. The organization has the same setting for those that say nothing.
+fn has_choice(shape: &Shape, application: &Map<String, Value>, snapshot: &Snapshot) -> bool {
+    const ALLOWED: &str = "allowed_idps";
+    let allowed = application.get(ALLOWED).and_then(Value::as_array);
+    let allowed = allowed.map(Vec::as_slice).unwrap_or_default();
+    let several = match allowed.first() {
+        None => snapshot.providers.len() > 1,
+        Some(first) => allowed.iter().any(|other| other != first),
+    };
+    several && shape.keys.iter().any(|key| key.name == ALLOWED)
+}
+
 /// Whether fewer may give leave than are needed, by a list as it is now. Without a list such a group is refused.
-fn are_too_few(needed: Option<u64>, group: &Map<String, Value>, referents: &Referents) -> bool {
+fn are_too_few(needed: Option<u64>, group: &Map<String, Value>, snapshot: &Snapshot) -> bool {
     let list = group.get("email_list_uuid").and_then(Value::as_str);
     let list: Option<ListId> = list.and_then(|id| id.parse().ok());
-    let Some(size) = list.and_then(|id| referents.email_list_size(id)) else {
+    let Some(size) = list.and_then(|id| snapshot.referents.email_list_size(id)) else {
         return false;
     };
     let named = group.get("email_addresses").and_then(Value::as_array);

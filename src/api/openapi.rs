@@ -54,8 +54,20 @@ fn described(operation: &Operation, schemas: &mut Map<String, Value>) -> Value {
     let mut described = Map::new();
     described.insert("operationId".to_owned(), operation.id.into());
     described.insert("summary".to_owned(), operation.summary.into());
-    if let Some(permission) = operation.permission {
-        let said = format!("Needs the permission \"{}\".", permission.name());
+    let names: Vec<String> = operation
+        .permissions()
+        .map(|permission| format!("\"{}\"", permission.name()))
+        .collect();
+    if !names.is_empty() {
+        let (what, names) = (
+            if names.len() > 1 {
+                "permissions"
+            } else {
+                "permission"
+            },
+            names.join(" and "),
+        );
+        let said = format!("Needs the {what} {names}.");
         described.insert("description".to_owned(), said.into());
     }
     if !operation.query.is_empty() {
@@ -109,7 +121,10 @@ fn refusals(operation: &Operation) -> Vec<(&'static str, &'static str)> {
         "429",
         "Too many wrong tokens, or too much at once; try again later",
     ));
-    refusals.push(("503", "The store cannot be reached; nothing was changed"));
+    refusals.push((
+        "503",
+        "The store cannot be reached; look whether a change was made before asking for it again",
+    ));
     refusals
 }
 

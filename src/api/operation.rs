@@ -23,6 +23,8 @@ pub(super) struct Operation {
     pub(super) path: &'static str,
     /// What the token must allow; `None` where any good token may.
     pub(super) permission: Option<Permission>,
+    /// What it must allow besides, where what is told is of two areas.
+    pub(super) also: Option<Permission>,
     /// The operation's name in the OpenAPI document.
     pub(super) id: &'static str,
     pub(super) summary: &'static str,
@@ -85,6 +87,7 @@ impl Operation {
             method,
             path,
             permission: Some(permission),
+            also: None,
             id,
             summary,
             takes: Takes::Nothing,
@@ -135,6 +138,16 @@ impl Operation {
     pub(super) const fn needing(mut self, names: &'static [&'static str]) -> Self {
         self.needs = names;
         self
+    }
+
+    pub(super) const fn also(mut self, permission: Permission) -> Self {
+        self.also = Some(permission);
+        self
+    }
+
+    /// Every permission it takes.
+    pub(super) fn permissions(&self) -> impl Iterator<Item = Permission> {
+        self.permission.into_iter().chain(self.also)
     }
 
     /// Any good token may.

@@ -3,17 +3,14 @@
 
 use serde_json::{Map, Value, json};
 
-use super::call::Call;
 use super::error::Unknown;
 use super::five::Five;
 use super::operation::Operation;
 use super::page::Sizes;
-use super::resource::{Around, Before, Resource, Shown, plain};
-use super::shape::{Shape, Taken, UnknownKeys, What, needed, optional, read_only};
-use crate::manage::Draft;
+use super::resource::{Around, Resource, Shown};
+use super::shape::{Shape, UnknownKeys, What, needed, optional, read_only};
 use crate::model::ids::PolicyId;
 use crate::model::permission::Area;
-use crate::snapshot::read::Problem;
 use crate::store::{Document, Kind, Object};
 
 const APPROVAL_GROUP: Shape = Shape {
@@ -95,10 +92,6 @@ impl Resource for Policies {
         most: 1000,
     };
     const PARAM: &'static str = "policy_id";
-
-    fn draft(_: &Call<'_>, taken: Taken, _: Option<Before<'_>>) -> Result<Draft, Vec<Problem>> {
-        Ok(plain(taken))
-    }
 
     fn present(around: &Around<'_>, document: &Document) -> Value {
         let account = around.snapshot.organization.account_id.as_str();

@@ -13,6 +13,7 @@ use super::error::{ApiError, Unknown};
 use super::operation::{Gives, Operation};
 use super::query::Query;
 use super::resource::Resource as _;
+use crate::geo::Geo;
 use crate::manage::{Expected, Explained, Question, explained, visited};
 use crate::model::country::CountryCode;
 use crate::model::email::EmailAddress;
@@ -25,11 +26,11 @@ use crate::router::Target;
 use crate::snapshot::{ProtectedApplication, Snapshot};
 
 async fn check(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let id = AppId(call.id(Apps::PARAM, Apps::UNKNOWN)?);
+    let id = AppId(Apps::id(call)?);
     let snapshot = call.latest().await?;
     let application = snapshot.applications.get(&id);
     let application = application.ok_or_else(|| ApiError::unknown(Unknown::Application))?;
-    let question = question(&call.query)?;
+    let question = question(&call.query, &call.api.geo)?;
     let now_ms = call.api.clock.now_ms();
     let target = target(call, &snapshot, application)?;
     let place = (application.as_ref(), target.as_ref());
@@ -67,7 +68,7 @@ fn target(
     Ok(first.and_then(|first| of(&first.to_string()).ok()))
 }
 
-fn question(query: &Query<'_>) -> Result<Question, ApiError> {
+fn question(query: &Query<'_>, geo: &Geo) -> Result<Question, ApiError> {
     let user = query.value("user").ok_or_else(|| {
         ApiError::invalid(
             "a token of the API is no person: name one in the query, as user=alice@example.com, and perhaps the \
@@ -84,7 +85,7 @@ fn question(query: &Query<'_>) -> Result<Question, ApiError> {
         user: Some(user),
         provider,
         address,
-        country,
+        country: country.or_else(|| geo.country_of(address?)),
         service_token: None,
     })
 }
@@ -191,13 +192,21 @@ fn add_rules(shown: &mut Map<String, Value>, rules: &[RuleExplanation]) {
     }
 }
 
+/// The rule's own settings, as Access shows them, and what it says. Settings have none of the other keys' names.
 fn rule(rule: &RuleExplanation) -> Value {
-    json!({
-        "_type": rule.rule.name(),
-        "rule": rule.rule.to_string(),
-        "status": status(rule.answer),
-        "reason": rule.uncertainty,
-    })
+    let mut shown = match rule.rule.settings() {
+        Value::Object(settings) => settings,
+        _ => Map::new(),
+    };
+    for (key, value) in [
+        ("_type", rule.rule.name().into()),
+        ("rule", rule.rule.to_string().into()),
+        ("status", status(rule.answer).into()),
+        ("reason", json!(rule.uncertainty)),
+    ] {
+        shown.insert(key.to_owned(), value);
+    }
+    Value::Object(shown)
 }
 
 /// What a rule says, or several do.
@@ -213,7 +222,7 @@ const PATH: &str = "/accounts/{account_id}/access/apps/{app_id}/user_policy_chec
 
 pub(super) const OPERATIONS: &[Operation] = &[Operation::new(
     (&Method::GET, PATH),
-    // It tells of people, as the register does.
+    // It tells of people, as the register does, and of policies.
     Permission::read(Area::AuditLogs),
     (
         "check_user_policies",
@@ -222,6 +231,7 @@ pub(super) const OPERATIONS: &[Operation] = &[Operation::new(
     Gives::Any,
     |call| Box::pin(check(call)),
 )
+.also(Permission::read(Area::Applications))
 .asked(&[
     ("user", "the address of the person's last login"),
     (

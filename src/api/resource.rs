@@ -29,11 +29,24 @@ pub(super) trait Resource: 'static {
     /// The parameter of paths that holds an id.
     const PARAM: &'static str;
 
+    /// Which object a path names.
+    ///
+    /// # Errors
+    /// Where no object can be called so.
+    fn id(call: &Call<'_>) -> Result<Uuid, ApiError> {
+        call.id(Self::PARAM, Self::UNKNOWN)
+    }
+
+    /// Keys that stay as they are where a change does not send them.
+    const STAY: &'static [&'static str] = &[];
+
     /// How a body becomes an object. `before` is the one it takes the place of.
     ///
     /// # Errors
     /// What cannot be taken of it, beyond what readers find.
-    fn draft(call: &Call<'_>, taken: Taken, before: Option<Before<'_>>) -> Result<Draft, Vec<Problem>>;
+    fn draft(_call: &Call<'_>, taken: Taken, _before: Option<Before<'_>>) -> Result<Draft, Vec<Problem>> {
+        Ok(plain(taken))
+    }
 
     /// Keys that are left out of lists.
     const LEFT_OUT: &'static [&'static str] = &[];
@@ -119,12 +132,8 @@ pub(super) async fn list<R: Resource>(call: &Call<'_>) -> Result<Answer, ApiErro
 
 /// One object.
 pub(super) async fn get<R: Resource>(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let id = call.id(R::PARAM, R::UNKNOWN)?;
-    kept::<R>(&call.around().await?, id)
-}
-
-/// One object by its id.
-pub(super) fn kept<R: Resource>(around: &Around<'_>, id: Uuid) -> Result<Answer, ApiError> {
+    let id = R::id(call)?;
+    let around = call.around().await?;
     let object = around.snapshot.objects.get(R::KIND, id);
     let object = object.ok_or_else(|| ApiError::unknown(R::UNKNOWN))?;
     Ok(Answer::with(Content::Kept(around.whole::<R>(object)), None))
@@ -151,11 +160,23 @@ pub(super) async fn create_from<R: Resource>(
 /// Replaces an object.
 pub(super) async fn update<R: Resource>(call: &Call<'_>) -> Result<Answer, ApiError> {
     let body = call.object()?;
-    let id = call.id(R::PARAM, R::UNKNOWN)?;
-    let (taken, messages) = take(call, R::SHAPE, body)?;
-    let change = |document: &Document, secrets| R::draft(call, taken, Some(Before { document, secrets }));
+    let id = R::id(call)?;
+    let (mut taken, messages) = take(call, R::SHAPE, body)?;
+    let change = |document: &Document, secrets| {
+        keep(R::STAY, &document.body, &mut taken.body);
+        R::draft(call, taken, Some(Before { document, secrets }))
+    };
     let written = call.api.manage.change(R::KIND, id, change, call.actor()).await;
     written_answer::<R>(call, written.map_err(|error| named(error, R::UNKNOWN))?, messages).await
+}
+
+/// Leaves these keys of an object as they are where a body does not have them.
+pub(super) fn keep(keys: &[&str], before: &Value, body: &mut Map<String, Value>) {
+    for key in keys {
+        if let (Some(held), true) = (before.get(*key), body.get(*key).is_none_or(Value::is_null)) {
+            body.insert((*key).to_owned(), held.clone());
+        }
+    }
 }
 
 /// Changes part of the object that the path names, and leaves the rest.
@@ -163,7 +184,7 @@ pub(super) async fn amend<R: Resource>(
     call: &Call<'_>,
     change: impl FnOnce(&mut Map<String, Value>) -> Result<(), Vec<Problem>>,
 ) -> Result<Written, ApiError> {
-    let id = call.id(R::PARAM, R::UNKNOWN)?;
+    let id = R::id(call)?;
     let change = |before: &Document, secrets| {
         let mut body = before.body.clone();
         if let Value::Object(body) = &mut body {
@@ -183,7 +204,7 @@ pub(super) async fn amend<R: Resource>(
 
 /// Deletes an object, and answers with its id.
 pub(super) async fn delete<R: Resource>(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let id = call.id(R::PARAM, R::UNKNOWN)?;
+    let id = R::id(call)?;
     let deleted = call.api.manage.delete(R::KIND, id, call.actor()).await;
     let deleted = deleted.map_err(|error| named(error, R::UNKNOWN))?;
     call.in_force(&deleted.position).await;
@@ -192,7 +213,7 @@ pub(super) async fn delete<R: Resource>(call: &Call<'_>) -> Result<Answer, ApiEr
 
 /// The object that a path names.
 pub(super) fn stored<R: Resource>(call: &Call<'_>, around: &Around<'_>) -> Result<Document, ApiError> {
-    let id = call.id(R::PARAM, R::UNKNOWN)?;
+    let id = R::id(call)?;
     let object = around.snapshot.objects.get(R::KIND, id);
     object
         .map(|object| object.document())
@@ -225,7 +246,7 @@ pub(super) fn take(
     let said = unknown.iter().map(|pointer| {
         format!("{pointer} is kept, and nothing follows from it: this version does not know it")
     });
-    let notes = notes::of(shape, &taken.body, &call.snapshot.referents);
+    let notes = notes::of(shape, &taken.body, &call.snapshot);
     Ok((taken, said.chain(notes).collect()))
 }
 

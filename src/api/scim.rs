@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use super::call::{Answer, Call};
 use super::error::{ApiError, Unknown};
@@ -54,8 +55,10 @@ const SIZES: Sizes = Sizes {
 };
 /// Ids that one list is asked for.
 const MOST_IDS: usize = 50;
-/// Members that are shown of one group.
+/// Members that are shown of one group at once.
 const MOST_MEMBERS: usize = 10_000;
+/// The parameter that says behind which member to go on.
+const MEMBERS_AFTER: &str = "members_after";
 
 /// Gives a provider another secret; the one before is good no longer. It is told this once.
 async fn refresh_secret(call: &Call<'_>) -> Result<Answer, ApiError> {
@@ -139,13 +142,22 @@ async fn group(call: &Call<'_>) -> Result<Answer, ApiError> {
     let provider = call.provider().await?.id;
     let found = store.scim_group(provider, group_id(call)?).await?;
     let found = found.ok_or_else(|| ApiError::unknown(Unknown::ScimResource))?;
-    let members = store.scim_members(found.id, None, MOST_MEMBERS).await?;
+    let after = match call.query.value(MEMBERS_AFTER) {
+        None => None,
+        Some(id) => Some(member_id(id)?),
+    };
+    let mut members = store.scim_members(found.id, after, MOST_MEMBERS + 1).await?;
+    let is_more = members.len() > MOST_MEMBERS;
+    members.truncate(MOST_MEMBERS);
+    let more = members.last().filter(|_| is_more).map(|(last, _)| {
+        format!("{MOST_MEMBERS} members are shown and there are more: ask for {MEMBERS_AFTER}={last}")
+    });
     let base = call.snapshot.organization.auth.scim_base_url(provider);
     let member = |(id, name): (ScimUserId, String)| json!({ "value": id, "display": name, "type": "User", "$ref": format!("{base}/Users/{id}") });
     let members: Vec<Value> = members.into_iter().map(member).collect();
     let mut shown = show_group(&found);
     shown.insert("members".to_owned(), members.into());
-    Ok(Answer::of(shown))
+    Ok(Answer::of(shown).saying(more.into_iter().collect()))
 }
 
 /// Forgets a person of a directory: as if the directory had deleted them.
@@ -239,6 +251,12 @@ async fn directory(call: &Call<'_>) -> Result<(Arc<IdentityProvider>, ScimSettin
         ApiError::invalid("scim_config and directory_sync are off for this provider: turn one of them on")
     })?;
     Ok((provider, settings))
+}
+
+fn member_id(id: &str) -> Result<ScimUserId, ApiError> {
+    let id = Uuid::try_parse(id);
+    let id = id.map_err(|_| ApiError::invalid(format!("{MEMBERS_AFTER} is the id of a member")))?;
+    Ok(ScimUserId(id))
 }
 
 fn user_id(call: &Call<'_>) -> Result<ScimUserId, ApiError> {
@@ -443,7 +461,11 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ),
         Gives::Object(&GROUP),
         |call| Box::pin(group(call)),
-    ),
+    )
+    .asked(&[(
+        MEMBERS_AFTER,
+        "the id of the member behind which to go on: 10,000 are shown at once, by their ids",
+    )]),
     Operation::new(
         (&Method::DELETE, ONE_GROUP),
         WRITE,

@@ -12,7 +12,7 @@ use super::operation::{Gives, Operation};
 use super::page::{self, Page, Sizes};
 use super::resource::{Shown, named, take, time};
 use super::shape::{Shape, UnknownKeys, What, needed, optional, read_only};
-use crate::manage::{NewServiceToken, ServiceTokenChanges};
+use crate::manage::{Issued, ManageError, NewServiceToken, ServiceTokenChanges, Written};
 use crate::model::ids::ServiceTokenId;
 use crate::model::number;
 use crate::model::permission::{Area, Permission};
@@ -83,9 +83,11 @@ async fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
         enabled: read.flag("enabled")?.unwrap_or(true),
         secret_version: read.number("client_secret_version")?.unwrap_or(1),
     };
-    let issued = call.api.manage.create_service_token(new, call.actor()).await?;
-    call.latest().await?;
-    answer(call, &issued.document, Some(&issued.client_secret)).await
+    issued(
+        call,
+        &call.api.manage.create_service_token(new, call.actor()).await?,
+    )
+    .await
 }
 
 async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
@@ -104,8 +106,9 @@ async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
         .manage
         .update_service_token(id(call)?, changes, call.actor())
         .await;
-    let (document, secret) = updated.map_err(|error| named(error, Unknown::ServiceToken))?;
-    call.latest().await?;
+    let (Written { document, position }, secret) =
+        updated.map_err(|error| named(error, Unknown::ServiceToken))?;
+    call.in_force(&position).await;
     let present = document.body.get("client_secret_version").and_then(number::whole);
     let behind = asked.zip(present).filter(|(asked, present)| asked < present);
     // Whoever writes the token may not know that another has raised it: nothing is taken away from either.
@@ -122,9 +125,7 @@ async fn delete(call: &Call<'_>) -> Result<Answer, ApiError> {
         .manage
         .delete_service_token(id(call)?, call.actor())
         .await;
-    let document = deleted.map_err(|error| named(error, Unknown::ServiceToken))?;
-    call.latest().await?;
-    answer(call, &document, None).await
+    written(call, deleted).await
 }
 
 async fn refresh(call: &Call<'_>) -> Result<Answer, ApiError> {
@@ -133,9 +134,7 @@ async fn refresh(call: &Call<'_>) -> Result<Answer, ApiError> {
         .manage
         .refresh_service_token(id(call)?, call.actor())
         .await;
-    let document = refreshed.map_err(|error| named(error, Unknown::ServiceToken))?;
-    call.latest().await?;
-    answer(call, &document, None).await
+    written(call, refreshed).await
 }
 
 async fn rotate(call: &Call<'_>) -> Result<Answer, ApiError> {
@@ -146,14 +145,29 @@ async fn rotate(call: &Call<'_>) -> Result<Answer, ApiError> {
         .manage
         .rotate_service_token(id(call)?, until, call.actor())
         .await;
-    let issued = rotated.map_err(|error| named(error, Unknown::ServiceToken))?;
-    call.latest().await?;
-    answer(call, &issued.document, Some(&issued.client_secret)).await
+    issued(
+        call,
+        &rotated.map_err(|error| named(error, Unknown::ServiceToken))?,
+    )
+    .await
 }
 
 fn id(call: &Call<'_>) -> Result<ServiceTokenId, ApiError> {
     call.id("service_token_id", Unknown::ServiceToken)
         .map(ServiceTokenId)
+}
+
+/// Answers with a token that was written.
+async fn written(call: &Call<'_>, written: Result<Written, ManageError>) -> Result<Answer, ApiError> {
+    let written = written.map_err(|error| named(error, Unknown::ServiceToken))?;
+    call.in_force(&written.position).await;
+    answer(call, &written.document, None).await
+}
+
+/// Answers with a token that got a secret.
+async fn issued(call: &Call<'_>, issued: &Issued) -> Result<Answer, ApiError> {
+    call.in_force(&issued.position).await;
+    answer(call, &issued.document, Some(&issued.client_secret)).await
 }
 
 async fn answer(

@@ -9,7 +9,7 @@ use super::error::{ApiError, Unknown};
 use super::five::Five;
 use super::operation::{Gives, Operation};
 use super::page::Sizes;
-use super::resource::{self, Around, Before, Resource, Shown, named, plain, take, written_answer};
+use super::resource::{self, Around, Before, Resource, Shown, plain};
 use super::shape::{Shape, Taken, UnknownKeys, What, needed, read_only};
 use crate::manage::Draft;
 use crate::model::application::Tag;
@@ -40,7 +40,12 @@ impl Resource for Tags {
     };
     const PARAM: &'static str = "tag_name";
 
-    fn draft(_: &Call<'_>, taken: Taken, _: Option<Before<'_>>) -> Result<Draft, Vec<Problem>> {
+    /// Tags have their names for ids.
+    fn id(call: &Call<'_>) -> Result<Uuid, ApiError> {
+        Ok(id_of(&named_in_path(call)))
+    }
+
+    fn draft(_: &Call<'_>, taken: Taken, before: Option<Before<'_>>) -> Result<Draft, Vec<Problem>> {
         let draft = plain(taken);
         let problem = |reason: String| {
             vec![Problem {
@@ -48,6 +53,9 @@ impl Resource for Tags {
                 reason,
             }]
         };
+        if before.is_some_and(|before| before.document.name != draft.name) {
+            return Err(problem("a tag keeps its name; make another one".to_owned()));
+        }
         match draft.name.parse::<Tag>() {
             Ok(_) if draft.name.contains(SLASH) => Err(problem(format!("{SLASH} would be read as a slash"))),
             Ok(_) => Ok(draft),
@@ -67,7 +75,7 @@ impl Resource for Tags {
     }
 }
 
-/// Tags have their names for ids: the id in the store follows from the name.
+/// The id in the store, which follows from the name.
 fn id_of(name: &str) -> Uuid {
     Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("tag {name}").as_bytes())
 }
@@ -76,7 +84,7 @@ fn id_of(name: &str) -> Uuid {
 const SLASH: &str = "%2F";
 
 fn named_in_path(call: &Call<'_>) -> String {
-    call.params.get("tag_name").replace(SLASH, "/")
+    call.params.get(Tags::PARAM).replace(SLASH, "/")
 }
 
 async fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
@@ -85,44 +93,9 @@ async fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
     resource::create_from::<Tags>(call, id, body).await
 }
 
-async fn get(call: &Call<'_>) -> Result<Answer, ApiError> {
-    resource::kept::<Tags>(&call.around().await?, id_of(&named_in_path(call)))
-}
-
-/// A tag under another name is another one.
-async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let (taken, messages) = take(call, &SHAPE, call.object()?)?;
-    let name = named_in_path(call);
-    if resource::name_of(&taken.body) != name {
-        return Err(ApiError::invalid_at(
-            "/name",
-            "a tag keeps its name; make another one",
-        ));
-    }
-    let change = |document: &Document, secrets| Tags::draft(call, taken, Some(Before { document, secrets }));
-    let written = call
-        .api
-        .manage
-        .change(Kind::Tag, id_of(&name), change, call.actor())
-        .await;
-    written_answer::<Tags>(
-        call,
-        written.map_err(|error| named(error, Unknown::Tag))?,
-        messages,
-    )
-    .await
-}
-
 async fn delete(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let name = named_in_path(call);
-    let deleted = call
-        .api
-        .manage
-        .delete(Kind::Tag, id_of(&name), call.actor())
-        .await;
-    let deleted = deleted.map_err(|error| named(error, Unknown::Tag))?;
-    call.in_force(&deleted.position).await;
-    Ok(Answer::of(json!({ "name": name })))
+    resource::delete::<Tags>(call).await?;
+    Ok(Answer::of(json!({ "name": named_in_path(call) })))
 }
 
 const ALL: &str = "/accounts/{account_id}/access/tags";
@@ -142,8 +115,8 @@ pub(super) const OPERATIONS: &[Operation] = &{
     [
         listed,
         made.by(|call| Box::pin(create(call))),
-        read.by(|call| Box::pin(get(call))),
-        replaced.by(|call| Box::pin(update(call))),
+        read,
+        replaced,
         deleted.by(|call| Box::pin(delete(call))).giving(Gives::Any),
     ]
 };

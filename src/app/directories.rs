@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::model::ids::IdpId;
 use crate::snapshot::Snapshot;
-use crate::store::{Store, StoreError};
+use crate::store::{DirectorySync, Store, StoreError};
 
 /// How long what was written down stays of providers that are there no more.
 const KEPT: Duration = Duration::from_hours(183 * 24);
@@ -82,7 +82,9 @@ pub(super) async fn round(
             Some(_) => store.directory_sync(id).await?,
             None => None,
         };
-        let last_ms = read.as_ref().map_or(last_ms, |read| Some(read.succeeded_ms));
+        // One that was never read is waited for since this process began.
+        let succeeded = |read: &DirectorySync| Some(read.succeeded_ms).filter(|ms| *ms > 0);
+        let last_ms = read.as_ref().map_or(last_ms, succeeded);
         let why = read.and_then(|read| read.failure).unwrap_or_default();
         match silences.heard(id, last_ms, limit, now_ms) {
             None => {}

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::opened::{Opened, Said, meant, open, tell};
 use super::{ConfigFile, Exit, Terminal};
+use crate::geo::Geo;
 use crate::manage::{DecidedBy, Expected, Explained, Known, Question, explained, visited};
 use crate::model::country::CountryCode;
 use crate::model::email::EmailAddress;
@@ -31,7 +32,7 @@ pub(super) struct ExplainCommand {
     /// The address the request comes from
     #[arg(long, value_name = "IP")]
     ip: Option<IpAddr>,
-    /// The country it comes from
+    /// The country it comes from; left out: what the file of [geo] says of the address
     #[arg(long, value_name = "CC")]
     country: Option<CountryCode>,
     /// The identity provider, by name or id, where several know the person
@@ -111,11 +112,15 @@ async fn of_question(opened: &Opened, command: &ExplainCommand) -> Result<Said, 
         Ok(id) => id.map(ServiceTokenId),
         Err(why) => return Ok(Said::Unusable(why)),
     };
+    let geo = match Geo::open(&opened.config.geo) {
+        Ok(geo) => geo,
+        Err(unusable) => return Ok(Said::Unusable(unusable.to_string())),
+    };
     let question = Question {
         user: command.user.clone(),
         provider,
         address: command.ip,
-        country: command.country,
+        country: command.country.or_else(|| geo.country_of(command.ip?)),
         service_token,
     };
     let now_ms = opened.clock.now_ms();

@@ -140,13 +140,13 @@ async fn carry_out(
         }
         ServiceTokenCommand::Refresh(which) => {
             let id = find(store, &which.token).await?;
-            let document = manage.refresh_service_token(id, actor).await?;
-            format!("good until {}\n", text(&document, "expires_at"))
+            let renewed = manage.refresh_service_token(id, actor).await?;
+            format!("good until {}\n", text(&renewed.document, "expires_at"))
         }
         ServiceTokenCommand::Disable(which) => {
             let id = find(store, &which.token).await?;
             manage.update_service_token(id, switched(false), actor).await?;
-            "disabled: it opens nothing any longer\n".to_owned()
+            "disabled: within a second it opens nothing any longer\n".to_owned()
         }
         ServiceTokenCommand::Enable(which) => {
             let id = find(store, &which.token).await?;

@@ -176,6 +176,16 @@ fn a_token_of_the_api_is_made_shown_and_deleted() {
     );
 
     assert!(command(&["list"]).1.starts_with("no tokens yet"));
+    let past = [
+        "create",
+        "dead",
+        "--permission",
+        write,
+        "--expires-at",
+        "2020-01-01T00:00:00Z",
+    ];
+    let (exit, _, err) = command(&past);
+    assert!(exit == Exit::Unusable && err.contains("over already"), "{err}");
     let (exit, told, err) = command(&[
         "create",
         "terraform",

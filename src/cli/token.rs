@@ -23,7 +23,7 @@ pub(super) enum TokenCommand {
     Create(Create),
     /// Show the tokens, what each may do and when it was last used
     List(ConfigFile),
-    /// Delete a token: its next request is refused
+    /// Delete a token: gateways at work refuse it within a second
     Delete {
         /// The token's name
         name: String,
@@ -67,21 +67,29 @@ pub(super) async fn run(command: TokenCommand, terminal: &mut Terminal<'_>) -> i
         Ok(opened) => opened,
         Err(exit) => return Ok(exit),
     };
+    let now = opened.clock.now();
     let (manage, store) = opened.into_manage();
-    let said = carry_out(command, &manage, &store).await;
+    let said = carry_out(command, &manage, &store, now).await;
     store.close().await;
     tell(said, terminal)
 }
 
-async fn carry_out(command: TokenCommand, manage: &Manage, store: &Store) -> Result<Said, ManageError> {
+async fn carry_out(
+    command: TokenCommand,
+    manage: &Manage,
+    store: &Store,
+    now: Timestamp,
+) -> Result<Said, ManageError> {
     let actor = actor("token");
     match command {
-        TokenCommand::Create(new) => create(new, manage, actor).await,
+        TokenCommand::Create(new) => create(new, manage, actor, now).await,
         TokenCommand::List(_) => list(store).await.map(Said::done),
         TokenCommand::Delete { name, .. } => match manage.api_token_called(&name).await? {
             Some(document) => {
                 manage.delete(Kind::ApiToken, document.id, actor).await?;
-                Ok(Said::done("deleted: it opens nothing any longer\n"))
+                Ok(Said::done(
+                    "deleted: within a second it opens nothing any longer\n",
+                ))
             }
             None => Ok(Said::Unusable(format!("no token is called \"{name}\""))),
         },
@@ -90,7 +98,7 @@ async fn carry_out(command: TokenCommand, manage: &Manage, store: &Store) -> Res
     }
 }
 
-async fn create(new: Create, manage: &Manage, actor: Actor) -> Result<Said, ManageError> {
+async fn create(new: Create, manage: &Manage, actor: Actor, now: Timestamp) -> Result<Said, ManageError> {
     let names = new.permissions.iter().map(String::as_str);
     let permissions = match Permissions::from_names(names) {
         Ok(permissions) => permissions,
@@ -99,6 +107,10 @@ async fn create(new: Create, manage: &Manage, actor: Actor) -> Result<Said, Mana
             return Ok(Said::Unusable(why));
         }
     };
+    if new.expires_at.is_some_and(|at| at <= now) {
+        let why = "--expires-at is over already: write a time to come, or leave it out";
+        return Ok(Said::Unusable(why.to_owned()));
+    }
     let new = NewApiToken {
         name: new.name,
         permissions,

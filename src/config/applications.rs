@@ -1,12 +1,10 @@
 //! `[[applications]]`: what is protected, and by which policies.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use super::application_settings;
-use super::bounds::Bounds;
 use super::declared::{Declaration, ObjectKey};
 use super::launcher;
 use super::names::Names;
@@ -14,10 +12,11 @@ use super::policies;
 use super::providers::Provider;
 use super::rules::Scope;
 use super::tree::{Keys, Node, Table};
-use crate::model::application::{INTERSTITIAL_STAYS, LAUNCHER};
+use crate::model::application::{INTERSTITIAL_STAYS, LAUNCHER, STILL_CHOSEN};
 use crate::model::destination::Destination;
 use crate::model::ids::AudTag;
 use crate::model::service_token::CredentialHeader;
+use crate::model::token_duration::TokenDuration;
 use crate::model::web_address::WebAddress;
 
 pub(super) const KEYS: Keys = Keys {
@@ -75,14 +74,6 @@ const SAME_SITE: &[(&str, ())] = &[("none", ()), ("lax", ()), ("strict", ())];
 const TOKEN_GROUPS: &[(&str, ())] = &[("ids", ()), ("names", ())];
 const DOMAIN: &str = "write domain = \"wiki.example.com\"";
 
-/// How long an application token may live. Zero is "expires immediately": good for one navigation.
-pub(super) const TOKEN_LIFE: Bounds = Bounds {
-    least: Duration::from_mins(1),
-    most: Duration::from_hours(720),
-    or_none: true,
-    said: "0, or 1m to 720h",
-};
-
 /// Settings that are true or false and are kept as written.
 const SWITCHES: &[&str] = &[
     "auto_redirect_to_identity",
@@ -129,6 +120,7 @@ pub(super) fn read<'t>(
     let settings = settings(&table);
     let providers = references(&table, "allowed_idps", scope.providers);
     if let (Some(_), Some(allowed)) = (&settings, &providers) {
+        check_choice(&table, scope, allowed);
         check_sources(&table, scope, allowed);
     }
     let pages = references(&table, "custom_pages", scope.pages);
@@ -300,9 +292,7 @@ pub(super) fn common_settings(table: &Table<'_>) -> Vec<(&'static str, Option<Va
         let aud: AudTag = node.parsed("leave it out: one is generated and kept")?;
         Some(String::from(aud).into())
     });
-    option("session_duration", &|node| {
-        Some(TOKEN_LIFE.parse(node)?.as_str().into())
-    });
+    option("session_duration", &token_duration);
     option("custom_deny_message", &|node| node.text().map(Value::from));
     for key in ["custom_deny_url", "custom_non_identity_deny_url"] {
         option(key, &|node| {
@@ -311,6 +301,15 @@ pub(super) fn common_settings(table: &Table<'_>) -> Vec<(&'static str, Option<Va
         });
     }
     read
+}
+
+/// How long tokens live, by an application or a policy.
+pub(super) fn token_duration(node: &Node<'_>) -> Option<Value> {
+    let duration: TokenDuration = node.parsed("write a duration of up to 744h, such as 30m or 24h")?;
+    if let Some(warning) = duration.warning() {
+        node.warn(warning, "write 0, or a duration of 1m to 720h");
+    }
+    Some(duration.0.as_str().into())
 }
 
 fn settings(table: &Table<'_>) -> Option<Map<String, Value>> {
@@ -366,6 +365,21 @@ fn settings(table: &Table<'_>) -> Option<Map<String, Value>> {
     read.into_iter()
         .map(|(key, value)| Some((key.to_owned(), value?)))
         .collect()
+}
+
+/// Warns where people are to be sent straight to one provider, and there are several. `allowed` is empty where all are.
+pub(super) fn check_choice(table: &Table<'_>, scope: &Scope<'_>, allowed: &[ObjectKey]) {
+    let Some(node) = table.node("auto_redirect_to_identity") else {
+        return;
+    };
+    let first = allowed.first();
+    let several = match first {
+        None => scope.known.len() > 1,
+        Some(_) => allowed.iter().any(|other| Some(other) != first),
+    };
+    if several && node.boolean() == Some(true) {
+        node.warn(STILL_CHOSEN, "name one provider in allowed_idps, or leave it out");
+    }
 }
 
 /// Warns of what tokens are to hold and no provider of the application tells. `allowed` is empty where all are.

@@ -9,8 +9,6 @@ use crate::model::duration::GoDuration;
 pub(super) struct Bounds {
     pub(super) least: Duration,
     pub(super) most: Duration,
-    /// Whether none at all is a duration too.
-    pub(super) or_none: bool,
     /// The same for people.
     pub(super) said: &'static str,
 }
@@ -20,8 +18,7 @@ impl Bounds {
     pub(super) fn parse(&self, node: &Node<'_>) -> Option<GoDuration> {
         let mend = format!("write a duration of {}, such as 30m or 24h", self.said);
         let duration: GoDuration = node.parsed(&mend)?;
-        let nothing = self.or_none && duration.length().is_zero();
-        let within = nothing || (self.least..=self.most).contains(&duration.length());
+        let within = (self.least..=self.most).contains(&duration.length());
         if !within {
             node.fault(format!("{duration} is outside {}", self.said), mend);
         }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::declared::{Declaration, ObjectKey};
 use super::names::Names;
-use super::rules::{Rules, Scope};
+use super::rules::{Place, Rules, Scope};
 use super::tree::{Keys, Node, Table};
 
 pub(super) const KEYS: Keys = Keys {
@@ -48,7 +48,7 @@ pub(super) fn read<'t>(heading: Heading<'t>, scope: &Scope<'_>) -> Option<Declar
         name,
         key,
     } = heading;
-    let rules = Rules::of(&table, scope, None);
+    let rules = Rules::of(&table, scope, Place::Anywhere);
     let is_default = table.node("is_default").map(|node| node.boolean());
     let mut body = json!({ "name": name });
     if let Value::Object(body) = &mut body {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::applications::{Application, common_settings, policies, refer, references};
+use super::applications::{Application, check_choice, common_settings, policies, refer, references};
 use super::declared::Declaration;
 use super::looks;
 use super::names::Names;
@@ -59,6 +59,9 @@ pub(super) fn read<'t>(
     let settings = settings(&table);
     let looks = looks::launcher(&table);
     let providers = references(&table, "allowed_idps", scope.providers);
+    if let Some(allowed) = &providers {
+        check_choice(&table, scope, allowed);
+    }
     let pages = references(&table, "custom_pages", scope.pages);
     let policies = policies(&table, name.unwrap_or_default(), scope, policy_names);
 

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::model::idp::Cloud;
 use crate::model::refusals::Refusals;
+use crate::model::selector::Unevaluated;
 use crate::model::upstream::Upstream;
 
 /// What a configuration may ask of its surroundings.
@@ -146,6 +147,9 @@ fn meaning(reader: &Reader<'_>, document: &DeTable<'_>) -> Option<Config> {
     let organization = root
         .need("organization", "write [organization] with name and auth_url")
         .and_then(|node| organization::read(&node));
+    let accepted = root
+        .node("organization")
+        .map_or_else(|| Some(BTreeSet::new()), |node| organization::accepted(&node));
     let auth = organization.as_ref().map(|organization| &organization.auth);
     let listen = root
         .need("listen", "write [listen] with https and certificates, or http")
@@ -191,7 +195,9 @@ fn meaning(reader: &Reader<'_>, document: &DeTable<'_>) -> Option<Config> {
         .as_ref()
         .is_some_and(|listen| listen.forward_auth.is_some());
     let served = upstreams.as_deref().filter(|_| !asked_by_others);
-    let declarations = declarations(&root, &clouds, organization.as_ref(), served);
+    // Where it cannot be read which selectors are taken, nothing is said of rules for being among them.
+    let taken = accepted.clone().unwrap_or_else(|| Unevaluated::ALL.into());
+    let declarations = declarations(&root, &clouds, (organization.as_ref(), &taken), served);
     if let (Some(declarations), Some(geo), Some(listen)) = (&declarations, &geo, &listen) {
         sources::check(reader, declarations, geo, listen);
     }
@@ -199,6 +205,7 @@ fn meaning(reader: &Reader<'_>, document: &DeTable<'_>) -> Option<Config> {
     Some(Config {
         organization: OrganizationConfig {
             refusals: refusals?,
+            accept_unevaluated_selectors: accepted?,
             ..organization?
         },
         listen: listen?,
@@ -237,7 +244,7 @@ fn upstreams(root: &Table<'_>) -> Option<Vec<Upstream>> {
 fn declarations(
     root: &Table<'_>,
     clouds: &BTreeMap<String, Cloud>,
-    organization: Option<&OrganizationConfig>,
+    (organization, accepted): (Option<&OrganizationConfig>, &BTreeSet<Unevaluated>),
     upstreams: Option<&[Upstream]>,
 ) -> Option<Declarations> {
     let mut complete = true;
@@ -277,8 +284,6 @@ fn declarations(
     let pages: Vec<Declaration> = read.into_iter().flatten().collect();
     custom_pages::check_organization(root, &page_names, &pages);
 
-    let none = BTreeSet::new();
-    let accepted = organization.map_or(&none, |organization| &organization.accept_unevaluated_selectors);
     let mut list_names = Names::new(DeclaredKind::List, "list");
     let read: Vec<_> = root
         .list("lists")

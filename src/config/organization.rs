@@ -16,6 +16,7 @@ use crate::model::organization::{AuthUrl, OrganizationPages, SEAT_LEAST, SEAT_MO
 use crate::model::refusals::Refusals;
 use crate::model::selector::Unevaluated;
 use crate::model::service_token::{INACTIVITY_DAYS, Inactivity, InactivityAction, ServiceTokenRules};
+use crate::model::token_duration::LONGEST_SESSION;
 
 /// The organization as the file describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,8 +87,7 @@ pub(super) const PAGES_KEYS: Keys = Keys {
 /// Access: an organization session lasts between a quarter of an hour and a month.
 pub(super) const SESSION: Bounds = Bounds {
     least: Duration::from_mins(15),
-    most: Duration::from_hours(720),
-    or_none: false,
+    most: LONGEST_SESSION,
     said: "15m to 720h",
 };
 
@@ -95,14 +95,12 @@ pub(super) const SESSION: Bounds = Bounds {
 const IDLE: Bounds = Bounds {
     least: Duration::from_mins(5),
     most: Duration::from_hours(720),
-    or_none: false,
     said: "5m to 720h",
 };
 
 const SEAT: Bounds = Bounds {
     least: SEAT_LEAST,
     most: SEAT_MOST,
-    or_none: false,
     said: "730h to 87600h",
 };
 
@@ -146,9 +144,6 @@ pub(super) fn read(node: &Node<'_>) -> Option<OrganizationConfig> {
         .node("transfer_host")
         .map(|node| transfer_host(&node, auth.as_ref()));
     let service_tokens = service_tokens(&table);
-    let accepted = table
-        .node("accept_unevaluated_selectors")
-        .map_or_else(|| Some(BTreeSet::new()), |node| accepted(&node));
     let auto_redirect_to_identity = table
         .node("auto_redirect_to_identity")
         .map_or(Some(None), |node| node.boolean().map(Some));
@@ -177,7 +172,7 @@ pub(super) fn read(node: &Node<'_>) -> Option<OrganizationConfig> {
         transfer_host: transfer_host.map_or(Some(None), |host| host.map(Some))?,
         service_tokens: service_tokens?,
         seat_expiration: seat_expiration?,
-        accept_unevaluated_selectors: accepted?,
+        accept_unevaluated_selectors: BTreeSet::new(),
         refusals: Refusals::default(),
         in_file,
     })
@@ -266,7 +261,13 @@ fn inactivity(node: &Node<'_>) -> Option<(Inactivity, bool)> {
     Some((inactivity, enabled?))
 }
 
-fn accepted(node: &Node<'_>) -> Option<BTreeSet<Unevaluated>> {
+/// Which selectors are taken although they are never evaluated. Read by itself: other faults of the section are none of
+/// the rules'.
+pub(super) fn accepted(node: &Node<'_>) -> Option<BTreeSet<Unevaluated>> {
+    let table = node.is_table().then(|| node.any_table()).flatten();
+    let Some(node) = table.and_then(|table| table.node("accept_unevaluated_selectors")) else {
+        return Some(BTreeSet::new());
+    };
     let words = Unevaluated::ALL.map(|selector| (selector.as_str(), selector));
     let read: Vec<_> = node.array()?.iter().map(|node| node.one_of(&words)).collect();
     read.into_iter().collect()

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::applications::TOKEN_LIFE;
+use super::applications::token_duration;
 use super::declared::{Declaration, DeclaredId, DeclaredKind, ObjectKey};
 use super::names::Names;
-use super::rules::{Rules, Scope};
+use super::rules::{Place, Rules, Scope};
 use super::tree::{Keys, Node, Table};
 use crate::model::email::EmailAddress;
 use crate::model::policy::{TOO_FEW, TOO_FEW_ON_LIST};
@@ -45,12 +45,12 @@ const MOST_APPROVALS: u16 = 100;
 const NOT_YET: &str = "this version does not evaluate it";
 const NOBODY_SIGNS_IN: &str = "a bypass policy knows nobody: there is no sign-in";
 const MACHINES_ONLY: &str = "a Service Auth policy knows machines only: there is no sign-in";
-/// Decisions, and why rules about persons have no place there.
-const DECISIONS: &[(&str, Option<&str>)] = &[
-    ("allow", None),
-    ("deny", None),
-    ("bypass", Some(NOBODY_SIGNS_IN)),
-    ("non_identity", Some(MACHINES_ONLY)),
+/// Decisions, and which rules have a place there.
+const DECISIONS: &[(&str, Place)] = &[
+    ("allow", Place::AmongPeople),
+    ("deny", Place::AmongPeople),
+    ("bypass", Place::AmongRequests(NOBODY_SIGNS_IN)),
+    ("non_identity", Place::AmongRequests(MACHINES_ONLY)),
 ];
 
 /// A policy that applications refer to by name.
@@ -103,13 +103,11 @@ fn policy(
     let decision = table
         .need("decision", "write decision = \"allow\"")
         .and_then(|node| decision(&node));
-    let mut rules = Rules::of(table, scope, decision.and_then(|(_, nobody)| nobody));
+    let mut rules = Rules::of(table, scope, decision.map_or(Place::Anywhere, |(_, place)| place));
     if decision.is_some_and(|(word, _)| word == "non_identity") {
         refuse_everyone(table);
     }
-    let session_duration = table
-        .node("session_duration")
-        .map(|node| Some(TOKEN_LIFE.parse(&node)?.as_str().into()));
+    let session_duration = table.node("session_duration").map(|node| token_duration(&node));
     let asks = asks(
         table,
         scope,
@@ -136,13 +134,13 @@ fn policy(
     .filter(|_| rules.complete)
 }
 
-fn decision<'t>(node: &Node<'t>) -> Option<(&'t str, Option<&'static str>)> {
+fn decision<'t>(node: &Node<'t>) -> Option<(&'t str, Place)> {
     let text = node.text()?;
     if text == "block" {
         node.fault("\"block\" is spelled deny", "write deny");
         return None;
     }
-    node.one_of(DECISIONS).map(|nobody| (text, nobody))
+    node.one_of(DECISIONS).map(|place| (text, place))
 }
 
 /// Whoever may come without a token and without a sign-in may come by bypass, and then it is said so.

@@ -14,7 +14,7 @@ use crate::model::address::AddressRange;
 use crate::model::country::AssignedCountry;
 use crate::model::email::{EmailAddress, EmailDomain};
 use crate::model::evaluator::ExternalEvaluator;
-use crate::model::selector::{DirectoryGroup, Selector, Unevaluated};
+use crate::model::selector::{DirectoryGroup, LINKED_APP_TOKEN_MISPLACED, Selector, Unevaluated};
 
 /// What rules may refer to.
 pub(super) struct Scope<'s> {
@@ -43,11 +43,21 @@ impl Scope<'_> {
     }
 }
 
+/// Where rules stand, and so which of them have a place there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In an access group, which policies of any decision may refer to, or in a policy whose decision is not known.
+    Anywhere,
+    /// In a policy about people who signed in.
+    AmongPeople,
+    /// In a policy about requests alone; and why rules about persons have no place there.
+    AmongRequests(&'static str),
+}
+
 /// The rules of one policy or access group as far as they have been read.
 pub(super) struct Rules<'s> {
     scope: &'s Scope<'s>,
-    /// Why rules about persons have no place here, where they have none.
-    nobody: Option<&'static str>,
+    place: Place,
     pub(super) body: Map<String, Value>,
     pub(super) references: Vec<(String, ObjectKey)>,
     /// Whether some rule asks who somebody is; of access groups inside see [`Rules::references`].
@@ -57,7 +67,7 @@ pub(super) struct Rules<'s> {
 
 impl<'s> Rules<'s> {
     /// Reads Include, Require and Exclude.
-    pub(super) fn of(table: &Table<'_>, scope: &'s Scope<'s>, nobody: Option<&'static str>) -> Self {
+    pub(super) fn of(table: &Table<'_>, scope: &'s Scope<'s>, place: Place) -> Self {
         let include = table.need(
             "include",
             "write include = [{ everyone = {} }] or who else may come",
@@ -69,7 +79,7 @@ impl<'s> Rules<'s> {
         }
         let mut rules = Self {
             scope,
-            nobody,
+            place,
             body: Map::new(),
             references: Vec::new(),
             asks_identity: false,
@@ -117,12 +127,19 @@ impl<'s> Rules<'s> {
         let asks =
             IDENTITY_SELECTORS.contains(selector) || selector.parse().is_ok_and(Unevaluated::asks_identity);
         self.asks_identity |= asks;
-        if let Some(reason) = self.nobody.filter(|_| asks || through_group) {
-            inner.fault(
-                reason,
-                "write { everyone = {} }, { ip = … } or { service_token = … }, or decision = \"allow\"",
-            );
-            return None;
+        match self.place {
+            Place::AmongRequests(reason) if asks || through_group => {
+                inner.fault(
+                    reason,
+                    "write { everyone = {} }, { ip = … } or { service_token = … }, or decision = \"allow\"",
+                );
+                return None;
+            }
+            Place::AmongPeople if *selector == Unevaluated::LinkedAppToken.as_str() => {
+                inner.fault(LINKED_APP_TOKEN_MISPLACED, "leave it out");
+                return None;
+            }
+            _ => {}
         }
         Some(json!({ *selector: body }))
     }
@@ -137,8 +154,8 @@ impl<'s> Rules<'s> {
             "email_domain" => parsed::<EmailDomain>(node, DOMAIN, "example.com"),
             "ip" => parsed::<AddressRange>(node, IP, "198.51.100.0/24"),
             "geo" => parsed::<AssignedCountry>(node, COUNTRY, "SE"),
-            "auth_method" => parsed::<String>(node, METHOD, "mfa"),
-            "common_name" => parsed::<String>(node, COMMON_NAME, "client.example.com"),
+            "auth_method" => compared(node, METHOD, "mfa"),
+            "common_name" => compared(node, COMMON_NAME, "client.example.com"),
             "external_evaluation" => external_evaluation(node),
             "email_list" => self.address_list(node, pointer, "EMAIL"),
             "ip_list" => self.address_list(node, pointer, "IP"),
@@ -223,7 +240,7 @@ impl<'s> Rules<'s> {
         let (id, provider) = (id?, provider?);
         if self.known(&provider).is_some_and(|known| !known.groups) {
             node.warn(
-                "this provider does not read groups, so that the rule holds for nobody",
+                format!("this provider does not read groups, {ALWAYS_UNKNOWN}"),
                 "write support_groups = true in the provider's config",
             );
         }
@@ -251,7 +268,7 @@ impl<'s> Rules<'s> {
             .is_some_and(|known| !known.is_on("conditional_access_enabled"))
         {
             node.warn(
-                "this provider is not asked for authentication contexts, so that the rule holds for nobody",
+                format!("this provider is not asked for authentication contexts, {ALWAYS_UNKNOWN}"),
                 "write conditional_access_enabled = true in the provider's config",
             );
         }
@@ -271,15 +288,15 @@ impl<'s> Rules<'s> {
         ]);
         let table = node.table(&CLAIM)?;
         let word = |key: &str| {
-            let node = table.need(key, &format!("write {key} = \"…\""))?;
-            node.name()
+            let mend = format!("write {key} = \"…\"");
+            table.need(key, &mend)?.compared(&mend)
         };
         let (name, value) = (word("claim_name"), word("claim_value"));
         let provider = self.provider(node, &table, pointer);
         let (name, value, provider) = (name?, value?, provider?);
         if self.known(&provider).is_some_and(|known| !known.copies(name)) {
             node.warn(
-                format!("this provider does not copy the claim {name}, so that the rule holds for nobody"),
+                format!("this provider does not copy the claim {name}, {ALWAYS_UNKNOWN}"),
                 format!("write claims = [\"{name}\"] in the provider's config"),
             );
         }
@@ -304,14 +321,22 @@ impl<'s> Rules<'s> {
             );
             return None;
         }
+        node.any_table()?;
+        let settings = node.json();
+        if let Some((_, reason)) = unevaluated.refusal(&settings) {
+            node.fault(reason, format!("correct {selector}, or leave the rule out"));
+            return None;
+        }
         node.warn(
             unevaluated.warning(),
             "leave the rule out unless it is kept for another gateway",
         );
-        node.any_table()?;
-        Some(node.json())
+        Some(settings)
     }
 }
+
+/// What follows where a provider is not asked for what a rule is about.
+const ALWAYS_UNKNOWN: &str = "so that the rule is always unknown: it lets nobody in and keeps people out";
 
 /// Selectors that ask who somebody is, besides those that are never evaluated.
 const IDENTITY_SELECTORS: &[&str] = &[
@@ -349,9 +374,15 @@ fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
 ) -> Option<Value> {
     let mend = format!("write {{ {selector} = {{ {key} = \"{example}\" }} }}");
     let node = node.table(&keys)?.need(key, &mend)?;
-    node.name()?;
     node.parsed::<T>(&mend)?;
     Some(json!({ key: node.text()? }))
+}
+
+/// A selector whose only setting is a text that is compared with another.
+fn compared(node: &Node<'_>, (selector, key, keys): OneText, example: &str) -> Option<Value> {
+    let mend = format!("write {{ {selector} = {{ {key} = \"{example}\" }} }}");
+    let node = node.table(&keys)?.need(key, &mend)?;
+    Some(json!({ key: node.compared(&mend)? }))
 }
 
 fn external_evaluation(node: &Node<'_>) -> Option<Value> {

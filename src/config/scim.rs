@@ -10,19 +10,27 @@ use super::service_tokens::strong_secret;
 use super::tree::{Keys, Node, Table};
 use crate::crypto::digest::sha256_hex;
 use crate::model::duration::GoDuration;
-use crate::model::scim::{FORGOTTEN_TOO_SOON, LOG_KEPT, SILENCE};
+use crate::model::scim::{FORGOTTEN_TOO_SOON, IdentityUpdate, LOG_KEPT, SILENCE};
+
+/// The keys of what follows from what a directory tells, however it tells of it, and one's own.
+macro_rules! keys {
+    ($($own:literal),*) => {
+        &[
+            "enabled",
+            $($own,)*
+            "user_deprovision",
+            "seat_deprovision",
+            "group_member_deprovision",
+            "identity_update_behavior",
+            "reactivate_on_login",
+            "silence_alarm",
+            "log_retention",
+        ]
+    };
+}
 
 const KEYS: Keys = Keys {
-    known: &[
-        "enabled",
-        "user_deprovision",
-        "seat_deprovision",
-        "group_member_deprovision",
-        "identity_update_behavior",
-        "reactivate_on_login",
-        "silence_alarm",
-        "log_retention",
-    ],
+    known: keys!(),
     refused: &[
         (
             "secret",
@@ -35,26 +43,14 @@ const KEYS: Keys = Keys {
     ],
 };
 const SYNC_KEYS: Keys = Keys {
-    known: &[
-        "enabled",
-        "interval",
-        "user_deprovision",
-        "seat_deprovision",
-        "group_member_deprovision",
-        "identity_update_behavior",
-        "reactivate_on_login",
-        "silence_alarm",
-        "log_retention",
-    ],
+    known: keys!("interval"),
     refused: &[],
 };
 const INTERVAL: Bounds = Bounds {
     least: Duration::from_mins(1),
     most: Duration::from_hours(24),
-    or_none: false,
     said: "one minute to 24 hours",
 };
-const BEHAVIORS: &[(&str, ())] = &[("automatic", ()), ("reauth", ()), ("no_action", ())];
 const SECRET: &str = "write { env = \"NAME\" }, as for other secrets; 32 characters or more";
 
 /// The settings of SCIM as the object of the API has them.
@@ -94,7 +90,7 @@ fn told(node: &Node<'_>, table: &Table<'_>, usual_silence: Duration) -> Option<M
         }
     }
     if let Some(node) = table.node("identity_update_behavior") {
-        complete &= node.one_of(BEHAVIORS).is_some();
+        complete &= node.one_of(&IdentityUpdate::WORDS).is_some();
         config.extend(
             node.text()
                 .map(|word| ("identity_update_behavior".to_owned(), word.into())),

@@ -28,7 +28,6 @@ const URL: &str = "write sqlite:///var/lib/vestibule/vestibule.db or postgres://
 const GRACE: Bounds = Bounds {
     least: Duration::ZERO,
     most: Duration::from_hours(24),
-    or_none: false,
     said: "0 to 24h",
 };
 const DEFAULT_GRACE: Duration = Duration::from_mins(15);

@@ -284,7 +284,15 @@ fn references_must_name_one_object() {
     assert_eq!(
         told(load_small(&format!("{PROVIDER}{}", application(group)))),
         [format!(
-            "{place}: this provider does not read groups, so that the rule holds for nobody"
+            "{place}: this provider does not read groups, so that the rule is always unknown: it lets nobody in and keeps people out"
+        )]
+    );
+    let kept_out = group.replace("include = ", "include = [{ everyone = {} }], exclude = ");
+    assert_eq!(
+        told(load_small(&format!("{PROVIDER}{}", application(&kept_out)))),
+        [format!(
+            "{}: this provider does not read groups, so that the rule is always unknown: it lets nobody in and keeps people out",
+            place.replace("include", "exclude")
         )]
     );
     assert_eq!(
@@ -676,14 +684,66 @@ fn mistakes_in_rules_are_told() {
             "device_posture: this version does not evaluate device_posture",
         ),
         ("{ gep = {} }", "gep: there is no selector gep"),
+        (
+            "{ email = { email = \"\" } }",
+            "email.email: an e-mail address such as ada@example.com is needed",
+        ),
+        (
+            "{ email_domain = { domain = \"@b.c\" } }",
+            "email_domain.domain: a domain such as example.com is needed, without @",
+        ),
+        (
+            "{ auth_method = { auth_method = \"\" } }",
+            "auth_method.auth_method: 1 to 350 visible characters are needed",
+        ),
     ] {
         let all = told_all(&rule(written));
         assert!(all.contains(&place(told)), "{written}: {all:?}");
     }
 }
 
+/// What another fault of the section has to do with rules: nothing.
 #[test]
-fn rules_that_hold_for_nobody_are_warned_of() {
+fn a_fault_of_the_organization_makes_no_faults_of_its_rules() {
+    let rules = "[[policies]]\nname = \"p\"\ndecision = \"allow\"\ninclude = [{ everyone = {} }]\n\
+                 require = [{ device_posture = { integration_uid = \"x\" } }, { okta = { name = \"x\" } }]\n\
+                 [[groups]]\nname = \"g\"\ninclude = [{ device_posture = { integration_uid = \"x\" } }]\n";
+    for (accepted, session, expected) in [
+        (
+            "[\"device_posture\", \"okta\"]",
+            "14m",
+            &["organization.session_duration: 14m is outside 15m to 720h"][..],
+        ),
+        (
+            "[\"device_posture\"]",
+            "14m",
+            &[
+                "organization.session_duration: 14m is outside 15m to 720h",
+                "policies[0].require[1].okta: this version does not evaluate okta",
+            ],
+        ),
+        // Which ones were meant is not known: nothing is said of any.
+        (
+            "[\"device_postures\"]",
+            "24h",
+            &[
+                "organization.accept_unevaluated_selectors[0]: \"device_postures\" is not one of device_posture, user_risk_score, \
+                 linked_app_token, saml, okta, gsuite, github-organization, cloudflare_account_member",
+            ],
+        ),
+    ] {
+        let section = format!(
+            "accept_unevaluated_selectors = {accepted}\nsession_duration = \"{session}\"\nauth_url ="
+        );
+        let text = SMALL.replace("auth_url =", &section);
+        let faults =
+            load_with(&format!("{text}{rules}"), &BTreeMap::new()).map(|config| panic!("{config:?}"));
+        assert_eq!(told(faults), expected, "{accepted} {session}");
+    }
+}
+
+#[test]
+fn rules_that_let_nobody_in_are_warned_of() {
     let rule = |rule: &str| {
         format!("{PROVIDER}[[policies]]\nname = \"p\"\ndecision = \"allow\"\ninclude = [{rule}]\n")
     };
@@ -691,11 +751,11 @@ fn rules_that_hold_for_nobody_are_warned_of() {
         ("{ azureAD = { id = \"Engineering\" } }", "is the name of a group"),
         (
             "{ auth_context = { ac_id = \"c1\" } }",
-            "is not asked for authentication contexts",
+            "is not asked for authentication contexts, so that the rule is always unknown: it lets nobody in",
         ),
         (
             "{ oidc = { claim_name = \"dept\", claim_value = \"eng\" } }",
-            "does not copy the claim dept",
+            "does not copy the claim dept, so that the rule is always unknown: it lets nobody in",
         ),
     ] {
         let warnings = told_all(&rule(written));
@@ -727,6 +787,51 @@ fn rules_that_hold_for_nobody_are_warned_of() {
         policy.body["include"],
         json!([{ "device_posture": { "integration_uid": "x", "levels": [1, 2.5, true] } }])
     );
+    let risk = |levels: &str| {
+        let accepting = accepting.replace("[\"device_posture\"]", "[\"user_risk_score\"]");
+        let text = format!(
+            "{accepting}{}",
+            rule(&format!(
+                "{{ user_risk_score = {{ user_risk_score = {levels} }} }}"
+            ))
+        );
+        told(load_with(&text, &BTreeMap::new()))
+    };
+    let at = "policies[0].include[0].user_risk_score";
+    assert_eq!(
+        risk("[\"low\", \"medium\", \"high\", \"unscored\"]"),
+        [format!(
+            "{at}: {}",
+            crate::model::selector::Unevaluated::UserRiskScore.warning()
+        )]
+    );
+    let linked = |decision: &str| {
+        let accepting = accepting.replace("[\"device_posture\"]", "[\"linked_app_token\"]");
+        let rule = rule("{ linked_app_token = { app_uid = \"x\" } }").replace("\"allow\"", decision);
+        told(load_with(&format!("{accepting}{rule}"), &BTreeMap::new()))
+    };
+    let at_linked = "policies[0].include[0].linked_app_token";
+    for decision in ["\"allow\"", "\"deny\""] {
+        assert_eq!(
+            linked(decision),
+            [format!(
+                "{at_linked}: linked_app_token has a place in policies of decision non_identity and bypass only"
+            )]
+        );
+    }
+    assert_eq!(
+        linked("\"bypass\""),
+        [format!(
+            "{at_linked}: {}",
+            crate::model::selector::Unevaluated::LinkedAppToken.warning()
+        )]
+    );
+    let levels = "a list of the levels low, medium, high and unscored is needed";
+    assert_eq!(
+        risk("[\"low\", \"huge\"]"),
+        [format!("{at}: \"huge\" is no risk level: {levels}")]
+    );
+    assert_eq!(risk("\"low\""), [format!("{at}: {levels}")]);
     let unknown = SMALL.replace(
         "auth_url =",
         "accept_unevaluated_selectors = [\"geo\"]\nauth_url =",
@@ -872,6 +977,91 @@ fn mistakes_in_lists_and_access_groups_are_told() {
     ]);
 }
 
+/// The API says the same.
+#[test]
+fn going_straight_to_one_provider_of_several_is_warned_of() {
+    let second = PROVIDER.replace("Entra ID", "Partner");
+    let two = format!("{PROVIDER}{second}");
+    let application = |kind: &str, allowed: &str, on: bool| {
+        format!(
+            "[[applications]]\nname = \"a\"\n{kind}\npolicies = [{{ name = \"p\", decision = \"allow\", include = [{{ \
+             everyone = {{}} }}] }}]\n{allowed}\nauto_redirect_to_identity = {on}\n"
+        )
+    };
+    let said = "applications[0].auto_redirect_to_identity: several identity providers are allowed, so that people choose \
+                among them all the same";
+    for kind in ["domain = \"a.localhost\"", "type = \"app_launcher\""] {
+        for (providers, allowed, on, warned) in [
+            (two.as_str(), "", true, true),
+            (
+                two.as_str(),
+                "allowed_idps = [\"Entra ID\", \"Partner\"]",
+                true,
+                true,
+            ),
+            (
+                two.as_str(),
+                "allowed_idps = [\"Entra ID\", \"Partner\"]",
+                false,
+                false,
+            ),
+            (two.as_str(), "allowed_idps = [\"Partner\"]", true, false),
+            (
+                two.as_str(),
+                "allowed_idps = [\"Partner\", \"Partner\"]",
+                true,
+                false,
+            ),
+            (PROVIDER, "", true, false),
+        ] {
+            let warnings = told_all(&format!("{providers}{}", application(kind, allowed, on)));
+            let expected = if warned { vec![said] } else { Vec::new() };
+            assert_eq!(warnings, expected, "{kind} {allowed} {on}");
+        }
+    }
+}
+
+/// The API takes the same.
+#[test]
+fn tokens_live_as_long_as_is_written_or_it_is_said_that_they_do_not() {
+    let written = |duration: &str| {
+        format!(
+            "[[applications]]\nname = \"a\"\ndomain = \"a.localhost\"\nsession_duration = \"{duration}\"\npolicies = [{{ \
+             name = \"p\", decision = \"allow\", include = [{{ everyone = {{}} }}], session_duration = \"{duration}\" }}]\n"
+        )
+    };
+    for (duration, said) in [
+        ("0", None),
+        ("0s", None),
+        ("1ns", Some("a token lives at least a minute: this means 1m")),
+        ("300ms", Some("a token lives at least a minute: this means 1m")),
+        ("59s", Some("a token lives at least a minute: this means 1m")),
+        ("1m", None),
+        ("720h", None),
+        (
+            "721h",
+            Some("a session ends after 720h at the latest, and its tokens with it"),
+        ),
+        (
+            "744h",
+            Some("a session ends after 720h at the latest, and its tokens with it"),
+        ),
+    ] {
+        let keys = [
+            "applications[0].session_duration",
+            "applications[0].policies[0].session_duration",
+        ];
+        let expected = said.map_or_else(Vec::new, |said| keys.map(|key| format!("{key}: {said}")).to_vec());
+        let config = load_small(&written(duration));
+        assert!(config.is_ok(), "{duration}: {config:?}");
+        let mut warnings = told(config);
+        warnings.sort();
+        let mut expected = expected;
+        expected.sort();
+        assert_eq!(warnings, expected, "{duration}");
+    }
+}
+
 #[test]
 fn mistakes_in_applications_are_told() {
     let application = |rest: &str| format!("[[applications]]\nname = \"a\"\npolicies = []\n{rest}\n");
@@ -881,16 +1071,24 @@ fn mistakes_in_applications_are_told() {
             "applications[0].domain: leave out the scheme and the port: applications have those of `auth_url`",
         ),
         (
+            application("domain = \"bad.localhost/cdn-cgi/access\""),
+            "applications[0].domain: this path is the gateway's own on every host, and no application is reached there",
+        ),
+        (
+            application("destinations = [\"bad.localhost\", \"bad.localhost/CDN-CGI/access/callback\"]"),
+            "applications[0].destinations[1]: this path is the gateway's own on every host, and no application is reached there",
+        ),
+        (
             application("session_duration = \"24h\""),
             "applications[0].domain: missing",
         ),
         (
-            application("domain = \"a.localhost\"\nsession_duration = \"721h\""),
-            "applications[0].session_duration: 721h is outside 0, or 1m to 720h",
+            application("domain = \"a.localhost\"\nsession_duration = \"745h\""),
+            "applications[0].session_duration: at most 744h is needed",
         ),
         (
             application("domain = \"a.localhost\"\naud = \"abc\""),
-            "applications[0].aud: AudTag must be 64 lower-case hexadecimal digits",
+            "applications[0].aud: it must be 64 lower-case hexadecimal digits",
         ),
         (
             application("domain = \"a.localhost\"\nwebsocket_origins = [\"https://a.example/\"]"),
@@ -1086,7 +1284,7 @@ fn mistakes_in_service_tokens_and_their_settings_are_told() {
         ),
         (
             token(&format!("{secret}client_id = \"x.access\"")),
-            "client_id: ClientId must be 32",
+            "client_id: it must be 32",
         ),
         (
             token(&format!("{secret}duration = \"30s\"")),

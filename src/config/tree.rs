@@ -113,6 +113,9 @@ pub(super) struct Keys {
     pub(super) refused: &'static [(&'static str, &'static str)],
 }
 
+/// Access's own limit (Zero Trust account limits).
+const MAX_NAME: usize = 350;
+
 /// A value with its place.
 #[derive(Clone)]
 pub(super) struct Node<'t> {
@@ -152,16 +155,26 @@ impl<'t> Node<'t> {
 
     /// A name: some characters, none of them a control character, as many as Access takes.
     pub(super) fn name(&self) -> Option<&'t str> {
-        /// Access's own limit (Zero Trust account limits).
-        const MAX_NAME: usize = 350;
+        self.line_of(
+            format_args!("a name has 1 to {MAX_NAME} visible characters"),
+            "write a short name",
+        )
+    }
+
+    /// A text that a rule compares with what is said of somebody: as many characters as a name.
+    pub(super) fn compared(&self, mend: &str) -> Option<&'t str> {
+        self.line_of(
+            format_args!("1 to {MAX_NAME} visible characters are needed"),
+            mend,
+        )
+    }
+
+    fn line_of(&self, needed: std::fmt::Arguments<'_>, mend: &str) -> Option<&'t str> {
         let text = self.text()?;
         let fine =
             !text.trim().is_empty() && text.chars().count() <= MAX_NAME && plain::unseen(text).is_none();
         if !fine {
-            self.fault(
-                format!("a name has 1 to {MAX_NAME} visible characters"),
-                "write a short name",
-            );
+            self.fault(needed.to_string(), mend);
         }
         fine.then_some(text)
     }

@@ -33,7 +33,6 @@ const HOSTNAME: &str = "write hostname = \"wiki.example.com\" or \"*.example.com
 const CONNECT_TIMEOUT: Bounds = Bounds {
     least: Duration::from_millis(100),
     most: Duration::from_mins(5),
-    or_none: false,
     said: "100ms to 5m",
 };
 

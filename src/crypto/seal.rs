@@ -18,8 +18,6 @@ pub enum Purpose {
     LoginState,
     /// `meta` of the redirect to the login page.
     Meta,
-    /// What the forms of a session's launcher hold.
-    LauncherForm,
     /// The ticket that hands a session over to an application's host.
     HandOver,
     /// The way round the hosts of an application.
@@ -45,7 +43,6 @@ impl Purpose {
         match self {
             Self::LoginState => "login-state",
             Self::Meta => "meta",
-            Self::LauncherForm => "launcher-form",
             Self::HandOver => "hand-over",
             Self::Eager => "eager",
             Self::Transfer => "transfer",
@@ -68,7 +65,6 @@ impl Purpose {
                 | Self::Eager
                 | Self::Transfer
                 | Self::Consent
-                | Self::LauncherForm
                 | Self::Form
                 | Self::TestLink
         )

@@ -108,7 +108,8 @@ impl Round<'_> {
         }
         let gone = self.gone_groups(news, whole).await?;
         let present: BTreeSet<Held> = self.store().scim_nesting(self.id()).await?.into_iter().collect();
-        let is_gone = |object: &ObjectId| gone.iter().any(|(known, _)| *known == Some(*object));
+        let gone_objects: BTreeSet<ObjectId> = gone.iter().filter_map(|(object, _)| *object).collect();
+        let is_gone = |object: &ObjectId| gone_objects.contains(object);
         let goes = present.iter().filter(|held| {
             let unsaid = whole && !nesting.comes.contains(held);
             unsaid || nesting.goes.contains(held) || is_gone(&held.0) || is_gone(&held.1)
@@ -271,13 +272,13 @@ impl Round<'_> {
     /// Puts people into groups of which Graph told before it told of the people.
     pub(super) async fn settle_waiting(&self, log: &mut Log<'_>) -> Result<(), Failed> {
         let waiting = self.store().scim_members_known_now(self.id()).await?;
-        let mut by_group: HashMap<ObjectId, (Vec<Held>, Vec<ScimUserId>)> = HashMap::new();
+        let mut by_group: HashMap<ObjectId, Vec<ScimUserId>> = HashMap::new();
+        let mut settled = Vec::with_capacity(waiting.len());
         for (held, person) in waiting {
-            let (of_group, people) = by_group.entry(held.0).or_default();
-            of_group.push(held);
-            people.push(person);
+            by_group.entry(held.0).or_default().push(person);
+            settled.push(held);
         }
-        for (object, (held, people)) in by_group {
+        for (object, people) in by_group {
             self.must_stand()?;
             let known = self
                 .store()
@@ -287,8 +288,11 @@ impl Round<'_> {
                 self.change_group(&group, &group.record, vec![Membership::Add(people)], log)
                     .await?;
             }
+        }
+        if !settled.is_empty() {
+            self.must_stand()?;
             self.store()
-                .change_scim_nesting(self.id(), &[], &held, &self.rules)
+                .forget_scim_held(self.id(), &settled, &self.rules)
                 .await?;
         }
         Ok(())

@@ -33,13 +33,22 @@ pub(super) enum Failed {
     Incredible(&'static str),
     /// The store does not answer.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
     /// What it was to do, or by which rules, is something else now.
     #[error("the provider's settings were changed meanwhile, or it was deleted: what was read is not done")]
     Changed,
     /// Another gateway reads the directory now, or this one was asleep.
     #[error("it took too long, and another gateway may be reading the directory")]
     Taken,
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::LeaseLost => Self::Taken,
+            error => Self::Store(error),
+        }
+    }
 }
 
 impl Failed {
@@ -94,6 +103,7 @@ impl<'r> Round<'r> {
             sync,
             rules: ScimRules {
                 names_repeat: true,
+                round: Some(lease.round()),
                 ..scim_rules(&sync.told)
             },
             lease,
@@ -294,7 +304,8 @@ impl<'r> Round<'r> {
         &self.directories.store
     }
 
-    /// Whether the next write is still this gateway's to make, and wanted as it was when the round began.
+    /// Whether the next write may still be this gateway's to make (the store knows, and is not asked in vain), and is wanted
+    /// as it was when the round began.
     pub(super) fn must_stand(&self) -> Result<(), Failed> {
         if !self.lease.stands() {
             return Err(Failed::Taken);

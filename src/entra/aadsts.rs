@@ -34,6 +34,8 @@ pub struct AadstsAnswer {
     pub claims: Option<String>,
     /// How long to wait, where Microsoft said so.
     pub retry_after: Option<Duration>,
+    /// Whether a browser brought it, in whose address bar anybody may write it.
+    pub by_browser: bool,
 }
 
 /// One row of `aadsts.json`. `message` is for the person, except in class Config, where it is for the operator.
@@ -118,6 +120,7 @@ impl AadstsAnswer {
             correlation_id: after(description, "Correlation ID: "),
             claims: None,
             retry_after: None,
+            by_browser: false,
         }
     }
 
@@ -132,9 +135,10 @@ impl AadstsAnswer {
         matches!(self.class, Class::Interactive | Class::Consent)
     }
 
-    /// Whether the credential was refused, so that the one that will follow may be tried.
+    /// Whether the credential was refused, so that the one that will follow may be tried. Microsoft says so to whoever shows
+    /// it, and never through a browser.
     pub fn secret_refused(&self) -> bool {
-        matches!(self.code, Some(SECRET_WRONG | SECRET_EXPIRED))
+        !self.by_browser && matches!(self.code, Some(SECRET_WRONG | SECRET_EXPIRED))
     }
 
     /// The sentence for the person. Configuration faults have one text: the details are the operator's.

@@ -97,6 +97,12 @@ impl EntraError {
                 text: answer.person_text(),
                 operator: answer.operator_text(),
                 alarm: answer.secret_refused(),
+                // What anybody can say is no reason to wake somebody.
+                level: if answer.by_browser {
+                    class.level().max(Level::WARN)
+                } else {
+                    class.level()
+                },
                 ..general
             },
             // A token that fails a check is a sign of an attack or of a wrong setting: louder than a stale login.
@@ -111,5 +117,9 @@ impl EntraError {
 
 /// Reads the error of a callback's query; `None` where it carries none.
 pub fn read_callback_error(query: &str) -> Option<EntraError> {
-    AadstsAnswer::from_callback(query).map(|answer| EntraError::Refused(Box::new(answer)))
+    let answer = AadstsAnswer::from_callback(query)?;
+    Some(EntraError::Refused(Box::new(AadstsAnswer {
+        by_browser: true,
+        ..answer
+    })))
 }

@@ -64,8 +64,11 @@ pub(super) async fn find(
     if let Some(key) = set.find(kid) {
         return Ok(key);
     }
-    tracing::info!(kid, "Fetching Microsoft's keys again after an unknown key id");
-    let renewed = keys.renew(&set, now_ms, RENEWAL_PAUSE_MS, fetch).await?;
+    let again = || {
+        tracing::info!(kid, "Fetching Microsoft's keys again after an unknown key id");
+        fetch()
+    };
+    let renewed = keys.renew(&set, now_ms, RENEWAL_PAUSE_MS, again).await?;
     renewed
         .and_then(|set| set.find(kid))
         .ok_or_else(|| TokenRejected::KeyUnknown.into())

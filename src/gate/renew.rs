@@ -12,7 +12,8 @@ use http::header::{ACCEPT, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 
 use super::{Gate, caching};
-use crate::login::renew::{Renewed, SHORTEST, Wish};
+use crate::login::renew::{Renewed, Wish};
+use crate::model::token_duration::SHORTEST;
 use crate::policy::Permit;
 use crate::router::Target;
 use crate::session::identify::Credential;

@@ -11,6 +11,7 @@ use crate::model::ids::AppId;
 use crate::policy::{Nature, RequestFacts, Verdict};
 use crate::proxy::open_streams::{CutCause, Standing, Watch};
 use crate::router::Target;
+use crate::session::door::{self, Alone, Credentials};
 use crate::session::grace::StoreGrace;
 use crate::session::identify::Credential;
 use crate::snapshot::{Published, Snapshot};
@@ -165,17 +166,18 @@ impl Inputs {
         } else {
             NO_LONGER_PERMITTED
         };
-        let policies = application.policies_for(&self.target, self.preflight);
-        let Verdict::Permit(permit) = policies.decide(outcomes, &facts) else {
+        let opening = application.opening(&self.target, self.preflight);
+        if token_lost && opening.is_none() {
+            let bad = Credentials::Bad { too_many: false };
+            if matches!(door::alone(bad, snapshot, application, &facts), Alone::Bad) {
+                return Err(cause);
+            }
+        }
+        let Verdict::Permit(permit) = door::decide(application, opening, outcomes, &facts) else {
             return Err(cause);
         };
         // A stream that carries an identity may go on where everybody may, and not the other way round.
         if permit.nature() == Nature::Identity && self.credential.is_none() {
-            return Err(cause);
-        }
-        // In strict mode a bad token keeps out whoever shows it, but where everybody may pass.
-        let strict = snapshot.organization.service_tokens.strict;
-        if token_lost && strict && permit.nature() != Nature::Bypass {
             return Err(cause);
         }
         self.nature.set(permit.nature());

@@ -1,4 +1,4 @@
-//! Forms of ours on the auth host: made for one session, sent by our own page, good for half an hour.
+//! Forms of ours on the auth host: made for one session, sent by our own page, good for a while.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use crate::crypto::seal::Purpose;
 use crate::model::ids::SessionNonce;
 use crate::session::table::LiveSession;
 
-/// How long a form may lie open.
+/// How long a form may lie open, where nothing else is said.
 const LIFE_SECONDS: i64 = 30 * 60;
 
 /// The field that carries what was sealed.
@@ -49,6 +49,19 @@ pub(super) fn open<'c, T: DeserializeOwned>(
     name: &str,
     session: &LiveSession,
 ) -> Result<(Query<'c>, T), Why> {
+    open_within(call, name, session, LIFE_SECONDS)
+}
+
+/// The same of a form that may lie open for so long: for a day at most, whose keys seal it.
+///
+/// # Errors
+/// [`Why::CrossSite`], [`Why::Form`]
+pub(super) fn open_within<'c, T: DeserializeOwned>(
+    call: &'c Call<'_>,
+    name: &str,
+    session: &LiveSession,
+    life_seconds: i64,
+) -> Result<(Query<'c>, T), Why> {
     if !sent_by_our_page(&call.parts.headers, call.auth().origin()) {
         return Err(Why::CrossSite);
     }
@@ -63,7 +76,7 @@ pub(super) fn open<'c, T: DeserializeOwned>(
         .map_err(|_| Why::Form)?;
     let sealed: Sealed<T> = serde_json::from_slice(&plain).map_err(|_| Why::Form)?;
     let age = call.login.clock.now_seconds().saturating_sub(sealed.issued);
-    if age > LIFE_SECONDS || sealed.session != *session.nonce() {
+    if age > life_seconds || sealed.session != *session.nonce() {
         return Err(Why::Form);
     }
     Ok((fields, sealed.about))

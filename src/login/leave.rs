@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use secrecy::ExposeSecret as _;
 
 use super::answer::{Answer, redirect, set_cookie};
@@ -60,7 +60,7 @@ pub(super) async fn leave(call: &Call<'_>, leaving: Leaving<'_>) -> Result<Answe
     let login = call.login;
     let auth = call.auth();
     let provider = leaving.provider;
-    let browser = known_browser(call).unwrap_or_else(|| format!("n{}", random::alphanumeric(16)));
+    let browser = browser(call);
     let challenge = provider.entra.pkce_enabled.then(pkce);
     let nonce = random::alphanumeric(32);
     let keeps_fragment = leaving.flow.is_none()
@@ -83,7 +83,7 @@ pub(super) async fn leave(call: &Call<'_>, leaving: Leaving<'_>) -> Result<Answe
         // A test leaves a cookie as it finds it, and none of its own behind.
         LoginPurpose::Test { had_cookie: true } => None,
         LoginPurpose::Test { had_cookie: false } => cookies::set_session(auth, &browser, LIFE_SECONDS),
-        _ => cookies::set_session(auth, &browser, cookies::SESSION_SECONDS),
+        _ => bound(call, &browser),
     };
     let state = LoginState {
         provider: provider.id,
@@ -144,6 +144,16 @@ pub(super) async fn leave(call: &Call<'_>, leaving: Leaving<'_>) -> Result<Answe
     };
     set_cookie(&mut answer, cookie);
     Ok(answer)
+}
+
+/// What this browser's `CF_Session` is, or is to be.
+pub(super) fn browser(call: &Call<'_>) -> String {
+    known_browser(call).unwrap_or_else(|| format!("n{}", random::alphanumeric(16)))
+}
+
+/// `Set-Cookie` of it, as a sign-in sets it.
+pub(super) fn bound(call: &Call<'_>, browser: &str) -> Option<HeaderValue> {
+    cookies::set_session(call.auth(), browser, cookies::SESSION_SECONDS)
 }
 
 /// The value of this browser's `CF_Session`, which all its tabs share. It is no credential: it binds logins to the

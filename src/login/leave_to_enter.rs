@@ -75,8 +75,11 @@ pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
     };
     let written = fields.value("reason").unwrap_or_default();
     let minutes: Option<i64> = fields.value("minutes").and_then(|minutes| minutes.parse().ok());
-    let minutes = minutes.filter(|minutes| (1..=MOST_MINUTES).contains(minutes));
-    let (Some(reason), Some(minutes)) = (reason(written), minutes) else {
+    // The page offers lengths to choose from: another one was not written by it.
+    let minutes = minutes
+        .filter(|minutes| (1..=MOST_MINUTES).contains(minutes))
+        .ok_or(Why::Form)?;
+    let Some(reason) = reason(written) else {
         return Ok(again(Before::Unfit, Some(written)));
     };
     let identity = session.identity().identity.clone();
@@ -162,7 +165,9 @@ fn tell_approvers(
             |(_, words)| (*words).to_owned(),
         );
     let who = identity.label_for_others();
-    for to in approvers::of(&call.snapshot, policy) {
+    // Nobody decides about themself: in the launcher nothing waits for them.
+    let others = approvers::of(&call.snapshot, policy).into_iter();
+    for to in others.filter(|to| !request.is_from_address(to.as_str())) {
         call.login.mailer.send(Mail {
             to: to.to_string(),
             subject: format!("{who} asks to open {}", application.app.name),

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::renew::SHORTEST;
 use crate::crypto::random;
 use crate::model::application::{Application, TokenGroups};
 use crate::model::identity::Identity;
 use crate::model::identity_json;
 use crate::model::ids::SessionNonce;
 use crate::model::organization::Organization;
+use crate::model::token_duration::SHORTEST;
 use crate::session::table::LiveSession;
 use crate::session::token::{AppClaims, Kind, MAX_WRITTEN, OrgClaims, organization_audience};
 

@@ -113,8 +113,6 @@ pub struct Login {
     pub mailer: Mailer,
     /// Counts logins by how they end.
     pub metrics: Arc<Metrics>,
-    /// Counts sign-outs at the provider that named no session of ours.
-    pub unknown_sign_outs: Arc<FailureLimit>,
     /// Counts steps that ended with a page, which anybody can bring about.
     pub failed_steps: Arc<FailureLimit>,
     /// Programs that wait for their tokens.

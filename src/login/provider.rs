@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::answer::Answer;
+use super::answer::{Answer, set_cookie};
 use super::call::Call;
 use super::failure::{Ended, Why};
-use super::leave::{Leaving, leave};
+use super::leave::{Leaving, bound, browser, leave};
 use super::state::LoginPurpose;
 use crate::model::idp::{IdentityProvider, Prompt};
 use crate::model::ids::IdpId;
@@ -78,10 +78,12 @@ impl<'a> Choosing<'a> {
                 last_used: self.last == Some(provider.id),
             })
             .collect();
-        call.page(&Chooser {
+        let mut answer = call.page(&Chooser {
             app: self.app,
             choices: &choices,
-            path_dropped: false,
-        })
+        });
+        // Whoever comes back to a page that has grown too old shows by it that cookies are kept.
+        set_cookie(&mut answer, bound(call, &browser(call)));
+        answer
     }
 }

@@ -19,7 +19,7 @@ const DONE: &str = "/cdn-cgi/access/refresh-identity?success=true";
 /// Sends the browser to the provider of its session, or says that it has come back.
 pub(super) async fn answer(call: &Call<'_>) -> Result<Answer, Ended> {
     if call.query.value("success") == Some("true") {
-        return Ok(call.page(&Refreshed { back: None }));
+        return Ok(call.page(&Refreshed));
     }
     let session = call.organization_session().await?.ok_or(Why::NoSession)?;
     let provider = call

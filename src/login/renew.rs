@@ -26,10 +26,6 @@ use crate::shutdown::Shutdown;
 use crate::snapshot::ProtectedApplication;
 use crate::store::StoreError;
 
-/// The shortest life of an application token. One that "expires immediately" (a duration of 0) is good for one
-/// navigation, which the gate sees to; what the page fetches of its own may come for this long.
-pub const SHORTEST: Duration = Duration::from_mins(1);
-
 /// Requests that may wait for a renewal, and renewals in work.
 const WAITING: usize = 1024;
 /// Tokens renewed of late, for the requests that a browser sent before it had the new one: each some 3 kB.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 use http::header::USER_AGENT;
 use secrecy::ExposeSecret as _;
+use serde_json::Value;
 
 use super::answer::{Answer, redirect, set_cookie};
 use super::call::{Call, label};
@@ -21,11 +22,11 @@ use crate::entra::SignedIn;
 use crate::model::identity::Identity;
 use crate::model::idp::IdentityProvider;
 use crate::model::ids::{SessionNonce, UserId};
-use crate::model::scim::is_linkable;
+use crate::model::scim::{GroupChange, is_linkable};
 use crate::pages::person;
 use crate::session::cookies;
 use crate::session::table::{Asked, Cause, Found, LiveSession};
-use crate::snapshot::ProtectedApplication;
+use crate::snapshot::{ProtectedApplication, read};
 use crate::store::{Ending, NewSession, Position, ScimAtLogin, SessionInserted};
 
 /// A login whose code has been redeemed.
@@ -95,6 +96,15 @@ pub(super) async fn read_anew(
     session: &LiveSession,
 ) -> Result<Identity, Ended> {
     let fresh = identity(call, signing, session.user());
+    let taken = match signing.provider.told() {
+        Some(_) => {
+            call.login
+                .store
+                .taken_lately(session.user(), signing.began_ms)
+                .await?
+        }
+        None => Vec::new(),
+    };
     let amend = |identity: &mut Identity| {
         let mut read = fresh.clone();
         read.carry_over(identity);
@@ -102,6 +112,11 @@ pub(super) async fn read_anew(
         let before = signing.before.as_ref();
         if before.is_none_or(|before| before.groups != identity.groups) {
             read.groups = identity.groups.clone();
+        } else {
+            let taken = GroupChange::taking(&taken, &read.groups);
+            if !taken.is_empty() {
+                taken.apply(&mut read.groups);
+            }
         }
         if before.is_none_or(|before| before.email != identity.email) {
             read.email.clone_from(&identity.email);
@@ -127,6 +142,7 @@ async fn insert(call: &Call<'_>, signing: &Signing<'_>) -> Result<Arc<LiveSessio
     let identity_of = |user: UserId| identity(call, signing, user);
     let new = NewSession {
         nonce,
+        signs_in: true,
         provider: signing.provider.id,
         person: signed_in.person,
         email: signed_in.email.as_ref().map(|email| email.address.to_string()),
@@ -140,9 +156,18 @@ async fn insert(call: &Call<'_>, signing: &Signing<'_>) -> Result<Arc<LiveSessio
         linkable: is_linkable(signed_in.guest, signed_in.email.as_ref()),
         read_at: signing.head.seq,
         began_ms: signing.began_ms,
-        scim: ScimAtLogin::of(signing.provider),
+        asks: &asks,
     };
     install(call, signing.asked, new).await
+}
+
+/// What is asked of the directory's word, by a provider as the store has it. One that cannot be read is none of this
+/// gateway's snapshot any more.
+pub(super) fn asks(provider: Option<&Value>) -> Option<ScimAtLogin> {
+    match read::directory_settings(provider?) {
+        Ok(told) => told.as_ref().map(ScimAtLogin::with),
+        Err(_) => Some(ScimAtLogin::STRICTEST),
+    }
 }
 
 /// The key of a session to come.

@@ -6,6 +6,7 @@
 
 mod api_tokens;
 mod applied;
+mod claims;
 mod explain;
 mod objects;
 mod organization;
@@ -20,6 +21,7 @@ mod stored;
 mod test_link;
 mod trials;
 mod validate;
+mod written;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -89,7 +91,8 @@ pub enum ManageError {
     /// The objects cannot stand as they are.
     #[error("{}", lines(.0))]
     Refused(Vec<RefusedObject>),
-    /// Addresses in them are others' already; with the objects themselves nothing is wrong.
+    /// What they would have is others' already, an address or being the launcher; with the objects themselves nothing is
+    /// wrong.
     #[error("{}", lines(.0))]
     Taken(Vec<RefusedObject>),
     /// The store belongs to another account than the configuration says. Ids and sealed secrets hang on it.

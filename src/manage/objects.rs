@@ -10,13 +10,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::plan::Planned;
-use super::reconcile::{end_sessions_of, provider_changed};
 use super::stored::Stored;
 use super::validate::Beside;
-use super::{Manage, ManageError, RefusedObject};
-use crate::snapshot::read::{self, Problem};
+use super::{Manage, ManageError, RefusedObject, written};
+use crate::snapshot::read::Problem;
 use crate::snapshot::secrets;
-use crate::store::{Actor, AuditEntry, Document, Kind, ObjectWrite, Position};
+use crate::store::{Actor, Document, Kind, ObjectWrite, Position};
 
 /// An object as it is to be: the accepted JSON, and the secrets that were taken out of it.
 #[derive(Debug, Clone)]
@@ -42,7 +41,7 @@ impl Manage {
     /// Makes an object.
     ///
     /// # Errors
-    /// [`ManageError::Refused`] where it cannot stand, [`ManageError::Taken`] where only its addresses stand against it,
+    /// [`ManageError::Refused`] where it cannot stand, [`ManageError::Taken`] where only what others have stands against it,
     /// [`ManageError::Exists`] where there is one with this id.
     pub async fn create(
         &self,
@@ -56,11 +55,7 @@ impl Manage {
         // Tokens of the API are called by their names.
         let mut tokens = stored.of_kind(Kind::ApiToken).iter();
         let taken = kind == Kind::ApiToken && tokens.any(|token| token.name == draft.name);
-        // There is one launcher.
-        let is_second = kind == Kind::Application
-            && read::is_launcher(&draft.body)
-            && self.index.of(&stored).has_launcher();
-        if taken || is_second || stored.contains(kind, id) {
+        if taken || stored.contains(kind, id) {
             return Err(ManageError::Exists {
                 kind,
                 name: draft.name,
@@ -83,13 +78,7 @@ impl Manage {
     ) -> Result<Written, ManageError> {
         let mut write = self.store.write(actor).await?;
         let stored = Stored::before(&mut write).await?;
-        let before = stored.get(kind, id).ok_or(ManageError::NotFound { kind, id })?;
-        if before.declared {
-            return Err(ManageError::Declared {
-                kind,
-                name: before.name.clone(),
-            });
-        }
+        let before = stored.changeable(kind, id)?;
         let refused = |problems| {
             ManageError::Refused(vec![RefusedObject {
                 kind,
@@ -117,29 +106,12 @@ impl Manage {
     pub async fn delete(&self, kind: Kind, id: Uuid, actor: Actor) -> Result<Written, ManageError> {
         let mut write = self.store.write(actor).await?;
         let stored = Stored::before(&mut write).await?;
-        let document = stored.get(kind, id).ok_or(ManageError::NotFound { kind, id })?;
-        if document.declared {
-            return Err(ManageError::Declared {
-                kind,
-                name: document.name.clone(),
-            });
-        }
+        let document = stored.changeable(kind, id)?;
         self.refuse_if_used(&document, &stored)?;
         if kind == Kind::CustomPage {
             self.refuse_if_organization_shows(&mut write, &document).await?;
         }
-        write.delete(kind, id).await?;
-        let entry = AuditEntry {
-            action: "delete",
-            kind,
-            id,
-            before: Some(document.body.clone()),
-            after: None,
-        };
-        write.audit(&entry).await?;
-        if kind == Kind::IdentityProvider {
-            end_sessions_of(&mut write, &document).await?;
-        }
+        written::delete(&mut write, &document).await?;
         Ok(Written {
             document,
             position: write.commit().await?,
@@ -160,16 +132,7 @@ impl Manage {
         let mut write = self.store.write(actor).await?;
         let stored = Stored::before(&mut write).await?;
         let kind = Kind::Application;
-        let before = stored.get(kind, application).ok_or(ManageError::NotFound {
-            kind,
-            id: application,
-        })?;
-        if before.declared {
-            return Err(ManageError::Declared {
-                kind,
-                name: before.name.clone(),
-            });
-        }
+        let before = stored.changeable(kind, application)?;
         let mut body = before.body.clone();
         let own = body
             .get_mut("policies")
@@ -235,7 +198,7 @@ impl Manage {
             if let Some(before) = &planned.before {
                 self.validate_users(planned, before, stored)?;
             }
-            last = Some(written(&mut write, planned).await?);
+            last = Some(written::put(&mut write, planned.before.as_ref(), &planned.document).await?);
         }
         // There is always at least one draft.
         let document = last.ok_or(ManageError::Refused(Vec::new()))?;
@@ -332,24 +295,6 @@ impl Manage {
         let resting = self.index.of(stored).resting_on(id);
         resting.iter().map(|object| object.document()).collect()
     }
-}
-
-/// Writes one object with its line in the audit log. Sessions of a provider that becomes another directory's end.
-async fn written(write: &mut ObjectWrite, planned: &Planned) -> Result<Document, ManageError> {
-    let document = write.put(&planned.document).await?;
-    let before = planned.before.as_ref();
-    let entry = AuditEntry {
-        action: if before.is_some() { "update" } else { "create" },
-        kind: document.kind,
-        id: document.id,
-        before: before.map(|before| before.body.clone()),
-        after: Some(document.body.clone()),
-    };
-    write.audit(&entry).await?;
-    if let (Kind::IdentityProvider, Some(before)) = (document.kind, before) {
-        provider_changed(write, before, &document).await?;
-    }
-    Ok(document)
 }
 
 /// Whether an item among an application's policies is this one, and not a reference to it.

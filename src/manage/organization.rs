@@ -3,12 +3,12 @@
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::ManageError;
+use super::{ManageError, written};
 use crate::config::organization::OrganizationConfig;
 use crate::crypto::random;
 use crate::model::ids::AccountId;
 use crate::model::organization::{Organization, USUAL_KEY_ROTATION_DAYS};
-use crate::store::{Actor, ActorKind, AuditEntry, Document, Kind, ObjectWrite, Store, StoreError};
+use crate::store::{Actor, ActorKind, Document, Kind, ObjectWrite, Store, StoreError};
 
 /// There is one organization, so its id says nothing.
 pub(super) const ID: Uuid = Uuid::nil();
@@ -18,39 +18,30 @@ const ACCOUNT: &str = "account_id";
 ///
 /// # Errors
 /// [`ManageError::ForeignAccount`] where file and store name different accounts.
-pub async fn organization(store: &Store, written: &OrganizationConfig) -> Result<Organization, ManageError> {
+pub async fn organization(store: &Store, in_file: &OrganizationConfig) -> Result<Organization, ManageError> {
     let actor = Actor {
         kind: ActorKind::System,
         name: "start".to_owned(),
     };
     let mut write = store.write(actor).await?;
     let document = read(&mut write).await?;
-    let account_id = account_for(account(&document), written)?;
+    let account_id = account_for(account(&document), in_file)?;
     let mut described = document.clone();
-    described.name.clone_from(&written.name);
+    described.name.clone_from(&in_file.name);
     for (key, value) in [
         (ACCOUNT, account_id.as_str()),
-        ("name", &written.name),
-        ("auth_domain", written.auth.host().as_str()),
-        ("session_duration", written.session_duration.as_str()),
+        ("name", &in_file.name),
+        ("auth_domain", in_file.auth.host().as_str()),
+        ("session_duration", in_file.session_duration.as_str()),
     ] {
         set(&mut described, key, value.into());
     }
     if described.body != document.body {
-        let before = (document.version > 0).then_some(document.body);
-        let action = if before.is_some() { "update" } else { "create" };
-        let entry = AuditEntry {
-            action,
-            kind: Kind::Organization,
-            id: ID,
-            before,
-            after: Some(described.body.clone()),
-        };
-        write.put(&described).await?;
-        write.audit(&entry).await?;
+        let before = (document.version > 0).then_some(&document);
+        written::put(&mut write, before, &described).await?;
         write.commit().await?;
     }
-    Ok(described_by(written, account_id))
+    Ok(described_by(in_file, account_id))
 }
 
 /// The organization as [`organization`] would answer it. Nothing is written: for commands that only look.

@@ -3,20 +3,15 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::applied::{Applied, Standing};
 use super::plan::{Planned, kind};
-use super::scim::settings_changed;
 use super::stored::Stored;
 use super::validate::Beside;
-use super::{Manage, ManageError};
-use crate::config::clouds;
+use super::{Manage, ManageError, written};
 use crate::config::declared::Declared;
-use crate::model::ids::IdpId;
-use crate::session::table::Cause;
-use crate::store::{Actor, AuditEntry, Document, Ending, Kind, Object, ObjectWrite, StoreError};
+use crate::store::{Actor, Document, Kind, Object, ObjectWrite, StoreError};
 
 /// What became of declarations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,79 +129,15 @@ async fn apply(
 ) -> Result<Reconciled, StoreError> {
     let mut reconciled = Reconciled::default();
     for planned in planned.iter().filter(|planned| planned.changes) {
-        let document = &planned.document;
-        write.put(document).await?;
-        let action = match &planned.before {
-            Some(_) => "update",
-            None => "create",
-        };
-        write
-            .audit(&AuditEntry {
-                action,
-                kind: document.kind,
-                id: document.id,
-                before: planned.before.as_ref().map(|before| before.body.clone()),
-                after: Some(document.body.clone()),
-            })
-            .await?;
-        match &planned.before {
-            Some(before) => {
-                reconciled.updated += 1;
-                if document.kind == Kind::IdentityProvider {
-                    provider_changed(write, before, document).await?;
-                }
-            }
+        written::put(write, planned.before.as_ref(), &planned.document).await?;
+        match planned.before {
+            Some(_) => reconciled.updated += 1,
             None => reconciled.created += 1,
         }
     }
     for document in gone {
-        write.delete(document.kind, document.id).await?;
-        write
-            .audit(&AuditEntry {
-                action: "delete",
-                kind: document.kind,
-                id: document.id,
-                before: Some(document.body.clone()),
-                after: None,
-            })
-            .await?;
+        written::delete(write, document).await?;
         reconciled.deleted += 1;
-        if document.kind == Kind::IdentityProvider {
-            end_sessions_of(write, document).await?;
-        }
     }
     Ok(reconciled)
-}
-
-/// What follows from another provider of the same id: sessions of one that becomes another directory's end, and its
-/// directory may bring about what it says.
-pub(super) async fn provider_changed(
-    write: &mut ObjectWrite,
-    before: &Document,
-    after: &Document,
-) -> Result<(), StoreError> {
-    if other_directory(&before.body, &after.body) {
-        end_sessions_of(write, after).await?;
-    }
-    settings_changed(write, before, after).await
-}
-
-/// Whether a provider now vouches for other people: whoever signed in before did so somewhere else.
-fn other_directory(before: &Value, after: &Value) -> bool {
-    let place = |body: &Value, key: &str| body.pointer(key).and_then(Value::as_str).map(str::to_owned);
-    let cloud =
-        |body: &Value| place(body, "/config/azure_cloud").unwrap_or_else(|| clouds::DEFAULT.to_owned());
-    let registration = |body: &Value| {
-        (
-            place(body, "/config/directory_id"),
-            place(body, "/config/client_id"),
-        )
-    };
-    registration(before) != registration(after) || cloud(before) != cloud(after)
-}
-
-pub(super) async fn end_sessions_of(write: &mut ObjectWrite, provider: &Document) -> Result<(), StoreError> {
-    let ending = Ending::Provider(IdpId(provider.id));
-    write.end_sessions(&ending, Cause::ProviderChanged.word()).await?;
-    Ok(())
 }

@@ -23,6 +23,7 @@ pub fn scim_rules(settings: &ScimSettings) -> ScimRules {
         seat_deprovision: settings.seat_deprovision,
         identity_update: settings.identity_update,
         names_repeat: false,
+        round: None,
     }
 }
 
@@ -61,21 +62,13 @@ struct Switches {
 
 impl Switches {
     fn of(provider: &Value) -> Self {
-        let flag = |section: &str, key: &str, usual| {
-            let section = provider.get(section)?;
-            Some(section.get(key).and_then(Value::as_bool).unwrap_or(usual))
-        };
-        let on = provisions(provider);
-        let synced = flag("directory_sync", "enabled", true) == Some(true);
-        let either = |key| {
-            (on && flag("scim_config", key, false) == Some(true))
-                || (synced && flag("directory_sync", key, false) == Some(true))
-        };
-        let puts_out = either("user_deprovision");
+        // One that cannot be read puts nobody out, and is none that was accepted.
+        let told = read::directory_settings(provider).ok().flatten();
+        let puts_out = told.as_ref().is_some_and(|told| told.user_deprovision);
         Self {
-            on,
+            on: provisions(provider),
             puts_out,
-            frees_seats: puts_out && either("seat_deprovision"),
+            frees_seats: puts_out && told.is_some_and(|told| told.seat_deprovision),
         }
     }
 }

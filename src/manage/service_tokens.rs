@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::objects::Draft;
+use super::objects::{Draft, Written};
 use super::stored::Stored;
 use super::{Manage, ManageError, RefusedObject};
 use crate::crypto::digest::sha256_hex;
@@ -16,7 +16,7 @@ use crate::model::ids::ServiceTokenId;
 use crate::model::service_token::{PREVIOUS_SECRET_HASH, SECRET_HASH, ServiceToken, TokenLife};
 use crate::snapshot::read::{self, Problem};
 use crate::snapshot::secrets;
-use crate::store::{Actor, Document, Kind, ObjectWrite, StoreError};
+use crate::store::{Actor, Document, Kind, ObjectWrite, Position, StoreError};
 
 /// What is needed to make a service token.
 #[derive(Debug, Clone)]
@@ -51,8 +51,20 @@ pub struct ServiceTokenChanges {
 pub struct Issued {
     /// The token.
     pub document: Document,
+    /// The change that it was written with, as [`Written::position`].
+    pub position: Position,
     /// The secret.
     pub client_secret: SecretString,
+}
+
+impl Written {
+    fn with(self, client_secret: SecretString) -> Issued {
+        Issued {
+            document: self.document,
+            position: self.position,
+            client_secret,
+        }
+    }
 }
 
 impl Manage {
@@ -81,11 +93,7 @@ impl Manage {
             body,
             secrets: hashes(&client_secret),
         };
-        let document = self.put_token(write, change, &stored).await?;
-        Ok(Issued {
-            document,
-            client_secret,
-        })
+        Ok(self.put_token(write, change, &stored).await?.with(client_secret))
     }
 
     /// Gives a service token another secret. The one before stays good until `previous_until`, and ends now without.
@@ -103,11 +111,7 @@ impl Manage {
         let stored = Stored::before(&mut write).await?;
         let (mut change, token) = self.change_of(id, &stored)?;
         let client_secret = change.rotate(token.secret_version, previous_until);
-        let document = self.put_token(write, change, &stored).await?;
-        Ok(Issued {
-            document,
-            client_secret,
-        })
+        Ok(self.put_token(write, change, &stored).await?.with(client_secret))
     }
 
     /// Lets a service token live a year longer. One that has ended lives for a year from now.
@@ -118,11 +122,11 @@ impl Manage {
         &self,
         id: ServiceTokenId,
         actor: Actor,
-    ) -> Result<Document, ManageError> {
+    ) -> Result<Written, ManageError> {
         let mut write = self.store.write(actor).await?;
         let stored = Stored::before(&mut write).await?;
         // Of a declared token too: its file does not say when it ends.
-        let (mut change, token) = self.change_of_any(&held(id, &stored)?)?;
+        let (mut change, token) = self.change_of_any(&stored.held(Kind::ServiceToken, id.0)?)?;
         if token.duration != TokenLife::Forever {
             let from = Timestamp::from_millisecond(token.expires_ms).unwrap_or(Timestamp::UNIX_EPOCH);
             let until = expiry(&TokenLife::default(), from.max(self.clock.now()));
@@ -140,7 +144,7 @@ impl Manage {
         id: ServiceTokenId,
         changes: ServiceTokenChanges,
         actor: Actor,
-    ) -> Result<(Document, Option<SecretString>), ManageError> {
+    ) -> Result<(Written, Option<SecretString>), ManageError> {
         let mut write = self.store.write(actor).await?;
         let stored = Stored::before(&mut write).await?;
         let (mut change, token) = self.change_of(id, &stored)?;
@@ -172,8 +176,8 @@ impl Manage {
         &self,
         id: ServiceTokenId,
         actor: Actor,
-    ) -> Result<Document, ManageError> {
-        Ok(self.delete(Kind::ServiceToken, id.0, actor).await?.document)
+    ) -> Result<Written, ManageError> {
+        self.delete(Kind::ServiceToken, id.0, actor).await
     }
 
     /// The tokens that are enabled and have neither been let in nor changed since `since_ms`. Declared ones are their
@@ -219,16 +223,9 @@ impl Manage {
         self.update_service_token(id, disabled, actor).await.map(drop)
     }
 
-    /// A token to be changed, and how it is. A declared one is its file's.
+    /// A token to be changed, and how it is.
     fn change_of(&self, id: ServiceTokenId, stored: &Stored) -> Result<(Change, ServiceToken), ManageError> {
-        let document = held(id, stored)?;
-        if document.declared {
-            return Err(ManageError::Declared {
-                kind: document.kind,
-                name: document.name,
-            });
-        }
-        self.change_of_any(&document)
+        self.change_of_any(&stored.changeable(Kind::ServiceToken, id.0)?)
     }
 
     fn change_of_any(&self, document: &Document) -> Result<(Change, ServiceToken), ManageError> {
@@ -250,7 +247,7 @@ impl Manage {
         write: ObjectWrite,
         change: Change,
         stored: &Stored,
-    ) -> Result<Document, ManageError> {
+    ) -> Result<Written, ManageError> {
         let Change { id, body, secrets } = change;
         let name = body.get("name").and_then(Value::as_str).unwrap_or_default();
         let draft = Draft {
@@ -259,15 +256,8 @@ impl Manage {
             secrets,
         };
         let drafts = vec![(Kind::ServiceToken, id, draft)];
-        Ok(self.put(write, drafts, stored).await?.document)
+        self.put(write, drafts, stored).await
     }
-}
-
-fn held(id: ServiceTokenId, stored: &Stored) -> Result<Document, ManageError> {
-    let kind = Kind::ServiceToken;
-    stored
-        .get(kind, id.0)
-        .ok_or(ManageError::NotFound { kind, id: id.0 })
 }
 
 /// A service token as it is to be.

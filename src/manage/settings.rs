@@ -4,12 +4,12 @@
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::organization::{ID, read, set};
-use super::{Manage, ManageError, RefusedObject, Written};
+use super::organization::{read, set};
+use super::{Manage, ManageError, RefusedObject, Written, written};
 use crate::model::organization::OrganizationPages;
 use crate::session::keys::{self, KeyError};
 use crate::snapshot::read::{KEY_ROTATION, Problem, SETTINGS, organization_settings};
-use crate::store::{Actor, AuditEntry, Document, Kind, ObjectWrite, StoreError};
+use crate::store::{Actor, Document, Kind, ObjectWrite, StoreError};
 
 impl Manage {
     /// Changes settings: a value takes the place of the one there was, null takes it away, and what is not named stays.
@@ -45,7 +45,7 @@ impl Manage {
         }
         let mut after = before.clone();
         set(&mut after, SETTINGS, settings);
-        written(write, before, &after).await
+        put(write, &before, &after).await
     }
 
     /// Sets after how many days another key signs: a number of days that can stand, as it is to be shown again.
@@ -57,7 +57,7 @@ impl Manage {
         let before = read(&mut write).await?;
         let mut after = before.clone();
         set(&mut after, KEY_ROTATION, days);
-        written(write, before, &after).await
+        put(write, &before, &after).await
     }
 
     /// A page that the organization shows to those who are refused stays, and stays of its type. What the file names by
@@ -139,16 +139,8 @@ async fn page_problems(
     Ok(problems)
 }
 
-async fn written(mut write: ObjectWrite, before: Document, after: &Document) -> Result<Written, ManageError> {
-    let document = write.put(after).await?;
-    let entry = AuditEntry {
-        action: "update",
-        kind: Kind::Organization,
-        id: ID,
-        before: Some(before.body),
-        after: Some(document.body.clone()),
-    };
-    write.audit(&entry).await?;
+async fn put(mut write: ObjectWrite, before: &Document, after: &Document) -> Result<Written, ManageError> {
+    let document = written::put(&mut write, Some(before), after).await?;
     Ok(Written {
         document,
         position: write.commit().await?,

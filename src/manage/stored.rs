@@ -1,14 +1,15 @@
 //! The objects that a change is held against, and what of them it may clash with.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::model::destination::Destination;
-use crate::model::ids::{AppId, AudTag, ClientId, GroupId, ListId, PolicyId};
+use super::ManageError;
+use super::claims::{Claims, of};
+use crate::model::ids::{GroupId, ListId};
 use crate::policy::Referents;
 use crate::snapshot::read;
 use crate::store::{Document, Kind, Object, ObjectWrite, Objects, StoreError};
@@ -25,6 +26,29 @@ impl Stored {
 
     pub(super) fn get(&self, kind: Kind, id: Uuid) -> Option<Document> {
         self.0.get(kind, id).map(|object| object.document())
+    }
+
+    /// An object that is there.
+    ///
+    /// # Errors
+    /// [`ManageError::NotFound`].
+    pub(super) fn held(&self, kind: Kind, id: Uuid) -> Result<Document, ManageError> {
+        self.get(kind, id).ok_or(ManageError::NotFound { kind, id })
+    }
+
+    /// An object that is there to be changed. A declared one is its file's.
+    ///
+    /// # Errors
+    /// [`ManageError::NotFound`], [`ManageError::Declared`].
+    pub(super) fn changeable(&self, kind: Kind, id: Uuid) -> Result<Document, ManageError> {
+        let document = self.held(kind, id)?;
+        if document.declared {
+            return Err(ManageError::Declared {
+                kind,
+                name: document.name,
+            });
+        }
+        Ok(document)
     }
 
     pub(super) fn contains(&self, kind: Kind, id: Uuid) -> bool {
@@ -46,20 +70,12 @@ impl Stored {
 pub(super) struct Index {
     objects: Objects,
     users: HashMap<Uuid, BTreeSet<(Kind, Uuid)>>,
-    addresses: Claims<Destination>,
-    audiences: Claims<AudTag>,
-    client_ids: Claims<ClientId>,
+    /// What they have for themselves.
+    pub(super) claims: Claims,
     /// The applications with a tag.
     tags: HashMap<String, BTreeSet<Uuid>>,
-    /// The application that stands for the launcher; there is one at most.
-    launchers: Claims<()>,
-    /// Policies of their own that ask people for something more on the way in.
-    asking: HashSet<Uuid>,
     referents: Arc<Referents>,
 }
-
-/// Who has what, and what it is called. One thing may have been claimed twice before there was a check.
-type Claims<T> = HashMap<T, Vec<(Uuid, String)>>;
 
 /// An index that several writers use, one at a time.
 #[derive(Debug, Clone, Default)]
@@ -101,7 +117,7 @@ impl Index {
         }
     }
 
-    /// Enters an object or takes it out. One that cannot be read denies everyone already and claims nothing here.
+    /// Enters an object or takes it out.
     fn note(&mut self, object: &Object, there: bool) {
         let body = object.body();
         let mut mentioned = BTreeSet::new();
@@ -115,33 +131,8 @@ impl Index {
                 enter(&mut self.tags, tag.to_owned(), object.id, there);
             }
         }
-        if object.kind == Kind::ServiceToken {
-            let written = body.get("client_id").and_then(Value::as_str);
-            if let Some(client_id) = written.and_then(|text| text.parse().ok()) {
-                claim(&mut self.client_ids, client_id, (object.id, &object.name), there);
-            }
-        }
-        if object.kind == Kind::Policy {
-            let asks = there && asks_on_the_way(object.id, &body);
-            if asks {
-                self.asking.insert(object.id);
-            } else {
-                self.asking.remove(&object.id);
-            }
-        }
-        if object.kind == Kind::Application && read::is_launcher(&body) {
-            claim(&mut self.launchers, (), (object.id, &object.name), there);
-        }
-        if object.kind == Kind::Application
-            && let Ok(read) = read::application(AppId(object.id), &body)
-        {
-            let application = read.application;
-            let owner = (object.id, application.name.as_str());
-            for destination in application.destinations {
-                claim(&mut self.addresses, destination, owner, there);
-            }
-            claim(&mut self.audiences, application.aud, owner, there);
-        }
+        self.claims
+            .note(of(object.kind, object.id, &object.name), &body, there);
     }
 
     /// The objects that refer to one: they have its id somewhere in them.
@@ -169,49 +160,11 @@ impl Index {
         found.into_values().collect()
     }
 
-    /// Whether an application stands for the launcher.
-    pub(super) fn has_launcher(&self) -> bool {
-        !self.launchers.is_empty()
-    }
-
-    /// The application, by its name, that stands for the launcher and is not among these.
-    pub(super) fn launcher(&self, but: &Keys) -> Option<&str> {
-        claimed(&self.launchers, &(), Kind::Application, but)
-    }
-
-    /// Whether a policy of its own asks people for something more on the way in.
-    pub(super) fn asks(&self, policy: Uuid) -> bool {
-        self.asking.contains(&policy)
-    }
-
-    /// The application, by its name, that has an address and is not among these.
-    pub(super) fn with_address(&self, address: &Destination, but: &Keys) -> Option<&str> {
-        claimed(&self.addresses, address, Kind::Application, but)
-    }
-
-    /// The application, by its name, that has an audience tag and is not among these.
-    pub(super) fn with_audience(&self, aud: &AudTag, but: &Keys) -> Option<&str> {
-        claimed(&self.audiences, aud, Kind::Application, but)
-    }
-
-    /// The service token, by its name, that is called so and is not among these.
-    pub(super) fn with_client_id(&self, client_id: &ClientId, but: &Keys) -> Option<&str> {
-        claimed(&self.client_ids, client_id, Kind::ServiceToken, but)
-    }
-
     /// All access groups and lists.
     pub(super) fn referents(&self) -> Arc<Referents> {
         Arc::clone(&self.referents)
     }
 }
-
-/// Whether a policy asks people for something more on the way in. One that cannot be read lets nobody in.
-pub(super) fn asks_on_the_way(id: Uuid, body: &Value) -> bool {
-    read::policy(PolicyId(id), body).is_ok_and(|policy| read::asks_on_the_way(&policy))
-}
-
-/// Which objects.
-pub(super) type Keys = HashSet<(Kind, Uuid)>;
 
 /// Enters a user of something, or takes it out.
 fn enter<T: Eq + Hash, U: Ord>(users: &mut HashMap<T, BTreeSet<U>>, of: T, user: U, there: bool) {
@@ -223,25 +176,6 @@ fn enter<T: Eq + Hash, U: Ord>(users: &mut HashMap<T, BTreeSet<U>>, of: T, user:
             users.remove(&of);
         }
     }
-}
-
-fn claim<T: Eq + Hash>(claims: &mut Claims<T>, what: T, (id, name): (Uuid, &str), there: bool) {
-    if there {
-        let owners = claims.entry(what).or_default();
-        owners.retain(|(owner, _)| *owner != id);
-        owners.push((id, name.to_owned()));
-    } else if let Some(owners) = claims.get_mut(&what) {
-        owners.retain(|(owner, _)| *owner != id);
-        if owners.is_empty() {
-            claims.remove(&what);
-        }
-    }
-}
-
-fn claimed<'c, T: Eq + Hash>(claims: &'c Claims<T>, what: &T, kind: Kind, but: &Keys) -> Option<&'c str> {
-    let mut owners = claims.get(what)?.iter();
-    let owner = owners.find(|(id, _)| !but.contains(&(kind, *id)))?;
-    Some(&owner.1)
 }
 
 /// Reads access groups and lists. What cannot be read is told of where it is written, and is not there for others.
@@ -274,6 +208,7 @@ const HYPHENATED: usize = uuid::fmt::Hyphenated::LENGTH;
 mod tests {
     use serde_json::json;
 
+    use super::super::claims::Keys;
     use super::*;
 
     const POLICY: Uuid = Uuid::from_u128(7);
@@ -324,9 +259,8 @@ mod tests {
         let seen = |stored: &Stored| {
             let index = shared.of(stored);
             let with = |address: &str| {
-                index
-                    .with_address(&address.parse().unwrap(), &Keys::new())
-                    .is_some()
+                let address = address.parse().unwrap();
+                index.claims.addresses.of(&address, &Keys::new()).is_some()
             };
             (index.users_of(POLICY).count(), with("one.test"), with("uno.test"))
         };
@@ -335,8 +269,12 @@ mod tests {
         assert_eq!(seen(&first), (1, true, false));
         let index = shared.of(&first);
         let own = Keys::from([(Kind::Application, Uuid::from_u128(101))]);
-        assert!(index.with_address(&"one.test".parse().unwrap(), &own).is_none());
+        let address = "one.test".parse().unwrap();
+        assert!(index.claims.addresses.of(&address, &own).is_none());
         let aud = "0".repeat(64).parse().unwrap();
-        assert_eq!(index.with_audience(&aud, &Keys::new()), Some("one"));
+        assert_eq!(
+            index.claims.audiences.of(&aud, &Keys::new()),
+            Some("application 1")
+        );
     }
 }

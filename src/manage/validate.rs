@@ -1,22 +1,22 @@
 //! Whether objects can stand: each by itself, and all of them together.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
+use std::hash::Hash;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::claims::{Claims, Keys, Owner, Owners, of};
 use super::plan::Planned;
-use super::stored::{Index, Keys, Stored, asks_on_the_way, referents};
+use super::stored::{Index, Stored, referents};
 use super::{Manage, ManageError, RefusedObject};
 use crate::crypto::pair::{Unfit, certified, is_rsa};
 use crate::model::application::Application;
-use crate::model::destination::Destination;
 use crate::model::idp::{ClientCredential, Cloud};
 use crate::model::ids::{
-    ApiTokenId, AppId, AudTag, AuthorityId, ClientId, CustomPageId, GroupId, IdpId, ListId, PolicyId,
-    ServiceTokenId,
+    ApiTokenId, AppId, AuthorityId, CustomPageId, GroupId, IdpId, ListId, PolicyId, ServiceTokenId,
 };
 use crate::model::organization::Organization;
 use crate::model::plain;
@@ -70,15 +70,8 @@ struct Neighbours<'n> {
     /// Access groups and lists, as they will be.
     referents: Arc<Referents>,
     pages: HashSet<Uuid>,
-    /// Whose an address is that is not stored yet, by the application's name.
-    addresses: HashMap<Destination, String>,
-    audiences: HashMap<AudTag, String>,
-    /// Which service token is called so, by its name.
-    client_ids: HashMap<ClientId, String>,
-    /// Policies of their own that ask people for something more on the way in.
-    asking: HashSet<Uuid>,
-    /// The application that stands for the launcher, by its name.
-    launcher: Option<String>,
+    /// What those have that are planned, and not stored yet.
+    claims: Claims,
 }
 
 impl Manage {
@@ -128,10 +121,14 @@ impl Manage {
                 .unwrap_or_default(),
             Kind::Application => match read::application(AppId(document.id), &document.body) {
                 Ok(read) => {
-                    let Findings { mut problems, taken } =
-                        self.application_problems(&read.application, neighbours);
+                    let Findings {
+                        mut problems,
+                        mut taken,
+                    } = self.application_problems(&read.application, neighbours);
                     if read.launcher.is_some() {
-                        problems.extend(neighbours.launcher_problems(&read.application));
+                        let findings = neighbours.launcher_problems(&read.application);
+                        problems.extend(findings.problems);
+                        taken += findings.taken;
                     }
                     let missing = read.application.policies.iter().filter(|policy| {
                         let inside = read.inside.iter().any(|inside| inside.id == **policy);
@@ -166,6 +163,8 @@ impl Manage {
 
     fn application_problems(&self, application: &Application, neighbours: &mut Neighbours<'_>) -> Findings {
         let mut problems = Vec::new();
+        let (own, stored) = (&mut neighbours.claims, &neighbours.index.claims);
+        let owner = of(Kind::Application, application.id.0, &application.name);
         for destination in &application.destinations {
             if destination.host() == self.organization.auth.host().as_str() {
                 problems.push(problem(
@@ -180,7 +179,8 @@ impl Manage {
                     format!("{destination} is on the transfer host, which serves no application"),
                 ));
             }
-            if let Some(other) = neighbours.claim_address(destination, &application.name) {
+            let places = (&mut own.addresses, &stored.addresses);
+            if let Some(other) = claim(places, &neighbours.without, destination, owner) {
                 problems.push(problem(
                     "/destinations",
                     format!("{destination} belongs to the application \"{other}\""),
@@ -188,7 +188,8 @@ impl Manage {
             }
         }
         let taken = problems.len();
-        if let Some(other) = neighbours.claim_audience(&application.aud, &application.name) {
+        let audiences = (&mut own.audiences, &stored.audiences);
+        if let Some(other) = claim(audiences, &neighbours.without, &application.aud, owner) {
             problems.push(problem(
                 "/aud",
                 format!("it is that of the application \"{other}\""),
@@ -213,7 +214,8 @@ impl Manage {
 /// What is wrong with an object.
 struct Findings {
     problems: Vec<Problem>,
-    /// How many of them say that something is another's already: with the object itself nothing is wrong then.
+    /// How many of them say that an address, or being the launcher, is another's already: with the object itself nothing is
+    /// wrong then.
     taken: usize,
 }
 
@@ -238,65 +240,38 @@ impl<'i> Neighbours<'i> {
             service_tokens: stay(Kind::ServiceToken),
             pages: stay(Kind::CustomPage),
             referents: index.referents(),
-            addresses: HashMap::new(),
-            audiences: HashMap::new(),
-            client_ids: HashMap::new(),
-            asking: HashSet::new(),
-            launcher: None,
+            claims: Claims::default(),
             without,
         };
         neighbours.enter_referents(planned, stored, with);
-        for document in planned.iter().map(|planned| &planned.document).chain(with) {
+        let planned = planned.iter().map(|planned| &planned.document);
+        for document in planned.clone().chain(with) {
             neighbours.enter_reference(document.kind, document.id);
-            neighbours.enter_asking(document);
         }
-        if let Some(document) = with {
-            neighbours.enter(document);
+        // What else those have that are planned is entered when they are held against it.
+        for document in planned
+            .filter(|document| document.kind == Kind::Policy)
+            .chain(with)
+        {
+            let owner = of(document.kind, document.id, &document.name);
+            neighbours.claims.note(owner, &document.body, true);
         }
         neighbours
     }
 
-    /// An object that stays, in another state than the stored one. One that cannot be read denies everyone already and
-    /// claims nothing here.
-    fn enter(&mut self, document: &Document) {
-        if document.kind == Kind::ServiceToken {
-            let written = document.body.get("client_id").and_then(Value::as_str);
-            if let Some(client_id) = written.and_then(|text| text.parse().ok()) {
-                self.client_ids.insert(client_id, document.name.clone());
-            }
-        }
-        if document.kind == Kind::Application
-            && let Ok(read) = read::application(AppId(document.id), &document.body)
-        {
-            let application = read.application;
-            if read.launcher.is_some() {
-                self.launcher = Some(application.name.clone());
-            }
-            for destination in application.destinations {
-                self.addresses.insert(destination, application.name.clone());
-            }
-            self.audiences.insert(application.aud, application.name);
-        }
-    }
-
-    fn enter_asking(&mut self, document: &Document) {
-        if document.kind == Kind::Policy && asks_on_the_way(document.id, &document.body) {
-            self.asking.insert(document.id);
-        }
-    }
-
     /// There is one launcher, and it asks nobody for anything but a sign-in.
-    fn launcher_problems(&mut self, application: &Application) -> Vec<Problem> {
+    fn launcher_problems(&mut self, application: &Application) -> Findings {
         let mut problems = Vec::new();
-        let other = self.launcher.replace(application.name.clone());
-        let other = other.or_else(|| Some(self.index.launcher(&self.without)?.to_owned()));
-        if let Some(other) = other {
+        let owner = of(Kind::Application, application.id.0, &application.name);
+        let launchers = (&mut self.claims.launchers, &self.index.claims.launchers);
+        if let Some(other) = claim(launchers, &self.without, &(), owner) {
             let reason = format!("there is one launcher, and the application \"{other}\" is it");
             problems.push(problem("/type", reason));
         }
+        let taken = problems.len();
         let asks = |policy: &&PolicyId| {
             let stays = !self.without.contains(&(Kind::Policy, policy.0));
-            self.asking.contains(&policy.0) || (stays && self.index.asks(policy.0))
+            self.claims.asks(policy.0) || (stays && self.index.claims.asks(policy.0))
         };
         let asking = application.policies.iter().filter(asks);
         problems.extend(asking.map(|policy| {
@@ -305,23 +280,7 @@ impl<'i> Neighbours<'i> {
                 format!("the policy {policy} {}", read::ASKS_ON_THE_WAY),
             )
         }));
-        problems
-    }
-
-    /// Gives an application an address; whose it is already.
-    fn claim_address(&mut self, address: &Destination, name: &str) -> Option<String> {
-        let before = self.addresses.insert(address.clone(), name.to_owned());
-        before.or_else(|| Some(self.index.with_address(address, &self.without)?.to_owned()))
-    }
-
-    fn claim_audience(&mut self, aud: &AudTag, name: &str) -> Option<String> {
-        let before = self.audiences.insert(aud.clone(), name.to_owned());
-        before.or_else(|| Some(self.index.with_audience(aud, &self.without)?.to_owned()))
-    }
-
-    fn claim_client_id(&mut self, client_id: &ClientId, name: &str) -> Option<String> {
-        let before = self.client_ids.insert(client_id.clone(), name.to_owned());
-        before.or_else(|| Some(self.index.with_client_id(client_id, &self.without)?.to_owned()))
+        Findings { problems, taken }
     }
 
     fn enter_reference(&mut self, kind: Kind, id: Uuid) {
@@ -359,6 +318,22 @@ impl<'i> Neighbours<'i> {
             }),
         }
     }
+}
+
+/// Gives an object something, among what those have that are planned and what those have that are stored, but for these;
+/// what the object is called that has it already.
+fn claim<T: Clone + Eq + Hash>(
+    (planned, stored): (&mut Owners<T>, &Owners<T>),
+    without: &Keys,
+    what: &T,
+    owner: Owner<'_>,
+) -> Option<String> {
+    let other = planned
+        .of(what, &Keys::new())
+        .or_else(|| stored.of(what, without));
+    let other = other.map(str::to_owned);
+    planned.note(what.clone(), owner, true);
+    other
 }
 
 fn provider_problems(
@@ -430,7 +405,12 @@ fn service_token_problems(
 ) -> Vec<Problem> {
     match read::service_token(ServiceTokenId(document.id), &document.body, secrets) {
         Ok(token) => {
-            let other = neighbours.claim_client_id(&token.client_id, &token.name);
+            let owner = of(Kind::ServiceToken, document.id, &token.name);
+            let client_ids = (
+                &mut neighbours.claims.client_ids,
+                &neighbours.index.claims.client_ids,
+            );
+            let other = claim(client_ids, &neighbours.without, &token.client_id, owner);
             let reason = other.map(|other| format!("the service token \"{other}\" is called so"));
             reason
                 .map(|reason| problem("/client_id", reason))

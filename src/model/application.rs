@@ -25,6 +25,10 @@ pub const LAUNCHER_NAME: &str = "App Launcher";
 pub const INTERSTITIAL_STAYS: &str =
     "the page that asks the person before a program gets tokens is shown all the same";
 
+/// What whoever sets `auto_redirect_to_identity` is told where there is more than one provider to go to.
+pub const STILL_CHOSEN: &str =
+    "several identity providers are allowed, so that people choose among them all the same";
+
 /// An application.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Application {

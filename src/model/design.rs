@@ -8,7 +8,7 @@ use super::colour::Colour;
 use super::web_address::WebAddress;
 
 /// What every page of the gateway wears (Access: `login_design` of the organization). None of it need be.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoginDesign {
     /// The colour behind the page.
     pub background: Option<Colour>,
@@ -23,7 +23,7 @@ pub struct LoginDesign {
 }
 
 impl LoginDesign {
-    /// Nothing of one's own.
+    /// Nothing of one's own; a constant, so that it can be lent for as long as one likes.
     pub const PLAIN: Self = Self {
         background: None,
         text: None,

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::own_path::is_own;
+
 /// A host pattern with an optional path pattern, in the spelling that was accepted.
 ///
 /// `example.com` covers the whole host, `example.com/alpha` covers `/alpha` and all below it, `example.com/alpha/*`
@@ -29,6 +31,9 @@ pub enum DestinationMalformed {
     /// A scheme or a port was written.
     #[error("leave out the scheme and the port: applications have those of `auth_url`")]
     SchemeOrPort,
+    /// The path is one of the gateway's own, of which no request reaches an application.
+    #[error("this path is the gateway's own on every host, and no application is reached there")]
+    Reserved,
 }
 
 impl Destination {
@@ -75,6 +80,9 @@ impl FromStr for Destination {
         }
         let host = host_pattern(host).ok_or(DestinationMalformed::Host)?;
         let path = path_pattern(path).ok_or(DestinationMalformed::Path)?;
+        if is_own(&path) {
+            return Err(DestinationMalformed::Reserved);
+        }
         Ok(Self {
             host: host.into(),
             path: path.into(),
@@ -101,7 +109,8 @@ fn host_pattern(host: &str) -> Option<String> {
 
 fn path_pattern(path: &str) -> Option<String> {
     let path = path.strip_suffix('/').unwrap_or(path);
-    if path.is_empty() {
+    // `/*` is all there is, as Access reads it too: two spellings of one address are not two addresses.
+    if matches!(path, "" | "*") {
         return Some(String::new());
     }
     // Patterns are written decoded; bytes that the target parser would refuse could never match.
@@ -141,6 +150,7 @@ mod tests {
         for (text, host, path) in [
             ("Wiki.Example.com", "wiki.example.com", ""),
             ("wiki.example.com/", "wiki.example.com", ""),
+            ("wiki.example.com/*", "wiki.example.com", ""),
             ("wiki.example.com/docs/", "wiki.example.com", "/docs"),
             ("*.example.com/a/*", "*.example.com", "/a/*"),
             ("*test.example.com", "*test.example.com", ""),
@@ -148,6 +158,30 @@ mod tests {
         ] {
             let destination: Destination = text.parse().unwrap();
             assert_eq!((destination.host(), destination.path()), (host, path), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_the_gateways_own_is_refused_and_no_more() {
+        for text in [
+            "a.example.com/cdn-cgi/access",
+            "a.example.com/cdn-cgi/access/",
+            "*.example.com/CDN-cgi/Access/login",
+            "a.example.com/cdn-cgi/access/*",
+            "a.example.com/.well-known/cloudflare-access-protected-resource/x",
+        ] {
+            let refused = text.parse::<Destination>();
+            assert_eq!(refused, Err(DestinationMalformed::Reserved), "{text:?}");
+        }
+        for text in [
+            "a.example.com/cdn-cgi",
+            "a.example.com/cdn-cgi/*",
+            "a.example.com/cdn-cgi/access*",
+            "a.example.com/cdn-cgi/accessories",
+            "a.example.com/x/cdn-cgi/access",
+            "a.example.com/.well-known/cloudflare-access-protected-resources",
+        ] {
+            assert!(text.parse::<Destination>().is_ok(), "{text:?}");
         }
     }
 

@@ -68,28 +68,33 @@ impl EmailDomain {
     }
 }
 
-impl FromStr for EmailDomain {
-    type Err = EmailMalformed;
+/// A text that is no domain of addresses.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a domain such as example.com is needed, without @")]
+pub struct DomainMalformed;
 
-    fn from_str(text: &str) -> Result<Self, EmailMalformed> {
+impl FromStr for EmailDomain {
+    type Err = DomainMalformed;
+
+    fn from_str(text: &str) -> Result<Self, DomainMalformed> {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'.' || b >= 0x80;
         if text.is_empty() || !text.bytes().all(plain) {
-            return Err(EmailMalformed);
+            return Err(DomainMalformed);
         }
-        let ascii = idna::domain_to_ascii_strict(text).map_err(|_| EmailMalformed)?;
+        let ascii = idna::domain_to_ascii_strict(text).map_err(|_| DomainMalformed)?;
         let labels_filled = ascii.split('.').all(|label| !label.is_empty());
         if ascii.is_empty() || ascii.len() > 253 || !labels_filled {
-            return Err(EmailMalformed);
+            return Err(DomainMalformed);
         }
         Ok(Self(ascii.into()))
     }
 }
 
 macro_rules! text_form {
-    ($($name:ident)*) => {$(
+    ($($name:ident $malformed:ident)*) => {$(
         impl TryFrom<String> for $name {
-            type Error = EmailMalformed;
-            fn try_from(text: String) -> Result<Self, EmailMalformed> {
+            type Error = $malformed;
+            fn try_from(text: String) -> Result<Self, $malformed> {
                 text.parse()
             }
         }
@@ -105,7 +110,7 @@ macro_rules! text_form {
         }
     )*};
 }
-text_form!(EmailAddress EmailDomain);
+text_form!(EmailAddress EmailMalformed EmailDomain DomainMalformed);
 
 #[cfg(test)]
 mod tests {

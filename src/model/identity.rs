@@ -181,7 +181,8 @@ impl Identity {
 pub struct Email {
     /// The address.
     pub address: EmailAddress,
-    /// `false` for a guest's unverified address: shown, passed on, but no e-mail rule accepts it.
+    /// `false` for a guest's unverified address, and for one that a directory has replaced by one that nobody verified:
+    /// shown, passed on, but no e-mail rule accepts it.
     pub trusted: bool,
 }
 

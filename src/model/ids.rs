@@ -8,9 +8,8 @@ use uuid::Uuid;
 
 /// Why a text is not the identifier it was meant to be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} must be {shape}")]
+#[error("it must be {shape}")]
 pub struct IdMalformed {
-    what: &'static str,
     shape: &'static str,
 }
 
@@ -31,7 +30,7 @@ macro_rules! uuid_id {
             type Err = IdMalformed;
             fn from_str(text: &str) -> Result<Self, IdMalformed> {
                 // Only the hyphenated form: one spelling, one identity.
-                let malformed = IdMalformed { what: stringify!($name), shape: "a UUID such as 7335d417-61da-459d-899c-0a01c76a2f94" };
+                let malformed = IdMalformed { shape: "a UUID such as 7335d417-61da-459d-899c-0a01c76a2f94" };
                 if text.len() != 36 {
                     return Err(malformed);
                 }
@@ -93,7 +92,7 @@ macro_rules! text_id {
                 if check(text) {
                     Ok(Self(text.into()))
                 } else {
-                    Err(IdMalformed { what: stringify!($name), shape: $shape })
+                    Err(IdMalformed { shape: $shape })
                 }
             }
         }

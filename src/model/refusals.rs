@@ -100,7 +100,7 @@ pub enum Told {
     /// Which kinds of requirements were not met: nothing that names a group, a network or a person.
     #[default]
     Kinds,
-    /// The names of groups, domains and countries too.
+    /// The names of access groups, of groups that rules have by name, of domains and of countries too.
     Names,
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::email::EmailAddress;
 use super::identity::{Email, Group, Groups, Identity};
 use super::ids::ObjectId;
 
@@ -63,6 +64,15 @@ pub enum IdentityUpdate {
     Reauth,
     /// Nothing; the next sign-in finds out.
     NoAction,
+}
+
+impl IdentityUpdate {
+    /// The words for it, as `identity_update_behavior` has them.
+    pub const WORDS: [(&str, Self); 3] = [
+        ("automatic", Self::Automatic),
+        ("reauth", Self::Reauth),
+        ("no_action", Self::NoAction),
+    ];
 }
 
 /// A person as the directory describes them: attributes of SCIM's core and enterprise schema, normalised.
@@ -187,6 +197,15 @@ impl GroupChange {
         }
     }
 
+    /// That these groups were taken, of those that are held.
+    pub fn taking(taken: &[ObjectId], groups: &Groups) -> Self {
+        let is_held = |taken: &&ObjectId| groups.held().iter().any(|group| group.id == **taken);
+        Self {
+            added: Vec::new(),
+            removed: taken.iter().filter(is_held).copied().collect(),
+        }
+    }
+
     /// What is known of a person's groups once Graph was asked after the directory said this. Of the groups it named the
     /// directory decides; where the two disagree, nothing that is not held is certain.
     pub fn reconcile(&self, read: &[Group]) -> Groups {
@@ -264,7 +283,7 @@ pub fn complete_groups(found: &mut Groups, told: &[Group]) {
 }
 
 /// Puts what the directory changed of a person under an identity: names, and the address where it was one of the
-/// directory's.
+/// directory's and a sign-in would rely on the new one.
 pub fn update_identity(identity: &mut Identity, before: &UserRecord, after: &UserRecord) {
     let moved = |old: Option<&str>, new: Option<&str>| (old != new).then(|| new.map(str::to_owned)).flatten();
     if let Some(name) = moved(before.display_name(), after.display_name()) {
@@ -280,17 +299,40 @@ pub fn update_identity(identity: &mut Identity, before: &UserRecord, after: &Use
     if !identity.guest
         && let Some(email) = &mut identity.email
     {
-        // Which of the two the sign-in took is seen from what it was.
-        let pairs = [
-            (before.work_email(), after.work_email()),
-            (Some(before.user_name()), Some(after.user_name())),
-        ];
-        let is_present =
-            |old: Option<&str>| old.and_then(|old| old.parse().ok()).as_ref() == Some(&email.address);
-        let found = pairs.into_iter().find(|(old, _)| is_present(*old));
-        if let Some(address) = found.and_then(|(_, new)| new?.parse().ok()) {
-            email.address = address;
-        }
+        update_email(email, before, after);
+    }
+}
+
+/// Puts the address that the directory tells of now in the place of one that was the directory's, as a sign-in would.
+///
+/// The name that a person signs in with lies in a domain that Entra has verified; `mail` is whatever somebody wrote there
+/// (<https://learn.microsoft.com/entra/identity-platform/migrate-off-email-claim-authorization>). A sign-in is told by
+/// `xms_edov` that nobody verified a domain, and passes over the address; here nothing tells, so an address in a domain
+/// that is neither that of the name nor that of the address until now is passed over too.
+fn update_email(email: &mut Email, before: &UserRecord, after: &UserRecord) {
+    let address = |text: Option<&str>| text?.parse::<EmailAddress>().ok();
+    let name = address(Some(after.user_name()));
+    // Which of the two the sign-in took is seen from what it was.
+    let is_present = |text: Option<&str>| address(text).as_ref() == Some(&email.address);
+    let told = if is_present(before.work_email()) {
+        address(after.work_email())
+    } else if is_present(Some(before.user_name())) {
+        name.clone()
+    } else {
+        None
+    };
+    let Some(told) = told else { return };
+    let is_verified = [Some(&email.address), name.as_ref()]
+        .into_iter()
+        .flatten()
+        .any(|known| known.domain() == told.domain());
+    if is_verified {
+        email.address = told;
+    } else if let Some(name) = name {
+        email.address = name;
+    } else {
+        // The one until now is the person's no more, and the new one may be anybody's.
+        email.trusted = false;
     }
 }
 

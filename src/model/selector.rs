@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::address::AddressRange;
 use super::country::CountryCode;
@@ -140,6 +140,51 @@ impl Selector {
         }
     }
 
+    /// What stands under that key on the wire.
+    pub fn settings(&self) -> Value {
+        match self {
+            Self::Everyone | Self::AnyValidServiceToken | Self::Certificate => json!({}),
+            Self::Email { email } => json!({ "email": email.to_string() }),
+            Self::EmailDomain { domain } => json!({ "domain": domain.to_string() }),
+            Self::EmailList { id } | Self::IpList { id } => json!({ "id": id }),
+            Self::AzureAd {
+                id,
+                identity_provider_id,
+            } => {
+                let id = match id {
+                    DirectoryGroup::Id(id) => id.to_string(),
+                    DirectoryGroup::Name(name) => name.to_string(),
+                };
+                json!({ "id": id, "identity_provider_id": identity_provider_id })
+            }
+            Self::AuthContext {
+                ac_id,
+                identity_provider_id,
+            } => json!({ "ac_id": ac_id, "identity_provider_id": identity_provider_id }),
+            Self::AuthMethod { auth_method } => json!({ "auth_method": auth_method }),
+            Self::LoginMethod { id } => json!({ "id": id }),
+            Self::Oidc {
+                claim_name,
+                claim_value,
+                identity_provider_id,
+            } => json!({
+                "claim_name": claim_name,
+                "claim_value": claim_value,
+                "identity_provider_id": identity_provider_id,
+            }),
+            Self::ExternalEvaluation {
+                evaluate_url,
+                keys_url,
+            } => json!({ "evaluate_url": evaluate_url, "keys_url": keys_url }),
+            Self::Group { id } => json!({ "id": id }),
+            Self::Ip { ip } => json!({ "ip": ip.to_string() }),
+            Self::Geo { country_code } => json!({ "country_code": country_code }),
+            Self::ServiceToken { token_id } => json!({ "token_id": token_id }),
+            Self::CommonName { common_name } => json!({ "common_name": common_name }),
+            Self::Unevaluated { settings, .. } => settings.clone(),
+        }
+    }
+
     /// Whether it asks who somebody is. Such a rule has no place where nobody signs in. Of an access group it depends
     /// on the group's rules.
     pub fn asks_identity(&self) -> bool {
@@ -252,11 +297,35 @@ impl Unevaluated {
         format!("{name} is never evaluated: always unknown, it lets nobody in and keeps people out")
     }
 
+    /// What is wrong with the settings of such a rule, behind its place in them (a JSON pointer). They are kept as they
+    /// are; but a level that Access has not is a slip of the pen wherever the rule is evaluated.
+    pub fn refusal(self, settings: &Value) -> Option<(String, String)> {
+        const KEY: &str = "user_risk_score";
+        const LEVELS: [&str; 4] = ["low", "medium", "high", "unscored"];
+        const NEEDED: &str = "a list of the levels low, medium, high and unscored is needed";
+        if self != Self::UserRiskScore {
+            return None;
+        }
+        let Some(levels) = settings.get(KEY).and_then(Value::as_array) else {
+            return Some((format!("/{KEY}"), NEEDED.to_owned()));
+        };
+        let known = |level: &Value| level.as_str().is_some_and(|level| LEVELS.contains(&level));
+        let (index, level) = levels.iter().enumerate().find(|(_, level)| !known(level))?;
+        Some((
+            format!("/{KEY}/{index}"),
+            format!("{level} is no risk level: {NEEDED}"),
+        ))
+    }
+
     /// Whether it asks who somebody is.
     pub fn asks_identity(self) -> bool {
         !matches!(self, Self::DevicePosture | Self::LinkedAppToken)
     }
 }
+
+/// Why a rule `linked_app_token` has no place among people (Access).
+pub const LINKED_APP_TOKEN_MISPLACED: &str =
+    "linked_app_token has a place in policies of decision non_identity and bypass only";
 
 /// The text names no such selector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

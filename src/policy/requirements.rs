@@ -17,7 +17,8 @@ pub struct Requirement {
     pub kinds: Vec<RequirementKind>,
     /// Whether it is met; unknown where it could not be found out.
     pub met: Answer,
-    /// What it names, for operators who tell their people: groups, domains, countries.
+    /// What it names, for operators who tell their people: access groups, groups of a directory where a rule has their
+    /// name, domains, countries. What a group is called whose id a rule has is not known here.
     pub names: Vec<String>,
 }
 
@@ -91,6 +92,7 @@ impl Explanation {
                 let group = self.groups.iter().find(|group| group.id == *id);
                 match group.filter(|_| depth < DEEPEST) {
                     Some(group) => {
+                        requirement.names.push(group.name.clone());
                         let included = group.rules.iter().filter(|rule| rule.list != RuleList::Exclude);
                         for rule in included {
                             self.name(&rule.rule, requirement, depth + 1);

@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 
 use crate::model::header_names::{self, Standing};
 use crate::model::host::Host;
+use crate::model::own_path::is_own;
 
 use super::{authority, path};
 
@@ -95,12 +96,6 @@ impl TargetRefused {
     }
 }
 
-/// Paths below these are the gateway's own on every host and never reach an upstream.
-const RESERVED: [&str; 2] = [
-    "/cdn-cgi/access",
-    "/.well-known/cloudflare-access-protected-resource",
-];
-
 impl Target {
     /// Reads a request's head as hyper gives it.
     ///
@@ -177,17 +172,8 @@ impl Target {
     /// Whether the path is one of the gateway's own, in either reading and any case. Such a request never reaches an
     /// upstream.
     pub fn is_reserved(&self) -> bool {
-        is_reserved(self.path()) || self.second_path().is_some_and(is_reserved)
+        is_own(self.path()) || self.second_path().is_some_and(is_own)
     }
-}
-
-fn is_reserved(path: &str) -> bool {
-    RESERVED.iter().any(|own| {
-        let (Some(head), Some(rest)) = (path.get(..own.len()), path.get(own.len()..)) else {
-            return false;
-        };
-        head.eq_ignore_ascii_case(own) && (rest.is_empty() || rest.starts_with('/'))
-    })
 }
 
 fn forward(uri: &Uri, path: Option<String>) -> Result<PathAndQuery, TargetRefused> {

@@ -57,7 +57,8 @@ pub(super) async fn check(
 }
 
 /// Whether the request shows a secret that there is, of whatever provider. It decides nothing but how much of the body is
-/// worth waiting for.
+/// worth waiting for, and whether somebody who has to wait is worth a look into the store. A secret that is new is known
+/// once the change has been followed, some milliseconds later.
 pub fn shows_a_secret(headers: &HeaderMap, snapshot: &Snapshot) -> bool {
     bearer(headers).is_some_and(|secret| snapshot.scim_secrets.contains(&sha256_hex(secret.as_bytes())))
 }

@@ -68,7 +68,7 @@ pub enum Literal {
 
 /// A text that is no filter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the filter cannot be read at character {at}: {reason}")]
+#[error("the filter cannot be read at byte {at}: {reason}")]
 pub struct FilterMalformed {
     /// Where, in bytes.
     pub at: usize,

@@ -86,7 +86,7 @@ pub(super) async fn get(call: &Call<'_>, id: &str) -> Result<Done, ScimError> {
 
 pub(super) async fn create(call: &Call<'_>) -> Result<Done, ScimError> {
     let body = call.json()?;
-    let record = resource::group(&body)?;
+    let (record, wanted) = (resource::group(&body)?, call.query.wanted()?);
     let members = sent_members(&body)?.unwrap_or_default();
     let written = call
         .scim
@@ -94,11 +94,10 @@ pub(super) async fn create(call: &Call<'_>) -> Result<Done, ScimError> {
         .insert_scim_group(call.provider.id, &record, &members, &call.rules())
         .await;
     let written = written.map_err(|error| call.failed(error))?;
-    let body = whole(call, &written.group, &call.query.wanted()?).await?;
     let location = format!("{}/Groups/{}", call.base, written.group.id);
     Ok(Done {
         location: Some(location),
-        ..Done::new(StatusCode::CREATED, body, told(call, written))
+        ..whole(call, written, &wanted, StatusCode::CREATED).await
     })
 }
 
@@ -111,7 +110,7 @@ pub(super) async fn patch(call: &Call<'_>, id: &str) -> Result<Done, ScimError> 
 }
 
 pub(super) async fn put(call: &Call<'_>, id: &str) -> Result<Done, ScimError> {
-    let body = call.json()?;
+    let (body, wanted) = (call.json()?, call.query.wanted()?);
     let change = |_: &GroupRecord| {
         let record = resource::group(&body)?;
         // Silence about members empties no group.
@@ -119,8 +118,7 @@ pub(super) async fn put(call: &Call<'_>, id: &str) -> Result<Done, ScimError> {
         Ok((record, members.into_iter().collect()))
     };
     let written = update(call, id, &change).await?;
-    let body = whole(call, &written.group, &call.query.wanted()?).await?;
-    Ok(Done::new(StatusCode::OK, body, told(call, written)))
+    Ok(whole(call, written, &wanted, StatusCode::OK).await)
 }
 
 pub(super) async fn delete(call: &Call<'_>, id: &str) -> Result<Done, ScimError> {
@@ -192,8 +190,15 @@ fn sent_members(body: &Value) -> Result<Option<Vec<ScimUserId>>, ScimError> {
         .transpose()
 }
 
-/// A group that was just written. It stands, so members without room are left out rather than the write refused.
-async fn whole(call: &Call<'_>, group: &ScimGroup, wanted: &Wanted) -> Result<String, ScimError> {
-    let whole = Room::default().take(call, group, wanted).await?;
-    Ok(whole.unwrap_or_else(|| shown(shown_group(group, &call.base), wanted)))
+/// A group that was just written takes effect and is answered. It stands, so members for which there is no room, or that
+/// cannot be read now, are left out: who is told of a failure writes again, and is told of a conflict.
+async fn whole(call: &Call<'_>, written: GroupWritten, wanted: &Wanted, status: StatusCode) -> Done {
+    let group = written.group.clone();
+    let about = told(call, written);
+    let whole = Room::default().take(call, &group, wanted).await;
+    let body = match whole {
+        Ok(Some(whole)) => whole,
+        Ok(None) | Err(_) => shown(shown_group(&group, &call.base), wanted),
+    };
+    Done::new(status, body, about)
 }

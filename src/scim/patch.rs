@@ -274,9 +274,12 @@ fn change(
     } else {
         &mut *record
     };
-    let before = holder.get(attribute.name).cloned();
+    // It is a copy that is worked on: what is refused leaves nothing behind.
+    let before = holder.get_mut(attribute.name).map(Value::take);
     match altered(attribute, before, kind, path, value)? {
         Some(value) => {
+            // Not at the end alone: what follows works on it, again and again.
+            resource::check_length(&value)?;
             holder.insert(attribute.name.to_owned(), value);
         }
         None => {

@@ -64,11 +64,37 @@ pub(super) fn checked_user(mut record: UserRecord) -> Result<UserRecord, ScimErr
         check_name(name, text)?;
     }
     if Value::Object(record.0.clone()).to_string().len() > LONGEST_USER {
-        return Err(ScimError::Value(format!(
-            "a user has at most {LONGEST_USER} bytes"
-        )));
+        return Err(too_long());
     }
     Ok(record)
+}
+
+/// What no user can have whatever else it has: the exact length is looked at in the end.
+///
+/// # Errors
+/// [`ScimError::Value`] for a value that is longer than a user may be.
+pub(super) fn check_length(value: &Value) -> Result<(), ScimError> {
+    if least_length(value) > LONGEST_USER {
+        return Err(too_long());
+    }
+    Ok(())
+}
+
+/// As many bytes as a value has in JSON at least, told without writing it.
+fn least_length(value: &Value) -> usize {
+    match value {
+        Value::Object(parts) => parts
+            .iter()
+            .map(|(key, part)| key.len() + least_length(part))
+            .sum(),
+        Value::Array(elements) => elements.iter().map(least_length).sum(),
+        Value::String(text) => text.len(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 1,
+    }
+}
+
+fn too_long() -> ScimError {
+    ScimError::Value(format!("a user has at most {LONGEST_USER} bytes"))
 }
 
 /// Reads a group that is sent whole, without its members.

@@ -72,6 +72,12 @@ impl Scim {
             .skip(1);
         let id = segments.next().and_then(|id| id.parse::<IdpId>().ok());
         let provider = id.and_then(|id| snapshot.providers.get(&id).cloned());
+        // Where a secret stands, nobody looks for whoever has to wait and shows none that there is.
+        if self.failures.must_wait(asked.client, self.clock.now_ms())
+            && !bearer::shows_a_secret(&asked.head.headers, &snapshot)
+        {
+            return respond(Err(ScimError::TooManyFailures));
+        }
         if let Err(refused) = bearer::check(&asked.head.headers, provider.as_deref(), &self.store).await {
             return self
                 .refuse(&asked, id.filter(|_| provider.is_some()), refused)

@@ -10,7 +10,7 @@ use super::filter::Filter;
 use super::list::{self, Listed, demanded};
 use super::page::Page;
 use super::patch::Patch;
-use super::resource::{self, shown_user};
+use super::resource::{self, Wanted, shown_user};
 use super::schema;
 use crate::model::ids::ScimUserId;
 use crate::model::scim::UserRecord;
@@ -50,7 +50,7 @@ pub(super) async fn get(call: &Call<'_>, id: &str) -> Result<Done, ScimError> {
 }
 
 pub(super) async fn create(call: &Call<'_>) -> Result<Done, ScimError> {
-    let record = resource::user(&call.json()?, None)?;
+    let (record, wanted) = (resource::user(&call.json()?, None)?, call.query.wanted()?);
     let written = call
         .scim
         .store
@@ -60,7 +60,7 @@ pub(super) async fn create(call: &Call<'_>) -> Result<Done, ScimError> {
     let location = format!("{}/Users/{}", call.base, written.user.id);
     Ok(Done {
         location: Some(location),
-        ..told(call, written, StatusCode::CREATED)?
+        ..told(call, written, &wanted, StatusCode::CREATED)
     })
 }
 
@@ -95,6 +95,7 @@ async fn update(
     id: &str,
     change: &(dyn Fn(&UserRecord) -> Result<UserRecord, ScimError> + Sync),
 ) -> Result<Done, ScimError> {
+    let wanted = call.query.wanted()?;
     let updated = call
         .scim
         .store
@@ -103,16 +104,17 @@ async fn update(
     let written = updated
         .map_err(|error| call.failed(error))?
         .ok_or_else(|| nobody(id))??;
-    told(call, written, StatusCode::OK)
+    Ok(told(call, written, &wanted, StatusCode::OK))
 }
 
-fn told(call: &Call<'_>, written: UserWritten, status: StatusCode) -> Result<Done, ScimError> {
-    let body = shown(shown_user(&written.user, &call.base), &call.query.wanted()?);
+/// What was written takes effect and is answered: nothing can be refused any more.
+fn told(call: &Call<'_>, written: UserWritten, wanted: &Wanted, status: StatusCode) -> Done {
     let about = About {
         effect: call.take_effect(written.consequences),
         ..about(&written.user)
     };
-    Ok(Done::new(status, body, about))
+    let body = shown(shown_user(&written.user, &call.base), wanted);
+    Done::new(status, body, about)
 }
 
 fn about(user: &ScimUser) -> About {

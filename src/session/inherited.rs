@@ -35,6 +35,9 @@ const ATTEMPTS: u32 = 5;
 /// Between two looks at what others left undone, and how old that is at least.
 const LOOK: Duration = Duration::from_mins(1);
 const LEFT_MS: i64 = 60_000;
+/// Taken up of it at once: so few that they are done before they count as left again, and that other gateways have their
+/// share.
+const TAKEN: u32 = 40;
 
 /// Reads groups again. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -75,8 +78,7 @@ async fn keep_reading(parts: Parts, mut asked: mpsc::Receiver<UserId>) {
     let mut under_way: JoinSet<()> = JoinSet::new();
     let mut busy: HashMap<task::Id, UserId> = HashMap::new();
     let mut looks = tokio::time::interval(LOOK);
-    // At the start nobody else may be there who would see to it.
-    let mut left_before_ms = i64::MAX;
+    let mut left = Left::at_start(&parts.clock);
     loop {
         // One at a time for each person, so that an older answer never overtakes a newer one.
         while under_way.len() < AT_ONCE {
@@ -88,6 +90,10 @@ async fn keep_reading(parts: Parts, mut asked: mpsc::Receiver<UserId>) {
             let parts = parts.clone();
             let task = under_way.spawn(async move { read(&parts, user).await });
             busy.insert(task.id(), user);
+        }
+        if left.is_more && waiting.is_empty() {
+            left.take(&parts, &mut waiting).await;
+            continue;
         }
         tokio::select! {
             next = asked.recv() => match next {
@@ -101,14 +107,40 @@ async fn keep_reading(parts: Parts, mut asked: mpsc::Receiver<UserId>) {
                 let task = done.map_or_else(|panicked| panicked.id(), |(task, ())| task);
                 busy.remove(&task);
             }
-            _ = looks.tick() => {
-                // Where the store does not answer now, the next look finds them.
-                if let Ok(left) = parts.store.rereads_left(left_before_ms).await {
-                    waiting.extend(left);
-                }
-                left_before_ms = parts.clock.now_ms().saturating_sub(LEFT_MS);
-            }
+            _ = looks.tick() => left.take(&parts, &mut waiting).await,
         }
+    }
+}
+
+/// What others left undone, or this gateway when it ran last.
+struct Left {
+    /// At the start nobody else may be there who would see to what was left a moment before.
+    start_ms: Option<i64>,
+    /// Whether the store may have more than what was taken up last.
+    is_more: bool,
+}
+
+impl Left {
+    fn at_start(clock: &Clock) -> Self {
+        Self {
+            start_ms: Some(clock.now_ms().saturating_add(1)),
+            is_more: false,
+        }
+    }
+
+    /// Takes up some of it. Where the store does not answer now, the next look finds them.
+    async fn take(&mut self, parts: &Parts, waiting: &mut BTreeSet<UserId>) {
+        let before_ms = self
+            .start_ms
+            .unwrap_or_else(|| parts.clock.now_ms().saturating_sub(LEFT_MS));
+        let taken = parts.store.take_rereads_left(before_ms, TAKEN).await;
+        self.is_more = false;
+        let Ok(taken) = taken else { return };
+        self.is_more = u32::try_from(taken.len()) == Ok(TAKEN);
+        if !self.is_more {
+            self.start_ms = None;
+        }
+        waiting.extend(taken);
     }
 }
 
@@ -125,7 +157,7 @@ async fn read(parts: &Parts, user: UserId) {
 }
 
 async fn read_once(parts: &Parts, user: UserId) -> Result<(), StoreError> {
-    let Some(reread) = parts.store.reread_of(user).await? else {
+    let Some(reread) = parts.store.begin_reread(user).await? else {
         return Ok(()); // somebody else was quicker
     };
     let snapshot = parts.published.load();

@@ -4,10 +4,12 @@
 //! What Microsoft answers to whom: <https://learn.microsoft.com/entra/identity-platform/refresh-tokens>. An outage of
 //! theirs, or a secret of ours that has expired, ends nobody's session until the grace is over.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio::task::JoinSet;
 
 use super::revoke::Revoker;
 use super::table::{Cause, SessionTable};
@@ -17,12 +19,16 @@ use crate::entra::errors::{Class, EntraError};
 use crate::entra::{Refresh, RelyingParty, SignedIn};
 use crate::model::identity::Identity;
 use crate::model::idp::{IdentityProvider, RefreshCheck};
+use crate::model::ids::{IdpId, ObjectId};
+use crate::model::scim::GroupChange;
 use crate::shutdown::Shutdown;
 use crate::snapshot::Published;
-use crate::store::{Amended, DueRefresh, Ending, Store, StoreError};
+use crate::store::{Amended, DueRefresh, Ending, REFRESHES_TAKEN, Store, StoreError};
 
 /// Between two looks at what is due.
 const LOOK: Duration = Duration::from_secs(5);
+/// Tokens of a provider tried at once: Microsoft's patience is shared with people who sign in.
+const AT_ONCE: usize = 4;
 
 /// What the sensor works with.
 pub struct Sensor {
@@ -45,9 +51,35 @@ pub struct Sensor {
 impl Sensor {
     /// Tries what is due until the process ends.
     pub async fn keep_trying(self, shutdown: Shutdown) {
+        let sensor = Arc::new(self);
         let trying = async {
+            let mut under_way: JoinSet<(IdpId, bool)> = JoinSet::new();
+            let mut busy: HashSet<IdpId> = HashSet::new();
+            let mut behind: HashSet<IdpId> = HashSet::new();
             loop {
-                self.look().await;
+                while let Some(done) = under_way.try_join_next() {
+                    match done {
+                        Ok((provider, true)) => {
+                            busy.remove(&provider);
+                            behind.insert(provider);
+                        }
+                        Ok((provider, false)) => {
+                            busy.remove(&provider);
+                            behind.remove(&provider);
+                        }
+                        // Which one panicked is not known. A token is taken once, whoever looks.
+                        Err(_) => busy.clear(),
+                    }
+                }
+                let snapshot = sensor.published.load();
+                for provider in snapshot.providers.values() {
+                    // One that is slow keeps the others waiting for nothing.
+                    if provider.entra.refresh_check.is_some() && busy.insert(provider.id) {
+                        let look = Arc::clone(&sensor).look_at(provider.id, behind.contains(&provider.id));
+                        under_way.spawn(look);
+                    }
+                }
+                drop(snapshot);
                 tokio::time::sleep(LOOK).await;
             }
         };
@@ -57,30 +89,82 @@ impl Sensor {
         }
     }
 
-    async fn look(&self) {
-        let snapshot = self.published.load();
-        for provider in snapshot.providers.values() {
-            let Some(check) = &provider.entra.refresh_check else {
-                continue;
+    /// Tries what is due of a provider until nothing is. Takes, and gives with the provider, whether people wait too long
+    /// and the operator was told.
+    async fn look_at(self: Arc<Self>, id: IdpId, mut behind: bool) -> (IdpId, bool) {
+        loop {
+            // It may be set otherwise by now, or be gone: there may be hours of work.
+            let Some(provider) = self.published.load().providers.get(&id).cloned() else {
+                return (id, false);
             };
-            if let Err(error) = self.look_at(provider, check).await {
-                tracing::warn!(provider.id = %provider.id, %error, "Refresh tokens could not be tried, or what came of it not be kept");
+            let Some(check) = provider.entra.refresh_check else {
+                return (id, false);
+            };
+            match self.try_some(&provider, check, &mut behind).await {
+                Ok(true) => {}
+                Ok(false) => return (id, behind),
+                Err(error) => {
+                    tracing::warn!(provider.id = %id, %error, "Refresh tokens could not be tried, or what came of it not be kept");
+                    return (id, behind);
+                }
             }
         }
     }
 
-    /// Tries what is due of a provider; the last of what went wrong in the store.
-    async fn look_at(&self, provider: &IdentityProvider, check: &RefreshCheck) -> Result<(), StoreError> {
+    /// Tries some of what is due; whether there may be more. All of them are taken, so what happens to one must not keep
+    /// the others from being tried: of what went wrong in the store, the last is answered.
+    async fn try_some(
+        self: &Arc<Self>,
+        provider: &Arc<IdentityProvider>,
+        check: RefreshCheck,
+        behind: &mut bool,
+    ) -> Result<bool, StoreError> {
         let before_ms = self.clock.now_ms().saturating_sub(millis(check.every));
-        let mut outcome = Ok(());
-        // Some at a time, one after the other: Microsoft's patience is shared with people who sign in. All of them are
-        // taken, so what happens to one must not keep the others from being tried.
-        for due in self.store.take_due_refreshes(provider.id, before_ms).await? {
-            if let Err(error) = self.try_one(provider, check, due).await {
-                outcome = Err(error);
+        let due = self.store.take_due_refreshes(provider.id, before_ms).await?;
+        let is_more = due.len() == REFRESHES_TAKEN;
+        let (mut due, mut under_way, mut outcome) = (due.into_iter(), JoinSet::new(), Ok(()));
+        loop {
+            while under_way.len() < AT_ONCE {
+                let Some(next) = due.next() else { break };
+                let (sensor, provider) = (Arc::clone(self), Arc::clone(provider));
+                under_way.spawn(async move { sensor.try_one(&provider, &check, next).await });
+            }
+            match under_way.join_next().await {
+                None => break,
+                Some(Ok(Err(error))) => outcome = Err(error),
+                // One that panicked has said so, and is tried again when it is due again.
+                Some(Ok(Ok(())) | Err(_)) => {}
             }
         }
-        outcome
+        outcome?;
+        // What is always done in time need not be counted.
+        if is_more != *behind {
+            *behind = self.tell_whether_behind(provider.id, check, *behind).await?;
+        }
+        Ok(is_more)
+    }
+
+    /// Tells the operator once when people wait for longer than another interval, and once when nobody does any more;
+    /// whether anybody does.
+    async fn tell_whether_behind(
+        &self,
+        id: IdpId,
+        check: RefreshCheck,
+        was: bool,
+    ) -> Result<bool, StoreError> {
+        let before_ms = self.clock.now_ms().saturating_sub(millis(check.every * 2));
+        let people = self.store.count_due_refreshes(id, before_ms).await?;
+        let every = check.every.as_secs();
+        if people > 0 && !was {
+            tracing::warn!(
+                provider.id = %id, people, every,
+                "Refresh tokens cannot be tried as often as is wanted: those of {people} people have waited for more than \
+                 twice {every} seconds. A longer refresh_check, or another gateway, would help where this lasts"
+            );
+        } else if people == 0 && was {
+            tracing::info!(provider.id = %id, every, "Refresh tokens are tried as often as is wanted again");
+        }
+        Ok(people > 0)
     }
 
     async fn try_one(
@@ -102,7 +186,7 @@ impl Sensor {
         let before = self.store.live_sessions_of(due.user).await?;
         let before: Vec<Identity> = before.into_iter().map(|session| session.identity).collect();
         match self.relying_party.refresh(provider, &refresh).await {
-            Ok(signed_in) => self.confirmed(&due, &before, &signed_in).await,
+            Ok(signed_in) => self.confirmed(&due, &before, &signed_in, now_ms).await,
             Err(error) if is_out(&error) => {
                 tracing::info!(provider.id = %provider.id, user.id = %due.user, "Microsoft vouches for a person no longer: {error}");
                 self.put_out(&due).await
@@ -142,6 +226,7 @@ impl Sensor {
         due: &DueRefresh,
         before: &[Identity],
         signed_in: &SignedIn,
+        began_ms: i64,
     ) -> Result<(), StoreError> {
         let now_ms = self.clock.now_ms();
         let token = signed_in.refresh_token.as_ref().map(|token| {
@@ -150,7 +235,8 @@ impl Sensor {
             self.sealer.seal(Purpose::RefreshToken, associated, token, now_ms)
         });
         self.store.refresh_done(&due.nonce, token).await?;
-        let change = |identity: &mut Identity| renewed(identity, before, signed_in);
+        let lost = self.store.taken_lately(due.user, began_ms).await?;
+        let change = |identity: &mut Identity| renewed(identity, before, signed_in, &lost);
         let is_news = before.iter().any(|known| {
             let mut identity = known.clone();
             change(&mut identity);
@@ -168,10 +254,14 @@ impl Sensor {
 
 /// Puts what Microsoft says now under an identity. A list of groups that did not come whole says nothing, nor does what
 /// was asked for before the directory, or a sign-in, said something else.
-fn renewed(identity: &mut Identity, before: &[Identity], signed_in: &SignedIn) {
+fn renewed(identity: &mut Identity, before: &[Identity], signed_in: &SignedIn, taken: &[ObjectId]) {
     let is_as_before = before.iter().any(|before| before.groups == identity.groups);
     if signed_in.groups.complete() && is_as_before {
         identity.groups = signed_in.groups.clone();
+        let taken = GroupChange::taking(taken, &identity.groups);
+        if !taken.is_empty() {
+            taken.apply(&mut identity.groups);
+        }
     }
     let is_address_as_before = before.iter().any(|before| before.email == identity.email);
     if signed_in.email.is_some() && is_address_as_before {

@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::HeaderValue;
 use quick_cache::unsync::Cache;
@@ -17,6 +16,7 @@ use crate::clock::Clock;
 use crate::model::application::Application;
 use crate::model::ids::{AppId, KeyId, ServiceTokenId};
 use crate::model::service_token::SecretMark;
+use crate::model::token_duration::SHORTEST;
 use crate::shutdown::Shutdown;
 use crate::snapshot::{Published, Snapshot};
 
@@ -24,8 +24,6 @@ use crate::snapshot::{Published, Snapshot};
 const QUEUE: usize = 1024;
 /// JWTs remembered, by the control plane and by each core.
 pub const REMEMBERED: usize = 4096;
-/// The shortest life of a JWT, as of a person's.
-const SHORTEST: Duration = Duration::from_mins(1);
 /// A JWT is replaced when so much of its life is left, or a tenth of it if that is less.
 const REPLACED_BEFORE_SECONDS: i64 = 300;
 /// Longer names of certificates do not go into a JWT: they come from outside, and cookies end at 4 kB.

@@ -68,9 +68,9 @@ impl Snapshot {
         let organization = organization(inputs, &mut faults);
         let keys = key_ring(inputs.keys, now_ms, &mut faults);
         let providers = kept(inputs, &[Kind::IdentityProvider], &mut faults, |before| {
-            before.providers.clone()
+            Arc::clone(&before.providers)
         })
-        .unwrap_or_else(|| providers(inputs, sealer, now_ms, &mut faults));
+        .unwrap_or_else(|| Arc::new(providers(inputs, sealer, now_ms, &mut faults)));
         let scim_secrets = scim_secrets(inputs, &providers);
         let referents = kept(inputs, &[Kind::Group, Kind::List], &mut faults, |before| {
             Arc::clone(&before.referents)
@@ -82,13 +82,13 @@ impl Snapshot {
         })
         .unwrap_or_else(|| Arc::new(service_tokens(inputs, sealer, now_ms, &mut faults)));
         let authorities = kept(inputs, &[Kind::Certificate], &mut faults, |before| {
-            before.authorities.clone()
+            Arc::clone(&before.authorities)
         })
-        .unwrap_or_else(|| client_authorities(inputs, &mut faults));
+        .unwrap_or_else(|| Arc::new(client_authorities(inputs, &mut faults)));
         let api_tokens = kept(inputs, &[Kind::ApiToken], &mut faults, |before| {
-            before.api_tokens.clone()
+            Arc::clone(&before.api_tokens)
         })
-        .unwrap_or_else(|| api_tokens(inputs, sealer, now_ms, &mut faults));
+        .unwrap_or_else(|| Arc::new(api_tokens(inputs, sealer, now_ms, &mut faults)));
         let Applications {
             by_id: applications,
             by_aud,

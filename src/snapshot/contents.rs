@@ -39,7 +39,7 @@ pub struct Snapshot {
     /// The organization.
     pub organization: Organization,
     /// Identity providers.
-    pub providers: HashMap<IdpId, Arc<IdentityProvider>>,
+    pub providers: Arc<HashMap<IdpId, Arc<IdentityProvider>>>,
     /// SHA-256 of the secrets that directories show, in lower-case hexadecimal. Whether one is good is not decided by
     /// this: it may be another provider's, or have been replaced a moment ago.
     pub scim_secrets: HashSet<String>,
@@ -54,11 +54,11 @@ pub struct Snapshot {
     /// Upstreams by the addresses they serve. Requests ask [`Snapshot::upstream`].
     pub upstreams: Table<Arc<Upstream>>,
     /// Whose client certificates a host takes. Requests ask [`Snapshot::client_authorities`].
-    pub authorities: Table<Arc<ClientAuthorities>>,
+    pub authorities: Arc<Table<Arc<ClientAuthorities>>>,
     /// Service tokens.
     pub service_tokens: Arc<ServiceTokens>,
     /// Tokens of the API, by the SHA-256 of each in lower-case hexadecimal: the look-up's time tells nothing of a token.
-    pub api_tokens: HashMap<String, Arc<ApiToken>>,
+    pub api_tokens: Arc<HashMap<String, Arc<ApiToken>>>,
     /// The headers in which some application takes service tokens. They reach no upstream, of whatever application.
     pub credential_headers: Arc<[HeaderName]>,
     /// Access groups and lists, which policies refer to.
@@ -85,7 +85,7 @@ pub struct ProtectedApplication {
     /// What it shows to those whom it refuses.
     pub pages: DenialPages,
     /// What the launcher wears, where this is the launcher; else it is self-hosted.
-    pub design: Option<LauncherDesign>,
+    pub design: Option<Arc<LauncherDesign>>,
     /// Its policies by precedence, as they were read, to explain decisions.
     pub policy_docs: Vec<Arc<Policy>>,
     /// Why it cannot be decided about. It lets nobody pass.
@@ -98,7 +98,7 @@ pub struct GuardedLauncher {
     /// Who may open it. It covers no address: the auth host is no application's.
     pub guard: Arc<ProtectedApplication>,
     /// What it wears.
-    pub design: LauncherDesign,
+    pub design: Arc<LauncherDesign>,
 }
 
 /// An object that could not be read, for the log and for `check`.

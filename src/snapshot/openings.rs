@@ -91,11 +91,6 @@ impl Openings {
 }
 
 impl ProtectedApplication {
-    /// The policies that decide a request: the application's own, unless it passes whoever asks.
-    pub fn policies_for(&self, target: &Target, preflight: bool) -> &CompiledPolicies {
-        self.opening(target, preflight).unwrap_or(&self.policies)
-    }
-
     /// Whether some paths are open to everybody, so that it matters how a path is read.
     pub fn has_public_paths(&self) -> bool {
         self.openings.public.is_some()

@@ -46,8 +46,13 @@ impl ApprovalRequest {
     /// directory, or by one with the same address. Providers may lead to one directory, and a person may have accounts
     /// in several.
     pub fn is_from(&self, user: UserId, person: PersonKey, address: &str) -> bool {
+        self.user == user || self.person == person || self.is_from_address(address)
+    }
+
+    /// The same of somebody of whom nothing but the address is known.
+    pub fn is_from_address(&self, address: &str) -> bool {
         let same = |known: &Option<String>| known.as_deref() == Some(address);
-        self.user == user || self.person == person || same(&self.email) || same(&self.address)
+        same(&self.email) || same(&self.address)
     }
 }
 

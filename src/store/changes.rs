@@ -1,6 +1,6 @@
 //! The feed of changes that every gateway follows.
 
-use sqlx::{Any, Transaction};
+use sqlx::{Any, AnyConnection, Transaction};
 
 use super::many::{AT_ONCE, OfMany, of_many};
 use super::row::Cells;
@@ -113,8 +113,7 @@ impl Store {
     pub async fn head(&self) -> Result<Position, StoreError> {
         bounded(async {
             let mut connection = self.reader().await?;
-            let row = sqlx::query(HEAD).fetch_one(&mut *connection).await?;
-            position(&Cells::new(&row, "changes", "seq"))
+            newest(&mut connection).await
         })
         .await
     }
@@ -214,6 +213,12 @@ impl Store {
         self.inner.wake.wake();
         Ok(())
     }
+}
+
+/// The newest change that a connection sees.
+pub(super) async fn newest(connection: &mut AnyConnection) -> Result<Position, StoreError> {
+    let row = sqlx::query(HEAD).fetch_one(connection).await?;
+    position(&Cells::new(&row, "changes", "seq"))
 }
 
 pub(super) fn position(cells: &Cells<'_>) -> Result<Position, StoreError> {

@@ -17,7 +17,7 @@ use super::audit::{self, Audited, Line};
 use super::changes::ChangeKind;
 use super::many::{AT_ONCE, OfMany, of_many};
 use super::row::{Cells, storable};
-use super::{Actor, Backend, Kind, Position, Store, StoreError};
+use super::{Actor, Backend, Kind, Position, Store, StoreError, bounded};
 use crate::model::ids::{IdpId, SessionNonce, UserId};
 
 /// Whose sessions end.
@@ -54,6 +54,8 @@ const END_OF_USER: &str = "UPDATE sessions SET ended_ms = $1, ended_cause = $2 \
      WHERE user_id = $3 AND ended_ms IS NULL RETURNING nonce";
 const END_OF_PROVIDER_SESSION: &str = "UPDATE sessions SET ended_ms = $1, ended_cause = $2 \
      WHERE provider = $3 AND provider_session = $4 AND ended_ms IS NULL RETURNING nonce";
+const LIVE_OF_PROVIDER_SESSION: &str = "SELECT 1 AS live FROM sessions \
+     WHERE provider = $1 AND provider_session = $2 AND ended_ms IS NULL LIMIT 1";
 const END_OF_PROVIDER: &str = "UPDATE sessions SET ended_ms = $1, ended_cause = $2 \
      WHERE provider = $3 AND ended_ms IS NULL RETURNING nonce";
 const END_ALL: &str = "UPDATE sessions SET ended_ms = $1, ended_cause = $2 \
@@ -102,6 +104,20 @@ impl Store {
         actor: &Actor,
     ) -> Result<Vec<SessionNonce>, StoreError> {
         self.patiently(|| self.end_once(ending, cause, Some(actor))).await
+    }
+
+    /// Whether a session is live that belongs to this session at the provider.
+    pub async fn is_provider_session_live(&self, provider: IdpId, sid: &str) -> Result<bool, StoreError> {
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let row = sqlx::query(LIVE_OF_PROVIDER_SESSION)
+                .bind(provider.to_string())
+                .bind(storable(sid))
+                .fetch_optional(&mut *connection)
+                .await?;
+            Ok(row.is_some())
+        })
+        .await
     }
 
     async fn end_once(

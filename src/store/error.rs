@@ -27,6 +27,9 @@ pub enum StoreError {
         /// The row's key, as far as it may be shown.
         row: String,
     },
+    /// Another gateway reads the directory by now: what this one still had to write was not written.
+    #[error("another gateway has taken over the reading of the directory")]
+    LeaseLost,
     /// What should be new exists already.
     #[error("{0} exists already")]
     Conflict(&'static str),

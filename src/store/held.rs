@@ -11,7 +11,7 @@ use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
 use uuid::Uuid;
 
-use super::changes::position;
+use super::changes::{newest, position};
 use super::documents::{self, Kind};
 use super::objects::{Object, Objects};
 use super::row::Cells;
@@ -20,7 +20,6 @@ use super::{ObjectWrite, Position, Store, StoreError, bounded};
 /// Objects read anew one by one, at most; of more than these all are read.
 const MOST_ANEW: usize = 500;
 
-const HEAD: &str = "SELECT seq, id FROM changes ORDER BY seq DESC LIMIT 1";
 const BEFORE: &str = "SELECT seq, id FROM changes WHERE seq < $1 ORDER BY seq DESC LIMIT 1";
 const IS_THERE: &str = "SELECT seq, id FROM changes WHERE seq = $1";
 const CHANGED: &str = "SELECT seq FROM changes WHERE kind = 'objects' AND seq > $1 AND seq <= $2";
@@ -37,8 +36,7 @@ impl Store {
     pub async fn objects(&self) -> Result<(Position, Objects), StoreError> {
         bounded(async {
             let mut tx = self.begin_read().await?;
-            let head = sqlx::query(HEAD).fetch_one(&mut *tx).await?;
-            let head = position(&Cells::new(&head, "changes", "seq"))?;
+            let head = newest(&mut tx).await?;
             let objects = self.objects_at(&mut tx, &head).await?;
             tx.commit().await?;
             Ok((head, objects))

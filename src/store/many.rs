@@ -25,13 +25,13 @@ pub(super) struct OfMany {
 /// A statement, cut where the list stands: `of_many!("… IN (SELECT value ->> 0 FROM ", LIST, ") …")`.
 /// `… LIST, ")", FOR UPDATE` takes the rows' locks besides; SQLite has one writer, which is lock enough.
 macro_rules! of_many {
-    ($before:literal, LIST, $after:literal) => {
+    ($before:expr, LIST, $after:literal) => {
         $crate::store::many::OfMany {
             sqlite: concat!($before, "json_each($1)", $after),
             postgres: concat!($before, "json_array_elements(CAST($1 AS json))", $after),
         }
     };
-    ($before:literal, LIST, $after:literal, FOR UPDATE) => {
+    ($before:expr, LIST, $after:literal, FOR UPDATE) => {
         $crate::store::many::OfMany {
             sqlite: concat!($before, "json_each($1)", $after),
             postgres: concat!(

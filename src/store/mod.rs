@@ -54,7 +54,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyPool, Transaction};
 
 use crate::clock::Clock;
-use patience::bounded;
+use patience::{bounded, long_bounded};
 
 pub use amend::{Amended, AmendedSession};
 pub use approvals::{ApprovalRequest, ApprovalState, OpenRequest, REQUEST_LIFE_MS};
@@ -68,7 +68,7 @@ pub use keys::{KeyState, SigningKeyRow};
 pub use leave::{Vote, Voted};
 pub use logs::{AccessRequest, AccessRequestFilter, NON_IDENTITY};
 pub use objects::{Difference, Object, ObjectFilter, Objects};
-pub use refreshes::DueRefresh;
+pub use refreshes::{DueRefresh, REFRESHES_TAKEN};
 pub use register::{Called, Marks, UserFilter, UserPlace};
 pub use scim::{
     ADDRESS_PASSED_ON, Consequences, DEPROVISIONED, DirectoryHold, DirectorySync, GROUPS_CHANGED,

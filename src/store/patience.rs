@@ -15,7 +15,7 @@ use crate::crypto::random;
 /// How long one call may take before it counts as unanswered. Longer than the server's own limits (see
 /// [`super::connect`]), so that it fires only where the database cannot even say no: a cut network, a frozen host.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long the write of a whole group may take. It is many statements, for each of which the server's own limits hold,
+/// How long a write about everybody may take, or about a whole group. It is many statements, for each of which the server's own limits hold,
 /// and must not fail again and again because a hundred thousand of its members are signed in.
 const LONG_PATIENCE: Duration = Duration::from_mins(1);
 /// Well below `deadlock_timeout` (1 s by default), after which PostgreSQL would end one of two transactions that wait
@@ -27,6 +27,13 @@ const ATTEMPTS: u32 = 40;
 /// Gives up on a database that does not answer.
 pub(super) async fn bounded<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     within(PATIENCE, work).await
+}
+
+/// The same of a write about many people.
+pub(super) async fn long_bounded<T>(
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    within(LONG_PATIENCE, work).await
 }
 
 async fn within<T>(
@@ -54,7 +61,7 @@ impl Store {
     where
         F: Future<Output = Result<T, StoreError>>,
     {
-        within(LONG_PATIENCE, repeated(once)).await
+        long_bounded(repeated(once)).await
     }
 
     /// A transaction that does not wait for a lock for long.

@@ -3,13 +3,14 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use sqlx::Any;
 use sqlx::any::AnyArguments;
 use sqlx::query::Query;
+use sqlx::{Any, AnyConnection};
 
+use super::many::{AT_ONCE, OfMany, of_many};
 use super::packed::{Packed, packed};
 use super::row::{Cells, containing, maybe_storable};
-use super::sessions::session;
+use super::sessions::{session, sessions};
 use super::users::{packed_user, user, users, users_packed};
 use super::{SessionRow, Store, StoreError, User, bounded};
 use crate::model::ids::UserId;
@@ -77,13 +78,12 @@ const MARK_EVERY: u64 = 100;
 pub type UserPlace = (i64, String);
 
 const ONE: &str = users!("WHERE id = $1 AND deleted = 0");
-/// Several. Fewer ids are repeated: one text serves every number.
-const SOME: &str = users!(
-    "WHERE deleted = 0 AND id IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, \
-     $20, $21, $22, $23, $24, $25)"
+/// Several, by their ids and not among everybody in the register (see [`of_email!`]).
+const SOME: OfMany = of_many!(
+    users!("WHERE +deleted = 0 AND id IN (SELECT value ->> 0 FROM "),
+    LIST,
+    ")"
 );
-/// How many [`SOME`] asks for.
-const AT_ONCE: usize = 25;
 const ALL: &str = users_packed!(
     "WHERE deleted = 0 AND (created_ms, id) >= ($1, $2) ORDER BY created_ms, id LIMIT $3 OFFSET $4"
 );
@@ -145,10 +145,11 @@ const AFTER: &str = users!(
     "WHERE deleted = 0 AND (created_ms > $1 OR (created_ms = $1 AND id > $2)) ORDER BY created_ms, id LIMIT $3"
 );
 /// The newest session of each of them.
-const NEWEST_AFTER: &str = "SELECT nonce, user_id, provider, provider_session, identity, identity_version, created_ms, \
-     expires_ms, last_use_ms, ended_ms, ended_cause, address, agent FROM sessions WHERE nonce IN \
+const NEWEST_AFTER: &str = sessions!(
+    "WHERE nonce IN \
      (SELECT (SELECT nonce FROM sessions WHERE user_id = users.id ORDER BY created_ms DESC, nonce LIMIT 1) FROM users \
-     WHERE deleted = 0 AND (created_ms > $1 OR (created_ms = $1 AND id > $2)) ORDER BY created_ms, id LIMIT $3)";
+     WHERE deleted = 0 AND (created_ms > $1 OR (created_ms = $1 AND id > $2)) ORDER BY created_ms, id LIMIT $3)"
+);
 
 impl Store {
     /// A page of the register, in the order in which people first signed in. `from` spares going through all who stand
@@ -286,11 +287,7 @@ impl Store {
     pub async fn registered(&self, id: UserId) -> Result<Option<User>, StoreError> {
         bounded(async {
             let mut connection = self.reader().await?;
-            let row = sqlx::query(ONE)
-                .bind(id.to_string())
-                .fetch_optional(&mut *connection)
-                .await?;
-            row.as_ref().map(user).transpose()
+            registered(&mut connection, id).await
         })
         .await
     }
@@ -304,8 +301,8 @@ impl Store {
             }
             let mut connection = self.reader().await?;
             for ids in ids.chunks(AT_ONCE) {
-                let padded = ids.iter().cycle().take(AT_ONCE);
-                let asked = padded.fold(sqlx::query(SOME), |asked, id| asked.bind(id.to_string()));
+                let ids: Vec<(String,)> = ids.iter().map(|id| (id.to_string(),)).collect();
+                let asked = self.of_many(&SOME, &ids)?;
                 for row in asked.fetch_all(&mut *connection).await? {
                     users.push(user(&row)?);
                 }
@@ -351,6 +348,18 @@ impl Store {
         })
         .await
     }
+}
+
+/// One user, if in the register.
+pub(super) async fn registered(
+    connection: &mut AnyConnection,
+    id: UserId,
+) -> Result<Option<User>, StoreError> {
+    let row = sqlx::query(ONE)
+        .bind(id.to_string())
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(user).transpose()
 }
 
 /// A filter as statements take it.

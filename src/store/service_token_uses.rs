@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use sqlx::any::AnyRow;
 
+use super::many::{AT_ONCE, OfMany, of_many};
 use super::row::Cells;
 use super::{Store, StoreError, bounded};
 use crate::model::ids::{ApiTokenId, ServiceTokenId};
@@ -12,11 +13,11 @@ const TOUCH: &str = "INSERT INTO service_token_uses (id, last_seen_ms) VALUES ($
      ON CONFLICT (id) DO UPDATE SET last_seen_ms = excluded.last_seen_ms \
      WHERE service_token_uses.last_seen_ms < excluded.last_seen_ms";
 const ALL: &str = "SELECT id, last_seen_ms FROM service_token_uses";
-/// Of several. Fewer ids are repeated: one text serves every number.
-const SOME: &str = "SELECT id, last_seen_ms FROM service_token_uses WHERE id IN ($1, $2, $3, $4, $5, $6, $7, $8, \
-     $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)";
-/// How many [`SOME`] asks for.
-const AT_ONCE: usize = 25;
+const SOME: OfMany = of_many!(
+    "SELECT id, last_seen_ms FROM service_token_uses WHERE id IN (SELECT value ->> 0 FROM ",
+    LIST,
+    ")"
+);
 const FORGET: &str = "DELETE FROM service_token_uses WHERE id NOT IN \
      (SELECT id FROM documents WHERE kind IN ('service_token', 'api_token'))";
 
@@ -65,8 +66,8 @@ impl Store {
             }
             let mut connection = self.reader().await?;
             for ids in ids.chunks(AT_ONCE) {
-                let padded = ids.iter().cycle().take(AT_ONCE);
-                let asked = padded.fold(sqlx::query(SOME), |asked, id| asked.bind(id.to_string()));
+                let ids: Vec<(String,)> = ids.iter().map(|id| (id.to_string(),)).collect();
+                let asked = self.of_many(&SOME, &ids)?;
                 for row in asked.fetch_all(&mut *connection).await? {
                     uses.extend([used(&row)?]);
                 }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use serde_json::Value;
 use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
 use uuid::Uuid;
@@ -9,17 +10,20 @@ use uuid::Uuid;
 use super::row::{Cells, maybe_storable};
 use super::users::user;
 use super::{
-    ADDRESS_PASSED_ON, Backend, ScimAtLogin, Store, StoreError, User, bounded, endings, epochs, held, scim,
-    session_apps,
+    ADDRESS_PASSED_ON, Backend, Kind, ScimAtLogin, Store, StoreError, User, bounded, documents, endings,
+    epochs, held, scim, session_apps,
 };
 use crate::model::identity::{Identity, PersonKey};
-use crate::model::ids::{IdpId, ObjectId, SessionNonce, UserId};
+use crate::model::ids::{IdpId, SessionNonce, UserId};
 use crate::model::scim::GroupChange;
 
 /// A login that succeeded, to be kept as a session. No `Debug`: it carries a refresh token.
 pub struct NewSession<'a> {
     /// The session's key.
     pub nonce: SessionNonce,
+    /// Whether the person signs in now. A session made from a live one leaves the labels of the user, and when they last
+    /// signed in, as they are.
+    pub signs_in: bool,
     /// The identity provider signed in with.
     pub provider: IdpId,
     /// The person there.
@@ -40,14 +44,15 @@ pub struct NewSession<'a> {
     pub agent: Option<String>,
     /// The refresh token, sealed (`Purpose::RefreshToken`).
     pub refresh_token_sealed: Option<Vec<u8>>,
-    /// Whether the address may say which person of a directory this is: a member's, on which rules may rely.
+    /// Whether the address of a sign-in may say which person of a directory this is: a member's, on which rules may rely.
     pub linkable: bool,
     /// [`Store::head`] before the code was redeemed. Whatever ended after it refuses this login.
     pub read_at: i64,
     /// When that was read, milliseconds since 1970.
     pub began_ms: i64,
-    /// What is asked of the directory's word, where it tells of its people.
-    pub scim: Option<ScimAtLogin>,
+    /// What is asked of the directory's word, by the provider as it stands in the store when the session is kept, if it
+    /// does: the snapshot that the login went by may be older. `None` where no directory tells of the provider's people.
+    pub asks: &'a (dyn Fn(Option<&Value>) -> Option<ScimAtLogin> + Send + Sync),
 }
 
 /// Whether a login became a session.
@@ -95,6 +100,19 @@ pub struct SessionRow {
     pub agent: Option<String>,
 }
 
+/// A question for sessions: all that [`session`] reads, of those that the rest keeps.
+macro_rules! sessions {
+    ($rest:literal) => {
+        concat!(
+            "SELECT nonce, user_id, provider, provider_session, identity, identity_version, created_ms, expires_ms, \
+             last_use_ms, ended_ms, ended_cause, address, agent \
+             FROM sessions ",
+            $rest
+        )
+    };
+}
+pub(super) use sessions;
+
 const ADD_USER: &str = "INSERT INTO users \
      (id, provider, tenant, object, email, name, generation, deprovisioned, created_ms, last_login_ms) \
      VALUES ($1, $2, $3, $4, $5, $6, 0, 0, $7, $7) ON CONFLICT (provider, tenant, object) DO NOTHING";
@@ -104,24 +122,25 @@ const ADMIT: &str = "UPDATE users SET last_login_ms = $1, email = $2, email_told
      deleted = 0 \
      WHERE provider = $4 AND tenant = $5 AND object = $6 AND generation <= $7 AND deprovisioned = 0 \
      RETURNING id, provider, tenant, object, email, name, generation, deprovisioned, seat, created_ms, last_login_ms";
+/// The same for a session made from a live one. Links go by the address that the last sign-in gave, and seats are freed by
+/// its time.
+const ADMIT_ANOTHER: &str = "UPDATE users SET seat = 1 \
+     WHERE provider = $1 AND tenant = $2 AND object = $3 AND generation <= $4 AND deprovisioned = 0 \
+     RETURNING id, provider, tenant, object, COALESCE(email_told, email) AS email, name, generation, deprovisioned, seat, \
+     created_ms, last_login_ms";
 const DEPROVISIONED: &str = "SELECT id FROM users \
      WHERE provider = $1 AND tenant = $2 AND object = $3 AND deprovisioned = 1";
 const INSERT: &str = "INSERT INTO sessions \
      (nonce, user_id, provider, provider_session, identity, identity_version, refresh_token, read_at, created_ms, \
      expires_ms, last_use_ms, address, agent) \
      VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9, $8, $10, $11)";
-const ONE: &str = "SELECT nonce, user_id, provider, provider_session, identity, identity_version, created_ms, \
-     expires_ms, last_use_ms, ended_ms, ended_cause, address, agent FROM sessions WHERE nonce = $1";
-const OF_USER: &str = "SELECT nonce, user_id, provider, provider_session, identity, identity_version, created_ms, \
-     expires_ms, last_use_ms, ended_ms, ended_cause, address, agent FROM sessions WHERE user_id = $1 \
-     ORDER BY created_ms DESC, nonce";
+const ONE: &str = sessions!("WHERE nonce = $1");
+const OF_USER: &str = sessions!("WHERE user_id = $1 ORDER BY created_ms DESC, nonce");
 /// The live ones that were used last: more than a person has browsers.
-const LIVE_OF_USER: &str = "SELECT nonce, user_id, provider, provider_session, identity, identity_version, created_ms, \
-     expires_ms, last_use_ms, ended_ms, ended_cause, address, agent FROM sessions WHERE user_id = $1 \
-     AND ended_ms IS NULL AND expires_ms > $2 ORDER BY last_use_ms DESC, nonce LIMIT 50";
-const NEWEST_OF_USER: &str = "SELECT nonce, user_id, provider, provider_session, identity, identity_version, created_ms, \
-     expires_ms, last_use_ms, ended_ms, ended_cause, address, agent FROM sessions WHERE user_id = $1 \
-     ORDER BY created_ms DESC, nonce LIMIT 1";
+const LIVE_OF_USER: &str = sessions!(
+    "WHERE user_id = $1 AND ended_ms IS NULL AND expires_ms > $2 ORDER BY last_use_ms DESC, nonce LIMIT 50"
+);
+const NEWEST_OF_USER: &str = sessions!("WHERE user_id = $1 ORDER BY created_ms DESC, nonce LIMIT 1");
 const MAY_MINT: &str = "SELECT sessions.nonce FROM sessions JOIN users ON users.id = sessions.user_id \
      WHERE sessions.nonce = $1 AND sessions.ended_ms IS NULL AND sessions.expires_ms > $2 \
      AND users.generation <= sessions.read_at AND users.deprovisioned = 0";
@@ -153,8 +172,10 @@ impl Store {
                 .await?;
         }
         self.know(&mut tx, new).await?;
-        let word = match &new.scim {
-            Some(asks) => Some(self.directory_says(&mut tx, new, asks).await?),
+        // Whoever turns deprovisioning on holds logins first, so what is read here counts until the session stands.
+        let provider = documents::one(&mut tx, Kind::IdentityProvider, new.provider.0).await?;
+        let word = match (new.asks)(provider.as_ref().map(|provider| &provider.body)) {
+            Some(asks) => Some(self.directory_says(&mut tx, new, &asks).await?),
             None => None,
         };
         if word.as_ref().is_some_and(|word| !word.admits) {
@@ -173,7 +194,7 @@ impl Store {
         }
         let mut identity = (new.identity_of)(user.id);
         let word = word.unwrap_or_default();
-        let change = taken_of(word.taken, &identity);
+        let change = GroupChange::taking(&word.taken, &identity.groups);
         if !change.is_empty() {
             change.apply(&mut identity.groups);
             let who = (new.provider, new.person, user.id);
@@ -221,18 +242,23 @@ impl Store {
         tx: &mut Transaction<'static, Any>,
         new: &NewSession<'_>,
     ) -> Result<Option<User>, StoreError> {
-        let now_ms = self.now_ms();
-        let row = sqlx::query(ADMIT)
-            .bind(now_ms)
-            .bind(maybe_storable(new.email.as_deref()))
-            .bind(maybe_storable(new.name.as_deref()))
+        let query = if new.signs_in {
+            sqlx::query(ADMIT)
+                .bind(self.now_ms())
+                .bind(maybe_storable(new.email.as_deref()))
+                .bind(maybe_storable(new.name.as_deref()))
+        } else {
+            sqlx::query(ADMIT_ANOTHER)
+        };
+        let mut query = query
             .bind(new.provider.to_string())
             .bind(new.person.tenant.to_string())
             .bind(new.person.object.to_string())
-            .bind(new.read_at)
-            .bind(i64::from(new.linkable))
-            .fetch_optional(&mut **tx)
-            .await?;
+            .bind(new.read_at);
+        if new.signs_in {
+            query = query.bind(i64::from(new.linkable));
+        }
+        let row = query.fetch_optional(&mut **tx).await?;
         row.as_ref().map(user).transpose()
     }
 
@@ -366,16 +392,6 @@ async fn is_deprovisioned(
         .fetch_optional(&mut **tx)
         .await?;
     Ok(row.is_some())
-}
-
-/// What of the groups that were taken the identity holds.
-fn taken_of(mut taken: Vec<ObjectId>, identity: &Identity) -> GroupChange {
-    let held = identity.groups.held();
-    taken.retain(|taken| held.iter().any(|group| group.id == *taken));
-    GroupChange {
-        added: Vec::new(),
-        removed: taken,
-    }
 }
 
 async fn insert(

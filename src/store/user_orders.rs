@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use sqlx::{Any, Transaction};
 
 use super::audit::{self, Audited, Line};
+use super::register::registered;
 use super::row::storable;
-use super::users::{ONE, readmit, user, users};
+use super::users::{one, readmit};
 use super::{Actor, Store, StoreError, User};
 use crate::model::ids::{SessionNonce, UserId};
 
@@ -48,7 +49,6 @@ pub struct UserOrdered {
     pub ended: Vec<SessionNonce>,
 }
 
-const REGISTERED: &str = users!("WHERE id = $1 AND deleted = 0");
 const FREE_SEAT: &str = "UPDATE users SET seat = 0 WHERE id = $1";
 /// What names the person goes; the row stays with its generation, which logins under way are held against.
 const TAKE_OUT: &str = "UPDATE users SET deleted = 1, seat = 0, email = NULL, email_told = NULL, name = NULL \
@@ -82,11 +82,7 @@ impl Store {
         } else {
             Vec::new()
         };
-        let known = match order {
-            UserOrder::Readmit => ONE,
-            _ => REGISTERED,
-        };
-        let Some(before) = known_as(&mut tx, known, user).await? else {
+        let Some(before) = known(&mut tx, order, user).await? else {
             return Ok(None);
         };
         let id = user.to_string();
@@ -103,7 +99,7 @@ impl Store {
         if let Some(change) = change {
             change.execute(&mut *tx).await?;
         }
-        let after = known_as(&mut tx, known, user).await?;
+        let after = known(&mut tx, order, user).await?;
         // The number of a change comes last: from here on others wait.
         let told = self.tell_users(&mut tx, &ended).await?;
         let place = match &told {
@@ -130,16 +126,16 @@ impl Store {
     }
 }
 
-async fn known_as(
+/// Whom an order is about. Whoever was taken out of the register can still be readmitted.
+async fn known(
     tx: &mut Transaction<'static, Any>,
-    known: &'static str,
+    order: &UserOrder,
     id: UserId,
 ) -> Result<Option<User>, StoreError> {
-    let row = sqlx::query(known)
-        .bind(id.to_string())
-        .fetch_optional(&mut **tx)
-        .await?;
-    row.as_ref().map(user).transpose()
+    match order {
+        UserOrder::Readmit => one(tx, id).await,
+        _ => registered(tx, id).await,
+    }
 }
 
 /// A user as the audit log shows one; with how many sessions there are, where that is what changes.

@@ -61,7 +61,7 @@ macro_rules! users_packed {
 }
 pub(super) use users_packed;
 
-pub(super) const ONE: &str = users!("WHERE id = $1");
+const ONE: &str = users!("WHERE id = $1");
 const OF_PERSON: &str = users!("WHERE provider = $1 AND tenant = $2 AND object = $3");
 const WITH_EMAIL: &str = users!(
     "WHERE id IN (SELECT id FROM users WHERE email = $1 UNION SELECT id FROM users WHERE email_told = $1) \
@@ -88,11 +88,7 @@ impl Store {
     pub async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
         bounded(async {
             let mut connection = self.reader().await?;
-            let row = sqlx::query(ONE)
-                .bind(id.to_string())
-                .fetch_optional(&mut *connection)
-                .await?;
-            row.as_ref().map(user).transpose()
+            one(&mut connection, id).await
         })
         .await
     }
@@ -111,6 +107,15 @@ impl Store {
         })
         .await
     }
+}
+
+/// One user, also one who was taken out of the register.
+pub(super) async fn one(connection: &mut AnyConnection, id: UserId) -> Result<Option<User>, StoreError> {
+    let row = sqlx::query(ONE)
+        .bind(id.to_string())
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(user).transpose()
 }
 
 /// Takes it back that a directory has put somebody out; whether that changed anything.

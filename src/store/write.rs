@@ -5,7 +5,8 @@ use uuid::Uuid;
 
 use super::changes::ChangeKind;
 use super::{
-    Audited, Document, Ending, Kind, Position, Store, StoreError, audit, bounded, documents, held, scim,
+    Audited, Document, Ending, Kind, Position, Store, StoreError, audit, bounded, documents, held,
+    long_bounded, scim,
 };
 use crate::model::ids::{IdpId, SessionNonce};
 
@@ -152,19 +153,28 @@ impl ObjectWrite {
     }
 
     /// Puts out whoever a provider's directory has deactivated or deleted by now: what they have open ends with this
-    /// write. Answers how many people had something open.
+    /// write, and logins under way are refused by the provider as it has left it. Answers how many people had something
+    /// open.
     pub async fn put_out_inactive(
         &mut self,
         provider: IdpId,
         frees_seats: bool,
         cause: &str,
     ) -> Result<usize, StoreError> {
-        let at = (self.seq, self.store.now_ms());
-        let signed_in = bounded(scim::put_out_inactive(&mut self.tx, provider, frees_seats, at)).await?;
-        for user in &signed_in {
-            self.end_sessions(&Ending::User(*user), cause).await?;
+        let (store, tx) = (self.store.clone(), &mut self.tx);
+        let at = (self.seq, store.now_ms());
+        let (people, last) = long_bounded(async {
+            // Whoever signs in for the first time at this moment is no user yet, and would be missed.
+            store.hold_logins(tx).await?;
+            let signed_in = scim::put_out_inactive(tx, provider, frees_seats, at).await?;
+            let ended = store.mark_users(tx, &signed_in, cause).await?;
+            Ok((ended.len(), store.tell_users(tx, &ended).await?))
+        })
+        .await?;
+        if let Some(last) = last {
+            self.position = last;
         }
-        Ok(signed_in.len())
+        Ok(people)
     }
 
     /// Writes a line of the audit log.

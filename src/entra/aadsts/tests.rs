@@ -87,6 +87,16 @@ fn only_a_refused_secret_raises_the_alarm() {
     }
 }
 
+#[test]
+fn what_a_browser_brings_raises_no_alarm() {
+    for code in [7_000_215, 7_000_222, 50_011] {
+        let query = format!("error=invalid_client&error_description=AADSTS{code}%3A+x");
+        let brought = crate::entra::errors::read_callback_error(&query).unwrap();
+        let shown = brought.explain();
+        assert!(!shown.alarm && shown.level != tracing::Level::ERROR, "{code}");
+    }
+}
+
 /// `classify` of a recorded token answer, in our classes.
 fn acceptable(classify: &str) -> &'static [Class] {
     match classify {

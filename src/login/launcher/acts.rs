@@ -1,18 +1,14 @@
 //! What the launcher's buttons do: sign out here, in one other browser, or everywhere.
 //!
-//! Only by POST, only from the launcher itself: the browser must say that the request comes from this origin, and the
-//! form must hold what was sealed for this session when the page was made.
+//! Only by POST, and only by the form that was made for this session.
 
 use http::Method;
 
 use super::HOME;
-use crate::crypto::seal::Purpose;
 use crate::login::answer::{Answer, redirect};
 use crate::login::call::Call;
-use crate::login::failure::{Ended, Why};
-use crate::login::own_page::sent_by_our_page;
-use crate::login::query::Query;
-use crate::login::{logout, record};
+use crate::login::failure::Ended;
+use crate::login::{form, logout, record};
 use crate::model::ids::SessionNonce;
 use crate::pages::person::{BadRequest, Scope};
 use crate::session::table::{Cause, LiveSession};
@@ -24,17 +20,14 @@ pub(in crate::login) const PATH: &str = "launcher/sign-out";
 const WHOSE: &str = "whose";
 const HERE: &str = "here";
 const EVERYWHERE: &str = "everywhere";
-const FORM: &str = "form";
+/// The name of the form.
+const FORM: &str = "launcher";
+/// The launcher may lie open all day.
+const LIFE_SECONDS: i64 = 24 * 60 * 60;
 
-/// What a form of this session's launcher must hold. Good for a day or two.
-pub(super) fn token(call: &Call<'_>, session: &SessionNonce) -> String {
-    let sealer = &call.login.sealer;
-    sealer.seal_text(
-        Purpose::LauncherForm,
-        session.as_str().as_bytes(),
-        b"",
-        call.now_ms(),
-    )
+/// What a form of this session's launcher must hold.
+pub(super) fn seal(call: &Call<'_>, session: &LiveSession) -> String {
+    form::seal(call, FORM, session, ())
 }
 
 /// Answers a form.
@@ -42,25 +35,11 @@ pub(in crate::login) async fn act(call: &Call<'_>) -> Result<Answer, Ended> {
     if call.parts.method != Method::POST {
         return Ok(call.page(&BadRequest::Method("POST")));
     }
-    if !sent_by_our_page(&call.parts.headers, call.auth().origin()) {
-        return Err(Why::CrossSite.into());
-    }
     let Some(session) = call.organization_session().await? else {
         return Ok(redirect(&call.auth().address(HOME)));
     };
-    let form = std::str::from_utf8(call.form).unwrap_or_default();
-    let form = Query::parse(Some(form))?;
-    let sealed = form.value(FORM).unwrap_or_default();
-    call.login
-        .sealer
-        .open_text(
-            Purpose::LauncherForm,
-            session.nonce().as_str().as_bytes(),
-            sealed,
-            call.now_ms(),
-        )
-        .map_err(|_| Why::CrossSite)?;
-    match form.value(WHOSE) {
+    let (fields, ()) = form::open_within(call, FORM, &session, LIFE_SECONDS)?;
+    match fields.value(WHOSE) {
         Some(HERE) => end_this(call, &session).await,
         Some(EVERYWHERE) => end_all(call, &session).await,
         Some(key) if key == session.nonce().as_str() => end_this(call, &session).await,

@@ -50,7 +50,7 @@ pub(super) async fn show(call: &Call<'_>) -> Result<Answer, Ended> {
     let openable = openable::of(call, &session);
     let shown = tiles::of(&openable, &Wanted::of(call));
     let sessions = sessions(call, &session).await?;
-    let form = acts::token(call, session.nonce());
+    let form = acts::seal(call, &session);
     let page = Launcher {
         who: identity.label(),
         tiles: &shown.tiles,

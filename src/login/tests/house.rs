@@ -160,7 +160,6 @@ impl House {
             clock: clock.clone(),
             mailer: crate::mail::Mailer::none(),
             metrics: Arc::new(Metrics::new()),
-            unknown_sign_outs: Arc::new(FailureLimit::default()),
             failed_steps: Arc::new(FailureLimit::default()),
             transfers: crate::login::Transfers::start(store.clone(), &shutdown),
             metadata: crate::login::Metadata::default(),
@@ -317,11 +316,12 @@ impl Plan {
             value: known.clone(),
         });
         Snapshot {
-            providers: self
-                .providers
-                .into_iter()
-                .map(|known| (known.id, Arc::new(known)))
-                .collect(),
+            providers: Arc::new(
+                self.providers
+                    .into_iter()
+                    .map(|known| (known.id, Arc::new(known)))
+                    .collect(),
+            ),
             by_aud: applications
                 .iter()
                 .map(|known| (known.app.aud.clone(), known.clone()))

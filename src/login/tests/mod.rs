@@ -193,6 +193,16 @@ async fn several_providers_make_a_choice() {
     assert_eq!(chooser.headers["cf-access-domain"], "wiki.example.com");
     let picked = chooser.link("idp=00000000-0000-0000-0000-000000000002");
     assert_eq!(browser.open(picked.as_str()).await.body, "inside");
+
+    // A page that was left open over lunch begins anew; the browser kept its cookie.
+    let mut later = house.browser();
+    let chooser = later.open(&format!("{WIKI}/deep")).await;
+    let picked = chooser.link("idp=00000000-0000-0000-0000-000000000002");
+    house.clock.advance(jiff::SignedDuration::from_mins(40));
+    let chooser = later.open(picked.as_str()).await;
+    assert_eq!(chooser.status, StatusCode::OK, "{}", chooser.body);
+    let picked = chooser.link("idp=00000000-0000-0000-0000-000000000002");
+    assert_eq!(later.open(picked.as_str()).await.body, "inside");
 }
 
 #[tokio::test]
@@ -713,6 +723,14 @@ async fn microsofts_sign_out_page_ends_the_session_by_its_sid() {
         .append_pair("iss", "https://evil.example");
     assert_eq!(stranger.get(&wrong).await.status, StatusCode::OK);
     assert_eq!(browser.get(&url(WIKI)).await.body, "inside");
+    // Colleagues behind the same address, whose sessions here are over.
+    for _ in 0..100 {
+        let other = format!(
+            "{AUTH}/cdn-cgi/access/frontchannel-logout?sid={}",
+            uuid::Uuid::new_v4()
+        );
+        assert_eq!(stranger.get(&url(&other)).await.status, StatusCode::OK);
+    }
     let mut right = url(&format!("{AUTH}/cdn-cgi/access/frontchannel-logout"));
     right.query_pairs_mut().append_pair("sid", &sid);
     let answered = stranger.get(&right).await;

@@ -50,7 +50,7 @@ pub(in crate::login) async fn collect(call: &Call<'_>, key: &str) -> Result<Answ
         if let Some(transfer) = call.login.store.take_transfer(&key.digest()).await? {
             return Ok(boxed(&transfer));
         }
-        if tokio::time::timeout_at(until, waiting.ready()).await.is_err() {
+        if !matches!(tokio::time::timeout_at(until, waiting.ready()).await, Ok(true)) {
             return Ok(json(StatusCode::NOT_FOUND, &json!({"status": "waiting"})));
         }
     }

@@ -10,15 +10,14 @@ use crate::login::answer::Answer;
 use crate::login::call::{Call, label};
 use crate::login::failure::{Ended, Why};
 use crate::login::leave_to_enter::take_up;
-use crate::login::sign_in::{install, new_nonce};
+use crate::login::sign_in::{asks, install, new_nonce};
 use crate::login::{authorized, mint, record};
 use crate::model::identity::Identity;
 use crate::model::ids::UserId;
-use crate::model::scim::is_linkable;
 use crate::pages::person::Approved;
 use crate::session::table::{Cause, LiveSession};
 use crate::snapshot::ProtectedApplication;
-use crate::store::{Ending, NewSession, ScimAtLogin, Transfer};
+use crate::store::{Ending, NewSession, Transfer};
 
 /// How long the box waits to be fetched: 5 minutes.
 const KEPT_MS: i64 = 300_000;
@@ -64,7 +63,8 @@ pub(super) async fn grant(
 }
 
 /// A session of the same person under a key of its own, so that it is listed and ended alone. It lives no longer than
-/// the one it is made from: approving is not signing in. It gets no refresh token.
+/// the one it is made from: approving is not signing in, and changes nothing of what is known of the person. It gets no
+/// refresh token.
 async fn branch(
     call: &Call<'_>,
     request: &TransferRequest,
@@ -86,9 +86,9 @@ async fn branch(
         ..(*identity).clone()
     };
     let waits_at = login.transfers.waits_at(&request.key);
-    let provider = call.snapshot.providers.get(&person.provider());
     let new = NewSession {
         nonce: new_nonce()?,
+        signs_in: false,
         provider: person.provider(),
         person: identity.person,
         email: identity.email.as_ref().map(|email| email.address.to_string()),
@@ -99,10 +99,10 @@ async fn branch(
         address: waits_at.unwrap_or(call.visit.client),
         agent: Some(request.agent.to_string()),
         refresh_token_sealed: None,
-        linkable: is_linkable(identity.guest, identity.email.as_ref()),
+        linkable: false,
         read_at: head.seq,
         began_ms,
-        scim: provider.and_then(|provider| ScimAtLogin::of(provider)),
+        asks: &asks,
     };
     let session = install(call, asked, new).await?;
     take_up(call, &session).await?;

@@ -42,6 +42,7 @@ struct Place {
     key: String,
     address: IpAddr,
     ready: Arc<Notify>,
+    over: Arc<Notify>,
 }
 
 /// A place among those who wait; given up when it is dropped.
@@ -50,9 +51,10 @@ pub(super) struct Waiting {
     inner: Arc<Inner>,
     number: u64,
     ready: Arc<Notify>,
+    over: Arc<Notify>,
 }
 
-/// Too many wait already, or this address asks again and again.
+/// Too many of this address wait already, or it asks again and again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Full;
 
@@ -85,15 +87,23 @@ impl Transfers {
         let mut waiting = inner.places();
         let own = Prefix::of(address);
         let of_address = waiting.values().filter(|place| Prefix::of(place.address) == own);
-        if waiting.len() >= MOST || of_address.count() >= MOST_OF_AN_ADDRESS {
+        if of_address.count() >= MOST_OF_AN_ADDRESS {
             return Err(Full);
         }
-        let ready = Arc::new(Notify::new());
+        if waiting.len() >= MOST {
+            // Anybody may wait, from many addresses: whoever has waited longest asks again.
+            let oldest = waiting.keys().min().copied();
+            if let Some(place) = oldest.and_then(|oldest| waiting.remove(&oldest)) {
+                place.over.notify_one();
+            }
+        }
+        let (ready, over) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let number = waiting.keys().max().map_or(0, |last| last.wrapping_add(1));
         let place = Place {
             key: hex(&key.digest()),
             address,
             ready: Arc::clone(&ready),
+            over: Arc::clone(&over),
         };
         waiting.insert(number, place);
         drop(waiting);
@@ -102,6 +112,7 @@ impl Transfers {
             inner: Arc::clone(inner),
             number,
             ready,
+            over,
         })
     }
 
@@ -122,9 +133,12 @@ impl Transfers {
 }
 
 impl Waiting {
-    /// Resolves when the tokens may have come.
-    pub(super) async fn ready(&self) {
-        self.ready.notified().await;
+    /// Resolves when the tokens may have come; with `false` where the place was given to somebody else.
+    pub(super) async fn ready(&self) -> bool {
+        tokio::select! {
+            () = self.ready.notified() => true,
+            () = self.over.notified() => false,
+        }
     }
 }
 
@@ -197,9 +211,14 @@ mod tests {
                 Full
             );
         }
-        assert_eq!(transfers.wait(pair.public(), address(200), 0).unwrap_err(), Full);
-        waiting.pop();
-        assert!(transfers.wait(pair.public(), address(200), 0).is_ok());
+        // Nobody keeps others out for long: whoever came first asks again.
+        let later = transfers.wait(pair.public(), address(200), 0).unwrap();
+        assert!(!waiting[0].ready().await);
+        assert_eq!(transfers.inner.places().len(), MOST);
+        drop(waiting.remove(0));
+        assert_eq!(transfers.inner.places().len(), MOST);
+        drop(later);
+        assert_eq!(transfers.inner.places().len(), MOST - 1);
     }
 
     #[tokio::test]

@@ -17,8 +17,6 @@ pub struct Chooser<'a> {
     pub app: Option<AppLabel<'a>>,
     /// The providers, in the order in which they are shown.
     pub choices: &'a [Choice<'a>],
-    /// Whether the address asked for was too long to be kept, so that the application's start page opens instead.
-    pub path_dropped: bool,
 }
 
 /// A provider to sign in with.
@@ -44,8 +42,7 @@ impl Chooser<'_> {
         let host = self
             .app
             .map(|app| Sentence::new(words::CHOOSER_HOST).with("host", app.host));
-        let dropped = self.path_dropped.then(|| Sentence::new(words::PATH_DROPPED));
-        host.into_iter().chain(dropped).collect()
+        host.into_iter().collect()
     }
 }
 

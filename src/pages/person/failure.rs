@@ -174,28 +174,6 @@ impl<'a> Failure<'a> {
         }
     }
 
-    /// Nothing in the identity is an e-mail address, and one is needed.
-    pub fn no_email(again: Option<&'a str>) -> Self {
-        Self {
-            code: "no_email",
-            title: words::NO_EMAIL_TITLE,
-            what: words::NO_EMAIL,
-            mend: words::ASK_ADMINISTRATOR,
-            ..Self::own(StatusCode::FORBIDDEN, again)
-        }
-    }
-
-    /// Groups or the user could not be read at the provider.
-    pub fn no_user_information(again: Option<&'a str>) -> Self {
-        Self {
-            code: "user_information_unavailable",
-            title: words::NO_USER_INFORMATION_TITLE,
-            what: words::NO_USER_INFORMATION,
-            mend: words::NO_USER_INFORMATION_MEND,
-            ..Self::own(StatusCode::BAD_GATEWAY, again)
-        }
-    }
-
     /// The identity provider does not answer.
     pub fn provider_unavailable(again: Option<&'a str>) -> Self {
         Self {

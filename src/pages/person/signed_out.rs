@@ -107,12 +107,9 @@ impl Page for SignedOut<'_> {
 
 /// The identity was read again at the provider, groups included.
 #[derive(Debug)]
-pub struct Refreshed<'a> {
-    /// Where one came from.
-    pub back: Option<Back<'a>>,
-}
+pub struct Refreshed;
 
-impl Page for Refreshed<'_> {
+impl Page for Refreshed {
     fn status(&self) -> StatusCode {
         StatusCode::OK
     }
@@ -126,18 +123,12 @@ impl Page for Refreshed<'_> {
     }
 
     fn html(&self, frame: &Frame<'_>) -> askama::Result<String> {
-        let back = self.back.map(|back| {
-            Action::primary(
-                Sentence::new(words::SIGNED_OUT_BACK).with("name", back.name),
-                back.href,
-            )
-        });
         Message {
             badge: Some(Badge::Done),
             title: Sentence::new(words::REFRESHED_TITLE),
             paragraphs: vec![Sentence::new(words::REFRESHED)],
             causes: Vec::new(),
-            actions: back.into_iter().collect(),
+            actions: Vec::new(),
         }
         .html(frame)
     }

@@ -140,7 +140,6 @@ fn every_page(mut look: impl FnMut(&str, &dyn Page, Response<Bytes>)) {
             Box::new(Chooser {
                 app: Some(APP),
                 choices: &choices,
-                path_dropped: true,
             }),
         ),
         (
@@ -148,7 +147,6 @@ fn every_page(mut look: impl FnMut(&str, &dyn Page, Response<Bytes>)) {
             Box::new(Chooser {
                 app: None,
                 choices: &choices,
-                path_dropped: false,
             }),
         ),
         ("refused", Box::new(refused(Some(HOSTILE), Because::NoRule))),
@@ -201,7 +199,7 @@ fn every_page(mut look: impl FnMut(&str, &dyn Page, Response<Bytes>)) {
                 provider_sign_out: None,
             }),
         ),
-        ("refreshed", Box::new(Refreshed { back })),
+        ("refreshed", Box::new(Refreshed)),
         ("provider failure", Box::new(provider_failure)),
         (
             "invalid login session",
@@ -211,11 +209,6 @@ fn every_page(mut look: impl FnMut(&str, &dyn Page, Response<Bytes>)) {
         ("login expired", Box::new(Failure::login_expired(again))),
         ("login used", Box::new(Failure::login_used(again))),
         ("not accepted", Box::new(Failure::answer_not_accepted(again))),
-        ("no email", Box::new(Failure::no_email(again))),
-        (
-            "no user information",
-            Box::new(Failure::no_user_information(again)),
-        ),
         (
             "provider unavailable",
             Box::new(Failure::provider_unavailable(again)),
@@ -252,7 +245,6 @@ fn every_page(mut look: impl FnMut(&str, &dyn Page, Response<Bytes>)) {
         ("bad service token", Box::new(BadServiceToken)),
         ("store", Box::new(Unavailable::Store(again))),
         ("busy", Box::new(Unavailable::Busy)),
-        ("stopping", Box::new(Unavailable::Stopping)),
         ("unreachable", Box::new(UpstreamFault::Unreachable(HOSTILE))),
         ("bad answer", Box::new(UpstreamFault::BadAnswer(HOSTILE))),
         ("timed out", Box::new(UpstreamFault::TimedOut(HOSTILE))),

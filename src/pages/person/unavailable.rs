@@ -16,8 +16,6 @@ pub enum Unavailable<'a> {
     Store(Option<&'a str>),
     /// More requests wait for the control plane than may.
     Busy,
-    /// The gateway is stopping.
-    Stopping,
 }
 
 /// Long enough for a restart or a fail-over of the store, short enough to be waited for.
@@ -28,7 +26,6 @@ impl<'a> Unavailable<'a> {
         let (what, again) = match *self {
             Self::Store(again) => (words::STORE_UNAVAILABLE, again),
             Self::Busy => (words::BUSY, None),
-            Self::Stopping => (words::STOPPING, None),
         };
         let again = again.map(|href| Action::primary(Sentence::new(words::TRY_AGAIN), href));
         Message {
@@ -50,7 +47,6 @@ impl Page for Unavailable<'_> {
         match self {
             Self::Store(_) => "store_unavailable",
             Self::Busy => "busy",
-            Self::Stopping => "stopping",
         }
     }
 

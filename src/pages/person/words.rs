@@ -109,8 +109,7 @@ pub(super) const WAITING_LOOK: &str = "Look now";
 pub(super) const BADGE_WAITING: &str = "Waiting";
 
 pub(super) const FORM_REFUSED_TITLE: &str = "That form can no longer be sent";
-pub(super) const FORM_REFUSED: &str =
-    "It lay open for more than half an hour, or you have signed in anew since. Nothing was changed.";
+pub(super) const FORM_REFUSED: &str = "It lay open for too long, you have signed in anew since, or it is not as the page made it. Nothing was changed.";
 pub(super) const NOT_AN_APPROVER_TITLE: &str = "You cannot decide about this request";
 pub(super) const NOT_AN_APPROVER: &str =
     "It is your own request, or you are not among the people who decide. Nothing was changed.";
@@ -270,14 +269,6 @@ pub(super) const NOT_ACCEPTED: &str =
     "The answer of the identity provider did not pass a security check, so nobody was signed in.";
 pub(super) const NOT_ACCEPTED_MEND: &str =
     "Start again. If it happens twice, tell your administrator, with the reference below.";
-pub(super) const NO_EMAIL_TITLE: &str = "Your account has no e-mail address";
-pub(super) const NO_EMAIL: &str =
-    "The identity provider signed you in but told no e-mail address, and one is needed here.";
-pub(super) const NO_USER_INFORMATION_TITLE: &str =
-    "Failed to fetch user/group information from the identity provider";
-pub(super) const NO_USER_INFORMATION: &str =
-    "You signed in, but your groups or your address could not be read, so nobody was let in.";
-pub(super) const NO_USER_INFORMATION_MEND: &str = "Try again in a moment. If it stays, your administrator has to check the permissions of the app registration.";
 pub(super) const PROVIDER_UNAVAILABLE_TITLE: &str = "The identity provider does not answer";
 pub(super) const PROVIDER_UNAVAILABLE: &str =
     "Signing in needs its answer, and none came. Applications you have open keep working.";
@@ -340,7 +331,6 @@ pub(super) const UNAVAILABLE_TITLE: &str = "The gateway cannot let you in right 
 pub(super) const STORE_UNAVAILABLE: &str =
     "The gateway cannot reach its database. Nothing is wrong with your account.";
 pub(super) const BUSY: &str = "The gateway has more to do than it can. Nothing is wrong with your account.";
-pub(super) const STOPPING: &str = "The gateway is restarting. Nothing is wrong with your account.";
 
 // The application does not answer.
 pub(super) const UPSTREAM_TITLE: &str = "{app} does not answer";

@@ -263,7 +263,7 @@ impl Shared<'_> {
         let (policy_docs, prepared): (Vec<_>, Vec<_>) = ready.into_iter().unzip();
         let policies = CompiledPolicies::new(id, prepared, &self.referents);
         let mut application = ProtectedApplication::new(read.application, policies, policy_docs);
-        application.design = read.launcher;
+        application.design = read.launcher.map(Arc::new);
         if !problems.is_empty() {
             application.deny_everyone(sentence(&problems));
         } else if let Some(reason) = missing {

@@ -1,7 +1,5 @@
 //! Applications: self-hosted ones, and the one that stands for the launcher.
 
-use std::time::Duration;
-
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -14,6 +12,7 @@ use crate::model::ids::{AppId, AudTag, PolicyId};
 use crate::model::number;
 use crate::model::policy::{Policy, Selector};
 use crate::model::public_path::Overrides;
+use crate::model::token_duration::TokenDuration;
 
 use super::design;
 use super::object::{Object, Problem, Problems};
@@ -65,9 +64,6 @@ const NOT_OF_THE_LAUNCHER: &[&str] = &[
     "skip_interstitial",
     "read_service_tokens_from_header",
 ];
-
-/// Access takes up to a month.
-const MAX_SESSION: Duration = Duration::from_hours(31 * 24);
 
 /// Reads an application. Its `aud` must stand in the object: it is made once, before the first write.
 ///
@@ -254,12 +250,8 @@ fn launcher(object: &Object<'_>) -> Launcher {
 
 /// How long a token lives, by an application or a policy. Zero is "expires immediately".
 pub(super) fn session_duration(object: &Object<'_>) -> Option<GoDuration> {
-    let duration: GoDuration = object.parsed("session_duration")?;
-    if duration.length() > MAX_SESSION {
-        object.problem("session_duration", "at most 744h is needed");
-        return None;
-    }
-    Some(duration)
+    let duration: TokenDuration = object.parsed("session_duration")?;
+    Some(duration.0)
 }
 
 fn same_site(object: &Object<'_>) -> Option<SameSite> {

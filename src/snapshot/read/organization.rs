@@ -11,6 +11,7 @@ use crate::model::organization::{
     KEY_ROTATION_DAYS, OrganizationPages, OrganizationSettings, SEAT_LEAST, SEAT_MOST,
 };
 use crate::model::service_token::{INACTIVITY_DAYS, Inactivity, InactivityAction, UnusedTokens};
+use crate::model::token_duration::LONGEST_SESSION;
 
 use super::design;
 use super::object::{Object, Problem, Problems};
@@ -35,7 +36,6 @@ const UNENFORCED: &[&str] = &[
 
 /// As in the configuration file.
 const SHORTEST_SESSION: Duration = Duration::from_mins(15);
-const LONGEST_SESSION: Duration = Duration::from_hours(720);
 
 /// Reads settings of the organization.
 ///

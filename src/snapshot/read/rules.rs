@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::model::country::AssignedCountry;
 use crate::model::evaluator::ExternalEvaluator;
 use crate::model::policy::Decision;
-use crate::model::selector::{Selector, Unevaluated};
+use crate::model::selector::{LINKED_APP_TOKEN_MISPLACED, Selector, Unevaluated};
 
 use super::object::Object;
 
@@ -60,9 +60,7 @@ fn misplaced(rule: &Selector, decision: Decision) -> Option<&'static str> {
             "Service Auth is decided without knowing who asks; use service_token, certificate or ip, or the decision \
              allow",
         ),
-        Decision::Allow | Decision::Deny if linked => {
-            Some("linked_app_token has a place in policies of decision non_identity and bypass only")
-        }
+        Decision::Allow | Decision::Deny if linked => Some(LINKED_APP_TOKEN_MISPLACED),
         _ => None,
     }
 }
@@ -90,6 +88,11 @@ fn rule(object: &Object<'_>, pointer: &str, item: &Value) -> Option<Selector> {
     if let Some(known) = keys_of(name)
         && !read.has_only(known)
     {
+        return None;
+    }
+    let unevaluated: Option<Unevaluated> = name.parse().ok();
+    if let Some((below, reason)) = unevaluated.and_then(|selector| selector.refusal(settings)) {
+        object.problem_at(format!("{place}{below}"), reason);
         return None;
     }
     selector(name, &read, settings)

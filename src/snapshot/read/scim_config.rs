@@ -4,18 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
 
-use super::object::Object;
+use super::object::{Object, Problem, Problems};
 use crate::model::duration::GoDuration;
 use crate::model::scim::{FORGOTTEN_TOO_SOON, IdentityUpdate, LOG_KEPT, SILENCE, ScimSettings, SyncSettings};
 use crate::snapshot::secrets::SCIM_SECRET_HASH;
-
-/// The words of `identity_update_behavior`.
-const BEHAVIORS: [(&str, IdentityUpdate); 3] = [
-    ("automatic", IdentityUpdate::Automatic),
-    ("reauth", IdentityUpdate::Reauth),
-    ("no_action", IdentityUpdate::NoAction),
-];
 
 /// How often a directory is read, where nothing else is said.
 const EVERY: &str = "5m";
@@ -27,6 +21,21 @@ const LONGEST: Duration = Duration::from_hours(24);
 /// A directory that is read answers each time: after so long without an answer the operator is told, or after three
 /// times that it should have answered.
 const UNANSWERED: Duration = Duration::from_hours(1);
+
+/// What follows from what a provider's directory tells, whichever way it does; `None` where it tells nothing. The hash of
+/// a declared secret is not among it.
+///
+/// # Errors
+/// Every problem found.
+pub fn directory_settings(provider: &Value) -> Result<Option<ScimSettings>, Vec<Problem>> {
+    let problems = Problems::default();
+    let settings = Object::new(provider, "", &problems).map(|object| {
+        let scim = scim_config(&object, &BTreeMap::new());
+        let by_scim = scim.is_some();
+        scim.or_else(|| directory_sync(&object, by_scim).map(|sync| sync.told))
+    });
+    problems.or_value(settings)
+}
 
 /// Reads the settings; `None` where SCIM is off or something is wrong.
 pub(super) fn scim_config(
@@ -87,7 +96,7 @@ fn told(config: &Object<'_>, usual_silence: Duration) -> Option<ScimSettings> {
         config.problem("seat_deprovision", "it goes with user_deprovision only");
     }
     let written = config.text("identity_update_behavior").unwrap_or("no_action");
-    let known = BEHAVIORS.iter().find(|(word, _)| *word == written);
+    let known = IdentityUpdate::WORDS.iter().find(|(word, _)| *word == written);
     if known.is_none() {
         config.problem(
             "identity_update_behavior",

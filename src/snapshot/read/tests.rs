@@ -147,7 +147,7 @@ fn every_problem_of_an_application_is_told_at_its_place() {
         ),
         (
             json!({"aud": "A"}),
-            "/aud: AudTag must be 64 lower-case hexadecimal digits",
+            "/aud: it must be 64 lower-case hexadecimal digits",
         ),
         (json!({"aud": null}), "/aud: it is missing"),
         (
@@ -167,12 +167,20 @@ fn every_problem_of_an_application_is_told_at_its_place() {
             "/destinations/0/uri: it is missing",
         ),
         (
+            json!({"destinations": [{"uri": "wiki.example.com/cdn-cgi/access/x"}]}),
+            "/destinations/0/uri: this path is the gateway's own on every host, and no application is reached there",
+        ),
+        (
+            json!({"domain": "wiki.example.com/cdn-cgi/access", "destinations": []}),
+            "/domain: this path is the gateway's own on every host, and no application is reached there",
+        ),
+        (
             json!({"destinations": [{"uri": "wiki.example.com", "overrides": [{"path_pattern": "/x"}]}]}),
             "/destinations/0/overrides/0/behavior: it is missing",
         ),
         (
             json!({"allowed_idps": ["x"]}),
-            "/allowed_idps/0: IdpId must be a UUID such as 7335d417-61da-459d-899c-0a01c76a2f94",
+            "/allowed_idps/0: it must be a UUID such as 7335d417-61da-459d-899c-0a01c76a2f94",
         ),
         (
             json!({"session_duration": "1d"}),
@@ -196,7 +204,7 @@ fn every_problem_of_an_application_is_told_at_its_place() {
         ),
         (
             json!({"custom_pages": ["Refused"]}),
-            "/custom_pages/0: CustomPageId must be a UUID such as 7335d417-61da-459d-899c-0a01c76a2f94",
+            "/custom_pages/0: it must be a UUID such as 7335d417-61da-459d-899c-0a01c76a2f94",
         ),
         (
             json!({"mfa_config": {"allowed_authenticators": ["totp"]}}),
@@ -372,7 +380,7 @@ fn every_problem_of_a_policy_is_told_at_its_place() {
 
 #[test]
 fn every_problem_of_a_rule_is_told_at_its_place() {
-    let uuid = "must be a UUID such as 7335d417-61da-459d-899c-0a01c76a2f94";
+    let uuid = "it must be a UUID such as 7335d417-61da-459d-899c-0a01c76a2f94";
     for (rule, problem) in [
         (json!("x"), ": an object with one selector is needed".to_owned()),
         (
@@ -389,12 +397,25 @@ fn every_problem_of_a_rule_is_told_at_its_place() {
             "/email: an object is needed".to_owned(),
         ),
         (
+            json!({"email_domain": {"domain": "@b.c"}}),
+            "/email_domain/domain: a domain such as example.com is needed, without @".to_owned(),
+        ),
+        (
+            json!({"user_risk_score": {"user_risk_score": ["low", "huge"]}}),
+            "/user_risk_score/user_risk_score/1: \"huge\" is no risk level: a list of the levels low, medium, high and unscored is needed"
+                .to_owned(),
+        ),
+        (
+            json!({"user_risk_score": {}}),
+            "/user_risk_score/user_risk_score: a list of the levels low, medium, high and unscored is needed".to_owned(),
+        ),
+        (
             json!({"email": {"email": "a@b@example.com"}}),
             "/email/email: an e-mail address such as ada@example.com is needed".to_owned(),
         ),
         (
             json!({"email_list": {"id": "x"}}),
-            format!("/email_list/id: ListId {uuid}"),
+            format!("/email_list/id: {uuid}"),
         ),
         (json!({"ip_list": {}}), "/ip_list/id: it is missing".to_owned()),
         (
@@ -473,14 +494,22 @@ fn every_selector_is_read() {
     let names: Vec<&str> = read.include.iter().map(Selector::name).collect();
     assert_eq!(names, Selector::EVALUATED);
     assert!(matches!(&read.include[1], Selector::Email { email } if email.as_str() == "ada@example.com"));
+    // What a selector shows of itself is read as the same.
+    let shown = read.include.iter();
+    let shown: Vec<_> = shown
+        .map(|rule| json!({ rule.name(): rule.settings() }))
+        .collect();
+    let again = policy(PolicyId(ID), &staff(&json!({ "include": shown }))).unwrap();
+    assert_eq!(again.include, read.include);
 
     for selector in Unevaluated::ALL {
-        let body = json!({"name": "g", "include": [{ selector.as_str(): {"integration_uid": POLICY_1} }]});
-        let read = group(GroupId(ID), &body).unwrap();
-        let kept = Selector::Unevaluated {
-            selector,
-            settings: json!({"integration_uid": POLICY_1}),
+        let settings = match selector {
+            Unevaluated::UserRiskScore => json!({"user_risk_score": ["high", "unscored"]}),
+            _ => json!({"integration_uid": POLICY_1}),
         };
+        let body = json!({"name": "g", "include": [{ selector.as_str(): settings.clone() }]});
+        let read = group(GroupId(ID), &body).unwrap();
+        let kept = Selector::Unevaluated { selector, settings };
         assert_eq!(read.include, [kept]);
     }
 }
@@ -610,7 +639,7 @@ fn every_problem_of_a_provider_is_told_at_its_place() {
         (json!({"client_id": null}), "/config/client_id: it is missing"),
         (
             json!({"directory_id": "common"}),
-            "/config/directory_id: TenantId must be a UUID such as 7335d417-61da-459d-899c-0a01c76a2f94",
+            "/config/directory_id: it must be a UUID such as 7335d417-61da-459d-899c-0a01c76a2f94",
         ),
         (
             json!({"azure_cloud": "mars"}),

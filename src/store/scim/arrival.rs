@@ -1,17 +1,18 @@
 //! What the directory says at a sign-in.
 
+use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
 
 use super::super::row::Cells;
 use super::super::users::readmit;
-use super::super::{NewSession, Store, StoreError};
+use super::super::{NewSession, Store, StoreError, bounded};
 use super::ScimUser;
 use super::buried::{is_buried, unbury, unbury_address};
 use super::link::{Arriving, Found, find};
 use super::users::update;
 use crate::model::idp::IdentityProvider;
 use crate::model::ids::{ObjectId, UserId};
-use crate::model::scim::IdentityUpdate;
+use crate::model::scim::{IdentityUpdate, ScimSettings};
 
 /// What a sign-in asks of the directory's word.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,14 +26,25 @@ pub struct ScimAtLogin {
 }
 
 impl ScimAtLogin {
+    /// What is asked where it cannot be said how the provider is set.
+    pub const STRICTEST: Self = Self {
+        stays_out: true,
+        reactivates: false,
+        regroups: true,
+    };
+
     /// What a sign-in at this provider asks; `None` where no directory tells of its people.
     pub fn of(provider: &IdentityProvider) -> Option<Self> {
-        let told = provider.told()?;
-        Some(Self {
+        provider.told().map(Self::with)
+    }
+
+    /// What a sign-in asks where a provider is set like this.
+    pub fn with(told: &ScimSettings) -> Self {
+        Self {
             stays_out: told.user_deprovision,
             reactivates: told.reactivate_on_login,
             regroups: told.identity_update != IdentityUpdate::NoAction,
-        })
+        }
     }
 
     /// Whether whoever the directory has put out is refused.
@@ -58,14 +70,34 @@ const MEANWHILE_MS: i64 = 90_000;
 /// How long what was taken is remembered: far longer than a login lasts.
 pub(in super::super) const TAKEN_KEPT_MS: i64 = 3_600_000;
 
-const OWN: &str = "SELECT id, created_ms FROM users WHERE provider = $1 AND tenant = $2 AND object = $3";
+const OWN: &str =
+    "SELECT id, created_ms, email, linkable FROM users WHERE provider = $1 AND tenant = $2 AND object = $3";
 /// What was given again meanwhile was not taken.
 const TAKEN: &str = "SELECT DISTINCT t.object AS object FROM scim_taken t WHERE t.scim_user = $1 AND t.at_ms >= $2 \
+     AND NOT EXISTS (SELECT 1 FROM scim_members m JOIN scim_groups g ON g.id = m.scim_group \
+     WHERE m.scim_user = t.scim_user AND g.object = t.object)";
+const TAKEN_FROM: &str = "SELECT DISTINCT t.object AS object FROM scim_users u JOIN scim_taken t ON t.scim_user = u.id \
+     WHERE u.user_id = $1 AND t.at_ms >= $2 \
      AND NOT EXISTS (SELECT 1 FROM scim_members m JOIN scim_groups g ON g.id = m.scim_group \
      WHERE m.scim_user = t.scim_user AND g.object = t.object)";
 pub(in super::super) const FORGET_TAKEN: &str = "DELETE FROM scim_taken WHERE at_ms < $1";
 
 impl Store {
+    /// Groups that the directory took from somebody shortly before, or since, this time. An answer of Graph's that was asked
+    /// for then may tell of them still.
+    pub async fn taken_lately(&self, user: UserId, since_ms: i64) -> Result<Vec<ObjectId>, StoreError> {
+        bounded(async {
+            let mut connection = self.reader().await?;
+            let rows = sqlx::query(TAKEN_FROM)
+                .bind(user.to_string())
+                .bind(since_ms.saturating_sub(MEANWHILE_MS))
+                .fetch_all(&mut *connection)
+                .await?;
+            objects(&rows)
+        })
+        .await
+    }
+
     /// What the directory says of a person who signs in. The user's row must stand.
     pub(in super::super) async fn directory_says(
         &self,
@@ -80,12 +112,18 @@ impl Store {
             .fetch_one(&mut **tx)
             .await?;
         let own = Cells::new(&row, "users", "id");
+        // Nobody comes to have an address but by signing in.
+        let (email, linkable) = if new.signs_in {
+            (new.email.clone(), new.linkable)
+        } else {
+            (own.maybe_text("email")?, own.flag("linkable")?)
+        };
         let arriving = Arriving {
             provider: new.provider,
             person: new.person,
             user: own.parsed("id")?,
             since_ms: own.int("created_ms")?,
-            email: new.email.as_deref().filter(|_| new.linkable),
+            email: email.as_deref().filter(|_| linkable),
         };
         self.word_on(tx, &arriving, new.began_ms, asks).await
     }
@@ -165,6 +203,10 @@ async fn taken(
         .bind(began_ms.saturating_sub(MEANWHILE_MS))
         .fetch_all(&mut **tx)
         .await?;
+    objects(&rows)
+}
+
+fn objects(rows: &[AnyRow]) -> Result<Vec<ObjectId>, StoreError> {
     rows.iter()
         .map(|row| Cells::new(row, "scim_taken", "object").parsed("object"))
         .collect()

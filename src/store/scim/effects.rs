@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sqlx::{Any, Transaction};
+use uuid::Uuid;
 
 use super::super::amend::{Amended, AmendedSession};
 use super::super::many::{AT_ONCE, OfMany, of_many};
@@ -30,6 +31,9 @@ pub struct ScimRules {
     pub identity_update: IdentityUpdate,
     /// Whether groups may be called the same, as they may in Entra.
     pub names_repeat: bool,
+    /// The round of reading a directory that writes ([`Store::take_directory_sync`]). One that another has taken over from
+    /// writes nothing: [`StoreError::LeaseLost`].
+    pub round: Option<Uuid>,
 }
 
 /// What a change in a directory did besides.
@@ -330,7 +334,7 @@ impl Store {
         let Some(row) = row else { return Ok(None) };
         let told = ScimUser::read(&row)?;
         if told.user.is_none() && told.record.is_active() {
-            return self.link(tx, &told).await;
+            return self.link(tx, &told, true).await;
         }
         Ok(told.user)
     }

@@ -85,7 +85,7 @@ impl Store {
         rules: &ScimRules,
     ) -> Result<GroupWritten, StoreError> {
         self.very_patiently(|| async {
-            let mut tx = self.begin_brief().await?;
+            let mut tx = self.begin_told(provider, rules).await?;
             let now_ms = self.now_ms();
             let group = ScimGroup {
                 id: ScimGroupId(Uuid::new_v4()),
@@ -117,7 +117,7 @@ impl Store {
         rules: &ScimRules,
     ) -> Result<Option<Result<GroupWritten, E>>, StoreError> {
         self.very_patiently(|| async {
-            let mut tx = self.begin_brief().await?;
+            let mut tx = self.begin_told(provider, rules).await?;
             let Some(before) = lock(&mut tx, provider, id).await? else {
                 return Ok(None);
             };
@@ -153,7 +153,7 @@ impl Store {
         rules: &ScimRules,
     ) -> Result<Option<GroupWritten>, StoreError> {
         self.very_patiently(|| async {
-            let mut tx = self.begin_brief().await?;
+            let mut tx = self.begin_told(provider, rules).await?;
             let Some(group) = lock(&mut tx, provider, id).await? else {
                 return Ok(None);
             };

@@ -2,7 +2,8 @@
 //!
 //! A link by object is certain and stands. One by address stands as long as nobody else comes to have the address: a
 //! tenant gives it to one account at a time, so whoever signs in with it for the first time after the one linked was
-//! last seen has it now. Somebody who was here before takes nothing from anybody.
+//! last seen has it now. Somebody who was here before takes nothing from anybody. Whoever is inactive is the one who left:
+//! nobody who gets the address is meant by what the directory says of them, until it calls them active again.
 
 use sqlx::{Any, Transaction};
 
@@ -105,14 +106,18 @@ impl Store {
         .await
     }
 
-    /// Links a person of a directory to the user who is the same, and gives who that is.
+    /// Links a person of a directory to the user who is the same, and gives who that is. `was_active` is how the
+    /// directory had them until now.
     pub(super) async fn link(
         &self,
         tx: &mut Transaction<'static, Any>,
         told: &ScimUser,
+        was_active: bool,
     ) -> Result<Option<UserId>, StoreError> {
         let object = told.record.object();
         let found = match (told.user, object) {
+            // Months may lie between deactivation and deletion, in which the address is given to somebody else.
+            (Some(linked), None) if !was_active && !told.record.is_active() => return Ok(Some(linked)),
             (Some(linked), None) => match successor(tx, told).await? {
                 Some(next) => Some(next),
                 None => return Ok(Some(linked)),

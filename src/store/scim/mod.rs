@@ -9,7 +9,8 @@
 //! # Who is who
 //! A person of the directory is a user of ours where `externalId` is the object that signs in. Where the directory
 //! gives something else there, an address links the two: of a member's account, with one candidate and nothing that
-//! speaks against it. From then on the link stands, whatever the address becomes, until somebody new comes with it.
+//! speaks against it. From then on the link stands, whatever the address becomes, until somebody new comes with it; that of
+//! somebody inactive stands until they are active again.
 
 mod arrival;
 mod buried;

@@ -21,7 +21,7 @@ pub(super) async fn take_an_index(statements: &[&str]) {
             .iter()
             .map(|row| Cells::new(row, "plan", "id").text("detail").unwrap());
         let lavish = |step: &String| {
-            let of_all = ["scim_", "users", "sessions", "m ", "u ", "g ", "s "];
+            let of_all = ["scim_", "directory_", "users", "sessions", "m ", "u ", "g ", "s "];
             let reads_all = of_all
                 .iter()
                 .any(|table| step.starts_with(&format!("SCAN {table}")));

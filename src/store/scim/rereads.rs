@@ -40,9 +40,13 @@ const SET: OfMany = of_many!(
     LIST,
     ") AS given WHERE scim_rereads.user_id = given.user_id"
 );
-const OF: &str =
-    "SELECT user_id, provider, tenant, object, change, mark FROM scim_rereads WHERE user_id = $1";
-const LEFT: &str = "SELECT user_id FROM scim_rereads WHERE at_ms < $1 ORDER BY at_ms, user_id LIMIT 1000";
+/// Whoever begins has it to themselves for as long as what is left is not taken up: its time is that of the attempt.
+const BEGIN: &str = "UPDATE scim_rereads SET at_ms = $1 WHERE user_id = $2 \
+     RETURNING user_id, provider, tenant, object, change, mark";
+/// One statement, so that of several gateways one takes it; PostgreSQL looks anew at a row that was taken since it was
+/// found.
+const TAKE: &str = "UPDATE scim_rereads SET at_ms = $1 WHERE at_ms < $2 AND user_id IN \
+     (SELECT user_id FROM scim_rereads WHERE at_ms < $2 ORDER BY at_ms, user_id LIMIT $3) RETURNING user_id";
 const DONE: &str = "DELETE FROM scim_rereads WHERE user_id = $1 AND mark = $2";
 
 impl Store {
@@ -92,11 +96,13 @@ impl Store {
         Ok(())
     }
 
-    /// What is to be read again of somebody.
-    pub async fn reread_of(&self, user: UserId) -> Result<Option<Reread>, StoreError> {
+    /// What is to be read again of somebody. Who asks is to read it now: nobody else takes it up for a while
+    /// ([`Store::take_rereads_left`]).
+    pub async fn begin_reread(&self, user: UserId) -> Result<Option<Reread>, StoreError> {
         bounded(async {
-            let mut connection = self.reader().await?;
-            let row = sqlx::query(OF)
+            let mut connection = self.writer().await?;
+            let row = sqlx::query(BEGIN)
+                .bind(self.now_ms())
                 .bind(user.to_string())
                 .fetch_optional(&mut *connection)
                 .await?;
@@ -116,12 +122,16 @@ impl Store {
         .await
     }
 
-    /// Of whom groups are to be read again since before this time (milliseconds since 1970); at most a thousand.
-    pub async fn rereads_left(&self, before_ms: i64) -> Result<Vec<UserId>, StoreError> {
+    /// Takes up some of those whose groups are to be read again and whom nobody has begun with or taken up since this
+    /// time (milliseconds since 1970), the longest left first. No other gateway takes them too, until as much time is
+    /// over again.
+    pub async fn take_rereads_left(&self, before_ms: i64, most: u32) -> Result<Vec<UserId>, StoreError> {
         bounded(async {
-            let mut connection = self.reader().await?;
-            let rows = sqlx::query(LEFT)
+            let mut connection = self.writer().await?;
+            let rows = sqlx::query(TAKE)
+                .bind(self.now_ms())
                 .bind(before_ms)
+                .bind(i64::from(most))
                 .fetch_all(&mut *connection)
                 .await?;
             rows.iter()

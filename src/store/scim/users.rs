@@ -54,7 +54,7 @@ impl Store {
         rules: &ScimRules,
     ) -> Result<UserWritten, StoreError> {
         self.patiently(|| async {
-            let mut tx = self.begin_brief().await?;
+            let mut tx = self.begin_told(provider, rules).await?;
             if !record.is_active() {
                 // A first login of this person may be under way, which nothing tells of yet.
                 self.hold_logins(&mut tx).await?;
@@ -70,7 +70,7 @@ impl Store {
             };
             must_be_free(&mut tx, &user).await?;
             insert(&mut tx, &user).await?;
-            user.user = self.link(&mut tx, &user).await?;
+            user.user = self.link(&mut tx, &user, false).await?;
             let mut plan = Plan::default();
             stand(&mut tx, &user, &mut plan).await?;
             let (consequences, told) = self.follow(&mut tx, rules, plan, &|_| {}, None).await?;
@@ -97,7 +97,7 @@ impl Store {
         rules: &ScimRules,
     ) -> Result<Option<Result<UserWritten, E>>, StoreError> {
         self.patiently(|| async {
-            let mut tx = self.begin_brief().await?;
+            let mut tx = self.begin_told(provider, rules).await?;
             let Some(before) = lock(&mut tx, provider, id).await? else {
                 return Ok(None);
             };
@@ -133,7 +133,7 @@ impl Store {
         };
         must_be_free(&mut tx, &user).await?;
         update(&mut tx, &user).await?;
-        user.user = self.link(&mut tx, &user).await?;
+        user.user = self.link(&mut tx, &user, before.record.is_active()).await?;
         let mut plan = Plan::default();
         plan.passed_on(before.user, &user);
         if user.user != before.user || user.record.is_active() != before.record.is_active() {
@@ -164,13 +164,13 @@ impl Store {
         rules: &ScimRules,
     ) -> Result<Option<UserWritten>, StoreError> {
         self.patiently(|| async {
-            let mut tx = self.begin_brief().await?;
+            let mut tx = self.begin_told(provider, rules).await?;
             let Some(mut user) = lock(&mut tx, provider, id).await? else {
                 return Ok(None);
             };
             // Whoever signed in without being linked is out all the same.
-            let before = user.user;
-            user.user = self.link(&mut tx, &user).await?;
+            let (before, was_active) = (user.user, user.record.is_active());
+            user.user = self.link(&mut tx, &user, was_active).await?;
             let mut plan = Plan::default();
             plan.passed_on(before, &user);
             if let Some(linked) = user.user {

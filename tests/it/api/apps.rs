@@ -235,6 +235,8 @@ async fn an_address_that_is_taken_is_a_conflict() {
     let wiki = world.host("wiki");
     for (domain, owner) in [
         (wiki.clone(), "\"Wiki\""),
+        (format!("{wiki}/*"), "\"Wiki\""),
+        (format!("{}/*/", wiki.to_uppercase()), "\"Wiki\""),
         (world.host("third"), "\"Third\""),
         (world.host("login"), "auth host"),
         (format!("{}/admin", world.host("login")), "auth host"),

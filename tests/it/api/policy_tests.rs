@@ -231,6 +231,9 @@ async fn an_application_is_explained_for_a_person() {
         (&policy["include"][0]["_type"], &policy["include"][0]["status"]),
         (&json!("azureAD"), &json!("Success"))
     );
+    // With the rule's own settings, as Access shows them.
+    assert_eq!(policy["include"][0]["id"], STAFF);
+    assert!(policy["include"][0]["identity_provider_id"].is_string());
     assert_eq!((&policy["exclude"], &policy["require"]), (&json!([]), &json!([])));
     assert_eq!(identity["email"], ALICE);
 

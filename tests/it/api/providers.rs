@@ -184,6 +184,40 @@ async fn an_empty_prompt_is_none() {
     }
 }
 
+/// The words are those of `scim_config`, and the API's description says them in both places.
+#[tokio::test]
+async fn what_a_change_does_is_one_of_a_few_words_however_the_directory_tells_of_it() {
+    const PATH: &str = "/access/identity_providers";
+    const BEHAVIOR: &str = "identity_update_behavior";
+    let world = world().await;
+    for place in ["scim_config", "directory_sync"] {
+        let mut body = example();
+        body["name"] = json!(place);
+        body[place] = json!({ "enabled": false, BEHAVIOR: "never" });
+        let refused = call(&world, "POST", PATH, Some(&body)).await;
+        let (_, message, pointer) = refused.error(400);
+        assert_eq!(pointer, Some(format!("/{place}/{BEHAVIOR}")), "{message}");
+        assert!(message.contains("automatic, reauth and no_action"), "{message}");
+        body[place][BEHAVIOR] = json!("");
+        let made = made(&world, PATH, body.clone()).await;
+        let path = format!("{PATH}/{}", id(&made));
+        let put = call(&world, "PUT", &path, Some(&body)).await.result(200);
+        for shown in [&made, &put] {
+            assert_ne!(shown[place].get(BEHAVIOR), Some(&json!("")), "{place}: {shown}");
+        }
+    }
+    let bearer = format!("Bearer {}", super::TOKEN);
+    let token = [("Authorization", bearer.as_str())];
+    let document = super::ask(&world, "GET", "/openapi.json", &token, None).await;
+    let schemas = &document.body["components"]["schemas"];
+    let words = |schema: &str| schemas[schema]["properties"][BEHAVIOR]["enum"].clone();
+    assert_eq!(
+        words("DirectorySync"),
+        json!(["automatic", "reauth", "no_action", null])
+    );
+    assert_eq!(words("ScimConfig"), words("DirectorySync"));
+}
+
 #[tokio::test]
 async fn a_client_certificate_is_stored_with_the_key_it_was_made_for_or_not_at_all() {
     let world = world().await;

@@ -233,3 +233,48 @@ async fn whoever_was_told_of_before_the_first_login_is_found_on_the_command_line
         Some(64)
     );
 }
+
+#[tokio::test]
+async fn a_group_of_more_members_than_are_shown_at_once_says_so_and_goes_on() {
+    let (world, directory) = provisioned().await;
+    let group = json!({ "displayName": "Everybody", "externalId": "everybody" });
+    let group = id(&directory.tell(&world, "POST", "/Groups", &group).await);
+    let pool = world.database().pool().await;
+    // Rows as the store writes them.
+    for (sql, key) in [
+        (
+            "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 10001) INSERT INTO scim_users \
+             (id, provider, user_name, active, body, created_ms, updated_ms) SELECT \
+             '00000001-0000-4000-8000-' || substr('000000000000' || i, -12), $1, 'user' || i, 1, \
+             '{\"userName\":\"user\",\"active\":true}', i, i FROM c",
+            &directory.provider,
+        ),
+        (
+            "INSERT INTO scim_members (scim_group, scim_user) SELECT $1, id FROM scim_users WHERE user_name LIKE 'user%'",
+            &group,
+        ),
+    ] {
+        sqlx::query(sql).bind(key.clone()).execute(&pool).await.unwrap();
+    }
+    pool.close().await;
+    let shown = async |query: &str| {
+        let path = format!(
+            "/access/identity_providers/{}/scim/groups/{group}{query}",
+            directory.provider
+        );
+        call(&world, "GET", &path, None).await
+    };
+    let first = shown("").await;
+    let said = first.body["messages"].to_string();
+    let first = first.result(200)["members"].as_array().unwrap().clone();
+    assert_eq!(first.len(), 10_000);
+    let last = first[9_999]["value"].as_str().unwrap().to_owned();
+    assert!(said.contains(&format!("members_after={last}")), "{said}");
+    let rest = shown(&format!("?members_after={last}")).await;
+    assert_eq!(rest.body["messages"], json!([]), "there are no more");
+    let rest = rest.result(200)["members"].as_array().unwrap().clone();
+    assert_eq!(rest.len(), 1);
+    assert!(!first.contains(&rest[0]));
+    let (_, why, _) = shown("?members_after=nobody").await.error(400);
+    assert!(why.contains("members_after"), "{why}");
+}

@@ -7,7 +7,9 @@ use crate::support::world::World;
 
 async fn accepting() -> World {
     World::builder()
-        .organization("accept_unevaluated_selectors = [\"device_posture\"]")
+        .organization(
+            "accept_unevaluated_selectors = [\"device_posture\", \"user_risk_score\", \"linked_app_token\"]",
+        )
         .more(&tokens())
         .start()
         .await
@@ -90,6 +92,83 @@ async fn selectors_that_are_never_evaluated_are_named_wherever_they_are_written(
     assert_eq!(messages(&off), [""; 0]);
 }
 
+/// The file takes the same, and says the same.
+#[tokio::test]
+async fn a_token_that_lives_otherwise_than_is_written_is_named() {
+    const SHORT: &str = "a token lives at least a minute: this means 1m";
+    const LONG: &str = "a session ends after 720h at the latest, and its tokens with it";
+    let world = World::builder().more(&tokens()).start().await;
+    for (index, (duration, said)) in [
+        ("300ms", Some(SHORT)),
+        ("0s", None),
+        ("1m", None),
+        ("720h", None),
+        ("744h", Some(LONG)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let policy = json!({
+            "name": "p", "decision": "allow", "include": [{ "everyone": {} }], "session_duration": duration,
+        });
+        let app = json!({
+            "name": format!("App {index}"), "type": "self_hosted", "domain": format!("app{index}.localhost"),
+            "session_duration": duration, "policies": [policy],
+        });
+        let answer = call(&world, "POST", "/access/apps", Some(&app)).await;
+        let expected = said.map_or_else(Vec::new, |said| {
+            vec![
+                format!("/session_duration: {said}"),
+                format!("/policies/0/session_duration: {said}"),
+            ]
+        });
+        assert_eq!(messages(&answer), expected, "{duration}");
+        assert_eq!(
+            answer.result(201)["session_duration"],
+            duration,
+            "kept as it was sent"
+        );
+    }
+    let app = json!({
+        "name": "Long", "type": "self_hosted", "domain": "long.localhost", "session_duration": "745h",
+    });
+    let answer = call(&world, "POST", "/access/apps", Some(&app)).await;
+    assert_eq!(answer.error(400).2.as_deref(), Some("/session_duration"));
+}
+
+#[tokio::test]
+async fn going_straight_to_one_provider_of_several_is_named() {
+    let world = accepting().await;
+    let first = provider(&world).await;
+    let second = json!({ "name": "Second", "type": "azureAD", "config": {
+        "client_id": "3f2b6a90-7c1d-4e58-9a0b-c1d2e3f40516", "client_secret": "s3cret~value",
+        "directory_id": "72a1c0de-4b5d-4e6f-8a90-1b2c3d4e5f60",
+    } });
+    let mut sent = 0;
+    let mut app = async |allowed: Option<Value>, on: bool| {
+        sent += 1;
+        let mut app = json!({
+            "name": format!("App {sent}"), "type": "self_hosted", "domain": format!("app{sent}.localhost"),
+            "auto_redirect_to_identity": on,
+        });
+        if let Some(allowed) = allowed {
+            app["allowed_idps"] = allowed;
+        }
+        messages(&call(&world, "POST", "/access/apps", Some(&app)).await)
+    };
+    assert_eq!(app(None, true).await, [""; 0], "there is one");
+    let second = id(&made(&world, "/access/identity_providers", second).await);
+    let said = [
+        "/auto_redirect_to_identity: several identity providers are allowed, so that people choose among them \
+                 all the same",
+    ];
+    assert_eq!(app(None, true).await, said);
+    assert_eq!(app(Some(json!([])), true).await, said);
+    assert_eq!(app(Some(json!([first, second])), true).await, said);
+    assert_eq!(app(Some(json!([first, second])), false).await, [""; 0]);
+    assert_eq!(app(Some(json!([second])), true).await, [""; 0]);
+}
+
 #[tokio::test]
 async fn leave_that_too_few_can_give_is_refused_or_named() {
     let world = accepting().await;
@@ -150,6 +229,14 @@ async fn a_rule_that_means_something_else_than_it_says_is_refused() {
             json!({ "geo": { "country_code": "T1" } }),
             "/include/0/geo/country_code",
         ),
+        (
+            json!({ "linked_app_token": { "app_uid": "11111111-1111-4111-8111-111111111111" } }),
+            "/include/0",
+        ),
+        (
+            json!({ "user_risk_score": { "user_risk_score": ["huge"] } }),
+            "/include/0/user_risk_score/user_risk_score/0",
+        ),
     ] {
         let policy = json!({ "name": "wrong", "decision": "allow", "include": [rule] });
         let answer = call(&world, "POST", "/access/policies", Some(&policy)).await;
@@ -165,6 +252,21 @@ async fn a_rule_that_means_something_else_than_it_says_is_refused() {
     ] {
         let policy = json!({ "name": "right", "decision": "allow", "include": [rule] });
         made(&world, "/access/policies", policy).await;
+    }
+}
+
+#[tokio::test]
+async fn an_application_at_the_gateways_own_addresses_is_refused() {
+    let world = accepting().await;
+    for domain in [
+        "bad.localhost/cdn-cgi/access",
+        "bad.localhost/cdn-cgi/access/x",
+        "bad.localhost/.well-known/cloudflare-access-protected-resource",
+    ] {
+        let app = json!({ "name": "Bad", "type": "self_hosted", "domain": domain });
+        let answer = call(&world, "POST", "/access/apps", Some(&app)).await;
+        let error = answer.error(400);
+        assert_eq!(error.2.as_deref(), Some("/domain"), "{domain}: {}", error.1);
     }
 }
 

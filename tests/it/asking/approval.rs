@@ -1,5 +1,6 @@
 //! Temporary access with approval.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -177,6 +178,32 @@ async fn nobody_decides_about_themself_or_what_is_not_theirs() {
     assert_eq!(alice.open(&world.host("wiki"), "/").await.status(), 403);
 }
 
+/// The reason is not what is wrong with such a form.
+#[tokio::test]
+async fn a_length_that_the_page_does_not_offer_is_no_missing_reason() {
+    let world = asking(ADAM_DECIDES).start().await;
+    let mut alice = world.person(ALICE);
+    let page = alice.open(&world.host("wiki"), "/deep").await;
+    let form = Form::of(&page.text());
+    for minutes in [Some("0"), Some("-1"), Some("1441"), Some("an hour"), None] {
+        let mut fields = vec![("reason", "on call")];
+        fields.extend(minutes.map(|minutes| ("minutes", minutes)));
+        let arrival = form.send(&mut alice, &page.url, &fields).await;
+        assert_eq!(arrival.status(), 400, "{minutes:?}");
+        let text = arrival.text();
+        assert!(!text.contains("Please write a reason"), "{minutes:?}: {text}");
+        assert!(text.contains("not as the page made it"), "{minutes:?}: {text}");
+    }
+    let arrival = form
+        .send(&mut alice, &page.url, &[("reason", " "), ("minutes", "60")])
+        .await;
+    assert!(
+        arrival.text().contains("Please write a reason"),
+        "{}",
+        arrival.text()
+    );
+}
+
 /// Two accounts, one address: whoever asked decides by neither of them.
 #[tokio::test]
 async fn nobody_decides_by_another_account_with_the_same_address() {
@@ -327,6 +354,29 @@ async fn approvers_are_told_by_mail_and_so_is_who_asked() {
     says(&world, &mut adam, "approve", "60").await;
     asks(&world, &mut world.person(MALLORY), "60").await;
     assert_eq!(sink.next().await.to, ADAM, "nothing was sent to the guest");
+}
+
+/// Whoever asks may not decide, and so is not asked to.
+#[tokio::test]
+async fn whoever_asks_is_not_mailed_to_decide_about_themself() {
+    let sink = crate::support::mail::Sink::start().await;
+    let smtp = format!(
+        "[smtp]\nurl = \"smtp://{}\"\nstarttls = false\nfrom = \"Access <access@example.com>\"\n",
+        sink.address
+    );
+    let both = r#"[{ approvals_needed = 1, email_addresses = ["adam@contoso.example", "Alice@contoso.example", "zoe@contoso.example"] }]"#;
+    let world = asking(both).more(&smtp).start().await;
+    asks(&world, &mut world.person(ALICE), "60").await;
+    let (one, other) = (sink.next().await, sink.next().await);
+    assert!(one.text.contains("agree or decline") && other.text.contains("agree or decline"));
+    assert_eq!(
+        BTreeSet::from([one.to.as_str(), other.to.as_str()]),
+        BTreeSet::from([ADAM, "zoe@contoso.example"])
+    );
+    // What others ask, she is told.
+    asks(&world, &mut world.person(MALLORY), "60").await;
+    let told = [sink.next().await.to, sink.next().await.to, sink.next().await.to];
+    assert!(told.iter().any(|to| to == ALICE), "{told:?}");
 }
 
 /// The launcher counts what the page then shows.

@@ -5,11 +5,14 @@ use std::time::Duration;
 use super::cloudflared::{Cloudflared, unverified};
 use super::{aud, field, say_yes, send};
 use crate::asking::Form;
+use crate::scim::{Directory, EVERYTHING, provisioned};
 use crate::support::log;
 use crate::support::origin::MARK;
 use crate::support::person::{Arrival, Person};
 use crate::support::tenant::{ADAM, ALICE, MALLORY};
 use crate::support::world::World;
+
+const CAROLINE: &str = "caroline@contoso.example";
 
 /// The page that a person is asked on for the wiki.
 async fn asked(world: &World, person: &mut Person, cloudflared: &Cloudflared) -> Arrival {
@@ -415,6 +418,43 @@ async fn a_transfer_host_serves_transfers_and_nothing_else() {
         302,
         "an application's path is its own"
     );
+}
+
+/// Links and lists go by the address of the last sign-in, and a seat that is not used by its time.
+#[tokio::test]
+async fn approving_is_not_signing_in() {
+    let world = provisioned(EVERYTHING).start().await;
+    let directory = Directory::of(&world).await;
+    let told = directory
+        .create(
+            "/Users",
+            &serde_json::json!({ "userName": ALICE, "externalId": "alice" }),
+        )
+        .await;
+    let mut alice = world.signed_in(ALICE, &["wiki"]).await;
+    let store = world.store().await;
+    let of = async |address: &str| store.users_with_email(&address.parse().unwrap()).await.unwrap();
+    let before = of(ALICE).await.remove(0);
+    let renamed = serde_json::json!([{ "op": "Replace", "path": "userName", "value": CAROLINE }]);
+    directory.patch(&format!("/Users/{told}"), renamed).await;
+    world.pass(jiff::SignedDuration::from_mins(5));
+    let program = Cloudflared::of(&world);
+    let page = asked(&world, &mut alice, &program).await;
+    assert!(page.text().contains(CAROLINE), "{}", page.text());
+    assert_eq!(say_yes(&mut alice, &page).await.status, 200);
+    assert!(program.poll(&world.host("login")).await.is_some());
+    for address in [ALICE, CAROLINE] {
+        let found = of(address).await;
+        let found = found
+            .first()
+            .unwrap_or_else(|| panic!("nobody is found by {address}"));
+        assert_eq!((found.id, found.email.as_deref()), (before.id, Some(CAROLINE)));
+        assert_eq!(found.last_login_ms, before.last_login_ms);
+    }
+    // Both sessions are hers, and end with her.
+    directory.set_active(&told, false).await;
+    let live = store.live_sessions_of(before.id).await.unwrap();
+    assert!(live.is_empty(), "{live:?}");
 }
 
 /// Nothing is in the log by which somebody could become the person.

@@ -7,7 +7,8 @@ use mock_entra::{Endpoint, Fault, User};
 use serde_json::json;
 
 use super::{
-    ADAM_OID, ALICE_OID, asked, grant, provider, read, read_with, somebody, sync, sync_settings, told,
+    ADAM_OID, ALICE_OID, asked, grant, granted, provider, read, read_with, somebody, sync, sync_settings,
+    told,
 };
 use crate::scim::{EVERYTHING, gets_in};
 use crate::support::log;
@@ -230,8 +231,7 @@ async fn nothing_is_asked_before_the_interval_is_over() {
 
 #[tokio::test]
 async fn a_directory_that_cannot_be_read_for_long_raises_an_alarm() {
-    let mut world = read_with("silence_alarm = \"61m\"\n").start().await;
-    assert!(sync(&world).await.failure.is_some(), "nothing was granted");
+    let mut world = granted(read_with("silence_alarm = \"61m\"\n")).await;
     world.pass(SignedDuration::from_hours(2));
     world.restart().await;
     let id = provider(&world).to_string();
@@ -243,4 +243,17 @@ async fn a_directory_that_cannot_be_read_for_long_raises_an_alarm() {
         assert!(began.elapsed() < Duration::from_secs(10), "nobody is told");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+#[tokio::test]
+async fn a_directory_that_was_never_read_raises_no_alarm_at_once() {
+    let mut world = read_with("silence_alarm = \"97m\"\n").start().await;
+    assert!(sync(&world).await.failure.is_some(), "nothing was granted");
+    world.restart().await;
+    let id = provider(&world).to_string();
+    // What recurs is done at the start.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let is_of_this_test = |line: &serde_json::Value| line.to_string().contains("97 minutes");
+    let alarmed = log::lines_with(&id).iter().any(is_of_this_test);
+    assert!(!alarmed, "nobody has waited for an hour");
 }

@@ -1,11 +1,47 @@
 //! Two gateways on one PostgreSQL: one reads, both follow.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::{ALICE_OID, asked, granted, read_with, sync};
+use mock_entra::{Endpoint, Fault};
+
+use super::{ALICE_OID, asked, granted, provider, read, read_with, sync, told};
 use crate::scim::{EVERYTHING, PROMISE};
 use crate::support::database::on_postgres;
+use crate::support::somebody;
 use crate::support::tenant::ALICE;
+
+#[tokio::test]
+async fn a_round_that_another_gateway_has_taken_over_from_does_nothing_any_more() {
+    let world = read().await;
+    let store = &world.running().store;
+    world.entra.disable_user(ALICE_OID);
+    let asked = world.entra.count(Endpoint::Graph);
+    world.entra.fail_next(Fault::Slow {
+        endpoint: Endpoint::Graph,
+        ms: 1_500,
+    });
+    store
+        .want_directory_sync(provider(&world), &somebody())
+        .await
+        .unwrap();
+    let began = Instant::now();
+    while world.entra.count(Endpoint::Graph) == asked {
+        assert!(began.elapsed() < Duration::from_secs(20), "Graph is not asked");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // While Graph is asked, as if this gateway had been asleep for long.
+    let another = "UPDATE directory_syncs SET holder = 'another'";
+    world.database().run(another).await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let alice = told(&world, ALICE_OID).await.unwrap();
+    assert!(alice.record.is_active(), "it was the other's to write");
+    let stands = store.directory_sync(provider(&world)).await.unwrap().unwrap();
+    assert!(stands.held_until_ms > 0, "it still is the other's: {stands:?}");
+    let gone = "UPDATE directory_syncs SET holder = NULL, held_until_ms = 0";
+    world.database().run(gone).await;
+    sync(&world).await;
+    assert!(!told(&world, ALICE_OID).await.unwrap().record.is_active());
+}
 
 on_postgres! {
     async fn of_two_gateways_one_reads_and_both_know(database) {

@@ -220,3 +220,25 @@ async fn in_strict_mode_the_token_alone_is_asked_in_both() {
     let said = explained(&world, &wiki, &asked[..2]).await;
     assert_eq!(said["verdict"], "permit", "{said}");
 }
+
+#[tokio::test]
+async fn the_country_of_an_address_is_looked_up_in_both() {
+    let from_sweden =
+        r#"[{ name = "Sweden", decision = "allow", include = [{ geo = { country_code = "SE" } }] }]"#;
+    let world = World::builder()
+        .listen("trusted_proxies = [\"127.0.0.1/32\"]")
+        .wiki_policies(from_sweden)
+        .more(&format!("{}{}", crate::facts::database(), api_token()))
+        .start()
+        .await;
+    let wiki = world.host("wiki");
+    for (address, enters) in [("192.0.2.7", true), ("203.0.113.9", false)] {
+        let mut alice = world.person(ALICE).saying("X-Forwarded-For", address);
+        let status = alice.open(&wiki, "/").await.status();
+        assert_eq!(status == 200, enters, "{address}");
+        let said = explained(&world, &wiki, &["--user", ALICE, "--ip", address]).await;
+        assert_eq!(said["verdict"] == "permit", enters, "{address}: {said}");
+        let state = checked(&world, "Wiki", &format!("user={ALICE}&ip={address}")).await;
+        assert_eq!(state["status"] == "Success", enters, "{address}: {state}");
+    }
+}

@@ -84,6 +84,24 @@ async fn the_operator_decides_how_much_is_told_and_in_which_words() {
     assert!(!own.contains("a connection from a certain network"), "{own}");
 }
 
+/// What a group is called whose id a rule has is not known here; an access group has its name from the operator.
+#[tokio::test]
+async fn an_access_group_is_told_by_its_name_where_names_are_told() {
+    const RULES: &str =
+        r#"[{ name = "p", decision = "allow", include = [{ group = { id = "Insiders" } }] }]"#;
+    let group =
+        format!("[[groups]]\nname = \"Insiders\"\ninclude = [{{ azureAD = {{ id = \"{STAFF}\" }} }}]\n");
+    for (tell, told) in [("names", true), ("kinds", false)] {
+        let more = format!("{group}[refusals]\ntell = \"{tell}\"\n");
+        let world = World::builder().wiki_policies(RULES).more(&more).start().await;
+        let mut mallory = world.person(MALLORY);
+        let page = mallory.open(&world.host("wiki"), "/").await.text();
+        assert!(page.contains("membership in a certain group"), "{page}");
+        assert_eq!(page.contains("Insiders"), told, "{tell}: {page}");
+        assert!(!page.contains(STAFF), "{page}");
+    }
+}
+
 #[tokio::test]
 async fn the_operator_finds_every_rules_outcome_under_the_reference_of_the_page() {
     let world = demanding().start().await;

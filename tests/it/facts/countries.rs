@@ -12,7 +12,7 @@ use crate::support::world::{Builder, World};
 
 const TRUSTED: &str = "trusted_proxies = [\"127.0.0.1/32\"]";
 
-pub(super) fn database() -> String {
+pub(crate) fn database() -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/geo/country.mmdb");
     format!("[geo]\ndatabase = {file:?}\n")
 }

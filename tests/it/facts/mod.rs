@@ -3,6 +3,7 @@
 mod authority;
 mod certificates;
 mod countries;
+pub(crate) use countries::database;
 mod rules;
 mod tls_edge;
 

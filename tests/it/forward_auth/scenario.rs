@@ -71,6 +71,13 @@ async fn nobody_gets_in(world: &World) {
             .fetch(&wiki, "/", &[("X-Requested-With", "XMLHttpRequest")])
             .await;
         assert_eq!(script.status, 401);
+        for told in [&reply, &script] {
+            let told: Vec<&str> = told.all("www-authenticate").collect();
+            assert!(
+                matches!(told.as_slice(), [one] if one.starts_with("Cloudflare-Access ")),
+                "{headers:?}: {told:?}"
+            );
+        }
     }
     for method in ["POST", "DELETE", "HEAD", "OPTIONS"] {
         let mut nobody = world.anonymous();

@@ -230,12 +230,12 @@ on_both! {
         for headers in [&[][..], &[("Sec-Fetch-Site", "cross-site")], &[("Sec-Fetch-Site", "same-site")], &[("Origin", "https://evil.example")]] {
             assert_eq!(press(&world, &mut here, &fields, headers).await.status, 403, "{headers:?}");
         }
-        assert_eq!(press(&world, &mut here, &[("whose", other)], OWN_PAGE).await.status, 403);
-        assert_eq!(press(&world, &mut here, &[("form", "x"), ("whose", other)], OWN_PAGE).await.status, 403);
+        assert_eq!(press(&world, &mut here, &[("whose", other)], OWN_PAGE).await.status, 400);
+        assert_eq!(press(&world, &mut here, &[("form", "x"), ("whose", other)], OWN_PAGE).await.status, 400);
         // What another person's page holds is good for nobody else.
         let adams = launcher(&world, &mut adam.clone(), "/").await;
         let adams = values(&adams, "form")[0].to_owned();
-        assert_eq!(press(&world, &mut here, &[("form", &adams), ("whose", other)], OWN_PAGE).await.status, 403);
+        assert_eq!(press(&world, &mut here, &[("form", &adams), ("whose", other)], OWN_PAGE).await.status, 400);
         is_in(&world, &there, "wiki").await;
 
         assert_eq!(press(&world, &mut here, &fields, OWN_PAGE).await.status, 302);

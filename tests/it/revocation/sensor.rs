@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
-use mock_entra::{Endpoint, Fault, MemberRef};
+use mock_entra::{Endpoint, Fault, MemberRef, User};
 use vestibule::store::{NewSession, SessionInserted};
 
 use crate::support::log;
 use crate::support::person::Person;
-use crate::support::tenant::{ALICE, MALLORY, STAFF};
+use crate::support::tenant::{ALICE, MALLORY, STAFF, TENANT};
 use crate::support::world::World;
 
 const ALICE_OID: &str = "0aa11bb2-2cc3-4dd4-8ee5-5ff66a77b88c";
@@ -147,6 +147,7 @@ async fn a_token_that_cannot_be_unsealed_is_given_up_and_told_of_once() {
     let inserted = store
         .insert_session(&NewSession {
             nonce: "ABCDEFGHIJKLMNOP".parse().unwrap(),
+            signs_in: true,
             provider: user.provider,
             person: user.person,
             email: user.email.clone(),
@@ -160,7 +161,7 @@ async fn a_token_that_cannot_be_unsealed_is_given_up_and_told_of_once() {
             linkable: true,
             read_at: store.head().await.unwrap().seq,
             began_ms: world.clock.now_ms(),
-            scim: None,
+            asks: &|_| None,
         })
         .await
         .unwrap();
@@ -177,4 +178,57 @@ async fn a_token_that_cannot_be_unsealed_is_given_up_and_told_of_once() {
     asked(&world, 3).await;
     assert_eq!(lines(), 1);
     assert!(is_in(&world, &alice).await);
+}
+
+#[tokio::test]
+async fn many_are_tried_a_few_at_once_and_without_a_pause_and_who_waits_too_long_is_told_once() {
+    const MANY: usize = 45;
+    const SLOW_MS: u64 = 300;
+    let world = world().await;
+    for number in 0..MANY {
+        let user = User::member(format!("person{number}@contoso.example"));
+        let oid = format!("5e5e5e5e-0000-4000-8000-{number:012}");
+        let entra = world.entra.tenant(TENANT);
+        entra
+            .add_user(user.oid(&oid))
+            .add_member(STAFF, MemberRef::user(oid));
+    }
+    for number in 0..MANY {
+        let upn = format!("person{number}@contoso.example");
+        world.signed_in(&upn, &["wiki"]).await;
+    }
+    let provider = *world.running().published.load().providers.keys().next().unwrap();
+    let before = world.entra.count(Endpoint::Token);
+    assert_eq!(before, MANY);
+    world.entra.fail_always(Fault::Slow {
+        endpoint: Endpoint::Token,
+        ms: SLOW_MS,
+    });
+    // More than twice the interval, as after a gateway that stood still.
+    world.pass(SignedDuration::from_mins(25));
+    asked(&world, before + 1).await;
+    let began = Instant::now();
+    asked(&world, before + MANY).await;
+    let took = began.elapsed();
+    println!("{MANY} people tried in {took:?}");
+    let one_by_one = Duration::from_millis(SLOW_MS) * 45;
+    assert!(took < one_by_one / 2, "{took:?}");
+    assert!(took > one_by_one / 8, "not too many at once: {took:?}");
+    let told = |words: &str| {
+        let lines = log::lines_with(&provider.to_string());
+        let said = |line: &&serde_json::Value| line.to_string().contains(words);
+        lines.iter().filter(said).cloned().collect::<Vec<_>>()
+    };
+    let began = Instant::now();
+    while told("as often as is wanted again").is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(15), "nobody waits any more");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let warned = told("cannot be tried as often");
+    assert_eq!(warned.len(), 1, "{warned:?}");
+    assert!(warned[0].to_string().contains("25 people"), "{warned:?}");
+    // In time, nothing is told.
+    world.pass(SignedDuration::from_mins(11));
+    asked(&world, before + 2 * MANY).await;
+    assert_eq!(told("cannot be tried as often").len(), 1);
 }

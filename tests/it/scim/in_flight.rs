@@ -13,6 +13,8 @@ use crate::support::person::Person;
 use crate::support::tenant::{ADMINS, ALICE, STAFF};
 use crate::support::world::World;
 
+/// That somebody who is deactivated stays out.
+const DEPROVISIONING: &str = "user_deprovision = true\n";
 const AUTOMATIC: &str = "identity_update_behavior = \"automatic\"\n";
 
 /// Waits until Graph has been asked more often than this.
@@ -95,4 +97,53 @@ async fn a_refresh_does_not_give_back_what_the_directory_took_meanwhile() {
     assert!(!gets_in(&world, &browser).await);
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert!(!gets_in(&world, &browser).await, "an older answer came later");
+}
+
+/// Graph's lists follow a change by some seconds.
+#[tokio::test]
+async fn what_graph_still_tells_does_not_give_back_what_the_directory_took() {
+    let world = provisioned(AUTOMATIC).start().await;
+    let directory = Directory::of(&world).await;
+    let alice = directory.person(ALICE_OID, ALICE).await;
+    let staff = directory.group(STAFF, "Staff", &[&alice]).await;
+    let mut browser = world.signed_in(ALICE, &["wiki"]).await;
+    directory.remove_member(&staff, &alice).await;
+    assert!(!gets_in(&world, &browser).await);
+    let refreshed = browser
+        .open(&world.host("login"), "/cdn-cgi/access/refresh-identity")
+        .await;
+    assert_eq!(refreshed.status(), 200, "{}", refreshed.text());
+    assert!(!gets_in(&world, &browser).await);
+    directory.add_member(&staff, &alice).await;
+    assert!(gets_in(&world, &browser).await);
+}
+
+#[tokio::test]
+async fn a_first_sign_in_under_way_does_not_outlive_that_deprovisioning_is_turned_on() {
+    let mut world = provisioned("").start().await;
+    let directory = Directory::of(&world).await;
+    let alice = directory.person(ALICE_OID, ALICE).await;
+    directory.set_active(&alice, false).await;
+    let mut browser = world.person(ALICE);
+    let callback = browser.up_to_callback(&world.host("wiki"), "/x").await;
+    let asked = world.entra.count(Endpoint::Graph);
+    world.entra.fail_next(Fault::Slow {
+        endpoint: Endpoint::Graph,
+        ms: 1_500,
+    });
+    let ((), arrival) = tokio::join!(
+        async {
+            graph_asked(&world, asked).await;
+            world
+                .declare(|world| {
+                    world.provider(&format!(
+                        "[identity_providers.scim_config]\nenabled = true\n{DEPROVISIONING}"
+                    ))
+                })
+                .await;
+        },
+        browser.follow(callback)
+    );
+    assert_eq!(arrival.status(), 403, "{}", arrival.text());
+    assert!(!gets_in(&world, &browser).await);
 }

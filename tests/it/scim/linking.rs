@@ -12,6 +12,37 @@ use super::{EVERYTHING, PROMISE, gets_in, provisioned};
 use crate::support::tenant::{ADAM, ALICE, STAFF, TENANT};
 use crate::support::world::World;
 
+/// A world whose directory can do everything, and the directory.
+async fn told_everything() -> (World, Directory) {
+    let world = provisioned(EVERYTHING).start().await;
+    let directory = Directory::of(&world).await;
+    (world, directory)
+}
+
+/// Tells of somebody by a name and an id that is no object's.
+async fn called(directory: &Directory, name: &str, external_id: &str) -> String {
+    let body = json!({ "userName": name, "externalId": external_id });
+    directory.create("/Users", &body).await
+}
+
+/// Who signs in by Alice's address is refused.
+async fn stays_out(world: &World) {
+    let arrival = world.person(ALICE).open(&world.host("wiki"), "/").await;
+    assert_eq!(arrival.status(), 403, "{}", arrival.text());
+}
+
+const NEWCOMER: &str = "0aa11bb2-2cc3-4dd4-8ee5-5ff66a770000";
+
+/// Alice leaves, and the account of somebody new is called as hers was.
+fn succeeded(world: &World) {
+    world.entra.delete_user(ALICE_OID);
+    world
+        .entra
+        .tenant(TENANT)
+        .add_user(User::member(ALICE).oid(NEWCOMER).name("Alicia Newcomer"))
+        .add_member(STAFF, MemberRef::user(NEWCOMER));
+}
+
 async fn user(world: &World, upn: &str) -> UserId {
     let users = world
         .store()
@@ -32,16 +63,10 @@ async fn linked(world: &World, upn: &str) -> Option<String> {
 
 #[tokio::test]
 async fn an_address_links_once_whoever_comes_first() {
-    let world = provisioned(EVERYTHING).start().await;
-    let directory = Directory::of(&world).await;
+    let (world, directory) = told_everything().await;
     // Adam signs in first, Alice is told of first; the directory gives mail nicknames for ids.
     world.signed_in(ADAM, &["wiki"]).await;
-    let adam = directory
-        .create(
-            "/Users",
-            &json!({ "userName": ADAM.to_uppercase(), "externalId": "adam" }),
-        )
-        .await;
+    let adam = called(&directory, &ADAM.to_uppercase(), "adam").await;
     let alice = directory
         .create(
             "/Users",
@@ -61,26 +86,17 @@ async fn an_address_links_once_whoever_comes_first() {
     assert_eq!(linked(&world, ALICE).await.as_deref(), Some(&*alice));
     directory.set_active(&alice, false).await;
     assert!(!gets_in(&world, &browser).await);
-    assert_eq!(
-        world.person(ALICE).open(&world.host("wiki"), "/").await.status(),
-        403
-    );
+    stays_out(&world).await;
     // Whoever gets the address next is somebody else: nothing links a second time to one that is linked.
-    let successor = directory
-        .create("/Users", &json!({ "userName": ALICE, "externalId": "alice2" }))
-        .await;
+    let successor = called(&directory, ALICE, "alice2").await;
     assert_eq!(linked(&world, ALICE).await.as_deref(), Some(&*alice));
     assert_ne!(successor, alice);
-    assert_eq!(
-        world.person(ALICE).open(&world.host("wiki"), "/").await.status(),
-        403
-    );
+    stays_out(&world).await;
 }
 
 #[tokio::test]
 async fn an_address_links_nobody_against_the_object() {
-    let world = provisioned(EVERYTHING).start().await;
-    let directory = Directory::of(&world).await;
+    let (world, directory) = told_everything().await;
     let browser = world.signed_in(ALICE, &["wiki"]).await;
     // Her address, and the object of somebody else.
     let other = directory
@@ -97,8 +113,7 @@ async fn an_address_links_nobody_against_the_object() {
 
 #[tokio::test]
 async fn two_candidates_are_none() {
-    let world = provisioned(EVERYTHING).start().await;
-    let directory = Directory::of(&world).await;
+    let (world, directory) = told_everything().await;
     let mails = json!([{ "type": "work", "value": ALICE }]);
     for name in ["a@corp.example", "b@corp.example"] {
         directory
@@ -111,29 +126,20 @@ async fn two_candidates_are_none() {
 
 #[tokio::test]
 async fn whoever_was_linked_by_address_and_deleted_stays_out_until_told_of_again() {
-    let world = provisioned(EVERYTHING).start().await;
-    let directory = Directory::of(&world).await;
-    let alice = directory
-        .create("/Users", &json!({ "userName": ALICE, "externalId": "alice" }))
-        .await;
+    let (world, directory) = told_everything().await;
+    let alice = called(&directory, ALICE, "alice").await;
     let browser = world.signed_in(ALICE, &["wiki"]).await;
     directory.delete(&format!("/Users/{alice}")).await;
     assert!(!gets_in(&world, &browser).await);
-    assert_eq!(
-        world.person(ALICE).open(&world.host("wiki"), "/").await.status(),
-        403
-    );
-    let again = directory
-        .create("/Users", &json!({ "userName": ALICE, "externalId": "alice" }))
-        .await;
+    stays_out(&world).await;
+    let again = called(&directory, ALICE, "alice").await;
     world.signed_in(ALICE, &["wiki"]).await;
     assert_eq!(linked(&world, ALICE).await.as_deref(), Some(&*again));
 }
 
 #[tokio::test]
 async fn an_object_belongs_to_one_person() {
-    let world = provisioned(EVERYTHING).start().await;
-    let directory = Directory::of(&world).await;
+    let (_world, directory) = told_everything().await;
     directory.person(ALICE_OID, "a@corp.example").await;
     let body = json!({ "userName": "b@corp.example", "externalId": ALICE_OID });
     let reply = directory.ask("POST", "/Users", Some(&body)).await;
@@ -161,31 +167,20 @@ async fn whoever_signed_in_before_provisioning_was_turned_on_is_linked_by_addres
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let directory = Directory::of(&world).await;
-    let alice = directory
-        .create("/Users", &json!({ "userName": ALICE, "externalId": "alice" }))
-        .await;
+    let alice = called(&directory, ALICE, "alice").await;
     assert_eq!(linked(&world, ALICE).await.as_deref(), Some(&*alice));
     assert!(gets_in(&world, &browser).await);
     directory.set_active(&alice, false).await;
     assert!(!gets_in(&world, &browser).await);
 }
 
-const NEWCOMER: &str = "0aa11bb2-2cc3-4dd4-8ee5-5ff66a770000";
-
 #[tokio::test]
 async fn an_address_that_went_to_somebody_new_links_them_and_no_longer_the_one_before() {
-    let world = provisioned(EVERYTHING).start().await;
-    let directory = Directory::of(&world).await;
-    let resource = directory
-        .create("/Users", &json!({ "userName": ALICE, "externalId": "alice" }))
-        .await;
+    let (world, directory) = told_everything().await;
+    let resource = called(&directory, ALICE, "alice").await;
     let before = world.signed_in(ALICE, &["wiki"]).await;
     // She left; a year later the account of somebody new is called as hers was.
-    let entra = world.entra.tenant(TENANT);
-    world.entra.delete_user(ALICE_OID);
-    entra
-        .add_user(User::member(ALICE).oid(NEWCOMER).name("Alicia Newcomer"))
-        .add_member(STAFF, MemberRef::user(NEWCOMER));
+    succeeded(&world);
     let newcomer = world.signed_in(ALICE, &["wiki"]).await;
     let began = Instant::now();
     while gets_in(&world, &before).await {
@@ -195,32 +190,26 @@ async fn an_address_that_went_to_somebody_new_links_them_and_no_longer_the_one_b
     // The directory means who has the address.
     directory.set_active(&resource, false).await;
     assert!(!gets_in(&world, &newcomer).await);
-    assert_eq!(
-        world.person(ALICE).open(&world.host("wiki"), "/").await.status(),
-        403
-    );
+    stays_out(&world).await;
     directory.set_active(&resource, true).await;
     world.signed_in(ALICE, &["wiki"]).await;
 }
 
 #[tokio::test]
 async fn whoever_left_puts_nobody_out_who_got_the_address() {
-    let world = provisioned(EVERYTHING).start().await;
-    let directory = Directory::of(&world).await;
-    let resource = directory
-        .create("/Users", &json!({ "userName": ALICE, "externalId": "alice" }))
-        .await;
+    let (world, directory) = told_everything().await;
+    let resource = called(&directory, ALICE, "alice").await;
     let before = world.signed_in(ALICE, &["wiki"]).await;
     directory.set_active(&resource, false).await;
     assert!(!gets_in(&world, &before).await);
-    world.entra.delete_user(ALICE_OID);
-    world
-        .entra
-        .tenant(TENANT)
-        .add_user(User::member(ALICE).oid(NEWCOMER).name("Alicia Newcomer"))
-        .add_member(STAFF, MemberRef::user(NEWCOMER));
-    // What was said of the one before does not concern her; from when it is said anew, it does.
+    succeeded(&world);
+    // What was said of the one before does not concern her, whatever more is said; from when it is said anew, it does.
     let newcomer = world.signed_in(ALICE, &["wiki"]).await;
+    for title in ["Clerk", "Pensioner"] {
+        let operations = json!([{ "op": "Replace", "path": "title", "value": title }]);
+        directory.patch(&format!("/Users/{resource}"), operations).await;
+        assert!(gets_in(&world, &newcomer).await, "{title}");
+    }
     directory.set_active(&resource, true).await;
     assert!(gets_in(&world, &newcomer).await);
     directory.set_active(&resource, false).await;
@@ -228,9 +217,27 @@ async fn whoever_left_puts_nobody_out_who_got_the_address() {
 }
 
 #[tokio::test]
+async fn whoever_left_and_is_deleted_puts_nobody_out_who_got_the_address() {
+    let (world, directory) = told_everything().await;
+    let resource = directory
+        .create("/Users", &json!({ "userName": ALICE, "externalId": "alice" }))
+        .await;
+    world.signed_in(ALICE, &["wiki"]).await;
+    let left = user(&world, ALICE).await;
+    directory.set_active(&resource, false).await;
+    succeeded(&world);
+    let newcomer = world.signed_in(ALICE, &["wiki"]).await;
+    // Thirty days later Entra deletes what it had disabled.
+    directory.delete(&format!("/Users/{resource}")).await;
+    assert!(gets_in(&world, &newcomer).await);
+    world.signed_in(ALICE, &["wiki"]).await;
+    let store = world.store().await;
+    assert!(store.user(left).await.unwrap().unwrap().deprovisioned);
+}
+
+#[tokio::test]
 async fn whoever_is_deleted_before_the_first_sign_in_stays_out_by_address_too() {
-    let world = provisioned(EVERYTHING).start().await;
-    let directory = Directory::of(&world).await;
+    let (world, directory) = told_everything().await;
     let alice = directory
         .create(
             "/Users",
@@ -239,37 +246,28 @@ async fn whoever_is_deleted_before_the_first_sign_in_stays_out_by_address_too() 
         .await;
     directory.delete(&format!("/Users/{alice}")).await;
     for _ in 0..2 {
-        let mut browser = world.person(ALICE);
-        let arrival = browser.open(&world.host("wiki"), "/").await;
-        assert_eq!(arrival.status(), 403, "{}", arrival.text());
+        stays_out(&world).await;
     }
     world.signed_in(ADAM, &["wiki"]).await;
     // Told of anew, and active, she may sign in; one who is inactive may not.
     let again = directory
         .create("/Users", &json!({ "userName": ALICE, "active": false }))
         .await;
-    assert_eq!(
-        world.person(ALICE).open(&world.host("wiki"), "/").await.status(),
-        403
-    );
+    stays_out(&world).await;
     directory.set_active(&again, true).await;
     world.signed_in(ALICE, &["wiki"]).await;
 }
 
 #[tokio::test]
 async fn of_several_with_an_address_who_is_active_counts_and_where_none_is_nobody_gets_in() {
-    let world = provisioned(EVERYTHING).start().await;
-    let directory = Directory::of(&world).await;
+    let (world, directory) = told_everything().await;
     let mails = json!([{ "type": "work", "value": ALICE }]);
     let mut made = Vec::new();
     for name in ["a@corp.example", "b@corp.example"] {
         let body = json!({ "userName": name, "emails": mails, "active": false });
         made.push(directory.create("/Users", &body).await);
     }
-    assert_eq!(
-        world.person(ALICE).open(&world.host("wiki"), "/").await.status(),
-        403
-    );
+    stays_out(&world).await;
     directory.set_active(&made[1], true).await;
     world.signed_in(ALICE, &["wiki"]).await;
     assert_eq!(linked(&world, ALICE).await.as_deref(), Some(&*made[1]));

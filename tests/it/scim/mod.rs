@@ -1,5 +1,7 @@
 //! SCIM as Entra speaks it, over real HTTP, and what it does to people who are signed in.
 
+mod addresses;
+mod answers;
 mod by_api;
 mod client;
 mod effects;
@@ -10,6 +12,7 @@ mod grammar;
 mod in_flight;
 mod inherited;
 mod large;
+mod limits;
 mod linking;
 mod log;
 mod replicas;

@@ -8,7 +8,8 @@ use super::{EVERYTHING, provisioned};
 use crate::support::tenant::ALICE;
 use crate::support::world::World;
 
-async fn knock(directory: &Directory, secret: &str) -> u16 {
+/// What whoever shows this secret is answered.
+pub(super) async fn knock(directory: &Directory, secret: &str) -> u16 {
     let headers = [("Authorization".to_owned(), format!("Bearer {secret}"))];
     let target = format!("{}/Users?count=0", directory.base);
     directory.send("GET", &target, &headers, None).await.status

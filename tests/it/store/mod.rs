@@ -10,6 +10,8 @@ pub(crate) mod people;
 mod register;
 mod scim;
 mod scim_many;
+mod scim_put_out;
+mod scim_rounds;
 mod service_token_uses;
 mod sessions;
 mod transfers;

@@ -90,6 +90,7 @@ impl Person {
         let inserted = store
             .insert_session(&NewSession {
                 nonce: nonce.clone(),
+                signs_in: true,
                 provider: self.provider,
                 person: self.key,
                 email: Some("zoe@example.com".to_owned()),
@@ -113,7 +114,7 @@ impl Person {
                 linkable: true,
                 read_at,
                 began_ms: Clock::system().now_ms(),
-                scim,
+                asks: &|_| scim.clone(),
             })
             .await
             .unwrap();

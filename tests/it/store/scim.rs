@@ -18,6 +18,7 @@ const RULES: ScimRules = ScimRules {
     seat_deprovision: true,
     identity_update: IdentityUpdate::Automatic,
     names_repeat: false,
+    round: None,
 };
 
 fn record(name: &str, external: Option<&str>, active: bool) -> UserRecord {
@@ -302,6 +303,38 @@ on_both! {
         assert_eq!(linked(told.id).await, Some(second_id));
         assert!(store.may_mint(&new).await.unwrap());
         assert_ne!(there_id, first_id);
+    }
+
+    async fn what_is_said_of_whoever_left_concerns_nobody_who_got_the_address(database) {
+        let store = database.store().await;
+        let provider = IdpId(uuid::Uuid::new_v4());
+        let (left, came) = (Person::at(provider), Person::at(provider));
+        let (_, left_id) = left.sign_in(&store).await;
+        let told = store.insert_scim_user(provider, &record("zoe@example.com", Some("zoe"), true), &RULES).await.unwrap().user;
+        assert_eq!(told.user, Some(left_id.id));
+        let say = async |external: &str, active| {
+            let record = record("zoe@example.com", Some(external), active);
+            store.update_scim_user(provider, told.id, &|_| Ok::<_, ()>(record.clone()), &RULES).await.unwrap().unwrap().unwrap()
+        };
+        say("zoe", false).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let read_at = store.head().await.unwrap().seq;
+        let asks = ScimAtLogin { stays_out: true, reactivates: false, regroups: true };
+        let (nonce, done) = came.try_sign_in_asking(&store, read_at, Some(asks.clone())).await;
+        let SessionInserted::Yes(came_id) = done else { panic!("{done:?}") };
+        let written = say("zoe2", false).await;
+        assert_eq!((written.user.user, written.consequences.out), (Some(left_id.id), vec![]));
+        // Active again, it means whoever has the address; inactive again, it means them still.
+        assert_eq!(say("zoe2", true).await.user.user, Some(came_id.id));
+        assert_eq!(say("zoe2", false).await.consequences.out, [(came_id.id, vec![nonce])]);
+        // And the next one is nobody whom deleting it concerns.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let next = Person::at(provider);
+        let (nonce, done) = next.try_sign_in_asking(&store, store.head().await.unwrap().seq, Some(asks)).await;
+        assert!(matches!(done, SessionInserted::Yes(_)), "{done:?}");
+        let deleted = store.delete_scim_user(provider, told.id, &RULES).await.unwrap().unwrap();
+        assert_eq!(deleted.user.user, Some(came_id.id));
+        assert!(store.may_mint(&nonce).await.unwrap());
     }
 
     async fn whoever_is_deleted_without_an_object_or_a_link_stays_out_by_address(database) {

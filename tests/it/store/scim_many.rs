@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use jiff::SignedDuration;
 use uuid::Uuid;
+use vestibule::clock::Clock;
 use vestibule::model::ids::{IdpId, ObjectId, ScimUserId, SessionNonce, UserId};
 use vestibule::model::scim::{GroupRecord, IdentityUpdate};
 use vestibule::store::{ChangeKind, Feed, Membership, ScimRules, Store};
@@ -17,6 +19,7 @@ const AUTOMATIC: ScimRules = ScimRules {
     seat_deprovision: true,
     identity_update: IdentityUpdate::Automatic,
     names_repeat: false,
+    round: None,
 };
 const REAUTH: ScimRules = ScimRules {
     identity_update: IdentityUpdate::Reauth,
@@ -190,5 +193,84 @@ on_both! {
         }
         let users: BTreeSet<String> = reauth.iter().map(|(user, _)| user.to_string()).collect();
         assert_eq!(told(&store, &before, ChangeKind::UserEnded).await, users);
+    }
+    async fn what_thousands_inherit_follows_from_thousands_of_pairs(database) {
+        let store = database.store().await;
+        let provider = IdpId(Uuid::new_v4());
+        fill(&database, provider).await;
+        let [team_object, staff, everybody] = [1, 2, 3].map(|number| ObjectId(id(5, number)));
+        let named = GroupRecord { display_name: "Staff".to_owned(), external_id: Some(staff.to_string()) };
+        store.insert_scim_group(provider, &named, &[], &AUTOMATIC).await.unwrap();
+        store.insert_scim_group(provider, &team("Team"), &people(), &AUTOMATIC).await.unwrap();
+        // Of most that a group holds nothing else is known.
+        let mut pairs: Vec<_> = (1..=1200).map(|number| (staff, ObjectId(id(6, number)))).collect();
+        pairs.extend([(staff, team_object), (everybody, staff)]);
+        let nonces: Vec<SessionNonce> = (1..=MANY).map(nonce).collect();
+        let inherit = || async {
+            let found = store.identities(&nonces).await.unwrap();
+            let inherits = found.iter().filter(|session| {
+                let groups = session.identity.groups.held();
+                let name = |object| groups.iter().find(|group| group.id == object).map(|group| group.name.as_deref());
+                name(staff) == Some(Some("Staff")) && name(everybody) == Some(None)
+            });
+            inherits.count()
+        };
+        let began = Instant::now();
+        let done = store.change_scim_nesting(provider, &pairs, &[], &AUTOMATIC).await.unwrap();
+        println!("nested in {:?}", began.elapsed());
+        assert_eq!((done.amended.len(), done.regrouped.len()), (MANY, MANY));
+        assert_eq!(inherit().await, MANY);
+        let again = store.change_scim_nesting(provider, &pairs, &[], &AUTOMATIC).await.unwrap();
+        assert!(again.amended.is_empty(), "told again");
+        assert_eq!(store.scim_nesting(provider).await.unwrap().len(), pairs.len());
+
+        let before = store.head().await.unwrap();
+        let began = Instant::now();
+        let done = store.change_scim_nesting(provider, &[], &pairs, &AUTOMATIC).await.unwrap();
+        println!("nested no more in {:?}", began.elapsed());
+        assert_eq!(done.amended.len(), MANY);
+        assert_eq!(inherit().await, 0);
+        assert_eq!(told(&store, &before, ChangeKind::IdentityChanged).await.len(), MANY);
+        assert!(store.scim_nesting(provider).await.unwrap().is_empty());
+        // For sign-ins that are under way: each of them, and both groups.
+        let pool = database.pool().await;
+        let taken = sqlx::query("SELECT scim_user FROM scim_taken").fetch_all(&pool).await.unwrap();
+        pool.close().await;
+        assert_eq!(taken.len(), 2 * MANY);
+    }
+    async fn whoever_is_left_to_be_read_again_is_taken_up_by_one_gateway(database) {
+        const LEFT: usize = 40;
+        let clock = Clock::system();
+        let (store, other) = (database.store_at(&clock).await, database.store_at(&clock).await);
+        let provider = IdpId(Uuid::new_v4());
+        fill(&database, provider).await;
+        let few: Vec<ScimUserId> = people().into_iter().take(LEFT).collect();
+        let written = store.insert_scim_group(provider, &team("Team"), &few, &AUTOMATIC).await.unwrap();
+        assert_eq!(written.consequences.regrouped.len(), LEFT);
+        let left_before = |minutes: i64| clock.now_ms() - minutes * 60_000;
+        assert!(store.take_rereads_left(left_before(1), 100).await.unwrap().is_empty(), "not left yet");
+        clock.advance(SignedDuration::from_mins(2));
+        let mut taken: Vec<UserId> = Vec::new();
+        // Both at once, and whoever finds the other at work comes again.
+        while taken.len() < LEFT {
+            let (here, there) = tokio::join!(
+                store.take_rereads_left(left_before(1), 15),
+                other.take_rereads_left(left_before(1), 15)
+            );
+            let (here, there) = (here.unwrap(), there.unwrap());
+            assert!(here.len() <= 15 && there.len() <= 15 && here.len() + there.len() > 0);
+            taken.extend(here.into_iter().chain(there));
+        }
+        let each: BTreeSet<UserId> = taken.iter().copied().collect();
+        assert_eq!((taken.len(), each.len()), (LEFT, LEFT));
+        // One is begun with a minute later, and is not left when the others are again.
+        clock.advance(SignedDuration::from_mins(1));
+        let begun = store.begin_reread(taken[0]).await.unwrap().unwrap();
+        clock.advance(SignedDuration::from_secs(30));
+        let again = other.take_rereads_left(left_before(1), 100).await.unwrap();
+        assert_eq!(again.len(), LEFT - 1);
+        assert!(!again.contains(&begun.user));
+        store.reread_done(&begun).await.unwrap();
+        assert_eq!(other.begin_reread(begun.user).await.unwrap(), None);
     }
 }

@@ -1,0 +1,186 @@
+//! Putting out whoever a directory has deactivated already: everybody with one write, and nobody slips past it.
+
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use uuid::Uuid;
+use vestibule::crypto::random;
+use vestibule::model::identity::Identity;
+use vestibule::model::ids::{IdpId, SessionNonce, UserId};
+use vestibule::model::scim::{IdentityUpdate, UserRecord};
+use vestibule::store::{Document, Kind, NewSession, ScimAtLogin, ScimRules, SessionInserted, Store};
+
+use super::documents::file;
+use super::people::{ADDRESS, NEVER_MS, Person};
+use crate::support::database::{on_both, on_postgres};
+
+/// What a directory brings about as long as nothing is to follow.
+const NOTHING: ScimRules = ScimRules {
+    user_deprovision: false,
+    seat_deprovision: false,
+    identity_update: IdentityUpdate::NoAction,
+    names_repeat: false,
+    round: None,
+};
+
+fn provider(id: IdpId, keeps_out: bool) -> Document {
+    Document {
+        kind: Kind::IdentityProvider,
+        id: id.0,
+        name: "Entra".to_owned(),
+        body: json!({ "keeps_out": keeps_out }),
+        secrets: None,
+        declared: false,
+        version: 0,
+        created_ms: 0,
+        updated_ms: 0,
+    }
+}
+
+/// What a sign-in asks by the provider as the store has it.
+fn asks(provider: Option<&Value>) -> Option<ScimAtLogin> {
+    Some(ScimAtLogin {
+        stays_out: provider?.get("keeps_out")?.as_bool()?,
+        reactivates: false,
+        regroups: false,
+    })
+}
+
+async fn told_inactive(store: &Store, person: Person) {
+    let object = person.key.object.to_string();
+    let record = json!({ "userName": object, "externalId": object, "active": false });
+    let record = UserRecord(record.as_object().unwrap().clone());
+    store
+        .insert_scim_user(person.provider, &record, &NOTHING)
+        .await
+        .unwrap();
+}
+
+/// Turns deprovisioning on, as the writer of providers does; how many people had something open.
+async fn turn_on(store: &Store, id: IdpId) -> usize {
+    let mut write = store.write(file()).await.unwrap();
+    write.put(&provider(id, true)).await.unwrap();
+    let people = write.put_out_inactive(id, true, "deprovisioned").await.unwrap();
+    write.commit().await.unwrap();
+    people
+}
+
+async fn turned_off(store: &Store) -> IdpId {
+    let id = IdpId(Uuid::new_v4());
+    let mut write = store.write(file()).await.unwrap();
+    write.put(&provider(id, false)).await.unwrap();
+    write.commit().await.unwrap();
+    id
+}
+
+on_both! {
+    async fn many_are_put_out_with_one_write_and_their_logins_under_way_with_them(database) {
+        const MANY: usize = 601;
+        let store = database.store().await;
+        let id = turned_off(&store).await;
+        let mut people = Vec::new();
+        for _ in 0..MANY {
+            let person = Person::at(id);
+            people.push((person, person.sign_in(&store).await));
+            told_inactive(&store, person).await;
+        }
+        let staying = Person::at(id);
+        let (stays, _) = staying.sign_in(&store).await;
+        let head = store.head().await.unwrap().seq;
+        assert_eq!(turn_on(&store, id).await, MANY);
+        for (_, (nonce, user)) in &people {
+            assert!(!store.may_mint(nonce).await.unwrap());
+            assert!(store.user(user.id).await.unwrap().unwrap().deprovisioned);
+        }
+        assert!(store.may_mint(&stays).await.unwrap());
+        // One change of the provider, and one for each person.
+        let changes = i64::try_from(MANY).unwrap() + 1;
+        assert_eq!(store.head().await.unwrap().seq, head + changes);
+        let (person, _) = people.pop().unwrap();
+        let (_, refused) = person.try_sign_in(&store, head).await;
+        assert_eq!(refused, SessionInserted::Deprovisioned);
+    }
+
+    async fn a_sign_in_goes_by_the_provider_as_the_store_has_it(database) {
+        let store = database.store().await;
+        let id = turned_off(&store).await;
+        let (before, after) = (Person::at(id), Person::at(id));
+        told_inactive(&store, before).await;
+        told_inactive(&store, after).await;
+        let sign_in = async |person: Person| {
+            let nonce = random::alphanumeric(16).parse().unwrap();
+            let identity_of = |user| person.identity(user);
+            let read_at = store.head().await.unwrap().seq;
+            store.insert_session(&new_session(person, nonce, read_at, &identity_of, &asks)).await.unwrap()
+        };
+        assert!(matches!(sign_in(before).await, SessionInserted::Yes(_)));
+        assert_eq!(turn_on(&store, id).await, 1);
+        assert_eq!(sign_in(after).await, SessionInserted::Deprovisioned);
+    }
+}
+
+on_postgres! {
+    async fn a_first_login_under_way_is_waited_for_and_put_out_with_the_others(database) {
+        let store = database.store().await;
+        let id = turned_off(&store).await;
+        let person = Person::at(id);
+        told_inactive(&store, person).await;
+        let read_at = store.head().await.unwrap().seq;
+        let nonce: SessionNonce = random::alphanumeric(16).parse().unwrap();
+        // The login has read the provider, and is not done, when deprovisioning is turned on.
+        let under_way = Arc::new(Notify::new());
+        let (goes_on, told_to) = mpsc::channel::<()>();
+        let told_to = Mutex::new(told_to);
+        let login = tokio::spawn({
+            let (store, nonce, under_way) = (store.clone(), nonce.clone(), Arc::clone(&under_way));
+            async move {
+                let identity_of = |user| person.identity(user);
+                let waits = |provider: Option<&Value>| {
+                    under_way.notify_one();
+                    tokio::task::block_in_place(|| told_to.lock().unwrap().recv_timeout(Duration::from_secs(5))).unwrap();
+                    asks(provider)
+                };
+                store.insert_session(&new_session(person, nonce, read_at, &identity_of, &waits)).await.unwrap()
+            }
+        });
+        under_way.notified().await;
+        let turned_on = tokio::spawn({
+            let store = store.clone();
+            async move { turn_on(&store, id).await }
+        });
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        goes_on.send(()).unwrap();
+        assert!(matches!(login.await.unwrap(), SessionInserted::Yes(_)));
+        assert_eq!(turned_on.await.unwrap(), 1);
+        assert!(!store.may_mint(&nonce).await.unwrap());
+    }
+}
+
+fn new_session<'a>(
+    person: Person,
+    nonce: SessionNonce,
+    read_at: i64,
+    identity_of: &'a (dyn Fn(UserId) -> Identity + Send + Sync),
+    asks: &'a (dyn Fn(Option<&Value>) -> Option<ScimAtLogin> + Send + Sync),
+) -> NewSession<'a> {
+    NewSession {
+        nonce,
+        signs_in: true,
+        provider: person.provider,
+        person: person.key,
+        email: None,
+        name: None,
+        identity_of,
+        provider_session: None,
+        expires_ms: NEVER_MS,
+        address: ADDRESS,
+        agent: None,
+        refresh_token_sealed: None,
+        linkable: false,
+        read_at,
+        began_ms: 0,
+        asks,
+    }
+}
