@@ -200,7 +200,9 @@ fn destinations(object: &Object<'_>) -> (Vec<Destination>, Vec<Overrides>) {
         listed = object.list("self_hosted_domains");
     }
     let Some(domain) = domain else {
-        if listed.is_empty() {
+        // What is wrong with one that is there has been told.
+        let said = object.given("domain").is_some_and(|domain| *domain != "");
+        if listed.is_empty() && !said {
             object.problem("domain", "an address is needed, such as wiki.example.com");
         }
         return (listed, overrides);
