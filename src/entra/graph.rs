@@ -331,7 +331,7 @@ impl<'a> Graph<'a> {
 
     async fn wait(&mut self, why: &str, asked: Option<Duration>) -> Result<(), GraphFailed> {
         let pause = asked.unwrap_or(FIRST_WAIT * 2_u32.pow(self.retries));
-        let Patience { wait, retries } = self.patience;
+        let Patience { wait, retries, .. } = self.patience;
         if self.retries >= retries || self.waited + pause > wait {
             return Err(GraphFailed::Unavailable(format!(
                 "{why}, retried {} times",

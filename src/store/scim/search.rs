@@ -8,7 +8,7 @@ use sqlx::any::AnyRow;
 
 use super::super::row::{Cells, pattern_of_beginning, pattern_within, storable};
 use super::super::{Store, StoreError, bounded};
-use super::{ScimGroup, ScimUser, folded};
+use super::{KnownPerson, ScimGroup, ScimUser, folded};
 use crate::model::ids::{IdpId, ObjectId, ScimGroupId, ScimUserId, UserId};
 use crate::model::scim::{GroupRecord, UserRecord};
 
