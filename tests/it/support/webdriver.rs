@@ -112,6 +112,23 @@ impl Browser {
             .to_owned()
     }
 
+    /// Waits until this text is to be seen no more.
+    pub(crate) async fn sees_no_more(&self, unwanted: &str) {
+        let began = Instant::now();
+        loop {
+            // Between two pages there is no text at all.
+            let text = self.try_text().await;
+            if text.as_ref().is_some_and(|text| !text.contains(unwanted)) {
+                return;
+            }
+            if began.elapsed() > PATIENCE {
+                self.give_up(&format!("{unwanted:?} still in: {}", text.unwrap_or_default()))
+                    .await;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Waits until this text is to be seen.
     pub(crate) async fn sees(&self, wanted: &str) {
         let began = Instant::now();
