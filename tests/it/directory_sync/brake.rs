@@ -159,6 +159,7 @@ async fn whoever_scim_told_of_by_another_id_stays_where_graph_tells_the_name() {
         seat_deprovision: true,
         identity_update: IdentityUpdate::Automatic,
         names_repeat: false,
+        round: None,
     };
     for number in 0..40 {
         let name = format!("many{number}@contoso.example");
