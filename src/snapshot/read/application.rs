@@ -15,7 +15,7 @@ use crate::model::public_path::Overrides;
 use crate::model::token_duration::TokenDuration;
 
 use super::design;
-use super::object::{Object, Problem, Problems};
+use super::object::{Object, Problem, Problems, asks_for_something};
 use super::settings;
 
 /// An application and the policies that are written inside it.
@@ -200,7 +200,10 @@ fn destinations(object: &Object<'_>) -> (Vec<Destination>, Vec<Overrides>) {
         listed = object.list("self_hosted_domains");
     }
     let Some(domain) = domain else {
-        if listed.is_empty() {
+        // Of addresses that cannot be read it is said what is wrong with them.
+        let written = ["domain", "destinations", "self_hosted_domains"];
+        let mut written = written.iter().filter_map(|key| object.given(key));
+        if !written.any(asks_for_something) {
             object.problem("domain", "an address is needed, such as wiki.example.com");
         }
         return (listed, overrides);
