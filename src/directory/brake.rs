@@ -76,11 +76,11 @@ impl Toll {
             .filter(|told| !objects.contains(&told.object))
             .filter_map(|told| Some(told.principal_name.value()?.to_lowercase()))
             .collect();
-        let mut toll = Self::default();
-        toll.losses.people.extend(strangers.iter().map(|object| object.0));
-        toll.people = strangers.len();
+        let mut sum = Self::default();
+        sum.losses.people.extend(strangers.iter().map(|object| object.0));
+        sum.people = strangers.len();
         for known in known.iter().filter(|known| known.active) {
-            toll.people += 1;
+            sum.people += 1;
             let stays = match (known.object, &known.name) {
                 (Some(object), _) => staying_objects.contains(&object),
                 (None, Some(name)) => staying_names.contains(name),
@@ -88,10 +88,10 @@ impl Toll {
             };
             if !stays {
                 let key = known.object.map_or(known.id.0, |object| object.0);
-                toll.losses.people.insert(key);
+                sum.losses.people.insert(key);
             }
         }
-        toll
+        sum
     }
 
     /// Groups and memberships that would go by a round that read every group.
@@ -99,25 +99,25 @@ impl Toll {
         known: &[(ScimGroupId, Option<ObjectId>, usize)],
         told: &BTreeMap<ObjectId, GroupNews>,
     ) -> Self {
-        let mut toll = Self {
+        let mut sum = Self {
             groups: known.len(),
             no_group: !known.is_empty() && told.values().all(GroupNews::is_gone),
             ..Self::default()
         };
         for (id, object, size) in known {
             let key = object.map_or(id.0, |object| object.0);
-            toll.members += size;
+            sum.members += size;
             let news = object.and_then(|object| told.get(&object));
             let stays = news.filter(|news| !news.is_gone());
             if stays.is_none() {
-                toll.losses.groups.insert(key);
+                sum.losses.groups.insert(key);
             }
             let lost = size.saturating_sub(stays.map_or(0, GroupNews::members));
             if lost > 0 {
-                toll.losses.members.insert(key, lost);
+                sum.losses.members.insert(key, lost);
             }
         }
-        toll
+        sum
     }
 
     /// What is to be done about it, after this was held back.
@@ -136,15 +136,15 @@ impl Toll {
         };
         let same = held.filter(is_same);
         let Some(held) = same else {
-            let hold = DirectoryHold {
+            let waits = DirectoryHold {
                 since_ms: asked.now_ms,
                 source: asked.source.to_owned(),
                 losses: self.losses,
             };
             return if was_held {
-                Judged::HeldAnew(hold)
+                Judged::HeldAnew(waits)
             } else {
-                Judged::Held(hold)
+                Judged::Held(waits)
             };
         };
         let is_later = !self.no_group && asked.now_ms.saturating_sub(held.since_ms) >= CONFIRMS_MS;
@@ -210,8 +210,8 @@ mod tests {
 
     /// How many are lost, where that is too many.
     fn many(known: &[KnownPerson], strangers: &[ObjectId], told: &[PersonTold]) -> Option<usize> {
-        let toll = Toll::of_people(known, strangers, told);
-        toll.is_much(&toll.losses).then(|| toll.losses.count())
+        let sum = Toll::of_people(known, strangers, told);
+        sum.is_much(&sum.losses).then(|| sum.losses.count())
     }
 
     fn object(number: usize) -> ObjectId {
@@ -290,13 +290,13 @@ mod tests {
             *told = named(number, format!("P{}@x.example", number + 5));
         }
         renamed.drain(5..10);
-        let toll = Toll::of_people(&people, &[], &renamed);
-        assert_eq!((toll.losses.count(), toll.people), (5, 30));
+        let sum = Toll::of_people(&people, &[], &renamed);
+        assert_eq!((sum.losses.count(), sum.people), (5, 30));
     }
 
     const MINUTE: i64 = 60_000;
 
-    fn toll(lost: std::ops::Range<usize>) -> Toll {
+    fn sum(lost: std::ops::Range<usize>) -> Toll {
         let known = known(100);
         let stays = |number: &usize| !lost.contains(number);
         let told: Vec<_> = (0..100).filter(stays).map(|number| told(number, true)).collect();
@@ -312,7 +312,7 @@ mod tests {
     }
 
     fn hold(lost: std::ops::Range<usize>) -> DirectoryHold {
-        match toll(lost).judged(None, asked(100, 50)) {
+        match sum(lost).judged(None, asked(100, 50)) {
             Judged::Held(hold) => hold,
             judged => panic!("{judged:?}"),
         }
@@ -320,7 +320,7 @@ mod tests {
 
     #[test]
     fn a_round_confirms_what_it_says_again_five_minutes_later_or_when_the_operator_asks() {
-        let again = |lost, minutes, wanted| toll(lost).judged(Some(hold(0..30)), asked(minutes, wanted));
+        let again = |lost, minutes, wanted| sum(lost).judged(Some(hold(0..30)), asked(minutes, wanted));
         assert_eq!(again(0..30, 104, 100), Judged::Held(hold(0..30)));
         assert_eq!(again(0..30, 105, 50), Judged::Confirmed);
         assert_eq!(again(0..30, 101, 101), Judged::Confirmed);
@@ -350,16 +350,13 @@ mod tests {
                 source,
                 ..asked(minutes, minutes)
             };
-            let judged = toll(lost.clone()).judged(Some(hold(0..30)), asked);
+            let judged = sum(lost.clone()).judged(Some(hold(0..30)), asked);
             let (Judged::Held(held) | Judged::HeldAnew(held)) = judged else {
                 panic!("{lost:?} after {minutes} minutes is {judged:?}")
             };
-            assert_eq!(
-                (held.since_ms, held.losses),
-                (minutes * MINUTE, toll(lost).losses)
-            );
+            assert_eq!((held.since_ms, held.losses), (minutes * MINUTE, sum(lost).losses));
         }
-        let judged = toll(0..60).judged(Some(hold(0..30)), asked(110, 110));
+        let judged = sum(0..60).judged(Some(hold(0..30)), asked(110, 110));
         assert!(matches!(judged, Judged::HeldAnew(_)), "{judged:?}");
     }
 }

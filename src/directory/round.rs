@@ -130,8 +130,8 @@ impl<'r> Round<'r> {
             Vec::new()
         };
         if told.whole {
-            let toll = Toll::of_people(&known, &strangers, &told.people.entries);
-            if let Some(end) = self.held_back(toll).await? {
+            let loss = Toll::of_people(&known, &strangers, &told.people.entries);
+            if let Some(end) = self.held_back(loss).await? {
                 return Ok(end);
             }
         }
@@ -278,14 +278,14 @@ impl<'r> Round<'r> {
             wanted_ms: self.stands.wanted_ms,
         };
         let (what, no_group) = (toll.to_string(), toll.no_group);
-        let (hold, anew) = match toll.judged(held, asked) {
+        let (waits, anew) = match toll.judged(held, asked) {
             Judged::Little => return Ok(None),
             Judged::Confirmed => {
                 tracing::warn!(provider.id = %self.id(), "A second reading of the directory confirms that {what} at once");
                 return Ok(None);
             }
-            Judged::Held(hold) => (hold, ""),
-            Judged::HeldAnew(hold) => (hold, " This is not what the round before said."),
+            Judged::Held(waits) => (waits, ""),
+            Judged::HeldAnew(waits) => (waits, " This is not what the round before said."),
         };
         let when = if no_group {
             "when `vestibule idp sync` has another round that says the same"
@@ -293,7 +293,7 @@ impl<'r> Round<'r> {
             "when another round says the same; `vestibule idp sync` has one at once"
         };
         let why = format!("{what} at once.{anew} It is done {when}");
-        Ok(Some(RoundEnd::HeldBack { why, hold }))
+        Ok(Some(RoundEnd::HeldBack { why, hold: waits }))
     }
 
     pub(super) fn id(&self) -> IdpId {
