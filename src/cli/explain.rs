@@ -32,7 +32,7 @@ pub(super) struct ExplainCommand {
     /// The address the request comes from
     #[arg(long, value_name = "IP")]
     ip: Option<IpAddr>,
-    /// The country it comes from; left out: what the file of [geo] says of the address
+    /// The country it comes from; left out: what the database of countries says of the address
     #[arg(long, value_name = "CC")]
     country: Option<CountryCode>,
     /// The identity provider, by name or id, where several know the person

@@ -78,7 +78,7 @@ const MARK_EVERY: u64 = 100;
 pub type UserPlace = (i64, String);
 
 const ONE: &str = users!("WHERE id = $1 AND deleted = 0");
-/// Several, by their ids and not among everybody in the register (see [`of_email!`]).
+/// Several, by their ids and not among everybody in the register (see `of_email!`).
 const SOME: OfMany = of_many!(
     users!("WHERE +deleted = 0 AND id IN (SELECT value ->> 0 FROM "),
     LIST,
