@@ -1,5 +1,7 @@
 //! Applications: self-hosted ones, and the one that stands for the launcher.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -199,6 +201,9 @@ fn destinations(object: &Object<'_>) -> (Vec<Destination>, Vec<Overrides>) {
     if !given {
         listed = object.list("self_hosted_domains");
     }
+    // An address that stands there twice, perhaps as `host` and `host/*`, is one: no other application has it.
+    let mut seen = HashSet::new();
+    listed.retain(|destination| seen.insert(destination.clone()));
     let Some(domain) = domain else {
         // What is wrong with one that is there has been told.
         let said = object.given("domain").is_some_and(|domain| *domain != "");

@@ -131,6 +131,11 @@ fn the_addresses_come_from_destinations_else_domains_else_the_domain() {
             json!({"domain": null, "destinations": [{"type": "public", "uri": "*.example.com"}]}),
             vec!["*.example.com"],
         ),
+        // Two spellings of one address.
+        (
+            json!({"domain": null, "destinations": [{"uri": "a.example.com"}, {"uri": "a.example.com/*"}]}),
+            vec!["a.example.com"],
+        ),
     ] {
         assert_eq!(destinations(&read_wiki(&changes)), expected, "{changes}");
     }

@@ -229,6 +229,20 @@ async fn what_cannot_stand_is_refused_and_nothing_is_changed() {
 
 /// With the application itself nothing is wrong: what it asks for is another's.
 #[tokio::test]
+async fn an_address_in_two_spellings_is_an_applications_own() {
+    let world = world().await;
+    let third = world.host("third");
+    let both = json!([{ "uri": third }, { "uri": format!("{third}/*") }]);
+    let body = json!({ "name": "Third", "type": "self_hosted", "destinations": both });
+    let app = made(&world, "/access/apps", body).await;
+    assert_eq!(
+        app["destinations"].as_array().unwrap().len(),
+        2,
+        "as it was sent: {app}"
+    );
+}
+
+#[tokio::test]
 async fn an_address_that_is_taken_is_a_conflict() {
     let world = world().await;
     let app = made(&world, "/access/apps", third(&world)).await;
