@@ -11,7 +11,7 @@ use super::many::{AT_ONCE, OfMany, of_many};
 use super::packed::{Packed, packed};
 use super::row::{Cells, containing, maybe_storable};
 use super::sessions::{session, sessions};
-use super::users::{packed_user, user, users, users_packed};
+use super::users::{find, packed_user, user, users, users_packed};
 use super::{SessionRow, Store, StoreError, User, bounded};
 use crate::model::ids::UserId;
 use crate::model::lines::Lines;
@@ -355,11 +355,7 @@ pub(super) async fn registered(
     connection: &mut AnyConnection,
     id: UserId,
 ) -> Result<Option<User>, StoreError> {
-    let row = sqlx::query(ONE)
-        .bind(id.to_string())
-        .fetch_optional(connection)
-        .await?;
-    row.as_ref().map(user).transpose()
+    find(connection, ONE, id).await
 }
 
 /// A filter as statements take it.

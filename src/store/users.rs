@@ -111,7 +111,16 @@ impl Store {
 
 /// One user, also one who was taken out of the register.
 pub(super) async fn one(connection: &mut AnyConnection, id: UserId) -> Result<Option<User>, StoreError> {
-    let row = sqlx::query(ONE)
+    find(connection, ONE, id).await
+}
+
+/// The user that a question for one is about.
+pub(super) async fn find(
+    connection: &mut AnyConnection,
+    question: &'static str,
+    id: UserId,
+) -> Result<Option<User>, StoreError> {
+    let row = sqlx::query(question)
         .bind(id.to_string())
         .fetch_optional(connection)
         .await?;
