@@ -174,14 +174,14 @@ fn show(document: &Document, auth: &AuthUrl) -> Value {
     let shown = Shown::begin(&["id", "uid"], document)
         .with("config", config)
         .with("version", version(document));
-    let Some(mut scim) = document
+    // It is told of every provider, written or not: Terraform sends `{}` for what it was never told of, and takes an
+    // answer that has more than that for a fault.
+    let mut scim = document
         .body
         .get("scim_config")
         .and_then(Value::as_object)
         .cloned()
-    else {
-        return shown.timed(document).into_value();
-    };
+        .unwrap_or_default();
     for (key, value) in [
         ("enabled", json!(false)),
         ("user_deprovision", json!(false)),

@@ -170,10 +170,15 @@ pub(super) async fn update<R: Resource>(call: &Call<'_>) -> Result<Answer, ApiEr
     written_answer::<R>(call, written.map_err(|error| named(error, R::UNKNOWN))?, messages).await
 }
 
-/// Leaves these keys of an object as they are where a body does not have them.
+/// Leaves these keys of an object as they are where a body does not have them. Null is no text, so it leaves a text as it
+/// is; in the place of a list it says that there is none any longer, as Terraform says it.
 pub(super) fn keep(keys: &[&str], before: &Value, body: &mut Map<String, Value>) {
     for key in keys {
-        if let (Some(held), true) = (before.get(*key), body.get(*key).is_none_or(Value::is_null)) {
+        let Some(held) = before.get(*key) else { continue };
+        let is_sent = body
+            .get(*key)
+            .is_some_and(|sent| !sent.is_null() || held.is_array());
+        if !is_sent {
             body.insert((*key).to_owned(), held.clone());
         }
     }
