@@ -262,7 +262,9 @@ fn parsed(written: &Value) -> Option<Destination> {
 
 /// The launcher is where the auth host is, and needs no name.
 fn complete_launcher(body: &mut Map<String, Value>, auth_host: &str) -> Result<(), Vec<Problem>> {
-    if body.get("name").is_none_or(Value::is_null) {
+    // Nothing and "" are the same: cloudflare-go before version 1 sends the second for the first.
+    let unnamed = |name: &Value| name.is_null() || *name == "";
+    if body.get("name").is_none_or(unnamed) {
         body.insert("name".to_owned(), LAUNCHER_NAME.into());
     }
     match body.shift_remove("domain") {

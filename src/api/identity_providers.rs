@@ -280,12 +280,17 @@ async fn with_first_secret(call: &Call<'_>, mut answer: Answer) -> Result<Answer
     }
 }
 
-/// A provider with the secret of its directory, which is told this once.
-pub(super) async fn shown_with(call: &Call<'_>, id: Uuid, secret: &SecretString) -> Result<Answer, ApiError> {
+/// A provider as it is shown.
+pub(super) async fn shown(call: &Call<'_>, id: Uuid) -> Result<Value, ApiError> {
     let around = call.around().await?;
     let object = around.snapshot.objects.get(Kind::IdentityProvider, id);
     let object = object.ok_or_else(|| ApiError::unknown(Unknown::IdentityProvider))?;
-    let mut shown = IdentityProviders::present(&around, &object.document());
+    Ok(IdentityProviders::present(&around, &object.document()))
+}
+
+/// A provider with the secret of its directory, which is told this once.
+pub(super) async fn shown_with(call: &Call<'_>, id: Uuid, secret: &SecretString) -> Result<Answer, ApiError> {
+    let mut shown = shown(call, id).await?;
     if let Some(scim) = shown.get_mut("scim_config").and_then(Value::as_object_mut) {
         scim.insert("secret".to_owned(), secret.expose_secret().into());
     }
