@@ -135,6 +135,6 @@ async fn scan<R: Listed>(call: &Call<'_>, chosen: &mut Chosen<'_, R>) -> Result<
 pub(super) async fn place<'c>(call: &Call<'c>) -> Result<SemaphorePermit<'c>, ScimError> {
     match tokio::time::timeout(LONGEST_WAIT, call.scim.long.acquire()).await {
         Ok(Ok(place)) => Ok(place),
-        _ => Err(ScimError::Unavailable),
+        _ => Err(ScimError::Busy),
     }
 }
