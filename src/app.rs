@@ -21,7 +21,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 
-use crate::api::Api;
+use crate::api::{self, Api};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::declared::Declared;
@@ -48,6 +48,7 @@ use crate::model::duration::GoDuration;
 use crate::model::idp::Cloud;
 use crate::model::organization::Organization;
 use crate::model::upstream::Upstream;
+use crate::pages::reference::Reference;
 use crate::scim::Scim;
 use crate::session::effects::Effects;
 use crate::session::grace::StoreGrace;
@@ -133,10 +134,11 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
         Some(smtp) => Mailer::start(smtp, &shutdown)?,
         None => Mailer::none(),
     };
+    let reference = Arc::new(api::reference(&memory.published.load().organization)?);
     let login = login_chain(
         &foundation,
         &memory,
-        mailer,
+        (mailer, reference),
         Arc::clone(&metrics),
         &clock,
         &shutdown,
@@ -150,6 +152,7 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
         effects.clone(),
         login.relying_party.clone(),
         clock.clone(),
+        Arc::clone(&login.reference),
     )
     .knowing(geo.clone());
     let directories = Directories {
@@ -394,7 +397,7 @@ impl Memory {
 fn login_chain(
     foundation: &Foundation,
     memory: &Memory,
-    mailer: Mailer,
+    (mailer, reference): (Mailer, Arc<Reference>),
     metrics: Arc<Metrics>,
     clock: &Clock,
     shutdown: &Shutdown,
@@ -431,6 +434,7 @@ fn login_chain(
         failed_steps: Arc::new(FailureLimit::default()),
         transfers: Transfers::start(foundation.store.clone(), shutdown),
         metadata: Metadata::default(),
+        reference,
     }
 }
 

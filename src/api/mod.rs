@@ -76,6 +76,8 @@ use crate::clock::Clock;
 use crate::entra::RelyingParty;
 use crate::geo::Geo;
 use crate::manage::{Manage, Trials};
+use crate::model::organization::Organization;
+use crate::pages::reference::{self, Reference};
 use crate::session::effects::Effects;
 use crate::session::limits::FailureLimit;
 use crate::session::revoke::Revoker;
@@ -115,6 +117,7 @@ pub struct Api {
     trials: Trials,
     register: Arc<Register>,
     geo: Geo,
+    reference: Arc<Reference>,
 }
 
 /// What the gate found out about a request before it handed it on.
@@ -149,6 +152,17 @@ pub fn shows_a_token(headers: &HeaderMap, snapshot: &Snapshot) -> bool {
     credential::is_known(headers, snapshot)
 }
 
+/// The API's reference: the OpenAPI document of what answers here, for programs and for people.
+///
+/// # Errors
+/// Where its page cannot be written out; none is so.
+pub fn reference(organization: &Organization) -> askama::Result<Reference> {
+    let server = organization.auth.address(PREFIX);
+    let page = organization.auth.address(reference::PAGE);
+    let document = openapi::document(&server, organization.account_id.as_str(), &page);
+    Reference::of(&document, &organization.name)
+}
+
 impl Api {
     /// An API over this store.
     pub fn new(
@@ -159,6 +173,7 @@ impl Api {
         effects: Effects,
         relying_party: RelyingParty,
         clock: Clock,
+        reference: Arc<Reference>,
     ) -> Self {
         Self {
             published,
@@ -179,6 +194,7 @@ impl Api {
             trials: Trials::default(),
             register: Arc::default(),
             geo: Geo::default(),
+            reference,
         }
     }
 
@@ -209,8 +225,7 @@ impl Api {
         }
         self.seen.note(&token, self.clock.now_ms(), &self.store).await;
         if path == DOCUMENT && request.method() == Method::GET {
-            let server = snapshot.organization.auth.address(PREFIX);
-            return Ok(respond(StatusCode::OK, openapi::document(&server).to_string()));
+            return Ok(self.reference.document(request.headers()));
         }
         if let Some(what) = absent::named(path) {
             return Err(ApiError::absent(path, what));

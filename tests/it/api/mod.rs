@@ -18,6 +18,7 @@ mod organization;
 mod policy_tests;
 mod providers;
 mod provisioned;
+mod reference;
 mod resting;
 mod schema;
 mod sdk;
