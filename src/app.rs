@@ -21,7 +21,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 
-use crate::api::Api;
+use crate::api::{self, Api};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::declared::Declared;
@@ -48,6 +48,7 @@ use crate::model::duration::GoDuration;
 use crate::model::idp::Cloud;
 use crate::model::organization::Organization;
 use crate::model::upstream::Upstream;
+use crate::pages::reference::Reference;
 use crate::scim::Scim;
 use crate::session::effects::Effects;
 use crate::session::grace::StoreGrace;
@@ -133,25 +134,27 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
         Some(smtp) => Mailer::start(smtp, &shutdown)?,
         None => Mailer::none(),
     };
+    let reference = Arc::new(api::reference(&memory.published.load().organization)?);
     let login = login_chain(
         &foundation,
         &memory,
-        mailer,
+        (mailer, reference),
         Arc::clone(&metrics),
         &clock,
         &shutdown,
     );
     let effects = login.effects.clone();
-    let api = Api::new(
-        Arc::clone(&memory.published),
-        foundation.store.clone(),
-        foundation.manage.clone(),
-        memory.revoker.clone(),
-        effects.clone(),
-        login.relying_party.clone(),
-        clock.clone(),
-    )
-    .knowing(geo.clone());
+    let api = Api::new(api::Parts {
+        published: Arc::clone(&memory.published),
+        store: foundation.store.clone(),
+        manage: foundation.manage.clone(),
+        revoker: memory.revoker.clone(),
+        effects: effects.clone(),
+        relying_party: login.relying_party.clone(),
+        clock: clock.clone(),
+        geo: geo.clone(),
+        reference: Arc::clone(&login.reference),
+    });
     let directories = Directories {
         published: Arc::clone(&memory.published),
         store: foundation.store.clone(),
@@ -394,7 +397,7 @@ impl Memory {
 fn login_chain(
     foundation: &Foundation,
     memory: &Memory,
-    mailer: Mailer,
+    (mailer, reference): (Mailer, Arc<Reference>),
     metrics: Arc<Metrics>,
     clock: &Clock,
     shutdown: &Shutdown,
@@ -431,6 +434,7 @@ fn login_chain(
         failed_steps: Arc::new(FailureLimit::default()),
         transfers: Transfers::start(foundation.store.clone(), shutdown),
         metadata: Metadata::default(),
+        reference,
     }
 }
 

@@ -154,11 +154,17 @@ pub struct Follower {
 impl Follower {
     /// Follows until the process ends. `from` is the position of the snapshot in force.
     pub async fn follow(self, from: Position, shutdown: Shutdown) {
-        let building = keep_building(&self.builder, &self.published, &self.wanted);
-        let following = self.keep_following(from, &self.wanted);
+        // A task of its own: a large snapshot takes long to compile.
+        let (builder, published) = (self.builder.clone(), Arc::clone(&self.published));
+        let (wanted, stop) = (Arc::clone(&self.wanted), shutdown.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = keep_building(&builder, &published, &wanted) => {}
+                () = stop.hard() => {}
+            }
+        });
         tokio::select! {
-            () = building => {}
-            () = following => {}
+            () = self.keep_following(from, &self.wanted) => {}
             () = shutdown.hard() => {}
         }
     }

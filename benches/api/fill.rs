@@ -18,6 +18,8 @@ pub(crate) const TAGS: u128 = 100;
 const CERTIFICATES: u128 = 100;
 const PROVIDERS: u128 = 50;
 pub(crate) const USERS: u128 = 100_000;
+/// That logins were for.
+pub(crate) const LOGIN_APPS: u128 = 100;
 
 pub(crate) fn application(number: u128) -> Uuid {
     id(1, number)
@@ -49,6 +51,10 @@ pub(crate) fn provider(number: u128) -> Uuid {
 
 pub(crate) fn user(number: u128) -> String {
     format!("{number:08x}-0000-4000-8000-000000000001")
+}
+
+pub(crate) fn login_app(number: u128) -> String {
+    format!("00000000-0000-0000-0000-{number:012x}")
 }
 
 fn id(kind: u128, number: u128) -> Uuid {
@@ -189,15 +195,15 @@ pub(crate) async fn people(url: &str, now_ms: i64) -> anyhow::Result<()> {
          '\"login_hint\":null,\"address\":\"192.0.2.1\",\"country\":null,\"at\":1750000000}', 1, 0, $2 - 200000, \
          CASE WHEN i % 10 = 0 THEN $2 + 86400000 ELSE $2 - 1000 END, $2 - 200000, '192.0.2.1' FROM n";
     const LOGINS: &str = "INSERT INTO access_requests (id, request_id, at_ms, action, allowed, app, app_domain, app_name, \
-         provider, connection, user_id, email, address) SELECT printf('%08x-0000-4000-8000-000000000005', i), \
-         printf('%016x', i), $2 - 200000 + i, 'login', 1, '00000000-0000-0000-0000-000000000001', 'a1.localhost', \
-         'application 1', $1, 'azureAD', printf('%08x-0000-4000-8000-000000000001', i), 'user' || i || '@corp.example', \
-         '192.0.2.1' FROM n";
+         provider, connection, user_id, email, address, country) SELECT printf('%08x-0000-4000-8000-000000000005', i), \
+         printf('%016x', i), $2 - 200000 + i, 'login', i % 97 > 0, printf('00000000-0000-0000-0000-%012x', i % 100), \
+         'a1.localhost', 'application 1', $1, 'azureAD', printf('%08x-0000-4000-8000-000000000001', i), \
+         'user' || i || '@corp.example', '192.0.2.1', iif(i % 1000 = 0, 'IS', 'DE') FROM n";
     const TOLD: &str = "INSERT INTO scim_updates (id, request_id, at_ms, provider, method, resource_type, resource, \
          external_id, user_email, succeeded, status, body, address) \
          SELECT $3 || printf('%08x-0000-4000-8000-00000000000', i), printf('%016x', i), $2 - 200000 + i, $1, 'PATCH', 'USER', \
          printf('%08x-0000-4000-8000-000000000001', i), printf('%08x-0000-4000-8000-000000000002', i), \
-         'user' || i || '@corp.example', 1, 200, '{\"Operations\":[]}', '192.0.2.1' FROM n";
+         'user' || i || '@corp.example', i % 97 > 0, iif(i % 97 > 0, 200, 409), '{\"Operations\":[]}', '192.0.2.1' FROM n";
     let pool = AnyPoolOptions::new().max_connections(1).connect(url).await?;
     sqlx::query(NUMBERS).execute(&pool).await?;
     for sql in [USERS, SESSIONS, LOGINS] {

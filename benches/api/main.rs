@@ -183,6 +183,14 @@ const READS: &[(&str, &str)] = &[
         "/access/users?per_page=25&name=Person%20{99999}",
     ),
     ("users: search", "/access/users?per_page=25&search=SER{99999}@"),
+    (
+        "users: search, a word that 1 % have",
+        "/access/users?per_page=25&search=r{99}7",
+    ),
+    (
+        "users: search, what everybody has",
+        "/access/users?per_page=25&search=corp&page={4000}",
+    ),
     ("users: sessions of one", "/access/users/{user}/active_sessions"),
     ("logs: logins, page 1", "/access/logs/access_requests?per_page=25"),
     (
@@ -190,8 +198,40 @@ const READS: &[(&str, &str)] = &[
         "/access/logs/access_requests?per_page=25&page=100",
     ),
     (
+        "logs: logins, any page",
+        "/access/logs/access_requests?per_page=25&page={4000}",
+    ),
+    (
         "logs: logins of a person",
         "/access/logs/access_requests?per_page=25&email_exact=true&email=user{99999}@corp.example",
+    ),
+    (
+        "logs: logins to an application",
+        "/access/logs/access_requests?per_page=25&app_uid={login_app}",
+    ),
+    (
+        "logs: logins refused",
+        "/access/logs/access_requests?per_page=25&allowed=false&page={40}",
+    ),
+    (
+        "logs: refused at an application",
+        "/access/logs/access_requests?per_page=25&allowed=false&app_uid={login_app}",
+    ),
+    (
+        "logs: logins of a country",
+        "/access/logs/access_requests?per_page=25&country_code=IS",
+    ),
+    (
+        "logs: refused in a time",
+        "/access/logs/access_requests?per_page=25&allowed=false&since=2020-01-01T00:00:00Z&until=2100-01-01T00:00:00Z",
+    ),
+    (
+        "logs: logins by a part of the address",
+        "/access/logs/access_requests?per_page=25&email=user12",
+    ),
+    (
+        "logs: logins by a part nobody has",
+        "/access/logs/access_requests?per_page=25&email=nobody",
     ),
     (
         "logs: provisioning, page 1",
@@ -200,6 +240,14 @@ const READS: &[(&str, &str)] = &[
     (
         "logs: provisioning, page 100",
         "/access/logs/scim/updates?limit=25&page=100&idp_id={directory}",
+    ),
+    (
+        "logs: provisioning that failed",
+        "/access/logs/scim/updates?limit=25&idp_id={directory}&status=FAILURE",
+    ),
+    (
+        "logs: provisioning of a person",
+        "/access/logs/scim/updates?limit=25&idp_id={directory}&cf_resource_id={user}",
     ),
     (
         "logs: provisioning of two",
@@ -221,6 +269,7 @@ fn path(template: &str, number: u64) -> String {
             "page" => fill::page(any(number, fill::PAGES)).to_string(),
             "service_token" => fill::service_token(any(number, fill::SERVICE_TOKENS)).to_string(),
             "user" => fill::user(any(number, fill::USERS)),
+            "login_app" => fill::login_app(any(number, fill::LOGIN_APPS)),
             "directory" => fill::provider(0).to_string(),
             "other_directory" => fill::provider(1).to_string(),
             most => (1 + any(number, most.parse().unwrap_or(1))).to_string(),

@@ -70,7 +70,11 @@ async fn provision(gateway: &Running, directory: &Directory, port: u16) -> anyho
         .next()
         .context("the demo has a provider")?;
     let tenant_url = format!("http://login.localhost:{port}/populations/{provider}/scim/v2");
+    // People are assigned themselves as well: in Entra, whoever is assigned by a group alone is put out with leaving it.
     let job = Provisioning::new(directory, demo::TENANT, &tenant_url, SCIM_SECRET)
+        .assign(MemberRef::user(demo::ALICE_OID))
+        .assign(MemberRef::user(demo::BOB_OID))
+        .assign(MemberRef::user(demo::EVE_OID))
         .assign(MemberRef::group(demo::ENGINEERING))
         .assign(MemberRef::group(demo::SALES))
         .assign(MemberRef::group(demo::ALL_STAFF));

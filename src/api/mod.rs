@@ -77,6 +77,8 @@ use crate::clock::Clock;
 use crate::entra::RelyingParty;
 use crate::geo::Geo;
 use crate::manage::{Manage, Trials};
+use crate::model::organization::Organization;
+use crate::pages::reference::{self, Reference};
 use crate::session::effects::Effects;
 use crate::session::limits::FailureLimit;
 use crate::session::revoke::Revoker;
@@ -116,6 +118,29 @@ pub struct Api {
     trials: Trials,
     register: Arc<Register>,
     geo: Geo,
+    reference: Arc<Reference>,
+}
+
+/// What the API works on and with.
+pub struct Parts {
+    /// The snapshot in force.
+    pub published: Arc<Published>,
+    /// Where objects, people and logs are.
+    pub store: Store,
+    /// Writes objects.
+    pub manage: Manage,
+    /// Ends sessions.
+    pub revoker: Revoker,
+    /// Follows what a directory's deletions bring.
+    pub effects: Effects,
+    /// Asks Entra, where a provider is tested.
+    pub relying_party: RelyingParty,
+    /// The clock.
+    pub clock: Clock,
+    /// What countries addresses are in.
+    pub geo: Geo,
+    /// The document of this API.
+    pub reference: Arc<Reference>,
 }
 
 /// What the gate found out about a request before it handed it on.
@@ -150,24 +175,27 @@ pub fn shows_a_token(headers: &HeaderMap, snapshot: &Snapshot) -> bool {
     credential::is_known(headers, snapshot)
 }
 
+/// The API's reference: the OpenAPI document of what answers here, for programs and for people.
+///
+/// # Errors
+/// Where its page cannot be written out; none is so.
+pub fn reference(organization: &Organization) -> askama::Result<Reference> {
+    let server = organization.auth.address(PREFIX);
+    let page = organization.auth.address(reference::PAGE);
+    let document = openapi::document(&server, organization.account_id.as_str(), &page);
+    Reference::of(&document, &organization.name)
+}
+
 impl Api {
-    /// An API over this store.
-    pub fn new(
-        published: Arc<Published>,
-        store: Store,
-        manage: Manage,
-        revoker: Revoker,
-        effects: Effects,
-        relying_party: RelyingParty,
-        clock: Clock,
-    ) -> Self {
+    /// An API over these parts.
+    pub fn new(parts: Parts) -> Self {
         Self {
-            published,
-            store,
-            manage,
-            revoker,
-            effects,
-            clock,
+            published: parts.published,
+            store: parts.store,
+            manage: parts.manage,
+            revoker: parts.revoker,
+            effects: parts.effects,
+            clock: parts.clock,
             failures: Arc::new(FailureLimit::default()),
             uses: Arc::new(Uses::default()),
             texts: Arc::new(Texts::default()),
@@ -175,18 +203,13 @@ impl Api {
             latest: Arc::new(LatestChange::default()),
             seen: Arc::new(Seen::default()),
             places: Arc::new(Semaphore::new(AT_ONCE)),
-            relying_party,
+            relying_party: parts.relying_party,
             tests: Arc::new(Semaphore::new(TESTS_AT_ONCE)),
             trials: Trials::default(),
             register: Arc::default(),
-            geo: Geo::default(),
+            geo: parts.geo,
+            reference: parts.reference,
         }
-    }
-
-    /// The same, which knows what countries addresses are in.
-    #[must_use]
-    pub fn knowing(self, geo: Geo) -> Self {
-        Self { geo, ..self }
     }
 
     /// Answers a request whose path begins with [`PREFIX`].
@@ -211,8 +234,7 @@ impl Api {
         }
         self.seen.note(&token, self.clock.now_ms(), &self.store).await;
         if path == DOCUMENT && request.method() == Method::GET {
-            let server = snapshot.organization.auth.address(PREFIX);
-            return Ok(respond(StatusCode::OK, openapi::document(&server).to_string()));
+            return Ok(self.reference.document(request.headers()));
         }
         if let Some(what) = absent::named(path) {
             return Err(ApiError::absent(path, what));

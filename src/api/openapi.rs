@@ -8,18 +8,23 @@ use super::operation::{Gives, Needed, Operation, Takes, parameter};
 use super::operations;
 use super::shape::{Key, Role, Shape, UnknownKeys, What};
 
-/// The document. `server` is the address that paths stand below.
-pub(super) fn document(server: &str) -> Value {
+/// The document. `server` is the address that paths stand below, `account` the one account there is, `page` the address
+/// of the same for people.
+pub(super) fn document(server: &str, account: &str, page: &str) -> Value {
     let mut schemas = Map::new();
     let mut paths: Map<String, Value> = Map::new();
-    for operation in operations::all() {
-        let described = described(operation, &mut schemas);
+    let mut areas: Vec<&str> = Vec::new();
+    for (area, operation) in operations::by_area() {
+        if !areas.contains(&area) {
+            areas.push(area);
+        }
+        let described = described(area, operation, &mut schemas);
         let place = paths.entry(operation.path).or_insert_with(|| {
             let parameters: Vec<Value> = operation
                 .path
                 .split('/')
                 .filter_map(parameter)
-                .map(in_path)
+                .map(|name| in_path(name, account))
                 .collect();
             json!({ "parameters": parameters })
         });
@@ -36,7 +41,9 @@ pub(super) fn document(server: &str) -> Value {
             "description": "The part of Cloudflare's API that Vestibule answers.",
             "version": env!("CARGO_PKG_VERSION"),
         },
+        "externalDocs": { "description": "The same to be read by people", "url": page },
         "servers": [{ "url": server }],
+        "tags": areas.iter().map(|area| json!({ "name": area })).collect::<Vec<_>>(),
         "security": [{ "token": [] }, { "email": [], "key": [] }],
         "paths": paths,
         "components": {
@@ -50,8 +57,9 @@ pub(super) fn document(server: &str) -> Value {
     })
 }
 
-fn described(operation: &Operation, schemas: &mut Map<String, Value>) -> Value {
+fn described(area: &str, operation: &Operation, schemas: &mut Map<String, Value>) -> Value {
     let mut described = Map::new();
+    described.insert("tags".to_owned(), json!([area]));
     described.insert("operationId".to_owned(), operation.id.into());
     described.insert("summary".to_owned(), operation.summary.into());
     let names: Vec<String> = operation
@@ -128,8 +136,13 @@ fn refusals(operation: &Operation) -> Vec<(&'static str, &'static str)> {
     refusals
 }
 
-fn in_path(name: &str) -> Value {
-    json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } })
+fn in_path(name: &str, account: &str) -> Value {
+    let schema = json!({ "type": "string" });
+    if name == "account_id" {
+        json!({ "name": name, "in": "path", "required": true, "schema": schema, "example": account })
+    } else {
+        json!({ "name": name, "in": "path", "required": true, "schema": schema })
+    }
 }
 
 fn body(takes: Takes, schemas: &mut Map<String, Value>) -> Option<Value> {
@@ -227,6 +240,7 @@ fn property(key: &Key, schemas: &mut Map<String, Value>) -> Value {
         What::Rules => json!({
             "type": ["array", "null"],
             "items": { "type": "object", "minProperties": 1, "maxProperties": 1 },
+            "examples": [[{ "email_domain": { "domain": "example.com" } }]],
         }),
         What::Object(shape) => json!({ "anyOf": [schema_of(shape, schemas), { "type": "null" }] }),
         What::Objects(shape) => json!({
@@ -287,7 +301,11 @@ mod tests {
     /// Every reference leads somewhere, and two shapes never share a name.
     #[test]
     fn the_document_is_whole() {
-        let document = document("https://login.example.com/client/v4");
+        let document = document(
+            "https://login.example.com/client/v4",
+            "0123456789abcdef0123456789abcdef",
+            "https://login.example.com/cdn-cgi/access/api",
+        );
         let text = document.to_string();
         for part in text.split("\"$ref\":\"#").skip(1) {
             let pointer = part.split('"').next().unwrap();

@@ -7,38 +7,45 @@ use super::{
     revocation, scim, scim_updates, seats, service_tokens, tags, token_verify, user_sessions, users,
 };
 
-/// The operations, by what they are about. Of two that fit a path, the first is meant.
-const ALL: &[&[Operation]] = &[
-    identity_providers::OPERATIONS,
-    scim::OPERATIONS,
-    scim_updates::OPERATIONS,
-    provider_test::OPERATIONS,
-    directory_sync::OPERATIONS,
-    auth_contexts::OPERATIONS,
-    apps::OPERATIONS,
-    app_policies::OPERATIONS,
-    policies::OPERATIONS,
-    policy_checks::OPERATIONS,
-    policy_tests::OPERATIONS,
-    groups::OPERATIONS,
-    service_tokens::OPERATIONS,
-    lists::OPERATIONS,
-    certificates::OPERATIONS,
-    custom_pages::OPERATIONS,
-    tags::OPERATIONS,
-    users::OPERATIONS,
-    user_sessions::OPERATIONS,
-    seats::OPERATIONS,
-    organizations::OPERATIONS,
-    keys::OPERATIONS,
-    revocation::OPERATIONS,
-    access_requests::OPERATIONS,
-    token_verify::OPERATIONS,
+/// The operations, by what they are about, which is their tag in the OpenAPI document. Of two that fit a path, the first
+/// is meant.
+const ALL: &[(&str, &[Operation])] = &[
+    ("Identity providers", identity_providers::OPERATIONS),
+    ("Provisioning", scim::OPERATIONS),
+    ("Provisioning", scim_updates::OPERATIONS),
+    ("Identity providers", provider_test::OPERATIONS),
+    ("Provisioning", directory_sync::OPERATIONS),
+    ("Identity providers", auth_contexts::OPERATIONS),
+    ("Applications", apps::OPERATIONS),
+    ("Applications", app_policies::OPERATIONS),
+    ("Policies", policies::OPERATIONS),
+    ("Policies", policy_checks::OPERATIONS),
+    ("Policies", policy_tests::OPERATIONS),
+    ("Groups", groups::OPERATIONS),
+    ("Service tokens", service_tokens::OPERATIONS),
+    ("Lists", lists::OPERATIONS),
+    ("Certificates", certificates::OPERATIONS),
+    ("Custom pages", custom_pages::OPERATIONS),
+    ("Tags", tags::OPERATIONS),
+    ("Users", users::OPERATIONS),
+    ("Users", user_sessions::OPERATIONS),
+    ("Users", seats::OPERATIONS),
+    ("Organization", organizations::OPERATIONS),
+    ("Organization", keys::OPERATIONS),
+    ("Organization", revocation::OPERATIONS),
+    ("Logs", access_requests::OPERATIONS),
+    ("Tokens", token_verify::OPERATIONS),
 ];
 
 /// Each of them.
 pub(super) fn all() -> impl Iterator<Item = &'static Operation> {
-    ALL.iter().copied().flatten()
+    by_area().map(|(_, operation)| operation)
+}
+
+/// Each of them with what it is about.
+pub(super) fn by_area() -> impl Iterator<Item = (&'static str, &'static Operation)> {
+    ALL.iter()
+        .flat_map(|(area, operations)| operations.iter().map(|operation| (*area, operation)))
 }
 
 #[cfg(test)]

@@ -24,12 +24,32 @@ pub(super) struct Known {
     marked_ms: i64,
 }
 
+/// What people are called, and when it was read.
+#[derive(Debug, Clone)]
+struct Read {
+    people: u64,
+    /// When somebody last came to be called otherwise.
+    last_ms: i64,
+    at_ms: i64,
+    called: Arc<Called>,
+}
+
+/// For so long after somebody came to be called otherwise, others may have who are not seen yet: who writes takes the
+/// time first, and clocks differ. In milliseconds.
+const SETTLED_MS: i64 = 15_000;
+
+impl Read {
+    /// Whether it is still so.
+    fn holds(&self, people: u64, last_ms: i64) -> bool {
+        self.people == people && self.last_ms == last_ms && self.at_ms - last_ms >= SETTLED_MS
+    }
+}
+
 /// What was last found out.
 #[derive(Debug, Default)]
 pub(super) struct Register {
     known: Kept<Known>,
-    /// What people are called, as it was when there were so many and the last login was then.
-    called: Kept<((u64, i64), Arc<Called>)>,
+    called: Kept<Read>,
 }
 
 impl Register {
@@ -54,18 +74,21 @@ impl Register {
         if !SEARCHED.contains(&people) {
             return Ok(None);
         }
-        // Names come by logins, and people by their first one.
-        let anew = async |before: Option<((u64, i64), Arc<Called>)>| {
-            let state = (people, store.last_login().await?);
-            if let Some((was, called)) = before
-                && was == state
+        let anew = async |before: Option<Read>| {
+            let last_ms = store.last_called().await?;
+            if let Some(before) = before
+                && before.holds(people, last_ms)
             {
-                return Ok((state, called));
+                return Ok(before);
             }
-            Ok((state, Arc::new(store.users_called().await?)))
+            Ok(Read {
+                people,
+                last_ms,
+                at_ms: now_ms,
+                called: Arc::new(store.users_called().await?),
+            })
         };
-        let (_, called) = self.called.get(now_ms, anew).await?;
-        Ok(Some(called))
+        Ok(Some(self.called.get(now_ms, anew).await?.called))
     }
 
     /// Somebody was taken out, or is called otherwise.

@@ -19,7 +19,7 @@ use crate::model::idp::IdentityProvider;
 use crate::model::ids::{IdpId, ScimGroupId, ScimUserId};
 use crate::model::permission::{Area, Permission};
 use crate::model::scim::ScimSettings;
-use crate::store::{Consequences, ScimGroup, ScimKey, ScimSearch, ScimUpdate, ScimUser};
+use crate::store::{ScimGroup, ScimKey, ScimSearch, ScimUpdate, ScimUser};
 
 const USER: Shape = Shape {
     name: "ScimUser",
@@ -174,15 +174,18 @@ async fn delete_user(call: &Call<'_>) -> Result<Answer, ApiError> {
         request.id = call.request_id, token = call.token.name, scim.user = %deleted.user.id,
         "A person of a directory was deleted through the API"
     );
+    let effects = &call.api.effects;
+    let effect = effects.take_effect(provider.id, call.request_id, deleted.consequences);
     let record = &deleted.user.record;
     let row = ScimUpdate {
         resource_type: Some("USER".to_owned()),
         resource: Some(deleted.user.id.to_string()),
         external_id: record.external_id().map(str::to_owned),
         user_email: Some(record.work_email().unwrap_or(record.user_name()).to_owned()),
+        effect,
         ..asked_here(call, provider.id)
     };
-    take_effect(call, deleted.consequences, row).await;
+    write_down(call, row).await;
     Ok(Answer::of(Value::Null))
 }
 
@@ -190,12 +193,11 @@ async fn delete_user(call: &Call<'_>) -> Result<Answer, ApiError> {
 async fn delete_group(call: &Call<'_>) -> Result<Answer, ApiError> {
     let (provider, settings) = directory(call).await?;
     let rules = scim_rules(&settings);
-    let deleted = call
-        .api
-        .store
-        .delete_scim_group(provider.id, group_id(call)?, &rules)
+    let effects = &call.api.effects;
+    let deleted = effects
+        .delete_group(provider.id, group_id(call)?, &rules, call.request_id)
         .await?;
-    let deleted = deleted.ok_or_else(|| ApiError::unknown(Unknown::ScimResource))?;
+    let (deleted, effect) = deleted.ok_or_else(|| ApiError::unknown(Unknown::ScimResource))?;
     tracing::info!(
         request.id = call.request_id, token = call.token.name, scim.group = %deleted.group.id,
         "A group of a directory was deleted through the API"
@@ -205,9 +207,10 @@ async fn delete_group(call: &Call<'_>) -> Result<Answer, ApiError> {
         resource: Some(deleted.group.id.to_string()),
         external_id: deleted.group.record.external_id,
         group_name: Some(deleted.group.record.display_name),
+        effect,
         ..asked_here(call, provider.id)
     };
-    take_effect(call, deleted.consequences, row).await;
+    write_down(call, row).await;
     Ok(Answer::of(Value::Null))
 }
 
@@ -233,12 +236,9 @@ fn asked_here(call: &Call<'_>, provider: IdpId) -> ScimUpdate {
     }
 }
 
-/// Follows what the store has committed, and writes down what it was.
-async fn take_effect(call: &Call<'_>, consequences: Consequences, row: ScimUpdate) {
-    let effects = &call.api.effects;
-    let effect = effects.take_effect(row.provider, call.request_id, consequences);
-    // It is done, whether it can be written down or not; asked again, there is nobody any more to be deleted.
-    if let Err(error) = call.api.store.log_scim(&[ScimUpdate { effect, ..row }]).await {
+/// It is done, whether it can be written down or not; asked again, there is nobody any more to be deleted.
+async fn write_down(call: &Call<'_>, row: ScimUpdate) {
+    if let Err(error) = call.api.store.log_scim(&[row]).await {
         tracing::error!(request.id = call.request_id, %error, "A deletion through the API could not be written into the provisioning log");
     }
 }

@@ -92,7 +92,7 @@ async fn searched(call: &Call<'_>, page: Page, part: &str) -> Result<(Vec<User>,
         };
         return found(call, page, &filter).await;
     };
-    let (ids, total) = page.cut(called.with(part));
+    let (ids, total) = called.with(part, (page.size, page.offset()));
     let mut users = store.registered_of(&ids).await?;
     users.sort_by_key(|user| (user.created_ms, user.id));
     Ok((users, total))

@@ -16,8 +16,9 @@ use crate::manage::ManageError;
 use crate::session::keys::KeyError;
 use crate::telemetry::logging::{self, LineFormat};
 
-/// Threads of the control plane. Its work is waiting; what computes (signatures) has threads of its own.
-const CONTROL_THREADS: usize = 2;
+/// Threads of the control plane. Its work is waiting, and what computes for long has threads of its own; with some to
+/// spare, what computes longer than it should delays no ending of a session.
+const CONTROL_THREADS: usize = 4;
 
 /// How long open requests may take to end after the first signal; the second ends them at once.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
-use super::declared::{Declaration, Declarations, DeclaredKind};
+use super::declared::{Declarations, DeclaredKind};
 use super::faults::{Fault, Faults};
 use super::names::Names;
 use super::organization::OrganizationConfig;
@@ -237,10 +237,23 @@ fn upstreams(root: &Table<'_>) -> Option<Vec<Upstream>> {
     complete.then(|| found.into_iter().map(|(upstream, _)| upstream).collect())
 }
 
-#[expect(
-    clippy::too_many_lines,
-    reason = "one list of sections, each read after what it refers to"
-)]
+/// What the tables of a list declare; what could not be read is left out, and the file is not `complete`.
+fn section<'r, T>(
+    root: &Table<'r>,
+    key: &str,
+    complete: &mut bool,
+    read: impl FnMut(&Node<'r>) -> Option<T>,
+) -> Vec<T> {
+    let nodes = root.list(key);
+    every(nodes.iter().map(read), complete)
+}
+
+/// What could be read of it all.
+fn every<T>(read: impl Iterator<Item = Option<T>>, complete: &mut bool) -> Vec<T> {
+    read.inspect(|one| *complete &= one.is_some()).flatten().collect()
+}
+
+/// Everything declared, each section read after what it refers to.
 fn declarations(
     root: &Table<'_>,
     clouds: &BTreeMap<String, Cloud>,
@@ -248,59 +261,34 @@ fn declarations(
     upstreams: Option<&[Upstream]>,
 ) -> Option<Declarations> {
     let mut complete = true;
-    let mut whole = |whole: bool| complete &= whole;
-
     let mut provider_names = Names::new(DeclaredKind::IdentityProvider, "identity provider");
-    let read: Vec<_> = root
-        .list("identity_providers")
-        .iter()
-        .map(|node| providers::read(node, clouds, &mut provider_names))
-        .collect();
-    whole(read.iter().all(Option::is_some));
-    let providers: Vec<_> = read.into_iter().flatten().collect();
+    let providers = section(root, "identity_providers", &mut complete, |node| {
+        providers::read(node, clouds, &mut provider_names)
+    });
     let mut token_names = Names::new(DeclaredKind::ServiceToken, "service token");
-    let read: Vec<Option<Declaration>> = root
-        .list("service_tokens")
-        .iter()
-        .map(|node| service_tokens::read(node, &mut token_names))
-        .collect();
-    whole(read.iter().all(Option::is_some));
-    let tokens: Vec<Declaration> = read.into_iter().flatten().collect();
+    let tokens = section(root, "service_tokens", &mut complete, |node| {
+        service_tokens::read(node, &mut token_names)
+    });
     let mut api_names = Names::new(DeclaredKind::ApiToken, "API token");
-    let read: Vec<Option<Declaration>> = root
-        .list("api_tokens")
-        .iter()
-        .map(|node| api_tokens::read(node, &mut api_names))
-        .collect();
-    whole(read.iter().all(Option::is_some));
-    let api_tokens: Vec<Declaration> = read.into_iter().flatten().collect();
+    let api_tokens = section(root, "api_tokens", &mut complete, |node| {
+        api_tokens::read(node, &mut api_names)
+    });
     let mut page_names = Names::new(DeclaredKind::CustomPage, "custom page");
-    let read: Vec<Option<Declaration>> = root
-        .list("custom_pages")
-        .iter()
-        .map(|node| custom_pages::read(node, &mut page_names))
-        .collect();
-    whole(read.iter().all(Option::is_some));
-    let pages: Vec<Declaration> = read.into_iter().flatten().collect();
+    let pages = section(root, "custom_pages", &mut complete, |node| {
+        custom_pages::read(node, &mut page_names)
+    });
     custom_pages::check_organization(root, &page_names, &pages);
 
     let mut list_names = Names::new(DeclaredKind::List, "list");
-    let read: Vec<_> = root
-        .list("lists")
-        .iter()
-        .map(|node| lists::read(node, &mut list_names))
-        .collect();
-    whole(read.iter().all(Option::is_some));
-    let lists: Vec<_> = read.into_iter().flatten().collect();
+    let lists = section(root, "lists", &mut complete, |node| {
+        lists::read(node, &mut list_names)
+    });
 
     // Groups may refer to ones that stand below them: first their names, then their rules.
     let mut group_names = Names::new(DeclaredKind::Group, "access group");
-    let read: Vec<_> = root
-        .list("groups")
-        .iter()
-        .map(|node| groups::heading(node, &mut group_names))
-        .collect();
-    whole(read.iter().all(Option::is_some));
+    let headings = section(root, "groups", &mut complete, |node| {
+        groups::heading(node, &mut group_names)
+    });
     let scope = Scope {
         providers: &provider_names,
         pages: &page_names,
@@ -312,13 +300,8 @@ fn declarations(
         asking: &[],
         accepted,
     };
-    let read: Vec<_> = read
-        .into_iter()
-        .flatten()
-        .map(|heading| groups::read(heading, &scope))
-        .collect();
-    whole(read.iter().all(Option::is_some));
-    let groups: Vec<_> = read.into_iter().flatten().collect();
+    let groups = headings.into_iter().map(|heading| groups::read(heading, &scope));
+    let groups = every(groups, &mut complete);
     let asking = groups::asking(&groups);
     let scope = Scope {
         asking: &asking,
@@ -326,31 +309,19 @@ fn declarations(
     };
 
     let mut policy_names = policies::names();
-    let read: Vec<Option<Declaration>> = root
-        .list("policies")
-        .iter()
-        .map(|node| policies::read(node, &scope, &mut policy_names))
-        .collect();
-    whole(read.iter().all(Option::is_some));
-    let policies: Vec<Declaration> = read.into_iter().flatten().collect();
+    let policies = section(root, "policies", &mut complete, |node| {
+        policies::read(node, &scope, &mut policy_names)
+    });
 
     let mut authority_names = Names::new(DeclaredKind::Certificate, "certificate authority");
-    let read: Vec<Option<Declaration>> = root
-        .list("certificates")
-        .iter()
-        .map(|node| authorities::read(node, &mut authority_names))
-        .collect();
-    whole(read.iter().all(Option::is_some));
-    let authorities: Vec<Declaration> = read.into_iter().flatten().collect();
+    let authorities = section(root, "certificates", &mut complete, |node| {
+        authorities::read(node, &mut authority_names)
+    });
 
     let mut application_names = Names::new(DeclaredKind::Application, "application");
-    let read: Vec<_> = root
-        .list("applications")
-        .iter()
-        .map(|node| applications::read(node, &scope, &mut application_names, &mut policy_names))
-        .collect();
-    whole(read.iter().all(Option::is_some));
-    let applications: Vec<_> = read.into_iter().flatten().collect();
+    let applications = section(root, "applications", &mut complete, |node| {
+        applications::read(node, &scope, &mut application_names, &mut policy_names)
+    });
     cross::check_applications(&applications, organization, upstreams);
     let ruled = groups.iter().map(|group| &group.declaration).chain(&policies);
     certificate_rules::check(&applications, ruled, &authorities);

@@ -215,8 +215,8 @@ impl Round<'_> {
     }
 
     async fn follow_group(&self, log: &mut Log<'_>, method: &'static str, mut written: GroupWritten) {
-        let consequences = std::mem::take(&mut written.consequences);
-        let effect = self.take_effect(consequences);
+        let effects = &self.directories.effects;
+        let effect = effects.take_effect_of_group(self.id(), self.lease.id(), &mut written);
         log.group(method, &written, effect).await;
     }
 
@@ -242,9 +242,12 @@ impl Round<'_> {
     }
 
     async fn delete_group(&self, id: ScimGroupId, log: &mut Log<'_>) -> Result<(), StoreError> {
-        let deleted = self.store().delete_scim_group(self.id(), id, &self.rules).await?;
-        if let Some(deleted) = deleted {
-            self.follow_group(log, "DELETE", deleted).await;
+        let effects = &self.directories.effects;
+        let deleted = effects
+            .delete_group(self.id(), id, &self.rules, self.lease.id())
+            .await?;
+        if let Some((deleted, effect)) = deleted {
+            log.group("DELETE", &deleted, effect).await;
         }
         Ok(())
     }

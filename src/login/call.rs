@@ -75,8 +75,12 @@ impl Call<'_> {
         })
     }
 
-    /// The application of a landing, if it still covers host and path.
+    /// The application of a landing, if it still covers host and path. The launcher's covers what is the auth host's own.
     pub(super) fn application_at(&self, landing: &Landing) -> Option<Arc<ProtectedApplication>> {
+        if landing.host == *self.auth().host() {
+            let guard = self.snapshot.launcher.as_ref().map(|launcher| &launcher.guard);
+            return guard.filter(|guard| guard.app.id == landing.app).cloned();
+        }
         let uri: http::Uri = landing.address(self.auth()).parse().ok()?;
         let host = uri.authority()?.as_str().parse().ok()?;
         let headers = [(http::header::HOST, host)].into_iter().collect();

@@ -165,7 +165,7 @@ async fn already_signed_in(
     let Some(session) = session else {
         return Ok(None);
     };
-    if let LoginPurpose::Own(_) = state.purpose {
+    if let LoginPurpose::Own(_) | LoginPurpose::Again(_) = state.purpose {
         return Ok(Some(launcher::arrive(call, state)));
     }
     let Some(landing) = state.landing() else {

@@ -108,8 +108,11 @@ pub(super) async fn hand_over(call: &Call<'_>, session: &LiveSession, landing: L
     redirect(&ticket_address(call, session, landing))
 }
 
-/// The address that [`hand_over`] sends the browser to.
+/// The address that [`hand_over`] sends the browser to. The launcher is where the session is already: it takes no ticket.
 pub(super) fn ticket_address(call: &Call<'_>, session: &LiveSession, landing: Landing) -> String {
+    if landing.host == *call.auth().host() {
+        return landing.address(call.auth());
+    }
     let login = call.login;
     Ticket::new(session.nonce().clone(), landing, &login.clock).address(
         call.auth(),

@@ -76,7 +76,10 @@ pub(super) async fn leave(call: &Call<'_>, leaving: Leaving<'_>) -> Result<Answe
     let landing = match &leaving.purpose {
         LoginPurpose::Open(landing) => Some(landing.clone()),
         LoginPurpose::Transfer(request) => Some(request.landing.clone()),
-        LoginPurpose::Refresh(_) | LoginPurpose::Own(_) | LoginPurpose::Test { .. } => None,
+        LoginPurpose::Refresh(_)
+        | LoginPurpose::Own(_)
+        | LoginPurpose::Again(_)
+        | LoginPurpose::Test { .. } => None,
     };
     let asks_for_context = !leaving.contexts.is_empty();
     let cookie = match leaving.purpose {

@@ -48,6 +48,7 @@ mod provider;
 pub mod query;
 mod reason;
 mod record;
+mod reference;
 mod refresh;
 pub mod renew;
 pub mod requirements;
@@ -74,6 +75,7 @@ use crate::crypto::seal::Sealer;
 use crate::entra::RelyingParty;
 use crate::evaluation::Evaluations;
 use crate::mail::Mailer;
+use crate::pages::reference::Reference;
 use crate::session::effects::Effects;
 use crate::session::keys::Signer;
 use crate::session::limits::FailureLimit;
@@ -119,6 +121,8 @@ pub struct Login {
     pub transfers: Transfers,
     /// What programs are told of applications.
     pub metadata: Metadata,
+    /// The reference of the API, which stands among these pages.
+    pub reference: Arc<Reference>,
 }
 
 #[cfg(test)]

@@ -14,10 +14,12 @@ use super::query::Query;
 use super::visit::{Place, Visit};
 use super::{
     Login, approvers, authorized, callback, certs, eager, front_channel, get_identity, launcher,
-    leave_to_enter, logout, metadata, protected_resource, reason, record, refresh, start, test_idp, transfer,
+    leave_to_enter, logout, metadata, protected_resource, reason, record, reference, refresh, start,
+    test_idp, transfer,
 };
 use crate::manage::TEST_PAGE;
 use crate::pages::person::NotFound;
+use crate::pages::reference::{DOCUMENT, PAGE, Reference};
 
 /// Everything below `/cdn-cgi/access/` that belongs to signing in and out. Each request carries a [`Visit`].
 ///
@@ -106,6 +108,13 @@ async fn route(call: &Call<'_>) -> Result<Answer, Ended> {
     }
     if !reading {
         return Err(Why::Method.into());
+    }
+    if place == Place::AuthHost {
+        match path {
+            PAGE => return reference::answer(call, Reference::page).await,
+            DOCUMENT => return reference::answer(call, Reference::document).await,
+            _ => {}
+        }
     }
     match (place, name) {
         (Place::Unknown | Place::TransferHost, _) => Ok(not_found(call)),

@@ -51,7 +51,7 @@ pub(super) async fn finish(call: &Call<'_>, signing: Signing<'_>) -> Result<Answ
     let (landing, transfer) = match &signing.state.purpose {
         LoginPurpose::Open(landing) => (Some(landing), None),
         LoginPurpose::Transfer(request) => (Some(&request.landing), Some(request)),
-        LoginPurpose::Own(_) => (None, None),
+        LoginPurpose::Own(_) | LoginPurpose::Again(_) => (None, None),
         LoginPurpose::Refresh(nonce) => return refresh::finish(call, &signing, nonce).await,
         // The callback has handed it to the test; nobody is signed in by one, whatever happens there.
         LoginPurpose::Test { .. } => return Err(Why::NoSession.into()),
@@ -60,6 +60,12 @@ pub(super) async fn finish(call: &Call<'_>, signing: Signing<'_>) -> Result<Answ
         let identity = read_anew(call, &signing, session).await?;
         record::signed_in(call, &identity, &signing.signed_in.email_steps);
         return to_application(call, signing.state, session, landing).await;
+    }
+    if let (LoginPurpose::Again(_), Some(session)) = (&signing.state.purpose, same_session(&signing)) {
+        let identity = read_anew(call, &signing, session).await?;
+        record::signed_in(call, &identity, &signing.signed_in.email_steps);
+        record::entered(call, None, &identity).await;
+        return Ok(launcher::arrive(call, signing.state));
     }
     let session = insert(call, &signing).await?;
     end_previous(call, signing.previous.as_ref()).await?;
@@ -79,14 +85,19 @@ pub(super) async fn finish(call: &Call<'_>, signing: Signing<'_>) -> Result<Answ
     Ok(answer)
 }
 
-/// The session that asked for a stronger sign-in, if the same person comes back from it. Somebody else gets a session
-/// of their own, as after any login.
+/// The session that asked for a stronger sign-in, if the same person comes back from it.
 fn stepped_up<'s>(signing: &'s Signing<'_>) -> Option<&'s Arc<LiveSession>> {
+    same_session(signing).filter(|_| !signing.state.contexts.is_empty())
+}
+
+/// The session that left for the provider, if the same person comes back from there. Somebody else gets a session of
+/// their own, as after any login.
+fn same_session<'s>(signing: &'s Signing<'_>) -> Option<&'s Arc<LiveSession>> {
     let session = signing.previous.as_ref()?;
     let same_session = signing.state.before.as_ref() == Some(session.nonce());
     let same_provider = session.provider() == signing.provider.id;
     let same_person = session.identity().identity.person == signing.signed_in.person;
-    (!signing.state.contexts.is_empty() && same_session && same_provider && same_person).then_some(session)
+    (same_session && same_provider && same_person).then_some(session)
 }
 
 /// Puts what the provider has just said under a live session of the same person: the next request is decided by it.

@@ -83,6 +83,9 @@ pub enum LoginPurpose {
     /// To see a page of the auth host's own.
     #[serde(rename = "l")]
     Own(OwnPage),
+    /// To see such a page by a sign-in that is new: the browser's session goes on with what it says.
+    #[serde(rename = "g")]
+    Again(OwnPage),
     /// To see whether the provider works. Nobody is signed in by it.
     #[serde(rename = "x")]
     Test {
@@ -101,6 +104,9 @@ pub enum OwnPage {
     /// What approvers see: they come from a mail.
     #[serde(rename = "a")]
     Approvals,
+    /// The reference of the API.
+    #[serde(rename = "r")]
+    Reference,
 }
 
 /// Why a `state` is not accepted.
@@ -127,7 +133,10 @@ impl LoginState {
         match &mut self.purpose {
             LoginPurpose::Open(landing) => landing.path = root,
             LoginPurpose::Transfer(request) => request.landing.path = root,
-            LoginPurpose::Refresh(_) | LoginPurpose::Own(_) | LoginPurpose::Test { .. } => {}
+            LoginPurpose::Refresh(_)
+            | LoginPurpose::Own(_)
+            | LoginPurpose::Again(_)
+            | LoginPurpose::Test { .. } => {}
         }
         SealedState {
             text: self.sealed(sealer, clock),
@@ -166,7 +175,10 @@ impl LoginState {
         match &self.purpose {
             LoginPurpose::Open(landing) => Some(landing),
             LoginPurpose::Transfer(request) => Some(&request.landing),
-            LoginPurpose::Refresh(_) | LoginPurpose::Own(_) | LoginPurpose::Test { .. } => None,
+            LoginPurpose::Refresh(_)
+            | LoginPurpose::Own(_)
+            | LoginPurpose::Again(_)
+            | LoginPurpose::Test { .. } => None,
         }
     }
 

@@ -6,13 +6,15 @@
 //! runs is no such file where the gateway had applied the newest; otherwise going back takes `vestibule apply`, which
 //! makes it the newest again.
 
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use super::Manage;
 use super::organization::{self, set};
+use super::plan::kind;
 use crate::config::declared::Declared;
 use crate::crypto::digest::hex;
-use crate::store::Document;
+use crate::store::{Document, ObjectWrite, StoreError};
 
 const KEY: &str = "declarations";
 
@@ -39,9 +41,7 @@ pub(super) enum Standing {
 }
 
 impl Applied {
-    pub(super) async fn read(
-        write: &mut crate::store::ObjectWrite,
-    ) -> Result<Self, crate::store::StoreError> {
+    pub(super) async fn read(write: &mut ObjectWrite) -> Result<Self, StoreError> {
         let document = organization::read(write).await?;
         let list = document.body.get(KEY).and_then(Value::as_array).cloned();
         Ok(Self {
@@ -78,7 +78,6 @@ impl Applied {
 impl Manage {
     /// What is equal for equal declarations, secrets included, and tells nothing about them.
     pub fn fingerprint(&self, declared: &[Declared]) -> String {
-        use secrecy::ExposeSecret as _;
         let mut objects: Vec<Value> = declared
             .iter()
             .map(|object| {
@@ -87,7 +86,7 @@ impl Manage {
                     .map(|(key, secret)| json!([key, secret.expose_secret()]))
                     .collect();
                 json!([
-                    format!("{:?}", object.kind),
+                    kind(object.kind).as_str(),
                     object.id,
                     object.name,
                     object.body,

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::model::application::Application;
 use crate::model::destination::Destination;
-use crate::model::ids::{AppId, AudTag, ClientId, PolicyId};
+use crate::model::ids::{AppId, AudTag, ClientId};
 use crate::snapshot::read;
 use crate::store::Kind;
 
@@ -39,8 +39,6 @@ pub(super) struct Claims {
     pub(super) client_ids: Owners<ClientId>,
     /// The application that stands for the launcher; there is one at most.
     pub(super) launchers: Owners<()>,
-    /// Policies of their own that ask people for something more on the way in. Several may.
-    asking: HashSet<Uuid>,
 }
 
 impl Claims {
@@ -53,12 +51,6 @@ impl Claims {
                 if let Some(client_id) = written.and_then(|text| text.parse().ok()) {
                     self.client_ids.note(client_id, owner, there);
                 }
-            }
-            Kind::Policy if there && asks_on_the_way(id, body) => {
-                self.asking.insert(id);
-            }
-            Kind::Policy => {
-                self.asking.remove(&id);
             }
             Kind::Application => {
                 if read::is_launcher(body) {
@@ -77,16 +69,6 @@ impl Claims {
             _ => {}
         }
     }
-
-    /// Whether a policy of its own asks people for something more on the way in.
-    pub(super) fn asks(&self, policy: Uuid) -> bool {
-        self.asking.contains(&policy)
-    }
-}
-
-/// Whether a policy asks people for something more on the way in. One that cannot be read lets nobody in.
-fn asks_on_the_way(id: Uuid, body: &Value) -> bool {
-    read::policy(PolicyId(id), body).is_ok_and(|policy| read::asks_on_the_way(&policy))
 }
 
 /// Who has what. One thing may have been claimed twice before there was a check.

@@ -259,7 +259,7 @@ impl<'i> Neighbours<'i> {
         neighbours
     }
 
-    /// There is one launcher, and it asks nobody for anything but a sign-in.
+    /// There is one launcher.
     fn launcher_problems(&mut self, application: &Application) -> Findings {
         let mut problems = Vec::new();
         let owner = of(Kind::Application, application.id.0, &application.name);
@@ -269,17 +269,6 @@ impl<'i> Neighbours<'i> {
             problems.push(problem("/type", reason));
         }
         let taken = problems.len();
-        let asks = |policy: &&PolicyId| {
-            let stays = !self.without.contains(&(Kind::Policy, policy.0));
-            self.claims.asks(policy.0) || (stays && self.index.claims.asks(policy.0))
-        };
-        let asking = application.policies.iter().filter(asks);
-        problems.extend(asking.map(|policy| {
-            problem(
-                "/policies",
-                format!("the policy {policy} {}", read::ASKS_ON_THE_WAY),
-            )
-        }));
         Findings { problems, taken }
     }
 

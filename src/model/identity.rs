@@ -217,6 +217,21 @@ impl Groups {
         }
     }
 
+    /// The group is called so from now on, where it is held. Whether anything changed.
+    pub fn rename(&mut self, renamed: &Group) -> bool {
+        let held = match self {
+            Self::NotAsked => return false,
+            Self::Known { groups } => groups,
+            Self::Unknown { partial, .. } => partial,
+        };
+        let former = |group: &&mut Group| group.id == renamed.id && group.name != renamed.name;
+        let Some(group) = held.iter_mut().find(former) else {
+            return false;
+        };
+        group.name.clone_from(&renamed.name);
+        true
+    }
+
     /// Whether a group that is not in [`Groups::held`] is certainly not held.
     pub fn complete(&self) -> bool {
         matches!(self, Self::Known { .. })

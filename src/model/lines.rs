@@ -24,13 +24,14 @@ impl Lines {
 
     /// The numbers of those that contain a text, from 0, in order.
     pub fn containing(&self, part: &str) -> Vec<usize> {
-        if part.is_empty() {
-            return (0..self.begins.len()).collect();
-        }
-        if part.contains('\0') {
-            return Vec::new();
-        }
-        self.found(part.as_bytes(), 0)
+        self.with(part).collect()
+    }
+
+    /// The same, found one after the other.
+    pub fn with(&self, part: &str) -> impl Iterator<Item = usize> + use<'_> {
+        let all = part.is_empty().then_some(0..self.begins.len());
+        let some = (!part.is_empty() && !part.contains('\0')).then(|| self.found(part.as_bytes(), 0));
+        all.into_iter().flatten().chain(some.into_iter().flatten())
     }
 
     /// The numbers of those that are this text.
@@ -38,24 +39,57 @@ impl Lines {
         if whole.contains('\0') {
             return Vec::new();
         }
-        self.found(format!("\0{whole}\0").as_bytes(), 1)
+        self.found(format!("\0{whole}\0").as_bytes(), 1).collect()
     }
 
     /// `ahead` bytes of what is wanted stand in front of the text that is found.
-    fn found(&self, wanted: &[u8], ahead: usize) -> Vec<usize> {
-        let finder = memmem::Finder::new(wanted);
-        let mut found = Vec::new();
-        let mut from = 0;
-        while let Some(at) = self.text.get(from..).and_then(|rest| finder.find(rest)) {
-            let next = self.begins.partition_point(|begin| *begin <= from + at + ahead);
-            found.extend(next.checked_sub(1));
-            match self.begins.get(next) {
-                // The NUL behind this text is the one in front of the next.
-                Some(begin) => from = begin - 1,
-                None => break,
-            }
+    fn found(&self, wanted: &[u8], ahead: usize) -> Found<'_> {
+        Found {
+            lines: self,
+            finder: memmem::Finder::new(wanted).into_owned(),
+            ahead,
+            from: 0,
+            next: 0,
         }
-        found
+    }
+
+    /// How many texts begin at this place or before, where `least` do.
+    fn begun(&self, place: usize, least: usize) -> usize {
+        // Mostly it is one of the next few: of what is found often, none is searched for among all.
+        let mut step = 1;
+        while self.begins.get(least + step).is_some_and(|begin| *begin <= place) {
+            step *= 2;
+        }
+        let end = self.begins.len().min(least + step);
+        let some = self.begins.get(least..end).unwrap_or_default();
+        least + some.partition_point(|begin| *begin <= place)
+    }
+}
+
+/// Texts that are found, one after the other.
+struct Found<'l> {
+    lines: &'l Lines,
+    finder: memmem::Finder<'static>,
+    ahead: usize,
+    /// Where the search goes on.
+    from: usize,
+    /// The text that begins there.
+    next: usize,
+}
+
+impl Iterator for Found<'_> {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let rest = self.lines.text.get(self.from..)?;
+        let place = self.from + self.finder.find(rest)? + self.ahead;
+        self.next = self.lines.begun(place, self.next);
+        // The NUL behind this text is the one in front of the next.
+        self.from = match self.lines.begins.get(self.next) {
+            Some(begin) => begin - 1,
+            None => self.lines.text.len(),
+        };
+        self.next.checked_sub(1)
     }
 }
 

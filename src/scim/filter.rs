@@ -12,6 +12,39 @@ use super::attribute::AttrPath;
 pub const LONGEST: usize = 8 * 1024;
 /// How deep parentheses, `not` and brackets may nest.
 pub const DEEPEST: usize = 32;
+/// The most comparisons of a filter. Entra sends two.
+pub const MOST_COMPARISONS: usize = 100;
+
+/// How much may still be compared, in bytes of text, for one request: resources are long, and so are filters.
+///
+/// Where nothing is left, nothing matches any more; whoever asked must then refuse ([`Work::is_spent`]).
+#[derive(Debug)]
+pub struct Work {
+    left: usize,
+}
+
+impl Work {
+    /// So many bytes and no more.
+    pub fn of(bytes: usize) -> Self {
+        Self { left: bytes }
+    }
+
+    /// Whether there was too little, and what was told since is not to be relied on.
+    pub fn is_spent(&self) -> bool {
+        self.left == 0
+    }
+
+    /// What is left, in bytes.
+    pub fn left(&self) -> usize {
+        self.left
+    }
+
+    /// Takes so much off; says whether it was there.
+    pub fn spend(&mut self, bytes: usize) -> bool {
+        self.left = self.left.saturating_sub(bytes);
+        !self.is_spent()
+    }
+}
 
 /// What a resource must be like.
 #[derive(Debug, Clone, PartialEq)]
@@ -113,35 +146,37 @@ impl Filter {
         Ok((filter, parser.rest()))
     }
 
-    /// Whether a resource is so.
-    pub fn matches(&self, resource: &Map<String, Value>) -> bool {
+    /// Whether a resource is so, as far as there is `work` left.
+    pub fn matches(&self, resource: &Map<String, Value>, work: &mut Work) -> bool {
         match self {
-            Self::And(all) => all.iter().all(|filter| filter.matches(resource)),
-            Self::Or(some) => some.iter().any(|filter| filter.matches(resource)),
-            Self::Not(filter) => !filter.matches(resource),
+            Self::And(all) => all.iter().all(|filter| filter.matches(resource, work)),
+            Self::Or(some) => some.iter().any(|filter| filter.matches(resource, work)),
+            Self::Not(filter) => !filter.matches(resource, work),
             Self::Present(path) => path.values(resource).into_iter().any(is_something),
             Self::Compare(path, Comparison::NotEqual, literal) => {
-                !holds(path, Comparison::Equal, literal, resource)
+                !holds(path, Comparison::Equal, literal, resource, work)
             }
-            Self::Compare(path, comparison, literal) => holds(path, *comparison, literal, resource),
+            Self::Compare(path, comparison, literal) => holds(path, *comparison, literal, resource, work),
             Self::Element(path, filter) => {
                 let elements = match path.find(resource) {
                     Some(Value::Array(elements)) => elements.as_slice(),
                     Some(single) => std::slice::from_ref(single),
                     None => &[],
                 };
-                elements.iter().any(|element| filter.matches_element(element))
+                elements
+                    .iter()
+                    .any(|element| filter.matches_element(element, work))
             }
         }
     }
 
     /// Whether an element of a list is so.
-    pub(super) fn matches_element(&self, element: &Value) -> bool {
+    pub(super) fn matches_element(&self, element: &Value, work: &mut Work) -> bool {
         match element {
-            Value::Object(parts) => self.matches(parts),
+            Value::Object(parts) => self.matches(parts, work),
             plain => {
                 let parts = [("value".to_owned(), plain.clone())].into_iter().collect();
-                self.matches(&parts)
+                self.matches(&parts, work)
             }
         }
     }
@@ -180,7 +215,13 @@ fn is_something(value: &Value) -> bool {
     }
 }
 
-fn holds(path: &AttrPath, comparison: Comparison, literal: &Literal, resource: &Map<String, Value>) -> bool {
+fn holds(
+    path: &AttrPath,
+    comparison: Comparison,
+    literal: &Literal,
+    resource: &Map<String, Value>,
+    work: &mut Work,
+) -> bool {
     let values = path.values(resource);
     if *literal == Literal::Null {
         return comparison == Comparison::Equal && !values.into_iter().any(is_something);
@@ -188,7 +229,22 @@ fn holds(path: &AttrPath, comparison: Comparison, literal: &Literal, resource: &
     let exact = path.is_exact();
     values
         .into_iter()
-        .any(|value| compares(value, comparison, literal, exact))
+        .any(|value| work.spend(cost(value, literal)) && compares(value, comparison, literal, exact))
+}
+
+/// What a comparison costs, in bytes. Folding the case of letters beyond ASCII takes several times as long.
+fn cost(value: &Value, literal: &Literal) -> usize {
+    let length = |text: &str| {
+        if text.is_ascii() {
+            text.len()
+        } else {
+            text.len() * 8
+        }
+    };
+    match (value, literal) {
+        (Value::String(value), Literal::Text(wanted)) => 32 + length(value) + length(wanted),
+        _ => 32,
+    }
 }
 
 fn compares(value: &Value, comparison: Comparison, literal: &Literal, exact: bool) -> bool {
@@ -258,6 +314,7 @@ struct Parser<'t> {
     text: &'t str,
     at: usize,
     depth: usize,
+    comparisons: usize,
 }
 
 impl<'t> Parser<'t> {
@@ -272,6 +329,7 @@ impl<'t> Parser<'t> {
             text,
             at: 0,
             depth: 0,
+            comparisons: 0,
         })
     }
 
@@ -412,6 +470,10 @@ impl<'t> Parser<'t> {
     }
 
     fn comparison(&mut self, path: AttrPath) -> Result<Filter, FilterMalformed> {
+        self.comparisons += 1;
+        if self.comparisons > MOST_COMPARISONS {
+            return Err(self.fault("it compares too much"));
+        }
         let word = self.word();
         if word.eq_ignore_ascii_case("pr") {
             return Ok(Filter::Present(path));

@@ -122,15 +122,18 @@ pub(super) async fn put(call: &Call<'_>, id: &str) -> Result<Done, ScimError> {
 }
 
 pub(super) async fn delete(call: &Call<'_>, id: &str) -> Result<Done, ScimError> {
-    let deleted = call
-        .scim
-        .store
-        .delete_scim_group(call.provider.id, parsed(id)?, &call.rules())
+    let effects = &call.scim.effects;
+    let deleted = effects
+        .delete_group(call.provider.id, parsed(id)?, &call.rules(), call.request_id)
         .await;
-    let written = deleted
+    let (deleted, effect) = deleted
         .map_err(|error| call.failed(error))?
         .ok_or_else(|| none(id))?;
-    Ok(Done::new(StatusCode::NO_CONTENT, None, told(call, written)))
+    let about = About {
+        effect,
+        ..about(&deleted.group)
+    };
+    Ok(Done::new(StatusCode::NO_CONTENT, None, about))
 }
 
 type Changed = Result<(GroupRecord, Vec<Membership>), ScimError>;
@@ -150,13 +153,14 @@ async fn update(
         .ok_or_else(|| none(id))?
 }
 
-fn told(call: &Call<'_>, written: GroupWritten) -> About {
+fn told(call: &Call<'_>, mut written: GroupWritten) -> About {
     let about = about(&written.group);
     let moved = match (written.added.len(), written.removed.len()) {
         (0, 0) => None,
         (came, went) => Some(format!("{came} came, {went} went")),
     };
-    let effect = call.take_effect(written.consequences);
+    let effects = &call.scim.effects;
+    let effect = effects.take_effect_of_group(call.provider.id, call.request_id, &mut written);
     let words: Vec<String> = moved.into_iter().chain(effect).collect();
     About {
         effect: (!words.is_empty()).then(|| words.join("; ")),

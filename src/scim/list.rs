@@ -9,12 +9,16 @@ use tokio::sync::SemaphorePermit;
 use super::asked::Asked;
 use super::call::Call;
 use super::error::ScimError;
-use super::filter::Filter;
+use super::filter::{Filter, Work};
 use super::page::Page;
 use crate::store::{ScimKey, ScimResource, ScimSearch};
 
 /// The longest that everybody is looked at. 200,000 people take some seconds; whoever asks gives up sooner or later.
 const LONGEST_SCAN: Duration = Duration::from_secs(20);
+/// How much a request compares at most, in bytes: what filters of one comparison need for some hundred thousand people.
+const MOST_WORK: usize = 64 * 1024 * 1024;
+/// What is compared before the thread does what else there is to do: some milliseconds.
+const WORK_AT_ONCE: usize = 256 * 1024;
 /// The longest wait for a place.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
@@ -53,26 +57,31 @@ pub(super) async fn find<R: Listed>(call: &Call<'_>, page: Page) -> Result<Found
         call,
         filter: &filter,
         asked: Asked::by(&filter),
+        work: Work::of(MOST_WORK),
         page,
         found: Found {
             resources: Vec::new(),
             total: 0,
         },
     };
-    if let Some(key) = R::key(&filter) {
-        let found = call.scim.store.scim_with(call.provider.id, key).await;
-        chosen.take(found.map_err(|error| call.failed(error))?).await?;
-        return Ok(chosen.found);
-    }
-    match tokio::time::timeout(LONGEST_SCAN, scan(call, &mut chosen)).await {
-        Ok(scanned) => scanned?,
-        Err(_) => {
-            return Err(ScimError::TooMany(
-                "the filter takes too long; ask for an id, a name or an externalId with eq".to_owned(),
-            ));
+    let chosen_from = async {
+        match R::key(&filter) {
+            Some(key) => {
+                let found = call.scim.store.scim_with(call.provider.id, key).await;
+                chosen.take(found.map_err(|error| call.failed(error))?).await
+            }
+            None => scan(call, &mut chosen).await,
         }
+    };
+    match tokio::time::timeout(LONGEST_SCAN, chosen_from).await {
+        Ok(done) => done?,
+        Err(_) => return Err(too_long()),
     }
     Ok(chosen.found)
+}
+
+fn too_long() -> ScimError {
+    ScimError::TooMany("the filter takes too long; ask for an id, a name or an externalId with eq".to_owned())
 }
 
 /// All there are, without a filter.
@@ -95,15 +104,25 @@ struct Chosen<'f, R> {
     call: &'f Call<'f>,
     filter: &'f Filter,
     asked: Asked<'f>,
+    work: Work,
     page: Page,
     found: Found<R>,
 }
 
 impl<R: Listed> Chosen<'_, R> {
     async fn take(&mut self, some: Vec<R>) -> Result<(), ScimError> {
+        let mut rested = self.work.left();
         for one in some {
             let seen = one.seen(self.call, &mut self.asked).await?;
-            if self.filter.matches(&seen) {
+            let fits = self.filter.matches(&seen, &mut self.work);
+            if self.work.is_spent() {
+                return Err(too_long());
+            }
+            if rested - self.work.left() > WORK_AT_ONCE {
+                tokio::task::yield_now().await;
+                rested = self.work.left();
+            }
+            if fits {
                 if self.page.holds(self.found.total) {
                     self.found.resources.push(one);
                 }
@@ -135,6 +154,6 @@ async fn scan<R: Listed>(call: &Call<'_>, chosen: &mut Chosen<'_, R>) -> Result<
 pub(super) async fn place<'c>(call: &Call<'c>) -> Result<SemaphorePermit<'c>, ScimError> {
     match tokio::time::timeout(LONGEST_WAIT, call.scim.long.acquire()).await {
         Ok(Ok(place)) => Ok(place),
-        _ => Err(ScimError::Unavailable),
+        _ => Err(ScimError::Busy),
     }
 }

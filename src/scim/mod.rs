@@ -27,6 +27,7 @@ pub mod path;
 pub mod resource;
 mod routes;
 pub mod schema;
+mod turns;
 mod users;
 
 use std::sync::Arc;
@@ -52,6 +53,7 @@ pub struct Scim {
     effects: Effects,
     clock: Clock,
     failures: Arc<FailureLimit>,
+    turns: Arc<turns::Turns>,
     /// Filters that no index answers look at everybody, and large groups are long: few of them at once.
     long: Arc<Semaphore>,
     log: log::Log,
@@ -76,6 +78,7 @@ impl Scim {
             effects,
             clock,
             failures: Arc::default(),
+            turns: Arc::default(),
             long: Arc::new(Semaphore::new(LONG_AT_ONCE)),
         }
     }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::attribute::{AttrPath, member};
 use super::error::ScimError;
-use super::filter::{Comparison, Filter, Literal};
+use super::filter::{Comparison, Filter, Literal, Work};
 use super::path::PatchPath;
 use super::resource::{self, checked_group, checked_user};
 use super::schema::{self, Attribute, Shape};
@@ -20,6 +20,9 @@ use crate::store::Membership;
 
 /// Most operations of a request.
 pub const MOST_OPERATIONS: usize = 10_000;
+/// How much the operations on a user go through, in bytes: each works on the whole of its attribute, and that may be
+/// long. Thousands of operations on what people ordinarily have need a tenth of it.
+const MOST_WORK: usize = 16 * 1024 * 1024;
 
 /// The operations of a request, in order.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,7 +54,7 @@ enum Kind {
 
 /// How a value goes where something may stand already. They differ for lists alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Assign {
+enum Assign {
     /// Beside it.
     Add,
     /// In its place.
@@ -86,20 +89,21 @@ impl Patch {
     /// The first operation that cannot be.
     pub fn apply_to_user(&self, before: &UserRecord) -> Result<UserRecord, ScimError> {
         let mut record = before.clone();
+        let work = &mut Work::of(MOST_WORK);
         for operation in &self.0 {
             match (&operation.place, operation.kind, &operation.value) {
-                (Place::Path(path), kind, value) => change(&mut record, kind, path, value.as_ref())?,
+                (Place::Path(path), kind, value) => change(&mut record, kind, path, value.as_ref(), work)?,
                 (Place::Extension, Kind::Remove, _) => {
                     record.0.shift_remove(schema::ENTERPRISE);
                 }
                 (Place::Extension, Kind::Assign(assign), value) => {
-                    assign_extension(&mut record, value.as_ref().unwrap_or(&Value::Null), assign)?;
+                    assign_extension(&mut record, value.as_ref().unwrap_or(&Value::Null), assign, work)?;
                 }
                 (Place::Resource, Kind::Remove, _) => {
                     return Err(ScimError::NoTarget("a removal says what it removes".to_owned()));
                 }
                 (Place::Resource, Kind::Assign(assign), Some(Value::Object(values))) => {
-                    Self::assign_all(&mut record, values, assign)?;
+                    assign_all(&mut record, values, assign, work)?;
                 }
                 (Place::Resource, Kind::Assign(_), _) => {
                     return Err(ScimError::Value(
@@ -109,28 +113,6 @@ impl Patch {
             }
         }
         checked_user(record)
-    }
-
-    /// Takes over values by their names, which may be paths and URNs. What the service itself says is passed over.
-    pub(super) fn assign_all(
-        record: &mut UserRecord,
-        values: &Map<String, Value>,
-        assign: Assign,
-    ) -> Result<(), ScimError> {
-        for (key, value) in values {
-            if own(key) {
-                continue;
-            }
-            if is_extension(key) {
-                assign_extension(record, value, assign)?;
-                continue;
-            }
-            // A name that cannot be read is no attribute of ours.
-            if let Ok(path) = key.parse::<PatchPath>() {
-                change(record, Kind::Assign(assign), &path, Some(value))?;
-            }
-        }
-        Ok(())
     }
 
     /// A group once all operations are carried out, and what becomes of its members, in order.
@@ -174,19 +156,57 @@ impl Patch {
     }
 }
 
+/// A user that is sent whole, as far as it says something.
+///
+/// # Errors
+/// A value that cannot stand.
+pub(super) fn read_user(values: &Map<String, Value>) -> Result<UserRecord, ScimError> {
+    let mut record = UserRecord(Map::new());
+    assign_all(&mut record, values, Assign::Replace, &mut Work::of(MOST_WORK))?;
+    Ok(record)
+}
+
+/// Takes over values by their names, which may be paths and URNs. What the service itself says is passed over.
+fn assign_all(
+    record: &mut UserRecord,
+    values: &Map<String, Value>,
+    assign: Assign,
+    work: &mut Work,
+) -> Result<(), ScimError> {
+    for (key, value) in values {
+        if own(key) {
+            continue;
+        }
+        if is_extension(key) {
+            assign_extension(record, value, assign, work)?;
+            continue;
+        }
+        // A name that cannot be read is no attribute of ours.
+        if let Ok(path) = key.parse::<PatchPath>() {
+            change(record, Kind::Assign(assign), &path, Some(value), work)?;
+        }
+    }
+    Ok(())
+}
+
 /// Whether a name or a path is the URN of the enterprise extension itself.
 fn is_extension(text: &str) -> bool {
     text.trim().eq_ignore_ascii_case(schema::ENTERPRISE)
 }
 
 /// Takes over values of the enterprise extension. Those that are not named stay; of nothing, nothing stays.
-fn assign_extension(record: &mut UserRecord, value: &Value, assign: Assign) -> Result<(), ScimError> {
+fn assign_extension(
+    record: &mut UserRecord,
+    value: &Value,
+    assign: Assign,
+    work: &mut Work,
+) -> Result<(), ScimError> {
     match value {
         Value::Object(values) => {
             for (key, value) in values {
                 if let Ok(mut attribute) = key.parse::<AttrPath>() {
                     attribute.schema = Some(schema::ENTERPRISE.into());
-                    change(record, Kind::Assign(assign), &whole(attribute), Some(value))?;
+                    change(record, Kind::Assign(assign), &whole(attribute), Some(value), work)?;
                 }
             }
         }
@@ -257,6 +277,7 @@ fn change(
     kind: Kind,
     path: &PatchPath,
     value: Option<&Value>,
+    work: &mut Work,
 ) -> Result<(), ScimError> {
     let Some(place) = schema::place(path.attribute.schema.as_deref(), &path.attribute.name) else {
         return Ok(());
@@ -276,10 +297,11 @@ fn change(
     };
     // It is a copy that is worked on: what is refused leaves nothing behind.
     let before = holder.get_mut(attribute.name).map(Value::take);
-    match altered(attribute, before, kind, path, value)? {
+    let after = altered(attribute, before, kind, path, value, work)?;
+    match after {
         Some(value) => {
             // Not at the end alone: what follows works on it, again and again.
-            resource::check_length(&value)?;
+            work.spend(resource::checked_length(&value)?);
             holder.insert(attribute.name.to_owned(), value);
         }
         None => {
@@ -288,6 +310,11 @@ fn change(
     }
     if place.extended && holder.is_empty() {
         record.shift_remove(schema::ENTERPRISE);
+    }
+    if work.is_spent() {
+        return Err(ScimError::TooMany(
+            "the operations go through too much; send them in several requests".to_owned(),
+        ));
     }
     Ok(())
 }
@@ -299,6 +326,7 @@ fn altered(
     kind: Kind,
     path: &PatchPath,
     value: Option<&Value>,
+    work: &mut Work,
 ) -> Result<Option<Value>, ScimError> {
     let sub = path.attribute.sub.as_deref();
     let within = || ScimError::Path(format!("{} has no elements and no parts", attribute.name));
@@ -335,6 +363,7 @@ fn altered(
                 attribute,
                 parts,
                 elements,
+                work,
             };
             let elements = match (which, sub) {
                 (None, None) => list.whole(kind, value)?,
@@ -380,6 +409,7 @@ struct List<'a> {
     attribute: &'a Attribute,
     parts: &'static [Attribute],
     elements: Vec<Value>,
+    work: &'a mut Work,
 }
 
 impl List<'_> {
@@ -420,12 +450,13 @@ impl List<'_> {
             _ => None,
         };
         let Some(Value::Object(given)) = given.filter(|_| kind != Kind::Remove) else {
-            self.elements.retain(|element| !which.matches_element(element));
+            self.elements
+                .retain(|element| !which.matches_element(element, self.work));
             return Ok(self.elements);
         };
         let mut met = false;
         for element in &mut self.elements {
-            if which.matches_element(element)
+            if which.matches_element(element, self.work)
                 && let Value::Object(parts) = element
             {
                 met = true;
@@ -450,7 +481,7 @@ impl List<'_> {
     ) -> Result<Vec<Value>, ScimError> {
         let mut met = false;
         for element in &mut self.elements {
-            if which.is_none_or(|which| which.matches_element(element))
+            if which.is_none_or(|which| which.matches_element(element, self.work))
                 && let Value::Object(parts) = element
             {
                 met = true;
@@ -527,7 +558,7 @@ fn change_group(
     let Some(attribute) = schema::attribute(schema::GROUP_ATTRIBUTES, &path.attribute.name) else {
         return Ok(());
     };
-    let text = match altered(attribute, None, kind, path, value)? {
+    let text = match altered(attribute, None, kind, path, value, &mut Work::of(MOST_WORK))? {
         Some(Value::String(text)) => Some(text),
         _ => None,
     };

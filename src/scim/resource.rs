@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::attribute::AttrPath;
 use super::error::ScimError;
-use super::patch::{Assign, Patch};
+use super::patch;
 use super::schema::{self, Attribute, Shape};
 use crate::model::ids::ScimUserId;
 use crate::model::scim::{GroupRecord, UserRecord};
@@ -28,8 +28,7 @@ pub fn user(body: &Value, before: Option<&UserRecord>) -> Result<UserRecord, Sci
     let Value::Object(body) = body else {
         return Err(ScimError::Syntax("the body is no JSON object".to_owned()));
     };
-    let mut record = UserRecord(Map::new());
-    Patch::assign_all(&mut record, body, Assign::Replace)?;
+    let mut record = patch::read_user(body)?;
     if !record.0.contains_key(schema::ACTIVE) {
         // Silence reactivates nobody.
         let active = before.is_none_or(UserRecord::is_active);
@@ -69,15 +68,16 @@ pub(super) fn checked_user(mut record: UserRecord) -> Result<UserRecord, ScimErr
     Ok(record)
 }
 
-/// What no user can have whatever else it has: the exact length is looked at in the end.
+/// How long a value is, in bytes at least, if a user can have it at all: the exact length is looked at in the end.
 ///
 /// # Errors
 /// [`ScimError::Value`] for a value that is longer than a user may be.
-pub(super) fn check_length(value: &Value) -> Result<(), ScimError> {
-    if least_length(value) > LONGEST_USER {
+pub(super) fn checked_length(value: &Value) -> Result<usize, ScimError> {
+    let length = least_length(value);
+    if length > LONGEST_USER {
         return Err(too_long());
     }
-    Ok(())
+    Ok(length)
 }
 
 /// As many bytes as a value has in JSON at least, told without writing it.

@@ -106,6 +106,10 @@ impl Scim {
             ["scim", "v2", rest @ ..] => endpoint(rest),
             _ => None,
         };
+        let turn = match self.turns.turn(call.provider.id).await {
+            Ok(turn) => turn,
+            Err(busy) => return respond(Err(busy)),
+        };
         let done = match &endpoint {
             None => Err(ScimError::NotFound("there is no such endpoint".to_owned())),
             Some(endpoint) => match asked.body {
@@ -125,7 +129,7 @@ impl Scim {
                 .headers_mut()
                 .insert(ALLOW, HeaderValue::from_static(allowed));
         }
-        response
+        response.map(|body| turn.until_sent(body))
     }
 
     /// A wrong secret is counted and told of; a right one always counts, so that nobody locks the directory out.

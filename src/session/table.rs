@@ -293,6 +293,9 @@ impl Drop for Owed {
 #[derive(Debug, Default)]
 struct Known {
     sessions: HashMap<SessionNonce, Arc<LiveSession>>,
+    /// The same by their users: a directory puts out a hundred thousand people at once, and none of them may be looked
+    /// for among all.
+    of_users: HashMap<UserId, Vec<Arc<LiveSession>>>,
     /// Endings and changed identities, the newest last.
     events: VecDeque<Whose>,
     /// How many there have been in all.
@@ -322,17 +325,17 @@ impl Known {
 
     fn end(&mut self, whose: &Whose, cause: Cause) -> usize {
         self.note(whose.clone());
-        if let Whose::Session(nonce) = whose {
-            return self
+        let ended = |session: &Arc<LiveSession>| usize::from(session.end(cause));
+        match whose {
+            Whose::Session(nonce) => self.sessions.get(nonce).map_or(0, ended),
+            Whose::User(user) => self.of_users.get(user).into_iter().flatten().map(ended).sum(),
+            Whose::Provider(_) | Whose::Everybody => self
                 .sessions
-                .get(nonce)
-                .map_or(0, |session| usize::from(session.end(cause)));
+                .values()
+                .filter(|session| whose.includes(&session.nonce, session.user, session.provider))
+                .map(ended)
+                .sum(),
         }
-        self.sessions
-            .values()
-            .filter(|session| whose.includes(&session.nonce, session.user, session.provider))
-            .map(|session| usize::from(session.end(cause)))
-            .sum()
     }
 }
 
@@ -423,6 +426,8 @@ impl SessionTable {
             epochs: Mutex::new(found.epochs),
             common: Arc::clone(&self.inner.common),
         });
+        let own = known.of_users.entry(found.user).or_default();
+        own.push(session.clone());
         known.sessions.insert(found.nonce, session.clone());
         Ok(session)
     }
@@ -473,10 +478,16 @@ impl SessionTable {
     pub fn forget_over(&self, now_ms: i64) {
         let mut known = self.known();
         let all_told = known.owed.is_empty();
-        known.sessions.retain(|_, session| match session.over(now_ms) {
+        let stays = |session: &Arc<LiveSession>| match session.over(now_ms) {
             None => true,
             Some(Cause::Expired) => false,
             Some(_) => !all_told,
+        };
+        known.sessions.retain(|_, session| stays(session));
+        // Sessions end under the lock that is held here alone: the same ones go.
+        known.of_users.retain(|_, own| {
+            own.retain(stays);
+            !own.is_empty()
         });
     }
 
@@ -666,6 +677,39 @@ mod tests {
         assert_eq!(two.over(NOW), Some(Cause::ProviderChanged));
         table.forget_over(NOW);
         assert!(table.find(one.nonce()).is_none());
+    }
+
+    #[test]
+    fn a_hundred_thousand_people_are_put_out_one_by_one() {
+        let table = SessionTable::new();
+        let nonce = |number: u128| format!("{number:016x}");
+        for number in 0..100_000 {
+            table
+                .install(table.asking(), found(&nonce(number), number))
+                .unwrap();
+        }
+        // If each were looked for among all, this would take minutes.
+        let of = |number| Whose::User(UserId(uuid::Uuid::from_u128(number)));
+        let ended = (0..100_000).map(|number| table.end(&of(number), Cause::GroupsChanged));
+        assert_eq!(ended.sum::<usize>(), 100_000);
+        table.forget_over(NOW);
+        assert_eq!(table.count(NOW), 0);
+        assert!(table.known().of_users.is_empty());
+    }
+
+    #[test]
+    fn a_user_s_other_sessions_end_with_the_user_after_one_is_forgotten() {
+        let table = SessionTable::new();
+        let one = table
+            .install(table.asking(), found("aaaaaaaaaaaaaaaa", 1))
+            .unwrap();
+        let two = table
+            .install(table.asking(), found("bbbbbbbbbbbbbbbb", 1))
+            .unwrap();
+        table.end(&Whose::Session(one.nonce().clone()), Cause::Logout);
+        table.forget_over(NOW);
+        assert_eq!(table.end(&Whose::User(two.user()), Cause::Administrator), 1);
+        assert_eq!(two.over(NOW), Some(Cause::Administrator));
     }
 
     #[test]

@@ -90,11 +90,11 @@ async fn still_answers(connection: &mut AnyConnection) -> Result<bool, sqlx::Err
 async fn sqlite_file(url: &str, path: &str) -> Result<Pools, StoreError> {
     create_private(Path::new(path)).map_err(|error| StoreError::Unavailable(error.into()))?;
     let address: AnyConnectOptions = url.parse()?;
-    let writers = options(SQLITE_SESSION)
+    let writers = sqlite_options()
         .max_connections(1)
         .connect_with(address.clone())
         .await?;
-    let readers = options(SQLITE_SESSION)
+    let readers = sqlite_options()
         .max_connections(SQLITE_READERS)
         .connect_lazy_with(address);
     Ok(Pools {
@@ -106,7 +106,7 @@ async fn sqlite_file(url: &str, path: &str) -> Result<Pools, StoreError> {
 
 /// A database in memory lives in its one connection, which therefore never ends.
 async fn sqlite_in_memory(url: &str) -> Result<Pools, StoreError> {
-    let pool = options(SQLITE_SESSION)
+    let pool = sqlite_options()
         .max_connections(1)
         .min_connections(1)
         .idle_timeout(None)
@@ -118,6 +118,12 @@ async fn sqlite_in_memory(url: &str) -> Result<Pools, StoreError> {
         writers: pool.clone(),
         readers: pool,
     })
+}
+
+/// A connection to a file in this process does not break while it rests. To ask it before each use whether it is still
+/// there would be a third of all that is said to its thread.
+fn sqlite_options() -> AnyPoolOptions {
+    options(SQLITE_SESSION).test_before_acquire(false)
 }
 
 fn options(session: &'static str) -> AnyPoolOptions {

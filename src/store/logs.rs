@@ -5,7 +5,8 @@ use std::net::IpAddr;
 
 use uuid::Uuid;
 
-use super::packed::{Packed, packed};
+use super::conditions::{Conditions, Value};
+use super::packed::{Packed, packed_rows};
 use super::row::{containing, maybe_storable, storable};
 use super::{Store, StoreError, bounded};
 use crate::model::ids::{AppId, IdpId, UserId};
@@ -126,6 +127,8 @@ impl Default for AccessRequestFilter {
     }
 }
 
+/// Rows that are passed over before a page in a few milliseconds at most.
+const LONG_WAY: i64 = 10_000;
 /// Rows answered at once, at most.
 const PAGE_MAX: u32 = 1000;
 
@@ -133,46 +136,33 @@ const INSERT: &str = "INSERT INTO access_requests \
      (id, request_id, at_ms, action, allowed, app, app_domain, app_name, provider, connection, user_id, email, \
      address, country, reason, explanation) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
-/// The log as filtered: what it is found by, and in which order.
-macro_rules! filtered {
-    ($by:expr, $order:expr) => {
-        packed!(
-            ["request_id", "at_ms", "action", "allowed", "app", "app_domain", "app_name", "provider", "connection",
-                "user_id", "email", "address", "country", "reason", "explanation"]
-            "FROM access_requests WHERE at_ms >= $14 AND at_ms < $15 \
-             AND ($1 IS NULL OR email = $1) AND ($2 IS NULL OR email IS NULL OR email <> $2) \
-             AND ($3 IS NULL OR LOWER(email) LIKE $3 ESCAPE '!') AND ($4 IS NULL OR user_id = $4) \
-             AND ($5 IS NULL OR CASE WHEN user_id IS NULL THEN 0 ELSE 1 END = $5) \
-             AND ($6 IS NULL OR allowed = $6) AND ($7 IS NULL OR app = $7) \
-             AND ($8 IS NULL OR app IS NULL OR app <> $8) \
-             AND ($9 IS NULL OR CASE WHEN app IS NULL THEN 0 ELSE 1 END = $9) \
-             AND ($10 IS NULL OR provider = $10) AND ($11 IS NULL OR provider IS NULL OR provider <> $11) \
-             AND ($12 IS NULL OR country = $12) AND ($13 IS NULL OR country IS NULL OR country <> $13) \
-             AND ($16 IS NULL OR request_id = $16) AND ($17 IS NULL OR request_id <> $17) \
-             AND ($18 IS NULL OR CASE WHEN connection = 'non_identity' THEN 1 ELSE 0 END = $18) \
-             AND ($19 IS NULL OR action = $19) ",
-            $by,
-            $order,
-            " LIMIT $20 OFFSET $21"
-        )
-    };
-}
-/// The same by each of what there is an index of: a condition that may be absent finds none.
-macro_rules! by_each {
-    ($order:expr) => {
-        [
-            filtered!("", $order),
-            filtered!("AND request_id = $16 ", $order),
-            filtered!("AND user_id = $4 ", $order),
-            filtered!("AND email = $1 ", $order),
-            filtered!("AND app = $7 ", $order),
-        ]
-    };
-}
-const NEWEST_FIRST: [&str; 5] = by_each!("ORDER BY at_ms DESC, id DESC");
-const OLDEST_FIRST: [&str; 5] = by_each!("ORDER BY at_ms, id");
+const ROWS: &str = concat!(
+    packed_rows!([
+        "request_id",
+        "at_ms",
+        "action",
+        "allowed",
+        "app",
+        "app_domain",
+        "app_name",
+        "provider",
+        "connection",
+        "user_id",
+        "email",
+        "address",
+        "country",
+        "reason",
+        "explanation"
+    ]),
+    "FROM access_requests "
+);
+const NEWEST_FIRST: &str = "ORDER BY at_ms DESC, id DESC";
+const OLDEST_FIRST: &str = "ORDER BY at_ms, id";
+/// Rows deleted at once: enough to be quick, few enough to hold up nobody.
+const FORGOTTEN_AT_ONCE: i64 = 500;
 
-const FORGET: &str = "DELETE FROM access_requests WHERE at_ms < $1";
+const FORGET: &str = "DELETE FROM access_requests WHERE id IN \
+     (SELECT id FROM access_requests WHERE at_ms < $1 ORDER BY at_ms LIMIT $2)";
 
 impl Store {
     /// Writes down a login, a logout or a refusal.
@@ -203,17 +193,19 @@ impl Store {
         .await
     }
 
-    /// Deletes what was written down before this time.
+    /// Deletes what was written down before this time. Others write in between.
     pub async fn forget_access_requests(&self, before_ms: i64) -> Result<(), StoreError> {
-        bounded(async {
-            let mut connection = self.writer().await?;
-            sqlx::query(FORGET)
-                .bind(before_ms)
-                .execute(&mut *connection)
-                .await?;
-            Ok(())
-        })
-        .await
+        loop {
+            let forgotten = bounded(async {
+                let mut connection = self.writer().await?;
+                let query = sqlx::query(FORGET).bind(before_ms).bind(FORGOTTEN_AT_ONCE);
+                Ok(query.execute(&mut *connection).await?.rows_affected())
+            })
+            .await?;
+            if forgotten == 0 {
+                return Ok(());
+            }
+        }
     }
 
     /// Reads the log, newest first unless asked otherwise.
@@ -222,46 +214,18 @@ impl Store {
         filter: &AccessRequestFilter,
     ) -> Result<Vec<AccessRequest>, StoreError> {
         let limit = i64::from(filter.limit.clamp(1, PAGE_MAX));
-        let [all, by_request, by_user, by_email, by_app] = if filter.oldest_first {
+        let offset = i64::from(filter.page.saturating_sub(1)) * limit;
+        let order = if filter.oldest_first {
             OLDEST_FIRST
         } else {
             NEWEST_FIRST
         };
-        let sql = match filter {
-            AccessRequestFilter {
-                request_id: Some(_), ..
-            } => by_request,
-            AccessRequestFilter { user: Some(_), .. } => by_user,
-            AccessRequestFilter { email: Some(_), .. } => by_email,
-            AccessRequestFilter { app: Some(_), .. } => by_app,
-            _ => all,
-        };
+        let (conditions, sifted) = conditions(filter);
+        let query = conditions.page((ROWS, order), (limit, offset));
         bounded(async {
+            let _turn = self.turn_of_long_reads(sifted || offset > LONG_WAY).await;
             let mut connection = self.reader().await?;
-            let row = sqlx::query(sql)
-                .bind(maybe_storable(filter.email.as_deref()))
-                .bind(maybe_storable(filter.email_not.as_deref()))
-                .bind(filter.email_contains.as_deref().map(containing))
-                .bind(filter.user.map(|user| user.to_string()))
-                .bind(filter.user_known.map(i64::from))
-                .bind(filter.allowed.map(i64::from))
-                .bind(filter.app.map(|app| app.to_string()))
-                .bind(filter.app_not.map(|app| app.to_string()))
-                .bind(filter.app_known.map(i64::from))
-                .bind(filter.provider.map(|provider| provider.to_string()))
-                .bind(filter.provider_not.map(|provider| provider.to_string()))
-                .bind(maybe_storable(filter.country.as_deref()))
-                .bind(maybe_storable(filter.country_not.as_deref()))
-                .bind(filter.since_ms.unwrap_or(i64::MIN))
-                .bind(filter.until_ms.unwrap_or(i64::MAX))
-                .bind(maybe_storable(filter.request_id.as_deref()))
-                .bind(maybe_storable(filter.request_id_not.as_deref()))
-                .bind(filter.non_identity.map(i64::from))
-                .bind(filter.action)
-                .bind(limit)
-                .bind(i64::from(filter.page.saturating_sub(1)) * limit)
-                .fetch_one(&mut *connection)
-                .await?;
+            let row = query.fetch_one(&mut *connection).await?;
             let mut requests = Packed::new(&row, "access_requests")?.rows(access_request)?;
             // As they were asked for; what becomes of an order within an aggregate is nowhere promised.
             if filter.oldest_first {
@@ -273,6 +237,91 @@ impl Store {
         })
         .await
     }
+}
+
+/// What a filter asks of rows, and whether rows must be sifted: looked at one by one, however many, as no index finds
+/// those that are wanted. One index does, that of what is asked for and comes first here; other conditions are written
+/// so that SQLite, which keeps no statistics here, does not take theirs instead.
+fn conditions(filter: &AccessRequestFilter) -> (Conditions, bool) {
+    let mut conditions = Conditions::default();
+    let outcome = |wanted: bool| {
+        let asked = filter.allowed.filter(|allowed| *allowed == wanted);
+        asked.map(|allowed| Value::Int(i64::from(allowed)))
+    };
+    let found_by = [
+        (
+            "request_id = ?",
+            "COALESCE(request_id, '') = ?",
+            text(filter.request_id.as_deref()),
+        ),
+        ("user_id = ?", "COALESCE(user_id, '') = ?", text(filter.user)),
+        (
+            "email = ?",
+            "COALESCE(email, '') = ?",
+            text(filter.email.as_deref()),
+        ),
+        ("app = ?", "COALESCE(app, '') = ?", text(filter.app)),
+        // Mostly there are few.
+        ("allowed = ?", "+allowed = ?", outcome(false)),
+        (
+            "country = ?",
+            "COALESCE(country, '') = ?",
+            text(filter.country.as_deref()),
+        ),
+        (
+            "provider = ?",
+            "COALESCE(provider, '') = ?",
+            text(filter.provider),
+        ),
+        ("allowed = ?", "+allowed = ?", outcome(true)),
+    ];
+    let (mut first, mut sifted) = (None, false);
+    for (by_index, one_by_one, value) in found_by {
+        if value.is_none() {
+            continue;
+        }
+        // An application and an outcome have an index together.
+        let found = first.is_none() || (first == Some("app = ?") && by_index == "allowed = ?");
+        conditions.that(if found { by_index } else { one_by_one }, value);
+        first = first.or(Some(by_index));
+        sifted |= !found;
+    }
+    let found = conditions.len();
+    conditions.that("(email IS NULL OR email <> ?)", text(filter.email_not.as_deref()));
+    let within = filter.email_contains.as_deref().map(containing);
+    conditions.that("LOWER(email) LIKE ? ESCAPE '!'", within);
+    match filter.user_known {
+        Some(true) => conditions.always("user_id IS NOT NULL"),
+        Some(false) => conditions.always("COALESCE(user_id, '') = ''"),
+        None => {}
+    }
+    conditions.that("(app IS NULL OR app <> ?)", text(filter.app_not));
+    match filter.app_known {
+        Some(true) => conditions.always("app IS NOT NULL"),
+        Some(false) => conditions.always("COALESCE(app, '') = ''"),
+        None => {}
+    }
+    conditions.that("(provider IS NULL OR provider <> ?)", text(filter.provider_not));
+    conditions.that(
+        "(country IS NULL OR country <> ?)",
+        text(filter.country_not.as_deref()),
+    );
+    conditions.that("request_id <> ?", text(filter.request_id_not.as_deref()));
+    match filter.non_identity {
+        Some(true) => conditions.always("connection = 'non_identity'"),
+        Some(false) => conditions.always("connection <> 'non_identity'"),
+        None => {}
+    }
+    conditions.that("action = ?", filter.action.map(str::to_owned));
+    sifted |= conditions.len() > found;
+    conditions.that("at_ms >= ?", filter.since_ms);
+    conditions.that("at_ms < ?", filter.until_ms);
+    (conditions, sifted)
+}
+
+/// A value as it stands in the table.
+fn text(value: Option<impl ToString>) -> Option<Value> {
+    value.map(|value| Value::Text(storable(&value.to_string())))
 }
 
 /// The longest explanation that is kept, in characters: a table of logins is no place for ten thousand rules.
@@ -304,4 +353,131 @@ fn access_request(cells: &mut Packed) -> Result<AccessRequest, StoreError> {
         reason: cells.maybe_text("reason")?,
         explanation: cells.maybe_text("explanation")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::conditions::plan_of;
+    use super::*;
+    use crate::model::ids::UserId;
+
+    /// What SQLite, which keeps no statistics here, does for a page of a filter.
+    async fn plan(filter: AccessRequestFilter) -> (String, bool) {
+        let order = if filter.oldest_first {
+            OLDEST_FIRST
+        } else {
+            NEWEST_FIRST
+        };
+        let (conditions, sifted) = conditions(&filter);
+        (plan_of(&conditions.sql(ROWS, order)).await, sifted)
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_for_is_found_by_its_index_in_the_order_of_the_page() {
+        let all = AccessRequestFilter::default;
+        let one = Uuid::from_u128(1);
+        let filters = [
+            ("access_requests_order", all()),
+            (
+                "access_requests_order",
+                AccessRequestFilter {
+                    since_ms: Some(1),
+                    until_ms: Some(9),
+                    ..all()
+                },
+            ),
+            (
+                "access_requests_user",
+                AccessRequestFilter {
+                    user: Some(UserId(one)),
+                    since_ms: Some(1),
+                    ..all()
+                },
+            ),
+            (
+                "access_requests_email",
+                AccessRequestFilter {
+                    email: Some("a@b.c".to_owned()),
+                    until_ms: Some(1),
+                    ..all()
+                },
+            ),
+            (
+                "access_requests_app",
+                AccessRequestFilter {
+                    app: Some(AppId(one)),
+                    ..all()
+                },
+            ),
+            (
+                "access_requests_provider",
+                AccessRequestFilter {
+                    provider: Some(IdpId(one)),
+                    ..all()
+                },
+            ),
+            (
+                "access_requests_country",
+                AccessRequestFilter {
+                    country: Some("DE".to_owned()),
+                    ..all()
+                },
+            ),
+            (
+                "access_requests_outcome",
+                AccessRequestFilter {
+                    allowed: Some(false),
+                    since_ms: Some(1),
+                    ..all()
+                },
+            ),
+            (
+                "access_requests_app_outcome",
+                AccessRequestFilter {
+                    allowed: Some(false),
+                    app: Some(AppId(one)),
+                    ..all()
+                },
+            ),
+            (
+                "access_requests_request",
+                AccessRequestFilter {
+                    request_id: Some("r".to_owned()),
+                    ..all()
+                },
+            ),
+        ];
+        for (index, filter) in filters {
+            for oldest_first in [false, true] {
+                let filter = AccessRequestFilter {
+                    oldest_first,
+                    ..filter.clone()
+                };
+                let (plan, sifted) = plan(filter.clone()).await;
+                let by = |end: char| plan.contains(&format!("INDEX {index}{end}"));
+                assert!(by(' ') || by(';'), "{filter:?}: {plan}");
+                // Of one request there are two lines or three.
+                let sorted = plan.contains("B-TREE FOR ORDER BY") && filter.request_id.is_none();
+                assert!(!sorted && !sifted, "{filter:?}: {plan}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn of_several_the_narrowest_finds_and_the_others_sift() {
+        let filter = AccessRequestFilter {
+            allowed: Some(false),
+            app: Some(AppId(Uuid::from_u128(1))),
+            user: Some(UserId(Uuid::from_u128(1))),
+            provider: Some(IdpId(Uuid::from_u128(1))),
+            ..AccessRequestFilter::default()
+        };
+        let (plan, sifted) = plan(filter).await;
+        assert!(plan.contains("INDEX access_requests_user ") && sifted, "{plan}");
+        let within = AccessRequestFilter {
+            email_contains: Some("x".to_owned()),
+            ..AccessRequestFilter::default()
+        };
+        assert!(self::plan(within).await.1);
+    }
 }

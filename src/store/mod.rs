@@ -1,7 +1,8 @@
 //! The store: SQLite or PostgreSQL behind one interface.
 //!
 //! One SQL text serves both (sqlx `Any`); columns are TEXT, BIGINT and BLOB, times are milliseconds since 1970, and
-//! every statement is a constant that names its columns. What differs stands in few places: `connect` (how a
+//! every statement is a constant that names its columns (those of logs are put together from constants, see `conditions`).
+//! What differs stands in few places: `connect` (how a
 //! connection is made) and here (how a transaction begins), `endings`, `sessions` and `patience` (locks that only a
 //! database of many writers needs), `many` (how a list is taken apart), and `wake` (who says that something changed).
 //!
@@ -16,6 +17,7 @@ mod amend;
 mod approvals;
 mod audit;
 mod changes;
+mod conditions;
 mod connect;
 mod documents;
 mod endings;
@@ -52,6 +54,7 @@ use std::sync::{Arc, Mutex};
 use secrecy::SecretString;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyPool, Transaction};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::clock::Clock;
 use patience::{bounded, long_bounded};
@@ -99,6 +102,7 @@ struct Inner {
     wake: wake::Wake,
     // All objects as they were when somebody last asked for them, and the change they stand at.
     objects: Mutex<Option<(Position, Objects)>>,
+    long_reads: Semaphore,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +110,9 @@ enum Backend {
     Sqlite,
     Postgres,
 }
+
+/// Reads at once that look at rows by the thousand: half of the readers of SQLite. Logins and the feed have the others.
+const LONG_READS: usize = 2;
 
 impl Store {
     /// Connects and brings the schema up to date. `url` is `sqlite:///path`, `sqlite::memory:` or `postgres://…`.
@@ -128,6 +135,7 @@ impl Store {
                 clock,
                 wake,
                 objects: Mutex::default(),
+                long_reads: Semaphore::new(LONG_READS),
             }),
         })
     }
@@ -154,6 +162,7 @@ impl Store {
                 // Who only looks waits for nobody.
                 wake: wake::Wake::in_process(),
                 objects: Mutex::default(),
+                long_reads: Semaphore::new(LONG_READS),
             }),
         }))
     }
@@ -193,6 +202,16 @@ impl Store {
 
     async fn reader(&self) -> Result<PoolConnection<Any>, StoreError> {
         Ok(self.inner.readers.acquire().await?)
+    }
+
+    /// A turn among the long reads, for one that is. It comes before the connection, so that whoever waits has none.
+    async fn turn_of_long_reads(&self, is_long: bool) -> Option<SemaphorePermit<'_>> {
+        if is_long {
+            // Never closed, so a turn comes.
+            self.inner.long_reads.acquire().await.ok()
+        } else {
+            None
+        }
     }
 
     async fn writer(&self) -> Result<PoolConnection<Any>, StoreError> {

@@ -3,7 +3,7 @@
 //! Each row that is read is handed from the thread of its connection to who asked, and each of its cells is made into a
 //! value twice: for a page of 25 rows that is several times the database's own work. So where lists are read a page at
 //! a time, the database writes the rows into one text, cell after cell: the length of a cell in characters, a space
-//! and the cell, or a hyphen where it is null.
+//! and the cell, or the space alone where it is null.
 
 use std::str::FromStr;
 
@@ -12,31 +12,27 @@ use sqlx::any::AnyRow;
 use super::StoreError;
 use super::row::Cells;
 
-/// A column as it stands in the text.
-macro_rules! cell {
-    ($column:literal) => {
+/// What stands before the rest of a question for rows in one cell, where the rest is not known beforehand;
+/// [`PACKED_END`] stands behind it. One function writes a whole row: of what `||` strings together, each step would copy
+/// all before it. (PostgreSQL gives a function a hundred arguments, which is thirty-three columns.)
+macro_rules! packed_rows {
+    ([$first:literal $(, $column:literal)*]) => {
         concat!(
-            "COALESCE(LENGTH(CAST(",
-            $column,
-            " AS TEXT)) || ' ' || CAST(",
-            $column,
-            " AS TEXT), '-')"
+            "SELECT STRING_AGG(line, '') AS lines FROM (SELECT CONCAT(LENGTH(CAST(", $first, " AS TEXT)), ' ', ", $first,
+            $(", LENGTH(CAST(", $column, " AS TEXT)), ' ', ", $column,)*
+            ") AS line "
         )
     };
 }
-pub(super) use cell;
+pub(super) use packed_rows;
+
+/// What stands behind a question that [`packed_rows!`] begins.
+pub(super) const PACKED_END: &str = ") AS page";
 
 /// A question for all rows that the rest keeps, in one cell.
 macro_rules! packed {
-    ([$first:literal $(, $column:literal)*] $($rest:expr),+) => {
-        concat!(
-            "SELECT STRING_AGG(line, '') AS lines FROM (SELECT ",
-            $crate::store::packed::cell!($first),
-            $(" || ", $crate::store::packed::cell!($column),)*
-            " AS line ",
-            $($rest,)+
-            ") AS page"
-        )
+    ($columns:tt $($rest:expr),+) => {
+        concat!($crate::store::packed::packed_rows!($columns), $($rest,)+ ") AS page")
     };
 }
 pub(super) use packed;
@@ -105,7 +101,7 @@ impl Packed {
     fn cell(&mut self, column: &'static str) -> Result<Option<&str>, StoreError> {
         let begin = self.next;
         let rest = self.text.get(begin..).unwrap_or_default();
-        if rest.starts_with('-') {
+        if rest.starts_with(' ') {
             self.next = begin + 1;
             return Ok(None);
         }
@@ -153,7 +149,7 @@ mod tests {
 
     #[test]
     fn cells_are_read_by_their_length_whatever_is_in_them() {
-        let mut cells = packed("3 a b-0 5 Zoë -12 42");
+        let mut cells = packed("3 a b 0 5 Zoë -2 42");
         assert_eq!(cells.text("name").unwrap(), "a b");
         assert_eq!(cells.maybe_text("name").unwrap(), None);
         assert_eq!(cells.maybe_text("name").unwrap().as_deref(), Some(""));
@@ -164,7 +160,7 @@ mod tests {
 
     #[test]
     fn what_is_cut_off_is_corrupt() {
-        for text in ["", "5 abcd", "x", "1", "-"] {
+        for text in ["", "5 abcd", "x", "1", " "] {
             assert!(
                 matches!(packed(text).text("name"), Err(StoreError::Corrupt { .. })),
                 "{text}"

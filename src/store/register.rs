@@ -11,7 +11,7 @@ use super::many::{AT_ONCE, OfMany, of_many};
 use super::packed::{Packed, packed};
 use super::row::{Cells, containing, maybe_storable};
 use super::sessions::{session, sessions};
-use super::users::{find, packed_user, user, users, users_packed};
+use super::users::{find, packed_user, user, users, users_packed, users_rows};
 use super::{SessionRow, Store, StoreError, User, bounded};
 use crate::model::ids::UserId;
 use crate::model::lines::Lines;
@@ -50,24 +50,41 @@ impl Marks {
 pub struct Called {
     /// In the order of the register.
     people: Vec<UserId>,
-    /// The name and the address of each, in small letters.
+    /// The name and the address of each, in small letters, with [`BETWEEN`] between them.
     lines: Lines,
 }
 
+/// Stands between a name and an address, and in neither.
+const BETWEEN: char = '\u{1}';
+
 impl Called {
-    /// Those with this in the name or the address, in whatever case of the letters A to Z, in the order of the register.
-    pub fn with(&self, part: &str) -> Vec<UserId> {
-        let mut found = self.lines.containing(&part.to_ascii_lowercase());
-        // Two lines each.
-        for line in &mut found {
-            *line /= 2;
+    fn of(people: impl IntoIterator<Item = (UserId, [String; 2])>) -> Self {
+        let folded = |text: String| text.to_ascii_lowercase().replace(BETWEEN, "");
+        let (people, lines): (Vec<UserId>, Vec<String>) = people
+            .into_iter()
+            .map(|(id, [name, email])| (id, format!("{}{BETWEEN}{}", folded(name), folded(email))))
+            .unzip();
+        Self {
+            people,
+            lines: Lines::of(lines),
         }
-        found.dedup();
-        found
-            .iter()
-            .filter_map(|number| self.people.get(*number))
-            .copied()
-            .collect()
+    }
+
+    /// Those with this in the name or the address, in whatever case of the letters A to Z, in the order of the register:
+    /// some of them, and how many there are in all.
+    pub fn with(&self, part: &str, (limit, offset): (u32, u64)) -> (Vec<UserId>, u64) {
+        let (mut some, mut count) = (Vec::new(), 0);
+        if part.contains(BETWEEN) {
+            return (some, count);
+        }
+        let shown = offset..offset.saturating_add(limit.into());
+        for number in self.lines.with(&part.to_ascii_lowercase()) {
+            if shown.contains(&count) {
+                some.extend(self.people.get(number).copied());
+            }
+            count += 1;
+        }
+        (some, count)
     }
 }
 
@@ -80,9 +97,12 @@ pub type UserPlace = (i64, String);
 const ONE: &str = users!("WHERE id = $1 AND deleted = 0");
 /// Several, by their ids and not among everybody in the register (see `of_email!`).
 const SOME: OfMany = of_many!(
-    users!("WHERE +deleted = 0 AND id IN (SELECT value ->> 0 FROM "),
+    concat!(
+        users_rows!(),
+        "WHERE +deleted = 0 AND id IN (SELECT value ->> 0 FROM "
+    ),
     LIST,
-    ")"
+    ")) AS page"
 );
 const ALL: &str = users_packed!(
     "WHERE deleted = 0 AND (created_ms, id) >= ($1, $2) ORDER BY created_ms, id LIMIT $3 OFFSET $4"
@@ -94,7 +114,9 @@ const MARKS: &str = packed!(
     "FROM (SELECT created_ms, id, ROW_NUMBER() OVER (ORDER BY created_ms, id) - 1 AS place FROM users \
      WHERE deleted = 0) AS placed WHERE place % $1 = 0 ORDER BY place"
 );
-const LAST_LOGIN: &str = "SELECT MAX(last_login_ms) AS last_login_ms FROM users";
+/// Each by its index.
+const LAST_CALLED: &str = "SELECT (SELECT MAX(last_login_ms) FROM users) AS last_login_ms, \
+     (SELECT MAX(called_ms) FROM users) AS called_ms";
 const CALLED: &str = packed!(["created_ms", "id", "name", "COALESCE(email_told, email)"] "FROM users WHERE deleted = 0 ORDER BY created_ms, id");
 /// The part of a filter that goes through the users that the rest of it keeps.
 macro_rules! searched {
@@ -162,6 +184,7 @@ impl Store {
     ) -> Result<Vec<User>, StoreError> {
         let wanted = Wanted::of(filter);
         bounded(async {
+            let _turn = self.turn_of_long_reads(wanted.is_searched()).await;
             let mut connection = self.reader().await?;
             let (query, offset) = if *filter == UserFilter::default() {
                 let ((created_ms, id), left) = from.before(offset);
@@ -211,6 +234,7 @@ impl Store {
     pub async fn users_count(&self, filter: &UserFilter) -> Result<u64, StoreError> {
         let wanted = Wanted::of(filter);
         bounded(async {
+            let _turn = self.turn_of_long_reads(wanted.is_searched()).await;
             let mut connection = self.reader().await?;
             let query = if *filter == UserFilter::default() {
                 sqlx::query(COUNT_ALL)
@@ -224,13 +248,16 @@ impl Store {
         .await
     }
 
-    /// When somebody last signed in, milliseconds since 1970; 0 where nobody has.
-    pub async fn last_login(&self) -> Result<i64, StoreError> {
+    /// When somebody in the register last came to be called otherwise, as far as is known: by a sign-in, by a directory or
+    /// on somebody's word. Milliseconds since 1970, by the clock of who wrote it and before it was written; 0 where nobody
+    /// has.
+    pub async fn last_called(&self) -> Result<i64, StoreError> {
         bounded(async {
             let mut connection = self.reader().await?;
-            let row = sqlx::query(LAST_LOGIN).fetch_one(&mut *connection).await?;
-            let at_ms = Cells::new(&row, "users", "last_login_ms").maybe_int("last_login_ms")?;
-            Ok(at_ms.unwrap_or(0))
+            let row = sqlx::query(LAST_CALLED).fetch_one(&mut *connection).await?;
+            let cells = Cells::new(&row, "users", "last_login_ms");
+            let at_ms = [cells.maybe_int("last_login_ms")?, cells.maybe_int("called_ms")?];
+            Ok(at_ms.into_iter().flatten().max().unwrap_or(0))
         })
         .await
     }
@@ -248,14 +275,9 @@ impl Store {
                     Ok((place, [name, email].map(Option::unwrap_or_default)))
                 })?;
                 users.sort_unstable_by_key(|(place, _)| *place);
-                let folded = users
-                    .iter()
-                    .flat_map(|(_, called)| called)
-                    .map(|text| text.to_ascii_lowercase());
-                Ok(Called {
-                    lines: Lines::of(folded),
-                    people: users.iter().map(|((_, id), _)| *id).collect(),
-                })
+                Ok(Called::of(
+                    users.into_iter().map(|((_, id), called)| (id, called)),
+                ))
             };
             // Others have the thread meanwhile.
             let read = tokio::task::spawn_blocking(read).await;
@@ -303,9 +325,8 @@ impl Store {
             for ids in ids.chunks(AT_ONCE) {
                 let ids: Vec<(String,)> = ids.iter().map(|id| (id.to_string(),)).collect();
                 let asked = self.of_many(&SOME, &ids)?;
-                for row in asked.fetch_all(&mut *connection).await? {
-                    users.push(user(&row)?);
-                }
+                let row = asked.fetch_one(&mut *connection).await?;
+                users.extend(Packed::new(&row, "users")?.rows(packed_user)?);
             }
             Ok(users)
         })
@@ -372,6 +393,11 @@ impl Wanted {
             email: maybe_storable(filter.email.as_deref()),
             search: filter.search.as_deref().map(containing),
         }
+    }
+
+    /// Whether everybody is gone through.
+    fn is_searched(&self) -> bool {
+        self.search.is_some() && self.email.is_none() && self.name.is_none()
     }
 
     /// The statement that fits, with the filter bound.

@@ -145,11 +145,14 @@ const MAY_MINT: &str = "SELECT sessions.nonce FROM sessions JOIN users ON users.
      WHERE sessions.nonce = $1 AND sessions.ended_ms IS NULL AND sessions.expires_ms > $2 \
      AND users.generation <= sessions.read_at AND users.deprovisioned = 0";
 const TOUCH: &str = "UPDATE sessions SET last_use_ms = $1 WHERE nonce = $2 AND last_use_ms < $1";
-const FORGET_SESSIONS: &str = "DELETE FROM sessions WHERE expires_ms < $1";
-const FORGET_SPENT: &str = "DELETE FROM spent WHERE until_ms < $1";
+/// Each of these deletes some hundreds at once: enough to be quick, few enough to hold up nobody.
+const FORGET_SESSIONS: &str = "DELETE FROM sessions WHERE nonce IN \
+     (SELECT nonce FROM sessions WHERE expires_ms < $1 ORDER BY expires_ms LIMIT 500)";
+const FORGET_SPENT: &str = "DELETE FROM spent WHERE hash IN (SELECT hash FROM spent WHERE until_ms < $1 ORDER BY until_ms LIMIT 500)";
 const FORGET_TRANSFERS: &str = "DELETE FROM transfers WHERE until_ms < $1";
-const FORGET_CHANGES: &str =
-    "DELETE FROM changes WHERE at_ms < $1 AND seq < (SELECT seq FROM change_head WHERE one = 1)";
+/// Numbers have no gaps, and times follow them but for the clocks of those who wrote.
+const FORGET_CHANGES: &str = "DELETE FROM changes WHERE at_ms < $1 \
+     AND seq < (SELECT MIN(seq) FROM changes) + 500 AND seq < (SELECT seq FROM change_head WHERE one = 1)";
 
 /// Sessions touched in one transaction: enough to be quick, few enough to hold up no ending.
 const TOUCHED_AT_ONCE: usize = 200;
@@ -362,12 +365,14 @@ impl Store {
             (FORGET_TRANSFERS, self.now_ms()),
             (scim::FORGET_TAKEN, self.now_ms() - scim::TAKEN_KEPT_MS),
         ] {
-            bounded(async {
+            // Others write in between.
+            while bounded(async {
                 let mut connection = self.writer().await?;
-                sqlx::query(sql).bind(before).execute(&mut *connection).await?;
-                Ok(())
+                let forgotten = sqlx::query(sql).bind(before).execute(&mut *connection).await?;
+                Ok(forgotten.rows_affected() > 0)
             })
-            .await?;
+            .await?
+            {}
         }
         for sql in [epochs::FORGET, held::FORGET, session_apps::FORGET] {
             bounded(async {

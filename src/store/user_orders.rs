@@ -51,9 +51,9 @@ pub struct UserOrdered {
 
 const FREE_SEAT: &str = "UPDATE users SET seat = 0 WHERE id = $1";
 /// What names the person goes; the row stays with its generation, which logins under way are held against.
-const TAKE_OUT: &str = "UPDATE users SET deleted = 1, seat = 0, email = NULL, email_told = NULL, name = NULL \
-     WHERE id = $1";
-const RENAME: &str = "UPDATE users SET name = $2 WHERE id = $1";
+const TAKE_OUT: &str = "UPDATE users SET deleted = 1, seat = 0, email = NULL, email_told = NULL, name = NULL, \
+     called_ms = $2 WHERE id = $1";
+const RENAME: &str = "UPDATE users SET name = $3, called_ms = $2 WHERE id = $1";
 
 impl Store {
     /// Carries out an order; `None` where nobody in the register has this id. `cause` is written down with the sessions
@@ -93,8 +93,11 @@ impl Store {
                 None
             }
             UserOrder::FreeSeat => Some(sqlx::query(FREE_SEAT).bind(id)),
-            UserOrder::TakeOut => Some(sqlx::query(TAKE_OUT).bind(id)),
-            UserOrder::Rename(name) => Some(sqlx::query(RENAME).bind(id).bind(storable(name))),
+            UserOrder::TakeOut => Some(sqlx::query(TAKE_OUT).bind(id).bind(self.now_ms())),
+            UserOrder::Rename(name) => {
+                let query = sqlx::query(RENAME).bind(id).bind(self.now_ms());
+                Some(query.bind(storable(name)))
+            }
         };
         if let Some(change) = change {
             change.execute(&mut *tx).await?;

@@ -49,14 +49,33 @@ macro_rules! users {
 }
 pub(super) use users;
 
-/// The same in one cell, for [`packed_user`].
+/// The beginning of the same in one cell, for [`packed_user`].
+macro_rules! users_rows {
+    () => {
+        concat!(
+            $crate::store::packed::packed_rows!([
+                "id",
+                "provider",
+                "tenant",
+                "object",
+                "COALESCE(email_told, email)",
+                "name",
+                "generation",
+                "deprovisioned",
+                "seat",
+                "created_ms",
+                "last_login_ms"
+            ]),
+            "FROM users "
+        )
+    };
+}
+pub(super) use users_rows;
+
+/// The same, whole.
 macro_rules! users_packed {
     ($($rest:expr),+) => {
-        $crate::store::packed::packed!(
-            ["id", "provider", "tenant", "object", "COALESCE(email_told, email)", "name", "generation", "deprovisioned", "seat", "created_ms",
-                "last_login_ms"]
-            "FROM users ", $($rest),+
-        )
+        concat!($crate::store::users::users_rows!(), $($rest,)+ ") AS page")
     };
 }
 pub(super) use users_packed;

@@ -54,10 +54,16 @@ pub(super) async fn check(
             match (of_graph, settings.secret_expires_at) {
                 (Some(end), _) => ends(end, now, "Graph says so", ANOTHER_SECRET),
                 (None, Some(end)) => ends(end, now, "client_secret_expires_at says so", ANOTHER_SECRET),
-                (None, None) => unknown(match listed {
-                    Ok(_) => "Graph names no end of this secret".to_owned(),
-                    Err(_) => "Graph does not tell, and client_secret_expires_at is not set".to_owned(),
-                }),
+                // Graph was asked: a permission would change nothing.
+                (None, None) if listed.is_ok() => unknown(
+                    "Graph names no end of this secret",
+                    "Write the end into client_secret_expires_at.",
+                ),
+                (None, None) => unknown(
+                    "Graph does not tell, and client_secret_expires_at is not set",
+                    "Write the end into client_secret_expires_at, or give the application the permission \
+                     Application.Read.All.",
+                ),
             }
         }
     }
@@ -112,10 +118,8 @@ fn ends(end: Timestamp, now: Timestamp, source: &str, mend: &str) -> Check {
     }
 }
 
-fn unknown(found: String) -> Check {
-    Check::new(Step::CredentialExpiry, CheckState::Unknown, found).mend(
-        "Write the end into client_secret_expires_at, or give the application the permission Application.Read.All.",
-    )
+fn unknown(found: &str, mend: &str) -> Check {
+    Check::new(Step::CredentialExpiry, CheckState::Unknown, found).mend(mend)
 }
 
 #[cfg(test)]

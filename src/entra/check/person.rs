@@ -125,7 +125,7 @@ fn contexts(signed_in: &SignedIn) -> Option<Check> {
     } else {
         format!("satisfied by this sign-in: {}", satisfied.join(", "))
     };
-    Some(Check::new(Step::Contexts, CheckState::Good, found).about("acrs"))
+    Some(Check::new(Step::Contexts, CheckState::Good, found).about("of this sign-in"))
 }
 
 #[cfg(test)]

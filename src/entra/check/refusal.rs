@@ -35,7 +35,11 @@ pub(super) fn line(step: Step, error: &EntraError) -> Check {
     let EntraError::Refused(said) = error else {
         return Check::new(step, state, error.to_string()).mend(mend_of_failure(error));
     };
-    let found = format!("{error}. {}", said.person_text());
+    // Of the settings people are told that they did nothing wrong; who reads this has made them.
+    let found = match said.class {
+        Class::Config => error.to_string(),
+        _ => format!("{error}. {}", said.person_text()),
+    };
     let meaning = said
         .operator_text()
         .map(|text| format!("Meaning of the code: {text}"));

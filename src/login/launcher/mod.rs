@@ -14,9 +14,9 @@ mod tiles;
 use jiff::Timestamp;
 
 pub(super) use acts::{PATH as ACT, act};
+pub(super) use guard::stops;
 pub(super) use sign_in::{arrive, login_address, sign_in};
 
-use self::guard::Admission;
 use self::tiles::Wanted;
 use super::answer::{Answer, redirect, set_cookie};
 use super::approvers;
@@ -39,10 +39,8 @@ pub(super) async fn show(call: &Call<'_>) -> Result<Answer, Ended> {
         return Ok(redirect(&call.auth().address(&login_address(OwnPage::Launcher))));
     };
     session.used(call.now_ms());
-    match guard::admit(call, &session).await? {
-        Admission::Open => {}
-        Admission::OtherProvider => return Ok(redirect(&call.auth().address(sign_in::PATH))),
-        Admission::Refused(answer) => return Ok(answer),
+    if let Some(answer) = stops(call, &session, OwnPage::Launcher).await? {
+        return Ok(answer);
     }
     let plain = LauncherDesign::default();
     let launcher = call.snapshot.launcher.as_ref();

@@ -5,10 +5,12 @@ use crate::login::answer::{Answer, redirect, set_cookie};
 use crate::login::approvers;
 use crate::login::bounce::Bounces;
 use crate::login::call::Call;
-use crate::login::failure::Ended;
+use crate::login::failure::{Ended, Why};
+use crate::login::leave::{Leaving, leave};
 use crate::login::provider::{Choosing, wants_another_account};
 use crate::login::state::{LoginPurpose, LoginState, OwnPage};
 use crate::pages::person::{self, AppLabel, LauncherWelcome, Stop};
+use crate::pages::reference;
 use crate::session::table::LiveSession;
 
 /// Where it happens.
@@ -17,52 +19,57 @@ pub(super) const PATH: &str = "/cdn-cgi/access/login";
 /// What the address says once the person has gone on from the page before the sign-in.
 const GO: &str = "go";
 
-/// What says that it is for the approvers' page.
-const FOR_APPROVALS: &str = "to=approvals";
+/// Says for which page it is, where that is not the launcher.
+const FOR: &str = "to";
+const APPROVALS: &str = "approvals";
+const REFERENCE: &str = "api";
 
 /// The address of the sign-in for a page.
 pub(in crate::login) fn login_address(page: OwnPage) -> String {
     match page {
         OwnPage::Launcher => PATH.to_owned(),
-        OwnPage::Approvals => format!("{PATH}?{FOR_APPROVALS}"),
+        OwnPage::Approvals => format!("{PATH}?{FOR}={APPROVALS}"),
+        OwnPage::Reference => format!("{PATH}?{FOR}={REFERENCE}"),
     }
 }
 
 /// Where a page is.
-fn path(page: OwnPage) -> String {
+pub(super) fn path(page: OwnPage) -> String {
     match page {
         OwnPage::Launcher => HOME.to_owned(),
         OwnPage::Approvals => format!("/cdn-cgi/access/{}", approvers::NAME),
+        OwnPage::Reference => reference::PAGE.to_owned(),
     }
+}
+
+/// An address with something more in its query.
+pub(super) fn with(address: &str, more: &str) -> String {
+    let mark = if address.contains('?') { '&' } else { '?' };
+    format!("{address}{mark}{more}")
 }
 
 /// Signs in with the only provider, or lets the person choose; who has a session is there already.
 pub(in crate::login) async fn sign_in(call: &Call<'_>) -> Result<Answer, Ended> {
-    let page = match call.query.value("to") {
-        Some("approvals") => OwnPage::Approvals,
+    let page = match call.query.value(FOR) {
+        Some(APPROVALS) => OwnPage::Approvals,
+        Some(REFERENCE) => OwnPage::Reference,
         _ => OwnPage::Launcher,
     };
     let session = call.organization_session().await?;
-    // What the launcher's own application asks for is asked for the launcher alone.
+    // Who gives leave may do so whether the launcher is open to them or not.
     let launcher = call
         .snapshot
         .launcher
         .as_ref()
-        .filter(|_| page == OwnPage::Launcher);
+        .filter(|_| page != OwnPage::Approvals);
     let stays = |session: &LiveSession| {
         !wants_another_account(call) && (launcher.is_none() || guard::takes_provider(call, session))
     };
     if session.as_deref().is_some_and(stays) {
         return Ok(redirect(&call.auth().address(&path(page))));
     }
-    if Bounces::of(&call.parts.headers, call.login.clock.now_seconds()).is_loop() {
-        return Ok(call.page(&Stop {
-            app: AppLabel {
-                name: &call.organization().name,
-                host: call.auth().host().as_str(),
-            },
-            again: &path(page),
-        }));
+    if let Some(stop) = stop(call, page) {
+        return Ok(stop);
     }
     let goes_on = call.query.value(GO).is_some() || call.query.value("idp").is_some();
     if let Some(launcher) = launcher.filter(|launcher| launcher.design.welcome.is_some())
@@ -71,7 +78,7 @@ pub(in crate::login) async fn sign_in(call: &Call<'_>) -> Result<Answer, Ended> 
         return Ok(call.page(&LauncherWelcome {
             organization: &call.organization().name,
             design: &launcher.design,
-            next: &format!("{PATH}?{GO}=1"),
+            next: &with(&login_address(page), &format!("{GO}=1")),
         }));
     }
     let app = launcher.map(|launcher| &launcher.guard.app);
@@ -84,17 +91,44 @@ pub(in crate::login) async fn sign_in(call: &Call<'_>) -> Result<Answer, Ended> 
         last: session.map(|session| session.provider()),
         purpose: LoginPurpose::Own(page),
     };
-    let address = |choice: &str| match page {
-        OwnPage::Launcher => format!("{PATH}?{choice}"),
-        OwnPage::Approvals => format!("{PATH}?{FOR_APPROVALS}&{choice}"),
+    choosing
+        .go(call, |choice| with(&login_address(page), choice))
+        .await
+}
+
+/// Signs in once more at the provider of a session, which goes on with what that says: its sign-in is older than the
+/// launcher takes. Most people see no page of the provider's.
+pub(super) async fn again(call: &Call<'_>, session: &LiveSession, page: OwnPage) -> Result<Answer, Ended> {
+    if let Some(stop) = stop(call, page) {
+        return Ok(stop);
+    }
+    let provider = call.snapshot.providers.get(&session.provider());
+    let leaving = Leaving {
+        session: Some(session),
+        ..Leaving::new(provider.ok_or(Why::NoProvider)?, LoginPurpose::Again(page))
     };
-    choosing.go(call, address).await
+    leave(call, leaving).await
+}
+
+/// The page for a browser that has been round too often.
+fn stop(call: &Call<'_>, page: OwnPage) -> Option<Answer> {
+    let bounces = Bounces::of(&call.parts.headers, call.login.clock.now_seconds());
+    let stop = || {
+        call.page(&Stop {
+            app: AppLabel {
+                name: &call.organization().name,
+                host: call.auth().host().as_str(),
+            },
+            again: &path(page),
+        })
+    };
+    bounces.is_loop().then(stop)
 }
 
 /// To the page that somebody signed in for: by redirect, or by the page that gives the fragment back.
 pub(in crate::login) fn arrive(call: &Call<'_>, state: &LoginState) -> Answer {
     let page = match state.purpose {
-        LoginPurpose::Own(page) => page,
+        LoginPurpose::Own(page) | LoginPurpose::Again(page) => page,
         _ => OwnPage::Launcher,
     };
     let next = call.auth().address(&path(page));

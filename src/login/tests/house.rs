@@ -25,6 +25,7 @@ use crate::model::idp::{ClientCredential, Cloud, EntraSettings, IdentityProvider
 use crate::model::ids::{AppId, IdpId, PolicyId};
 use crate::model::organization::{AuthUrl, Organization};
 use crate::model::policy::{Decision, Policy, Selector};
+use crate::pages::reference::Reference;
 use crate::policy::{RequestFacts, compile};
 use crate::router::{Entry, Found, Table, Target, Via};
 use crate::session::effects::Effects;
@@ -163,6 +164,7 @@ impl House {
             failed_steps: Arc::new(FailureLimit::default()),
             transfers: crate::login::Transfers::start(store.clone(), &shutdown),
             metadata: crate::login::Metadata::default(),
+            reference: Arc::new(Reference::of(&serde_json::json!({}), "Example").unwrap()),
         };
         Self {
             router: router(login.clone()),

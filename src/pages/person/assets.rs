@@ -10,7 +10,7 @@ use base64::prelude::BASE64_STANDARD;
 use crate::crypto::digest::sha256;
 
 /// The stylesheet of all pages.
-pub(super) const STYLE: &str = include_str!("../../../templates/static/style.css");
+pub(in crate::pages) const STYLE: &str = include_str!("../../../templates/static/style.css");
 
 /// Keeps the fragment, then goes on.
 pub(super) const CARRY: &str = include_str!("../../../templates/static/carry.js");
@@ -48,7 +48,7 @@ const ORIGINS_NAMED: usize = 20;
 
 /// The Content-Security-Policy of a page. `own_style` are the operator's colours; `images` are the origins that pictures
 /// come from, besides the page's own data.
-pub(super) fn content_security_policy(
+pub(in crate::pages) fn content_security_policy(
     script: Script,
     images: &[String],
     ancestors: Ancestors<'_>,

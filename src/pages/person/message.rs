@@ -14,13 +14,15 @@ pub(super) enum Badge {
     SignedOut,
     Problem,
     Done,
+    /// There is something to do for who looks after it.
+    Attention,
     Waiting,
 }
 
 impl Badge {
     pub(super) fn tone(self) -> &'static str {
         match self {
-            Self::Refused => "danger",
+            Self::Refused | Self::Attention => "danger",
             Self::SignedOut | Self::Done => "ok",
             Self::Problem | Self::Waiting => "warn",
         }
@@ -28,7 +30,7 @@ impl Badge {
 
     pub(super) fn sign(self) -> &'static str {
         match self {
-            Self::Refused => "✕",
+            Self::Refused | Self::Attention => "✕",
             Self::SignedOut | Self::Done => "✓",
             Self::Problem => "!",
             Self::Waiting => "…",
@@ -41,6 +43,7 @@ impl Badge {
             Self::SignedOut => words::BADGE_SIGNED_OUT,
             Self::Problem => words::BADGE_PROBLEM,
             Self::Done => words::BADGE_DONE,
+            Self::Attention => words::BADGE_ATTENTION,
             Self::Waiting => words::BADGE_WAITING,
         }
     }

@@ -9,7 +9,7 @@ mod action;
 mod approvals;
 mod approve;
 mod ask;
-mod assets;
+pub(super) mod assets;
 mod bad_request;
 mod bad_service_token;
 mod chooser;

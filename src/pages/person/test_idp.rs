@@ -179,7 +179,11 @@ impl Page for TestedIdp<'_> {
     fn html(&self, frame: &Frame<'_>) -> askama::Result<String> {
         let view = View {
             shell: Shell::new(frame),
-            badge: if self.works() { Badge::Done } else { Badge::Problem },
+            badge: if self.works() {
+                Badge::Done
+            } else {
+                Badge::Attention
+            },
             title: self.title(),
             counted: self.counted(),
             sections: self.sections(),

@@ -561,3 +561,20 @@ fn a_method_that_is_not_served_is_answered_with_those_that_are() {
     let answer = BadRequest::Method("GET, HEAD").respond(&frame("Example"));
     assert_eq!(answer.headers()[http::header::ALLOW], "GET, HEAD");
 }
+
+/// What the operator wrote above a page begins where the page does, on pages of every width.
+#[test]
+fn what_stands_around_a_page_is_as_wide_as_the_page() {
+    for width in ["form", "wide"] {
+        let rule = assets::STYLE
+            .lines()
+            .find(|line| line.contains(&format!(".{width} main")) && line.contains("max-inline-size"));
+        let rule = rule.unwrap_or_else(|| panic!("no rule for {width}"));
+        for part in [".brand", " > .around", " footer"] {
+            assert!(
+                rule.contains(&format!(".{width}{}", part.replace(".brand", " .brand"))),
+                "{width}: {rule}"
+            );
+        }
+    }
+}

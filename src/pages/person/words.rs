@@ -17,6 +17,7 @@ pub(super) const BADGE_REFUSED: &str = "No access";
 pub(super) const BADGE_SIGNED_OUT: &str = "Signed out";
 pub(super) const BADGE_PROBLEM: &str = "Something went wrong";
 pub(super) const BADGE_DONE: &str = "Done";
+pub(super) const BADGE_ATTENTION: &str = "Needs attention";
 
 // Buttons that several pages have.
 pub(super) const TRY_AGAIN: &str = "Try again";
@@ -188,7 +189,7 @@ pub(super) const TRANSFER_EXPIRED: &str =
     "A request of a program has to be approved within ten minutes; this one is older.";
 
 // The test of an identity provider.
-pub(super) const TEST_TITLE: &str = "Test the sign-in at {provider}";
+pub(super) const TEST_TITLE: &str = "Test signing in at {provider}";
 pub(super) const TEST_WHAT: &str = "You sign in there once, as people do, and then see what works, what does not, and what mends it. Take an account like those of the people who will use it.";
 pub(super) const TEST_LEAVES_NOTHING: &str = "Nobody is signed in by it: it makes no session and no user, and opens no application. That the link was made, and how many of its checks passed, stands in the log.";
 pub(super) const TEST_BEFORE: &str = "If Microsoft shows an error";

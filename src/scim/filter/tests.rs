@@ -27,6 +27,10 @@ fn person() -> Map<String, Value> {
     person.as_object().unwrap().clone()
 }
 
+fn work() -> Work {
+    Work::of(1024 * 1024)
+}
+
 #[test]
 fn filters_of_the_standard_and_of_entra_hold_or_not() {
     let hold = [
@@ -59,7 +63,7 @@ fn filters_of_the_standard_and_of_entra_hold_or_not() {
     ];
     for text in hold {
         let filter = Filter::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
-        assert!(filter.matches(&person()), "{text}");
+        assert!(filter.matches(&person(), &mut work()), "{text}");
     }
     let do_not = [
         r#"externalId eq "abc""#,
@@ -74,7 +78,7 @@ fn filters_of_the_standard_and_of_entra_hold_or_not() {
     ];
     for text in do_not {
         let filter = Filter::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
-        assert!(!filter.matches(&person()), "{text}");
+        assert!(!filter.matches(&person(), &mut work()), "{text}");
     }
 }
 
@@ -178,14 +182,14 @@ proptest! {
     #[test]
     fn no_text_makes_it_panic(text in ".{0,200}") {
         if let Ok(filter) = Filter::parse(&text) {
-            filter.matches(&person());
+            filter.matches(&person(), &mut work());
         }
     }
 
     #[test]
     fn no_text_of_its_own_letters_makes_it_panic(text in r#"[a-c ()\[\]".eqnotpr\\1]{0,60}"#) {
         if let Ok(filter) = Filter::parse(&text) {
-            filter.matches(&person());
+            filter.matches(&person(), &mut work());
             prop_assert!(Filter::parse(&filter.to_string()).is_ok());
         }
     }

@@ -12,7 +12,7 @@ use crate::model::destination::Destination;
 use crate::model::duration::GoDuration;
 use crate::model::ids::{AppId, AudTag, PolicyId};
 use crate::model::number;
-use crate::model::policy::{Policy, Selector};
+use crate::model::policy::Policy;
 use crate::model::public_path::Overrides;
 use crate::model::token_duration::TokenDuration;
 
@@ -120,12 +120,6 @@ fn read(id: AppId, object: &Object<'_>) -> ReadApplication {
     let (policies, inside) = policies(id, object);
     let (destinations, overrides) = if looks.is_some() {
         object.refuse(NOT_OF_THE_LAUNCHER, "the launcher has nothing of the kind");
-        if let Some(policy) = inside.iter().find(|policy| asks_on_the_way(policy)) {
-            object.problem(
-                "policies",
-                format!("the policy \"{}\" {ASKS_ON_THE_WAY}", policy.name),
-            );
-        }
         (Vec::new(), Vec::new())
     } else {
         object.refuse(&design::OF_LAUNCHER, "it is of applications of type app_launcher");
@@ -170,18 +164,6 @@ fn read(id: AppId, object: &Object<'_>) -> ReadApplication {
         inside,
         launcher: looks,
     }
-}
-
-/// What is wrong with a policy of the launcher that asks people for something more.
-pub const ASKS_ON_THE_WAY: &str =
-    "asks for a reason, for leave or for a stronger sign-in, which the launcher cannot ask for";
-
-/// Whether a policy asks people for something more on their way in: a reason, somebody's leave, a stronger sign-in.
-pub fn asks_on_the_way(policy: &Policy) -> bool {
-    let stronger = |rule: &Selector| matches!(rule, Selector::AuthContext { .. });
-    policy.purpose_justification_required
-        || policy.approval_required
-        || policy.rules().iter().any(|(_, _, rule)| stronger(rule))
 }
 
 /// The addresses, the primary first, and what of them is public. `destinations`, if given, takes the place of `self_hosted_domains`, and that of

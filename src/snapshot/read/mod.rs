@@ -21,7 +21,7 @@ mod service_token;
 mod settings;
 
 pub use api_token::api_token;
-pub use application::{ASKS_ON_THE_WAY, ReadApplication, application, asks_on_the_way, is_launcher};
+pub use application::{ReadApplication, application, is_launcher};
 pub use certificate::certificate;
 pub use custom_page::custom_page;
 pub use group::group;

@@ -120,10 +120,15 @@ const MIGRATIONS: &[Migration] = &[
         readable_by: 19,
         sql: include_str!("0020_directory_holds.sql"),
     },
+    Migration {
+        number: 21,
+        readable_by: 20,
+        sql: include_str!("0021_log_filters.sql"),
+    },
 ];
 
 /// The newest schema of this release.
-const KNOWN: i64 = 20;
+const KNOWN: i64 = 21;
 
 const HISTORY: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (\
      number BIGINT PRIMARY KEY, readable_by BIGINT NOT NULL, checksum TEXT NOT NULL, applied_ms BIGINT NOT NULL)";

@@ -80,7 +80,8 @@ const TAKEN_FROM: &str = "SELECT DISTINCT t.object AS object FROM scim_users u J
      WHERE u.user_id = $1 AND t.at_ms >= $2 \
      AND NOT EXISTS (SELECT 1 FROM scim_members m JOIN scim_groups g ON g.id = m.scim_group \
      WHERE m.scim_user = t.scim_user AND g.object = t.object)";
-pub(in super::super) const FORGET_TAKEN: &str = "DELETE FROM scim_taken WHERE at_ms < $1";
+pub(in super::super) const FORGET_TAKEN: &str = "DELETE FROM scim_taken WHERE at_ms < $1 AND at_ms <= \
+     COALESCE((SELECT at_ms FROM scim_taken WHERE at_ms < $1 ORDER BY at_ms LIMIT 1 OFFSET 499), $1)";
 
 impl Store {
     /// Groups that the directory took from somebody shortly before, or since, this time. An answer of Graph's that was asked

@@ -11,7 +11,7 @@ use super::super::row::{Cells, maybe_storable};
 use super::super::users::readmit;
 use super::super::{Store, StoreError};
 use super::{ADDRESS_PASSED_ON, Kept as _, ScimUser};
-use crate::model::identity::{Identity, PersonKey};
+use crate::model::identity::{Group, Identity, PersonKey};
 use crate::model::ids::{IdpId, ObjectId, ScimGroupId, ScimUserId, SessionNonce, UserId};
 use crate::model::scim::{GroupChange, IdentityUpdate};
 
@@ -59,6 +59,8 @@ pub(super) struct Plan {
     pub(super) out: BTreeSet<UserId>,
     pub(super) readmitted: BTreeSet<UserId>,
     pub(super) groups: BTreeMap<UserId, GroupChange>,
+    /// A group that is called otherwise, and who is signed in and in it.
+    pub(super) renamed: Option<(Group, Vec<UserId>)>,
     /// Whose memberships changed, in groups that policies can name or not.
     pub(super) moved: BTreeSet<UserId>,
     /// Whom the directory meant by an address that has gone to somebody else.
@@ -82,8 +84,7 @@ const PUT_OUT: &str = "UPDATE users SET deprovisioned = 1 WHERE id = $1";
 const FREE_SEAT: &str = "UPDATE users SET seat = 0 WHERE id = $1";
 const LOCK_USER: &str = "UPDATE users SET generation = generation WHERE id = $1";
 /// The address that the login gave stays beside it: links go by it.
-const CALL: &str =
-    "UPDATE users SET name = $2, email_told = CASE WHEN email = $3 THEN NULL ELSE $3 END WHERE id = $1";
+const CALL: &str = "UPDATE users SET name = $2, email_told = CASE WHEN email = $3 THEN NULL ELSE $3 END, called_ms = $4 WHERE id = $1";
 const LINKED: OfMany = of_many!(
     "SELECT id, user_id FROM scim_users WHERE user_id IS NOT NULL AND id IN (SELECT value ->> 0 FROM ",
     LIST,
@@ -111,6 +112,11 @@ const SIGNED_IN: OfMany = of_many!(
 const SIGNED_IN_MEMBERS: &str = "SELECT u.user_id AS user_id FROM scim_members m CROSS JOIN scim_users u \
      WHERE m.scim_group = $1 AND u.id = m.scim_user AND EXISTS (SELECT 1 FROM sessions s \
      WHERE s.user_id = u.user_id AND s.ended_ms IS NULL AND s.expires_ms > $2)";
+/// Some of them, in the order of their ids.
+const SOME_SIGNED_IN_MEMBERS: &str = "SELECT u.id AS id, u.user_id AS user_id \
+     FROM scim_members m CROSS JOIN scim_users u \
+     WHERE m.scim_group = $1 AND m.scim_user > $3 AND u.id = m.scim_user AND EXISTS (SELECT 1 FROM sessions s \
+     WHERE s.user_id = u.user_id AND s.ended_ms IS NULL AND s.expires_ms > $2) ORDER BY m.scim_user LIMIT $4";
 
 /// The addresses that people of a directory have whom nothing but an address tells from others.
 macro_rules! addresses {
@@ -198,9 +204,12 @@ impl Store {
                 let amended = self.amend_within(tx, Amended::User(user), change).await?;
                 let newest = amended.iter().max_by_key(|session| session.identity.at);
                 if let Some(session) = newest {
-                    call_as(tx, user, &session.identity).await?;
+                    call_as(tx, user, &session.identity, self.now_ms()).await?;
                 }
                 done.amended.extend(amended);
+            }
+            if let Some((group, users)) = &plan.renamed {
+                done.amended.extend(self.rename_for(tx, users, group).await?);
             }
             let regrouped: Vec<UserId> = plan.groups.keys().copied().filter(stays).collect();
             let apply = |identity: &mut Identity| {
@@ -355,6 +364,40 @@ impl Store {
             .collect()
     }
 
+    /// The first so many of them ([`AT_ONCE`]) in the order of their ids, behind one of them.
+    pub(super) async fn some_signed_in_members(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        group: ScimGroupId,
+        behind: Option<ScimUserId>,
+    ) -> Result<Vec<(ScimUserId, UserId)>, StoreError> {
+        let rows = sqlx::query(SOME_SIGNED_IN_MEMBERS)
+            .bind(group.to_string())
+            .bind(self.now_ms())
+            .bind(behind.map(|person| person.to_string()).unwrap_or_default())
+            .bind(i64::try_from(AT_ONCE).unwrap_or(i64::MAX))
+            .fetch_all(&mut **tx)
+            .await?;
+        let member = |row| {
+            let cells = Cells::new(row, "scim_users", "id");
+            Ok((cells.parsed("id")?, cells.parsed("user_id")?))
+        };
+        rows.iter().map(member).collect()
+    }
+
+    /// Puts another name of a group under the sessions of users. Nobody's groups change with it.
+    pub(super) async fn rename_for(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        users: &[UserId],
+        group: &Group,
+    ) -> Result<Vec<AmendedSession>, StoreError> {
+        let rename = |identity: &mut Identity| {
+            identity.groups.rename(group);
+        };
+        self.amend_users(tx, users, &rename).await
+    }
+
     /// Commits a write, and wakes whoever follows the changes where it told any.
     pub(super) async fn commit_scim(
         &self,
@@ -374,12 +417,14 @@ async fn call_as(
     tx: &mut Transaction<'static, Any>,
     user: UserId,
     identity: &Identity,
+    now_ms: i64,
 ) -> Result<(), StoreError> {
     let email = identity.email.as_ref().map(|email| email.address.as_str());
     sqlx::query(CALL)
         .bind(user.to_string())
         .bind(maybe_storable(identity.name.as_deref()))
         .bind(maybe_storable(email))
+        .bind(now_ms)
         .execute(&mut **tx)
         .await?;
     Ok(())

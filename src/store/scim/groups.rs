@@ -8,12 +8,12 @@ use uuid::Uuid;
 
 use super::super::many::{AT_ONCE, OfMany, of_many};
 use super::super::row::Cells;
-use super::super::{Store, StoreError};
+use super::super::{AmendedSession, Store, StoreError};
 use super::effects::{Consequences, Plan, ScimRules};
 use super::{Kept as _, ScimGroup, folded};
 use crate::model::identity::Group;
-use crate::model::ids::{IdpId, ScimGroupId, ScimUserId};
-use crate::model::scim::{GroupChange, GroupRecord};
+use crate::model::ids::{IdpId, ScimGroupId, ScimUserId, UserId};
+use crate::model::scim::{GroupChange, GroupRecord, IdentityUpdate};
 
 /// What becomes of a group's members. People whom the directory has not told of are passed over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,9 @@ pub struct GroupWritten {
     pub removed: Vec<ScimUserId>,
     /// What followed.
     pub consequences: Consequences,
+    /// Whether so many members are signed in that their sessions have the former name still
+    /// ([`Store::rename_in_sessions`]).
+    pub renames_on: bool,
 }
 
 const INSERT: &str = "INSERT INTO scim_groups \
@@ -64,6 +67,8 @@ const REMOVE_MEMBERS: OfMany = of_many!(
     ") RETURNING scim_user"
 );
 const MEMBERS: &str = "SELECT scim_user FROM scim_members WHERE scim_group = $1";
+const SOME_MEMBERS: &str =
+    "SELECT scim_user FROM scim_members WHERE scim_group = $1 ORDER BY scim_user LIMIT $2";
 const EMPTY: &str = "DELETE FROM scim_members WHERE scim_group = $1";
 
 /// Stands between a name and an object; no name has a control character that Graph told.
@@ -145,7 +150,41 @@ impl Store {
         .await
     }
 
-    /// Deletes a group of a directory; `None` where there is none of this id.
+    /// Takes some hundreds of members out of a group that is to be deleted and has more of them; what followed. `None`
+    /// where there are no more, or there is no such group: then [`Store::delete_scim_group`] does the rest. In one
+    /// transaction, a hundred thousand members would hold up every sign-in for as long as they take.
+    pub async fn thin_scim_group(
+        &self,
+        provider: IdpId,
+        id: ScimGroupId,
+        rules: &ScimRules,
+    ) -> Result<Option<Consequences>, StoreError> {
+        self.very_patiently(|| async {
+            let mut tx = self.begin_told(provider, rules).await?;
+            let Some(group) = lock(&mut tx, provider, id).await? else {
+                return Ok(None);
+            };
+            let rows = sqlx::query(SOME_MEMBERS)
+                .bind(id.to_string())
+                .bind(i64::try_from(AT_ONCE + 1).unwrap_or(i64::MAX))
+                .fetch_all(&mut *tx)
+                .await?;
+            let mut people = members(&rows)?;
+            if people.len() <= AT_ONCE {
+                return Ok(None);
+            }
+            people.truncate(AT_ONCE);
+            let mut moves = Moves::default();
+            moves.remove(self, &mut tx, &group, &people).await?;
+            let was = group.record.group();
+            let written = self.settle(tx, group, was.as_ref(), moves, rules).await?;
+            Ok(Some(written.consequences))
+        })
+        .await
+    }
+
+    /// Deletes a group of a directory; `None` where there is none of this id. Of a large one, members are taken out before
+    /// ([`Store::thin_scim_group`]).
     pub async fn delete_scim_group(
         &self,
         provider: IdpId,
@@ -177,6 +216,7 @@ impl Store {
                 added: Vec::new(),
                 removed: Vec::new(),
                 consequences,
+                renames_on: false,
             }))
         })
         .await
@@ -195,18 +235,33 @@ impl Store {
         let (added, removed) = moves.net();
         let is_now = group.record.group();
         let mut plan = Plan::default();
-        if is_now.as_ref() != was {
-            let other = |old: &&Group| is_now.as_ref().is_none_or(|now| now.id != old.id);
-            for old in was.into_iter().filter(other) {
-                self.take_from_all(&mut tx, group.provider, group.id, old.id)
-                    .await?;
+        let mut renames_on = false;
+        match (&is_now, was) {
+            (Some(now), Some(old)) if now.id == old.id => {
+                let automatic = rules.identity_update == IdentityUpdate::Automatic;
+                if now != old && automatic {
+                    let members = self.some_signed_in_members(&mut tx, group.id, None).await?;
+                    renames_on = members.len() == AT_ONCE;
+                    if !renames_on {
+                        let users = members.into_iter().map(|(_, user)| user).collect();
+                        plan.renamed = Some((now.clone(), users));
+                    }
+                }
             }
-            for user in self.signed_in_members(&mut tx, group.id).await? {
-                let change = GroupChange {
-                    added: is_now.iter().cloned().collect(),
-                    removed: was.into_iter().filter(other).map(|old| old.id).collect(),
-                };
-                plan.groups.insert(user, change);
+            (None, None) => {}
+            // It was, or comes to be, another group of Entra.
+            _ => {
+                if let Some(old) = was {
+                    self.take_from_all(&mut tx, group.provider, group.id, old.id)
+                        .await?;
+                }
+                for user in self.signed_in_members(&mut tx, group.id).await? {
+                    let change = GroupChange {
+                        added: is_now.iter().cloned().collect(),
+                        removed: was.iter().map(|old| old.id).collect(),
+                    };
+                    plan.groups.insert(user, change);
+                }
             }
         }
         let gone: BTreeSet<_> = is_now.iter().chain(was).map(|group| group.id).collect();
@@ -233,7 +288,37 @@ impl Store {
             added,
             removed,
             consequences,
+            renames_on,
         })
+    }
+
+    /// Puts the name that a group has by now under the sessions of some hundreds of its members, behind the one where that
+    /// stopped last; the last of them, and the sessions. `None` where there are no more, or there is no such group.
+    ///
+    /// A name is a label, by which nothing is decided: it may take its time, where in one transaction it would hold up
+    /// every sign-in.
+    pub async fn rename_in_sessions(
+        &self,
+        provider: IdpId,
+        id: ScimGroupId,
+        behind: Option<ScimUserId>,
+    ) -> Result<Option<(ScimUserId, Vec<AmendedSession>)>, StoreError> {
+        self.patiently(|| async {
+            let mut tx = self.begin_brief().await?;
+            let Some(group) = lock(&mut tx, provider, id).await? else {
+                return Ok(None);
+            };
+            let members = self.some_signed_in_members(&mut tx, id, behind).await?;
+            let (Some(named), Some((last, _))) = (group.record.group(), members.last()) else {
+                return Ok(None);
+            };
+            let users: Vec<UserId> = members.iter().map(|(_, user)| *user).collect();
+            let amended = self.rename_for(&mut tx, &users, &named).await?;
+            self.tell_amended(&mut tx, &amended).await?;
+            self.commit_scim(tx, !amended.is_empty()).await?;
+            Ok(Some((*last, amended)))
+        })
+        .await
     }
 }
 

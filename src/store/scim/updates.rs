@@ -5,7 +5,8 @@ use std::net::IpAddr;
 
 use uuid::Uuid;
 
-use super::super::packed::{Packed, packed};
+use super::super::conditions::Conditions;
+use super::super::packed::{Packed, packed_rows};
 use super::super::row::{Cells, maybe_storable, storable};
 use super::super::{Store, StoreError, bounded};
 use crate::model::ids::IdpId;
@@ -99,6 +100,8 @@ impl Default for ScimUpdateFilter {
     }
 }
 
+/// Rows that are passed over before a page in a few milliseconds at most.
+const LONG_WAY: i64 = 10_000;
 /// Rows answered at once, at most.
 const PAGE_MAX: u32 = 1000;
 /// Providers asked about at once, at most.
@@ -112,59 +115,29 @@ const INSERT: &str = "INSERT INTO scim_updates \
      (id, request_id, at_ms, provider, method, resource_type, resource, external_id, user_email, group_name, succeeded, \
      status, error, body, effect, address, actor) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
-/// The log as filtered: of whom, and in which order. Of each list, fewer values are repeated, and of an empty one each is
-/// null.
-macro_rules! filtered {
-    ($of:expr, $order:literal) => {
-        packed!(
-            ["request_id", "at_ms", "provider", "method", "resource_type", "resource", "external_id", "user_email",
-                "group_name", "succeeded", "status", "error", "body", "effect", "address", "actor"]
-            "FROM scim_updates WHERE at_ms >= $2 AND at_ms < $3 AND ($1 IS NULL OR succeeded = $1) \
-             AND ($6 IS NULL OR resource_type IN ($6, $7, $8, $9, $10, $11, $12, $13, $14, $15)) \
-             AND ($16 IS NULL OR method IN ($16, $17, $18, $19, $20, $21, $22, $23, $24, $25)) \
-             AND ($26 IS NULL OR user_email IN ($26, $27, $28, $29, $30, $31, $32, $33, $34, $35)) \
-             AND ($36 IS NULL OR group_name IN ($36, $37, $38, $39, $40, $41, $42, $43, $44, $45)) \
-             AND ($46 IS NULL OR resource IN ($46, $47, $48, $49, $50, $51, $52, $53, $54, $55)) \
-             AND ($56 IS NULL OR external_id IN ($56, $57, $58, $59, $60, $61, $62, $63, $64, $65)) ",
-            $of,
-            $order,
-            " LIMIT $4 OFFSET $5"
-        )
-    };
-}
-macro_rules! newest_first {
-    ($of:expr) => {
-        filtered!($of, "ORDER BY at_ms DESC, id DESC")
-    };
-}
-macro_rules! oldest_first {
-    ($of:expr) => {
-        filtered!($of, "ORDER BY at_ms, id")
-    };
-}
-macro_rules! of_one {
-    () => {
-        "AND provider = $66 "
-    };
-}
-/// Rows are gone through in the order of their times, and those of others passed over: together they are in no index.
-/// Fewer providers are repeated.
-macro_rules! of_some {
-    () => {
-        "AND CASE WHEN provider IN ($66, $67, $68, $69, $70, $71, $72, $73, $74, $75, $76, $77, $78, $79, $80, $81) \
-         THEN 1 ELSE 0 END = 1 "
-    };
-}
-const NEWEST: [&str; 3] = [
-    newest_first!(""),
-    newest_first!(of_one!()),
-    newest_first!(of_some!()),
-];
-const OLDEST: [&str; 3] = [
-    oldest_first!(""),
-    oldest_first!(of_one!()),
-    oldest_first!(of_some!()),
-];
+const ROWS: &str = concat!(
+    packed_rows!([
+        "request_id",
+        "at_ms",
+        "provider",
+        "method",
+        "resource_type",
+        "resource",
+        "external_id",
+        "user_email",
+        "group_name",
+        "succeeded",
+        "status",
+        "error",
+        "body",
+        "effect",
+        "address",
+        "actor"
+    ]),
+    "FROM scim_updates "
+);
+const NEWEST_FIRST: &str = "ORDER BY at_ms DESC, id DESC";
+const OLDEST_FIRST: &str = "ORDER BY at_ms, id";
 /// Whoever has not shown the secret is not heard, nor is whoever asked in the directory's place.
 const LAST: &str = "SELECT at_ms FROM scim_updates WHERE provider = $1 AND status <> 401 AND actor IS NULL ORDER BY at_ms DESC LIMIT 1";
 const FORGET: &str = "DELETE FROM scim_updates WHERE id IN \
@@ -207,32 +180,17 @@ impl Store {
     /// Reads the log.
     pub async fn scim_updates(&self, filter: &ScimUpdateFilter) -> Result<Vec<ScimUpdate>, StoreError> {
         let limit = i64::from(filter.limit.clamp(1, PAGE_MAX));
-        let [of_all, of_one, of_some] = if filter.oldest_first { OLDEST } else { NEWEST };
-        let (sql, asked) = match filter.providers.len() {
-            0 => (of_all, 0),
-            1 => (of_one, 1),
-            _ => (of_some, PROVIDERS_MAX),
+        let offset = i64::from(filter.page.saturating_sub(1)) * limit;
+        let order = if filter.oldest_first {
+            OLDEST_FIRST
+        } else {
+            NEWEST_FIRST
         };
+        let (conditions, sifted) = conditions(filter);
+        let query = conditions.page((ROWS, order), (limit, offset));
         bounded(async {
+            let _turn = self.turn_of_long_reads(sifted || offset > LONG_WAY).await;
             let mut connection = self.reader().await?;
-            let query = sqlx::query(sql)
-                .bind(filter.succeeded.map(i64::from))
-                .bind(filter.since_ms.unwrap_or(i64::MIN))
-                .bind(filter.until_ms.unwrap_or(i64::MAX))
-                .bind(limit)
-                .bind(i64::from(filter.page.saturating_sub(1)) * limit);
-            let lists = [
-                &filter.resource_types,
-                &filter.methods,
-                &filter.user_emails,
-                &filter.group_names,
-                &filter.resources,
-                &filter.external_ids,
-            ];
-            let values = lists.into_iter().flat_map(|list| bound(list));
-            let query = values.fold(query, sqlx::query::Query::bind);
-            let providers = filter.providers.iter().take(PROVIDERS_MAX).cycle().take(asked);
-            let query = providers.fold(query, |query, provider| query.bind(provider.to_string()));
             let row = query.fetch_one(&mut *connection).await?;
             let mut updates = Packed::new(&row, "scim_updates")?.rows(update)?;
             // As they were asked for; what becomes of an order within an aggregate is nowhere promised.
@@ -287,13 +245,50 @@ impl Store {
     }
 }
 
-/// The values of a list, as [`filtered!`] takes them.
-fn bound(list: &[String]) -> impl Iterator<Item = Option<String>> {
-    let counted = list.get(..VALUES_MAX).unwrap_or(list);
-    (0..VALUES_MAX).map(move |number| {
-        let number = number.checked_rem(counted.len())?;
-        counted.get(number).map(|value| storable(value))
-    })
+/// What a filter asks of rows, and whether rows must be sifted: looked at one by one, however many, as no index finds
+/// those that are wanted. One index does; the other conditions are written so that SQLite, which keeps no statistics
+/// here, does not take theirs instead.
+fn conditions(filter: &ScimUpdateFilter) -> (Conditions, bool) {
+    let mut conditions = Conditions::default();
+    let succeeded = filter.succeeded.map(i64::from);
+    let providers = filter.providers.iter().take(PROVIDERS_MAX);
+    let providers: Vec<String> = providers.map(ToString::to_string).collect();
+    let sifted = match (filter.resources.as_slice(), providers.as_slice()) {
+        ([resource], _) => {
+            conditions.that("resource = ?", Some(storable(resource)));
+            conditions.one_of("COALESCE(provider, '') IN (?)", providers.clone());
+            conditions.that("+succeeded = ?", succeeded);
+            false // there are few of one resource
+        }
+        (resources, [provider]) => {
+            conditions.that("provider = ?", Some(provider.clone()));
+            conditions.that("succeeded = ?", succeeded);
+            conditions.one_of("COALESCE(resource, '') IN (?)", listed(resources));
+            !resources.is_empty()
+        }
+        // In the order of their times, and those of others are passed over: together they are in no index.
+        (resources, _) => {
+            conditions.one_of("COALESCE(provider, '') IN (?)", providers.clone());
+            conditions.that("+succeeded = ?", succeeded);
+            conditions.one_of("COALESCE(resource, '') IN (?)", listed(resources));
+            conditions.len() > 0
+        }
+    };
+    let before = conditions.len();
+    conditions.one_of("resource_type IN (?)", listed(&filter.resource_types));
+    conditions.one_of("method IN (?)", listed(&filter.methods));
+    conditions.one_of("user_email IN (?)", listed(&filter.user_emails));
+    conditions.one_of("group_name IN (?)", listed(&filter.group_names));
+    conditions.one_of("external_id IN (?)", listed(&filter.external_ids));
+    let sifted = sifted || conditions.len() > before;
+    conditions.that("at_ms >= ?", filter.since_ms);
+    conditions.that("at_ms < ?", filter.until_ms);
+    (conditions, sifted)
+}
+
+/// The values of a list that count.
+fn listed(list: &[String]) -> impl Iterator<Item = String> {
+    list.iter().take(VALUES_MAX).map(|value| storable(value))
 }
 
 fn update(cells: &mut Packed) -> Result<ScimUpdate, StoreError> {
@@ -315,4 +310,62 @@ fn update(cells: &mut Packed) -> Result<ScimUpdate, StoreError> {
         address: cells.parsed("address")?,
         actor: cells.maybe_text("actor")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::conditions::plan_of;
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_asked_for_is_found_by_its_index_in_the_order_of_the_page() {
+        let all = ScimUpdateFilter::default;
+        let (one, other) = (IdpId(Uuid::from_u128(1)), IdpId(Uuid::from_u128(2)));
+        let of_one = || ScimUpdateFilter {
+            providers: vec![one],
+            ..all()
+        };
+        let failed = Some(false);
+        let resources = vec!["r".to_owned()];
+        let filters = [
+            ("scim_updates_order", all()),
+            (
+                "scim_updates_order",
+                ScimUpdateFilter {
+                    providers: vec![one, other],
+                    succeeded: failed,
+                    ..all()
+                },
+            ),
+            (
+                "scim_updates_of_provider",
+                ScimUpdateFilter {
+                    since_ms: Some(1),
+                    ..of_one()
+                },
+            ),
+            (
+                "scim_updates_outcome",
+                ScimUpdateFilter {
+                    succeeded: failed,
+                    since_ms: Some(1),
+                    ..of_one()
+                },
+            ),
+            (
+                "scim_updates_resource",
+                ScimUpdateFilter {
+                    resources,
+                    succeeded: failed,
+                    ..of_one()
+                },
+            ),
+        ];
+        for (index, filter) in filters {
+            let (conditions, _) = conditions(&filter);
+            let plan = plan_of(&conditions.sql(ROWS, NEWEST_FIRST)).await;
+            assert!(plan.contains(&format!("INDEX {index}")), "{filter:?}: {plan}");
+            assert!(!plan.contains("B-TREE FOR ORDER BY"), "{filter:?}: {plan}");
+        }
+    }
 }

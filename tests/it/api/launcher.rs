@@ -84,9 +84,6 @@ async fn there_is_one_launcher_and_it_comes_back_as_it_was_sent() {
 #[tokio::test]
 async fn what_a_launcher_cannot_have_is_refused_by_its_place() {
     let world = world().await;
-    let mut asking = only(ALICE);
-    asking["purpose_justification_required"] = json!(true);
-    let reusable = made(&world, "/access/policies", asking.clone()).await;
     for (wrong, pointer) in [
         (json!({ "bg_color": "red" }), "/bg_color"),
         (
@@ -119,8 +116,6 @@ async fn what_a_launcher_cannot_have_is_refused_by_its_place() {
             "/destinations",
         ),
         (json!({ "enable_binding_cookie": true }), "/enable_binding_cookie"),
-        (json!({ "policies": [asking] }), "/policies"),
-        (json!({ "policies": [id(&reusable)] }), "/policies"),
     ] {
         let mut body = wrong;
         body["type"] = json!("app_launcher");
@@ -133,15 +128,6 @@ async fn what_a_launcher_cannot_have_is_refused_by_its_place() {
         json!({ "name": "Third", "type": "self_hosted", "domain": world.host("third"), "bg_color": "#fff" });
     let answer = call(&world, "POST", APPS, Some(&app)).await;
     assert_eq!(answer.error(400).2.as_deref(), Some("/bg_color"));
-    // A policy that the launcher has cannot come to ask for more.
-    let plain = made(&world, "/access/policies", only(ALICE)).await;
-    let launcher = json!({ "type": "app_launcher", "policies": [id(&plain)] });
-    made(&world, APPS, launcher).await;
-    let path = format!("/access/policies/{}", id(&plain));
-    let mut asking = only(ALICE);
-    asking["purpose_justification_required"] = json!(true);
-    let refused = call(&world, "PUT", &path, Some(&asking)).await.error(400).1;
-    assert!(refused.contains("App Launcher"), "{refused}");
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ mod organization;
 mod policy_tests;
 mod providers;
 mod provisioned;
+mod reference;
 mod resting;
 mod schema;
 mod sdk;

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use vestibule::model::ids::UserId;
+use vestibule::store::{Actor, ActorKind, UserOrder};
+
 use super::{READER, account, ask, call, id, tokens, world};
 use crate::support::database::Database;
 use crate::support::tenant::{ADAM, ALICE, MALLORY};
@@ -65,6 +68,17 @@ async fn many_users_are_listed_and_found_as_few_are() {
     assert_eq!(call(&world, "DELETE", gone, None).await.status, 202);
     assert_eq!(listed("per_page=2&page=251").await, (zoe(&[501, 502]), 5999));
     assert_eq!(listed("search=USER0@").await, (Vec::new(), 0));
+    // Neither by a sign-in nor here: another gateway tells nobody, but its word is found a second later.
+    let order = UserOrder::Rename("Yvonne".to_owned());
+    let actor = Actor {
+        kind: ActorKind::ApiToken,
+        name: "another gateway".to_owned(),
+    };
+    let id = UserId("00000004-0000-4000-8000-000000000001".parse().unwrap());
+    let elsewhere = world.store().await;
+    assert!(elsewhere.order(id, &order, "", &actor).await.unwrap().is_some());
+    world.pass(jiff::SignedDuration::from_secs(3));
+    assert_eq!(listed("search=vonn").await, (vec!["Yvonne".to_owned()], 1));
 }
 
 #[tokio::test]

@@ -237,3 +237,91 @@ async fn from_the_launcher_applications_open_and_other_browsers_are_signed_out()
     here.click("button.danger").await;
     here.sees("You are signed out").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_leaves_a_group_loses_at_once_what_it_opens_and_nothing_else() {
+    let Some(browser) = Browser::start().await else {
+        return;
+    };
+    let demo = Demo::start().await;
+    browser.open(&demo.live("/")).await;
+    demo.sign_in(&browser, ALICE).await;
+    browser.arrives_at(&demo.live("/")).await;
+    browser.click("#say button").await;
+    browser.sees("It came back: hello").await;
+    let live = browser.tab().await;
+
+    browser.new_tab().await;
+    browser
+        .open(&format!("{}/provisioning", demo.world.entra.base_url()))
+        .await;
+    let button = format!(
+        "form:has([value=\"leave\"]):has([value=\"{}\"]):has([value=\"{}\"]) button",
+        mock_entra::demo::ALICE_OID,
+        mock_entra::demo::ENGINEERING
+    );
+    browser.click(&button).await;
+    browser.sees("The cycle that followed").await;
+    browser.go_to_tab(&live).await;
+    let began = Instant::now();
+    while browser
+        .run("return document.getElementById('socket').textContent")
+        .await
+        != json!("closed")
+    {
+        assert!(
+            began.elapsed() < Duration::from_secs(3),
+            "the stream is still open"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    browser.open(&demo.live("/")).await;
+    browser.sees("Live is for the engineering team").await;
+    browser.open(&demo.wiki("/")).await;
+    browser.sees("Alice Example").await;
+}
+
+/// Where the reference of the API stands.
+const REFERENCE: &str = "/cdn-cgi/access/api";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_reference_of_the_api_unfolds_without_script() {
+    let Some(browser) = Browser::without_script().await else {
+        return;
+    };
+    let demo = Demo::start().await;
+    let page = demo.world.address("login", REFERENCE);
+    browser.open(&page).await;
+    demo.sign_in(&browser, ALICE).await;
+    browser.arrives_at(&page).await;
+    browser.sees("List applications").await;
+    assert!(!browser.text().await.contains("With curl"));
+    browser.click("details:has(#create_app) summary").await;
+    browser.sees("With curl").await;
+    browser.sees("Needs the permission").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_reference_of_the_api_fits_its_window_and_a_link_into_it_unfolds_its_part() {
+    let Some(browser) = Browser::start().await else {
+        return;
+    };
+    let demo = Demo::start().await;
+    let page = demo.world.address("login", REFERENCE);
+    browser.open(&page).await;
+    demo.sign_in(&browser, ALICE).await;
+    browser.arrives_at(&page).await;
+    // The address of one part, as somebody would send it to a colleague.
+    browser.open("about:blank").await;
+    browser.open(&format!("{page}#shape-Policy")).await;
+    browser.sees("purpose_justification_prompt").await;
+    browser
+        .run("for (const part of document.querySelectorAll('details')) part.open = true")
+        .await;
+    // 500 pixels are the least that a window of Chromium's has.
+    for width in [1200, 900, 700, 500] {
+        browser.resize(width, 900).await;
+        let root = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
+        assert_eq!(browser.run(root).await, json!(0), "{width}: it scrolls sideways");
+    }
+}

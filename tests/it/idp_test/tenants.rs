@@ -137,6 +137,11 @@ async fn a_wrong_secret_is_told_with_its_mend() {
         page.contains("Needs attention") && !page.contains("To mend"),
         "{page}"
     );
+    // Who reads this has made the settings.
+    assert!(
+        !page.contains("nothing you did") && !page.contains("Something went wrong"),
+        "{page}"
+    );
     assert!(!list.0.text().contains(SECRET));
 }
 
@@ -157,6 +162,23 @@ async fn a_secret_that_ended_and_one_that_will_are_told() {
     let list = tested(&world, &mut world.person(ADAM)).await;
     list.says("Credential of the app", "danger", &["AADSTS7000222"]);
     list.says("Person", "danger", &["AADSTS7000222"]);
+}
+
+#[tokio::test]
+async fn what_graph_was_asked_for_already_takes_no_permission() {
+    let (world, _) = world(|builder| builder).await;
+    let without = tested(&world, &mut world.person(ADAM)).await;
+    without.says(
+        "End of the credential",
+        "warn",
+        &["client_secret_expires_at", "Application.Read.All"],
+    );
+    // Graph tells of a secret that never ends.
+    register(&world, |app| app.app_permission("Application.Read.All"));
+    let list = tested(&world, &mut world.person(ADAM)).await;
+    let line = list.line("End of the credential");
+    assert!(line.text.contains("client_secret_expires_at"), "{line:?}");
+    assert!(!line.text.contains("Application.Read.All"), "{line:?}");
 }
 
 #[tokio::test]

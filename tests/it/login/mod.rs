@@ -4,5 +4,6 @@ mod chain;
 mod checks;
 mod entra;
 mod launcher;
+mod launcher_door;
 mod leaks;
 mod written;

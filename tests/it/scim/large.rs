@@ -2,8 +2,11 @@
 
 use serde_json::{Value, json};
 
+use vestibule::store::{ScimUpdate, ScimUpdateFilter};
+
 use super::client::{Directory, provider};
-use super::{EVERYTHING, provisioned};
+use super::{ALICE_OID, EVERYTHING, gets_in, provisioned};
+use crate::support::tenant::{ADAM, ADAM_OID, ALICE};
 use crate::support::world::World;
 
 const MEMBERS: usize = 2_500;
@@ -71,6 +74,53 @@ async fn a_large_group_is_answered_with_all_of_its_members_wherever_they_are_ask
         .await;
     let put: Value = serde_json::from_slice(&reply.body).unwrap();
     assert_eq!(put["members"].as_array().map(Vec::len), Some(MEMBERS));
+}
+
+/// Its members go some hundreds at a time; it is one request, with one line in the log, all the same.
+#[tokio::test]
+async fn a_large_group_is_deleted_and_whoever_is_in_it_is_signed_out() {
+    let world = provisioned("identity_update_behavior = \"reauth\"\n")
+        .start()
+        .await;
+    let directory = Directory::of(&world).await;
+    let group = fill(&world, &directory).await;
+    let mut people = Vec::new();
+    for (oid, email) in [(ALICE_OID, ALICE), (ADAM_OID, ADAM)] {
+        let id = directory.person(oid, email).await;
+        directory.add_member(&group, &id).await;
+        people.push(world.signed_in(email, &["wiki"]).await);
+    }
+    let path = format!("/Groups/{group}");
+    assert_eq!(directory.ask("DELETE", &path, None).await.status, 204);
+    for person in &people {
+        assert!(!gets_in(&world, person).await);
+    }
+    assert_eq!(directory.ask("GET", &path, None).await.status, 404);
+    let in_it = format!(
+        "/Groups?filter=members+eq+%22{}%22",
+        "00000001-0000-4000-8000-000000002500"
+    );
+    assert_eq!(directory.get(&in_it).await["totalResults"], 0);
+    let deleted = |row: &ScimUpdate| row.method == "DELETE";
+    let row = loop {
+        let rows = world
+            .running()
+            .store
+            .scim_updates(&ScimUpdateFilter::default())
+            .await
+            .unwrap();
+        if let Some(row) = rows.into_iter().find(deleted) {
+            break row;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    assert_eq!(
+        row.effect.as_deref(),
+        Some("groups of 2 changed: 2 sessions ended")
+    );
+    for person in [ALICE, ADAM] {
+        world.signed_in(person, &["wiki"]).await;
+    }
 }
 
 #[tokio::test]

@@ -59,3 +59,86 @@ async fn a_user_is_never_longer_than_one_may_be_whatever_follows() {
     let kept = directory.get(&one_path).await;
     assert_eq!(kept.get("emails"), None, "nothing was written");
 }
+
+/// People who share an `externalId`, with as much about each as somebody may have.
+async fn long_ones(directory: &Directory, number: usize) {
+    let long = "x".repeat(7_900);
+    let roles: Vec<Value> = (0..7)
+        .map(|role| json!({ "value": format!("{long}{role}") }))
+        .collect();
+    for number in 0..number {
+        let body = json!({ "userName": format!("long{number}"), "externalId": "same", "roles": roles });
+        directory.create("/Users", &body).await;
+    }
+}
+
+#[tokio::test]
+async fn a_filter_compares_so_much_and_no_more() {
+    let world = provisioned(EVERYTHING).start().await;
+    let directory = Directory::of(&world).await;
+    long_ones(&directory, 40).await;
+    let terms = |number: usize| {
+        let terms: Vec<String> = (0..number)
+            .map(|term| format!("roles.value co \"z{term}\""))
+            .collect();
+        format!("externalId eq \"same\" and ({})", terms.join(" or "))
+    };
+    let found = directory
+        .get(&format!("/Users?count=1&filter={}", terms(3)))
+        .await;
+    assert_eq!(found["totalResults"], 0);
+    for (number, kind) in [(99, "tooMany"), (200, "invalidFilter")] {
+        let path = format!("/Users?count=1&filter={}", terms(number));
+        let reply = directory.ask("GET", &path, None).await;
+        assert_eq!(reply.status, 400, "{}", reply.text());
+        assert_eq!(json_of(&reply)["scimType"], kind, "{}", reply.text());
+    }
+}
+
+#[tokio::test]
+async fn operations_go_through_so_much_and_no_more() {
+    let world = provisioned(EVERYTHING).start().await;
+    let directory = Directory::of(&world).await;
+    long_ones(&directory, 1).await;
+    let found = directory.get("/Users?filter=userName eq \"long0\"").await;
+    let path = format!("/Users/{}", found["Resources"][0]["id"].as_str().unwrap());
+    let operation = json!({ "op": "add", "path": "roles[value co \"z\"].display", "value": "" });
+    let operations = |number: usize| json!({ "Operations": vec![operation.clone(); number] });
+    let few = directory.ask("PATCH", &path, Some(&operations(20))).await;
+    assert_eq!(few.status, 200, "{}", few.text());
+    let many = directory.ask("PATCH", &path, Some(&operations(9_000))).await;
+    assert_eq!(many.status, 400, "{}", many.text());
+    assert_eq!(json_of(&many)["scimType"], "tooMany", "{}", many.text());
+}
+
+/// One directory's secret takes neither the writer nor the places of everybody else, however often it is shown at once.
+#[tokio::test]
+async fn a_directory_has_so_many_requests_at_once_and_no_more() {
+    let world = provisioned(EVERYTHING).start().await;
+    let directory = Directory::of(&world).await;
+    let pool = world.database().pool().await;
+    let held = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let crowd = (0..60).map(|number| {
+        let directory = directory.clone();
+        tokio::spawn(async move {
+            let body = json!({ "userName": format!("many{number}") });
+            let reply = directory.ask("POST", "/Users", Some(&body)).await;
+            if reply.status == 503 {
+                assert_eq!(reply.header("retry-after"), Some("10"));
+                assert!(json_of(&reply)["detail"].as_str().unwrap().contains("try again"));
+            }
+            reply.status
+        })
+    });
+    let crowd: Vec<_> = crowd.collect();
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    held.rollback().await.unwrap();
+    let mut answers = Vec::new();
+    for one in crowd {
+        answers.push(one.await.unwrap());
+    }
+    let of = |status: u16| answers.iter().filter(|answer| **answer == status).count();
+    assert_eq!((of(201), of(503)), (36, 24), "{answers:?}");
+    let all = directory.get("/Users?count=0").await;
+    assert_eq!(all["totalResults"], 36);
+}

@@ -72,6 +72,20 @@ on_both! {
         assert_eq!(store.changes_since(&head).await.unwrap(), Feed::Same);
         assert_eq!(store.changes_since(&start).await.unwrap(), Feed::Lost);
     }
+
+    async fn thousands_of_changes_are_forgotten_a_part_at_a_time_and_all_of_them(database) {
+        const MANY: &str = "INSERT INTO changes (seq, id, kind, subject, at_ms) \
+             WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 1203) \
+             SELECT (SELECT seq FROM change_head) + i, 'of many', 'keys', '', 0 FROM c";
+        let store = database.store().await;
+        database.run(MANY).await;
+        database.run("UPDATE change_head SET seq = seq + 1203").await;
+        let head = store.head().await.unwrap();
+        store.forget_expired(NEVER_MS).await.unwrap();
+        assert_eq!(store.head().await.unwrap(), head);
+        let before = Position { seq: head.seq - 1, id: "of many".to_owned() };
+        assert_eq!(store.changes_since(&before).await.unwrap(), Feed::Lost, "only the last is left");
+    }
 }
 
 on_postgres! {

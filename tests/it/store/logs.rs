@@ -2,10 +2,18 @@
 
 use uuid::Uuid;
 use vestibule::model::ids::{AppId, IdpId, UserId};
-use vestibule::store::{AccessRequest, AccessRequestFilter, Store};
+use vestibule::store::{AccessRequest, AccessRequestFilter, NON_IDENTITY, Store};
 
 use super::people::ADDRESS;
 use crate::support::database::on_both;
+
+type Kept = fn(&AccessRequest) -> bool;
+type Ask = Box<dyn Fn(&mut AccessRequestFilter) + Send + Sync>;
+
+/// Lines that are older than any other.
+const MANY: &str = "INSERT INTO access_requests (id, request_id, at_ms, action, allowed, connection, address) \
+     WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 1203) \
+     SELECT CAST(i AS TEXT), 'old', i / 1000, 'login', 1, 'azureAD', '192.0.2.1' FROM c";
 
 on_both! {
     async fn a_request_comes_back_as_it_was_written(database) {
@@ -45,8 +53,65 @@ on_both! {
         assert!(ids(&store, endless).await.is_empty());
     }
 
-    async fn old_lines_are_forgotten(database) {
+    async fn filters_together_keep_what_each_of_them_keeps(database) {
         let store = database.store().await;
+        let mut written = Vec::new();
+        for number in 0..24_i64 {
+            let mut line = request(&format!("r{number}"), number, number % 2 == 0);
+            line.app = (number % 3 > 0).then(|| AppId(Uuid::from_u128(u128::from(number % 3 == 1))));
+            line.user = (number % 4 > 0).then(|| UserId(Uuid::from_u128(u128::from(number % 4 == 1))));
+            line.email = (number % 5 > 0).then(|| format!("p{}@example.com", number % 5));
+            line.country = (number % 7 > 3).then(|| "DE".to_owned());
+            line.provider = (number % 6 > 2).then(|| IdpId(Uuid::from_u128(u128::from(number % 6 == 5))));
+            line.connection = if number % 8 == 0 { NON_IDENTITY } else { "azureAD" }.to_owned();
+            store.log_access(&line).await.unwrap();
+            written.push(line);
+        }
+        written.reverse();
+        let one = Uuid::from_u128(1);
+        let filters: Vec<(Ask, Kept)> = vec![
+            (Box::new(|f| f.allowed = Some(false)), |r| !r.allowed),
+            (Box::new(move |f| f.app = Some(AppId(one))), |r| r.app == Some(AppId(Uuid::from_u128(1)))),
+            (Box::new(move |f| f.app_not = Some(AppId(one))), |r| r.app != Some(AppId(Uuid::from_u128(1)))),
+            (Box::new(|f| f.app_known = Some(false)), |r| r.app.is_none()),
+            (Box::new(move |f| f.user = Some(UserId(one))), |r| r.user == Some(UserId(Uuid::from_u128(1)))),
+            (Box::new(|f| f.user_known = Some(true)), |r| r.user.is_some()),
+            (Box::new(|f| f.user_known = Some(false)), |r| r.user.is_none()),
+            (Box::new(|f| f.email = Some("p2@example.com".to_owned())), |r| r.email.as_deref() == Some("p2@example.com")),
+            (Box::new(|f| f.email_not = Some("p2@example.com".to_owned())), |r| r.email.as_deref() != Some("p2@example.com")),
+            (Box::new(|f| f.email_contains = Some("P2@".to_owned())), |r| r.email.as_deref() == Some("p2@example.com")),
+            (Box::new(|f| f.country = Some("DE".to_owned())), |r| r.country.is_some()),
+            (Box::new(|f| f.country_not = Some("DE".to_owned())), |r| r.country.is_none()),
+            (Box::new(move |f| f.provider = Some(IdpId(one))), |r| r.provider == Some(IdpId(Uuid::from_u128(1)))),
+            (Box::new(move |f| f.provider_not = Some(IdpId(one))), |r| r.provider != Some(IdpId(Uuid::from_u128(1)))),
+            (Box::new(|f| f.non_identity = Some(false)), |r| r.connection != NON_IDENTITY),
+            (Box::new(|f| f.since_ms = Some(5)), |r| r.at_ms >= 5),
+            (Box::new(|f| f.until_ms = Some(20)), |r| r.at_ms < 20),
+            (Box::new(|f| f.request_id_not = Some("r7".to_owned())), |r| r.request_id != "r7"),
+            (Box::new(|f| f.action = Some("login")), |_| true),
+        ];
+        for (first, (ask, keeps)) in filters.iter().enumerate() {
+            for (also_ask, also_keeps) in &filters[first..] {
+                let mut filter = AccessRequestFilter::default();
+                ask(&mut filter);
+                also_ask(&mut filter);
+                if filter.user_known == Some(false) && first == 5 {
+                    continue; // the one took the other's place
+                }
+                let wanted = written.iter().filter(|line| keeps(line) && also_keeps(line));
+                let wanted: Vec<_> = wanted.map(|line| line.request_id.clone()).collect();
+                assert_eq!(ids(&store, filter.clone()).await, wanted, "{filter:?}");
+                let backwards = AccessRequestFilter { oldest_first: true, ..filter };
+                let mut other: Vec<_> = ids(&store, backwards.clone()).await;
+                other.reverse();
+                assert_eq!(other, ids(&store, AccessRequestFilter { oldest_first: false, ..backwards }).await);
+            }
+        }
+    }
+
+    async fn old_lines_are_forgotten_however_many(database) {
+        let store = database.store().await;
+        database.run(MANY).await;
         store.log_access(&request("old", 9, true)).await.unwrap();
         store.log_access(&request("new", 10, true)).await.unwrap();
         store.forget_access_requests(10).await.unwrap();

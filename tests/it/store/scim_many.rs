@@ -6,9 +6,10 @@ use std::time::Instant;
 use jiff::SignedDuration;
 use uuid::Uuid;
 use vestibule::clock::Clock;
+use vestibule::model::identity::{Group, Groups, Identity};
 use vestibule::model::ids::{IdpId, ObjectId, ScimUserId, SessionNonce, UserId};
 use vestibule::model::scim::{GroupRecord, IdentityUpdate};
-use vestibule::store::{ChangeKind, Feed, Membership, ScimRules, Store};
+use vestibule::store::{Amended, ChangeKind, Feed, Membership, ScimRules, Store};
 
 use super::people::{NEVER_MS, Person};
 use crate::support::database::{Database, on_both};
@@ -147,9 +148,19 @@ on_both! {
         assert_eq!(written.removed.len(), MANY / 2);
         assert_eq!(in_group("Team").await, MANY / 2);
 
+        // A name is a label: those who hold the group have it in their own time, and nobody's groups are read again.
+        let before = store.head().await.unwrap();
         let written = write("Crew", None).await;
-        assert_eq!(written.consequences.amended.len(), MANY / 2);
+        assert!(written.renames_on && written.consequences.amended.is_empty());
+        assert_eq!(store.head().await.unwrap(), before);
+        let (mut behind, mut renamed) = (None, 0);
+        while let Some((last, amended)) = store.rename_in_sessions(provider, group, behind).await.unwrap() {
+            assert!(amended.len() <= 500);
+            (behind, renamed) = (Some(last), renamed + amended.len());
+        }
+        assert_eq!(renamed, MANY / 2);
         assert_eq!(in_group("Crew").await, MANY / 2);
+        assert_eq!(told(&store, &before, ChangeKind::IdentityChanged).await.len(), MANY / 2);
 
         let one = half[7];
         let written = write("Crew", Some(Membership::Remove(vec![one, one]))).await;
@@ -176,10 +187,17 @@ on_both! {
 
         let before = store.head().await.unwrap();
         let began = Instant::now();
+        let mut reauth = Vec::new();
+        while let Some(done) = store.thin_scim_group(provider, group, &REAUTH).await.unwrap() {
+            assert_eq!(done.reauth.len(), 500, "others write in between");
+            reauth.extend(done.reauth);
+        }
+        assert_eq!(reauth.len(), MANY - 500);
         let deleted = store.delete_scim_group(provider, group, &REAUTH).await.unwrap().unwrap();
         println!("deleted in {:?}", began.elapsed());
-        let reauth = deleted.consequences.reauth;
+        reauth.extend(deleted.consequences.reauth);
         assert_eq!(reauth.len(), MANY);
+        assert_eq!(store.thin_scim_group(provider, group, &REAUTH).await.unwrap(), None, "it is there no more");
         for (user, nonces) in &reauth {
             let number: usize = user.to_string()[24..].parse().unwrap();
             assert_eq!(nonces, &[nonce(number)]);
@@ -189,11 +207,41 @@ on_both! {
             let row = store.session(&nonce(number)).await.unwrap().unwrap();
             assert_eq!(row.ended_cause.as_deref(), Some("groups_changed"));
             let user = store.user(UserId(id(2, number))).await.unwrap().unwrap();
-            assert_eq!(user.generation, store.head().await.unwrap().seq, "a login under way is too old");
+            assert!(user.generation > before.seq, "a login under way is too old");
         }
         let users: BTreeSet<String> = reauth.iter().map(|(user, _)| user.to_string()).collect();
         assert_eq!(told(&store, &before, ChangeKind::UserEnded).await, users);
     }
+
+    async fn a_new_name_of_a_group_is_under_the_sessions_of_a_few_at_once_and_nothing_else_changes(database) {
+        let store = database.store().await;
+        let provider = IdpId(Uuid::new_v4());
+        fill(&database, provider).await;
+        let few: Vec<ScimUserId> = people().into_iter().take(3).collect();
+        let written = store.insert_scim_group(provider, &team("Team"), &few, &AUTOMATIC).await.unwrap();
+        for user in written.consequences.regrouped {
+            let reread = store.begin_reread(user).await.unwrap().unwrap();
+            store.reread_done(&reread).await.unwrap();
+        }
+        let nonces: Vec<SessionNonce> = (1..=3).map(nonce).collect();
+        let read = Groups::Known { groups: vec![Group { id: ObjectId(id(5, 1)), name: Some("Team".to_owned()) }] };
+        for nonce in &nonces {
+            let known = |identity: &mut Identity| identity.groups = read.clone();
+            store.amend_identities(Amended::Session(nonce), &known).await.unwrap();
+        }
+        let change = |_: &GroupRecord| Ok::<_, ()>((team("Crew"), Vec::new()));
+        let renamed = store.update_scim_group(provider, written.group.id, &change, &AUTOMATIC).await;
+        let renamed = renamed.unwrap().unwrap().unwrap();
+        assert_eq!((renamed.consequences.amended.len(), renamed.renames_on), (3, false));
+        assert!(renamed.consequences.regrouped.is_empty(), "nobody is in another group");
+        for session in store.identities(&nonces).await.unwrap() {
+            let Groups::Known { groups } = &session.identity.groups else { panic!("{session:?}") };
+            assert_eq!(groups[0].name.as_deref(), Some("Crew"));
+        }
+        let ending = store.update_scim_group(provider, written.group.id, &|_| Ok::<_, ()>((team("Team"), Vec::new())), &REAUTH).await;
+        assert!(ending.unwrap().unwrap().unwrap().consequences.reauth.is_empty(), "a name ends nothing");
+    }
+
     async fn what_thousands_inherit_follows_from_thousands_of_pairs(database) {
         let store = database.store().await;
         let provider = IdpId(Uuid::new_v4());

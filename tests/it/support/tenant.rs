@@ -17,7 +17,7 @@ pub(crate) const STAFF: &str = "a1000001-1111-4a11-8a11-000000000001";
 pub(crate) const ADMINS: &str = "a1000002-1111-4a11-8a11-000000000002";
 
 const ALICE_OID: &str = "0aa11bb2-2cc3-4dd4-8ee5-5ff66a77b88c";
-const ADAM_OID: &str = "1bb22cc3-3dd4-4ee5-9ff6-6aa77b88c99d";
+pub(crate) const ADAM_OID: &str = "1bb22cc3-3dd4-4ee5-9ff6-6aa77b88c99d";
 
 /// The tenant, with this redirect address and front-channel address registered.
 pub(crate) fn directory(callback: &str, front_channel: &str) -> Directory {

@@ -191,6 +191,12 @@ impl Browser {
         tab
     }
 
+    /// Makes the window as wide and high as this.
+    pub(crate) async fn resize(&self, width: u32, height: u32) {
+        self.command("window/rect", json!({"width": width, "height": height}))
+            .await;
+    }
+
     /// The tab that commands go to.
     pub(crate) async fn tab(&self) -> String {
         self.get("window").await.as_str().unwrap().to_owned()
