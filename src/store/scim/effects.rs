@@ -10,6 +10,7 @@ use super::super::many::{AT_ONCE, OfMany, of_many};
 use super::super::row::{Cells, maybe_storable};
 use super::super::users::readmit;
 use super::super::{Store, StoreError};
+use super::link::Said;
 use super::{ADDRESS_PASSED_ON, Kept as _, ScimUser};
 use crate::model::identity::{Group, Identity, PersonKey};
 use crate::model::ids::{IdpId, ObjectId, ScimGroupId, ScimUserId, SessionNonce, UserId};
@@ -343,7 +344,7 @@ impl Store {
         let Some(row) = row else { return Ok(None) };
         let told = ScimUser::read(&row)?;
         if told.user.is_none() && told.record.is_active() {
-            return self.link(tx, &told, true).await;
+            return self.link(tx, &told, Said::First).await;
         }
         Ok(told.user)
     }

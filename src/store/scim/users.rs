@@ -7,6 +7,7 @@ use super::super::row::Cells;
 use super::super::{Store, StoreError};
 use super::buried::{bury, unbury, unbury_address};
 use super::effects::{Consequences, Plan, ScimRules};
+use super::link::Said;
 use super::{Kept as _, ScimUser, folded};
 use crate::model::identity::{Group, Identity};
 use crate::model::ids::{IdpId, ObjectId, ScimUserId, UserId};
@@ -70,7 +71,7 @@ impl Store {
             };
             must_be_free(&mut tx, &user).await?;
             insert(&mut tx, &user).await?;
-            user.user = self.link(&mut tx, &user, false).await?;
+            user.user = self.link(&mut tx, &user, Said::First).await?;
             let mut plan = Plan::default();
             stand(&mut tx, &user, &mut plan).await?;
             let (consequences, told) = self.follow(&mut tx, rules, plan, &|_| {}, None).await?;
@@ -133,7 +134,7 @@ impl Store {
         };
         must_be_free(&mut tx, &user).await?;
         update(&mut tx, &user).await?;
-        user.user = self.link(&mut tx, &user, before.record.is_active()).await?;
+        user.user = self.link(&mut tx, &user, Said::Changed(before)).await?;
         let mut plan = Plan::default();
         plan.passed_on(before.user, &user);
         if user.user != before.user || user.record.is_active() != before.record.is_active() {
@@ -169,8 +170,8 @@ impl Store {
                 return Ok(None);
             };
             // Whoever signed in without being linked is out all the same.
-            let (before, was_active) = (user.user, user.record.is_active());
-            user.user = self.link(&mut tx, &user, was_active).await?;
+            let before = user.user;
+            user.user = self.link(&mut tx, &user, Said::Deleted).await?;
             let mut plan = Plan::default();
             plan.passed_on(before, &user);
             if let Some(linked) = user.user {
