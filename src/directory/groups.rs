@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use uuid::Uuid;
+
 use super::log::Log;
 use super::round::{Failed, People, Round};
 use crate::entra::delta::{Gone, GroupTold};
@@ -24,10 +26,19 @@ impl GroupNews {
         self.gone.is_some()
     }
 
-    /// How many were told of who are in it.
-    pub(super) fn members(&self) -> usize {
-        self.moves.values().filter(|left| !**left).count()
+    /// Whether somebody, or a group, was told of as in it.
+    pub(super) fn holds(&self, member: Uuid) -> bool {
+        self.moves.get(&ObjectId(member)) == Some(&false)
     }
+}
+
+/// A group as it is known, before a round says what has become of it.
+#[derive(Debug)]
+pub(super) struct KnownGroup {
+    pub(super) id: ScimGroupId,
+    pub(super) object: Option<ObjectId>,
+    /// Who is in it, groups and people not told of yet included: by objects, and by our ids where there are none.
+    pub(super) members: Vec<Uuid>,
 }
 
 /// What was told of each group, in Graph's order: what comes later stands.
@@ -80,6 +91,26 @@ struct Nesting {
 }
 
 impl Round<'_> {
+    /// Every group that is known, and who is in it.
+    pub(super) async fn known_groups(&self) -> Result<Vec<KnownGroup>, StoreError> {
+        let mut others: HashMap<ObjectId, Vec<Uuid>> = HashMap::new();
+        for (group, member) in self.store().scim_nesting(self.id()).await? {
+            others.entry(group).or_default().push(member.0);
+        }
+        let groups = self.store().all_scim_groups(self.id()).await?;
+        let mut known = Vec::with_capacity(groups.len());
+        for (id, object) in groups {
+            let mut members = self.store().scim_objects_within(id).await?;
+            members.extend(
+                object
+                    .and_then(|object| others.remove(&object))
+                    .unwrap_or_default(),
+            );
+            known.push(KnownGroup { id, object, members });
+        }
+        Ok(known)
+    }
+
     /// Does what was told of groups.
     pub(super) async fn groups(
         &self,

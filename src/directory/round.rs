@@ -189,7 +189,7 @@ impl<'r> Round<'r> {
         let news = groups::merged(&told.groups.entries);
         if told.whole {
             // By now nobody is in a group any more who is gone.
-            let known = self.store().scim_group_sizes(self.id()).await?;
+            let known = self.known_groups().await?;
             let held_back = self.held_back(Toll::of_groups(&known, &news)).await?;
             if held_back.is_some() {
                 return Ok(held_back);

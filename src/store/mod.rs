@@ -75,7 +75,7 @@ pub use refreshes::{DueRefresh, REFRESHES_TAKEN};
 pub use register::{Called, Marks, UserFilter, UserPlace};
 pub use scim::{
     ADDRESS_PASSED_ON, Consequences, DEPROVISIONED, DirectoryHold, DirectorySync, GROUPS_CHANGED,
-    GroupWritten, Held, KnownPerson, Losses, Membership, PROVIDERS_MAX, Reread, RoundEnd, ScimAtLogin,
+    GroupWritten, Held, KnownPerson, Losses, Members, Membership, PROVIDERS_MAX, Reread, RoundEnd, ScimAtLogin,
     ScimGroup, ScimKey, ScimResource, ScimRules, ScimSearch, ScimUpdate, ScimUpdateFilter, ScimUser,
     UserWritten, VALUES_MAX,
 };

@@ -34,7 +34,7 @@ pub(super) use arrival::{FORGET_TAKEN, TAKEN_KEPT_MS};
 pub(super) use effects::put_out_inactive;
 pub use effects::{Consequences, DEPROVISIONED, GROUPS_CHANGED, ScimRules};
 pub use groups::{GroupWritten, Membership};
-pub use holds::{DirectoryHold, Losses};
+pub use holds::{DirectoryHold, Losses, Members};
 pub use nesting::Held;
 pub use rereads::Reread;
 use search::Kept;
