@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::log::Log;
 use super::round::{Failed, People, Round};
 use crate::entra::delta::{Gone, GroupTold};
+use crate::model::identity::Identity;
 use crate::model::ids::{ObjectId, ScimGroupId, ScimUserId};
 use crate::model::scim::GroupRecord;
 use crate::store::{GroupWritten, Held, Membership, ScimGroup, ScimKey, StoreError};
@@ -202,26 +203,20 @@ impl Round<'_> {
         left: &[ScimUserId],
         log: &mut Log<'_>,
     ) -> Result<(), StoreError> {
-        let mut strays = Vec::new();
-        for person in left {
-            if self.store().is_scim_member(group.id, &person.to_string()).await? {
-                continue;
-            }
-            let told = self.store().scim_user(self.id(), *person).await?;
-            let Some(user) = told.and_then(|told| told.user) else {
-                continue;
-            };
-            let sessions = self.store().live_sessions_of(user).await?;
-            let mut held = sessions.iter().flat_map(|session| session.identity.groups.held());
-            if held.any(|held| held.id == object) {
-                strays.push(*person);
-            }
-        }
+        let outside = self.store().signed_in_outside(group.id, left).await?;
+        let holds =
+            |(_, identity): &(_, Identity)| identity.groups.held().iter().any(|held| held.id == object);
+        let strays: BTreeSet<ScimUserId> = outside.into_iter().filter(holds).map(|(id, _)| id).collect();
         if strays.is_empty() {
             return Ok(());
         }
-        self.change_group(group, &group.record, vec![Membership::Add(strays)], log)
-            .await
+        self.change_group(
+            group,
+            &group.record,
+            vec![Membership::Add(strays.into_iter().collect())],
+            log,
+        )
+        .await
     }
 
     async fn change_group(

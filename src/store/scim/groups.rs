@@ -8,10 +8,10 @@ use uuid::Uuid;
 
 use super::super::many::{AT_ONCE, OfMany, of_many};
 use super::super::row::Cells;
-use super::super::{AmendedSession, Store, StoreError};
+use super::super::{AmendedSession, Store, StoreError, bounded};
 use super::effects::{Consequences, Plan, ScimRules};
 use super::{Kept as _, ScimGroup, folded};
-use crate::model::identity::Group;
+use crate::model::identity::{Group, Identity};
 use crate::model::ids::{IdpId, ScimGroupId, ScimUserId, UserId};
 use crate::model::scim::{GroupChange, GroupRecord, IdentityUpdate};
 
@@ -65,6 +65,14 @@ const REMOVE_MEMBERS: OfMany = of_many!(
     "DELETE FROM scim_members WHERE (scim_group, scim_user) IN (SELECT value ->> 0, value ->> 1 FROM ",
     LIST,
     ") RETURNING scim_user"
+);
+/// From people to their sessions, in SQLite too, which takes the order of `CROSS JOIN` as it is written.
+const OUTSIDE: OfMany = of_many!(
+    "SELECT u.id AS id, s.identity AS identity FROM (SELECT value ->> 0 AS id FROM ",
+    LIST,
+    ") AS given CROSS JOIN scim_users u CROSS JOIN sessions s WHERE u.id = given.id AND u.user_id IS NOT NULL \
+     AND s.user_id = u.user_id AND s.ended_ms IS NULL AND s.expires_ms > $3 \
+     AND NOT EXISTS (SELECT 1 FROM scim_members m WHERE m.scim_group = $2 AND m.scim_user = u.id)"
 );
 const MEMBERS: &str = "SELECT scim_user FROM scim_members WHERE scim_group = $1";
 const SOME_MEMBERS: &str =
@@ -148,6 +156,35 @@ impl Store {
             Ok(Some(Ok(written)))
         })
         .await
+    }
+
+    /// Of these people, those who are not in a group as far as its directory has told, each with the identity under each
+    /// of their live sessions; nobody who has none.
+    pub async fn signed_in_outside(
+        &self,
+        group: ScimGroupId,
+        people: &[ScimUserId],
+    ) -> Result<Vec<(ScimUserId, Identity)>, StoreError> {
+        let mut outside = Vec::new();
+        for people in people.chunks(AT_ONCE) {
+            let list: Vec<_> = people.iter().map(|person| (person.to_string(),)).collect();
+            let some = bounded(async {
+                let mut connection = self.reader().await?;
+                let rows = self
+                    .of_many(&OUTSIDE, &list)?
+                    .bind(group.to_string())
+                    .bind(self.now_ms())
+                    .fetch_all(&mut *connection)
+                    .await?;
+                let read = |row| {
+                    let cells = Cells::new(row, "sessions", "id");
+                    Ok((cells.parsed("id")?, cells.json("identity")?))
+                };
+                rows.iter().map(read).collect::<Result<Vec<_>, StoreError>>()
+            });
+            outside.extend(some.await?);
+        }
+        Ok(outside)
     }
 
     /// Takes some hundreds of members out of a group that is to be deleted and has more of them; what followed. `None`
@@ -525,6 +562,7 @@ mod tests {
         let statements = [
             ADD_MEMBERS.sqlite,
             REMOVE_MEMBERS.sqlite,
+            OUTSIDE.sqlite,
             WITH_NAME,
             WITH_OBJECT,
             LOCK,
