@@ -275,7 +275,20 @@ impl Store {
         Ok(direct)
     }
 
-    /// What the directory calls these groups, as far as it told of them.
+    /// What a directory calls these groups, as far as it told of them.
+    pub async fn scim_group_names(
+        &self,
+        provider: IdpId,
+        groups: &BTreeSet<ObjectId>,
+    ) -> Result<HashMap<ObjectId, String>, StoreError> {
+        bounded(async {
+            let mut tx = self.begin_read().await?;
+            self.group_names(&mut tx, provider, groups).await
+        })
+        .await
+    }
+
+    /// The same within a transaction.
     async fn group_names(
         &self,
         tx: &mut Transaction<'static, Any>,
