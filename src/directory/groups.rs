@@ -10,7 +10,7 @@ use crate::entra::delta::{Gone, GroupTold};
 use crate::model::identity::Identity;
 use crate::model::ids::{ObjectId, ScimGroupId, ScimUserId};
 use crate::model::scim::GroupRecord;
-use crate::store::{GroupWritten, Held, Membership, ScimGroup, ScimKey, StoreError};
+use crate::store::{Consequences, GroupWritten, Held, Membership, ScimGroup, ScimKey, StoreError};
 
 /// What a round told of a group, all of it: Graph tells of one with many members in several entries.
 #[derive(Debug, Default)]
@@ -177,7 +177,7 @@ impl Round<'_> {
                 .store()
                 .insert_scim_group(self.id(), &record, &moved.came, &self.rules)
                 .await?;
-            self.follow_group(log, "POST", written).await;
+            self.follow_group(log, written);
             return Ok(());
         };
         let wanted = record(object, news, Some(&known));
@@ -236,14 +236,14 @@ impl Round<'_> {
         if *wanted == group.record && written.added.is_empty() && written.removed.is_empty() {
             return Ok(()); // Graph told the same again
         }
-        self.follow_group(log, "PATCH", written).await;
+        self.follow_group(log, written);
         Ok(())
     }
 
-    async fn follow_group(&self, log: &mut Log<'_>, method: &'static str, mut written: GroupWritten) {
+    fn follow_group(&self, log: &mut Log<'_>, mut written: GroupWritten) {
+        log.changes += 1;
         let effects = &self.directories.effects;
-        let effect = effects.take_effect_of_group(self.id(), self.lease.id(), &mut written);
-        log.group(method, &written, effect).await;
+        effects.take_effect_of_group(self.id(), self.lease.id(), &mut written);
     }
 
     /// The groups that are there no more.
@@ -272,8 +272,8 @@ impl Round<'_> {
         let deleted = effects
             .delete_group(self.id(), id, &self.rules, self.lease.id())
             .await?;
-        if let Some((deleted, effect)) = deleted {
-            log.group("DELETE", &deleted, effect).await;
+        if deleted.is_some() {
+            log.changes += 1;
         }
         Ok(())
     }
@@ -291,9 +291,8 @@ impl Round<'_> {
             .store()
             .change_scim_nesting(self.id(), &comes, &goes, &self.rules)
             .await?;
-        let effect = self.take_effect(done);
-        if effect.is_some() {
-            log.nesting(effect).await;
+        if done != Consequences::default() {
+            self.take_effect(done, log);
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use super::super::row::{Cells, maybe_storable};
 use super::super::users::readmit;
 use super::super::{Store, StoreError};
 use super::link::Said;
+use super::updates::Journal;
 use super::{ADDRESS_PASSED_ON, Kept as _, ScimUser};
 use crate::model::identity::{Group, Identity, PersonKey};
 use crate::model::ids::{IdpId, ObjectId, ScimGroupId, ScimUserId, SessionNonce, UserId};
@@ -22,8 +23,8 @@ pub const DEPROVISIONED: &str = "deprovisioned";
 pub const GROUPS_CHANGED: &str = "groups_changed";
 
 /// What a provider wants to follow from changes in its directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ScimRules {
+#[derive(Debug, Clone, Copy)]
+pub struct ScimRules<'a> {
     /// Whoever is deactivated or deleted is signed out and stays out.
     pub user_deprovision: bool,
     /// Their seats are freed.
@@ -35,6 +36,8 @@ pub struct ScimRules {
     /// The round of reading a directory that writes ([`Store::take_directory_sync`]). One that another has taken over from
     /// writes nothing: [`StoreError::LeaseLost`].
     pub round: Option<Uuid>,
+    /// Makes the row that is written down with each write. `None` where whoever writes sees to that.
+    pub journal: Option<&'a dyn Journal>,
 }
 
 /// What a change in a directory did besides.

@@ -10,8 +10,9 @@ use super::super::many::{AT_ONCE, OfMany, of_many};
 use super::super::row::Cells;
 use super::super::{AmendedSession, Store, StoreError, bounded};
 use super::effects::{Consequences, Plan, ScimRules};
+use super::updates::note;
 use super::{Kept as _, ScimGroup, folded};
-use crate::model::identity::{Group, Identity};
+use crate::model::identity::Identity;
 use crate::model::ids::{IdpId, ScimGroupId, ScimUserId, UserId};
 use crate::model::scim::{GroupChange, GroupRecord, IdentityUpdate};
 
@@ -111,8 +112,8 @@ impl Store {
             insert(&mut tx, &group, key).await?;
             let mut moves = Moves::default();
             moves.add(self, &mut tx, &group, members).await?;
-            let was = group.record.group();
-            self.settle(tx, group, was.as_ref(), moves, rules).await
+            let was = group.record.clone();
+            self.settle(tx, ("POST", group), &was, moves, rules).await
         })
         .await
     }
@@ -151,8 +152,9 @@ impl Store {
             for membership in &memberships {
                 moves.make(self, &mut tx, &group, membership).await?;
             }
-            let was = before.record.group();
-            let written = self.settle(tx, group, was.as_ref(), moves, rules).await?;
+            let written = self
+                .settle(tx, ("PATCH", group), &before.record, moves, rules)
+                .await?;
             Ok(Some(Ok(written)))
         })
         .await
@@ -213,8 +215,8 @@ impl Store {
             people.truncate(AT_ONCE);
             let mut moves = Moves::default();
             moves.remove(self, &mut tx, &group, &people).await?;
-            let was = group.record.group();
-            let written = self.settle(tx, group, was.as_ref(), moves, rules).await?;
+            let before = group.record.clone();
+            let written = self.settle(tx, ("PATCH", group), &before, moves, rules).await?;
             Ok(Some(written.consequences))
         })
         .await
@@ -247,30 +249,34 @@ impl Store {
                 sqlx::query(sql).bind(id.to_string()).execute(&mut *tx).await?;
             }
             let (consequences, told) = self.follow(&mut tx, rules, plan, &|_| {}, None).await?;
-            self.commit_scim(tx, told).await?;
-            Ok(Some(GroupWritten {
+            let written = GroupWritten {
                 group,
                 added: Vec::new(),
                 removed: Vec::new(),
                 consequences,
                 renames_on: false,
-            }))
+            };
+            let row = rules.journal.map(|journal| journal.group("DELETE", &written));
+            note(&mut tx, row).await?;
+            self.commit_scim(tx, told).await?;
+            Ok(Some(written))
         })
         .await
     }
 
-    /// Works out what follows from a changed group, does it, and commits. `was` is what its members held before: it may
-    /// be called otherwise now, or be another group of Entra.
+    /// Works out what follows from a group that was made or changed, does it, and commits. `before` is what its members
+    /// held until now: it may be called otherwise now, or be another group of Entra.
     async fn settle(
         &self,
         mut tx: Transaction<'static, Any>,
-        group: ScimGroup,
-        was: Option<&Group>,
+        (method, group): (&'static str, ScimGroup),
+        before: &GroupRecord,
         moves: Moves,
-        rules: &ScimRules,
+        rules: &ScimRules<'_>,
     ) -> Result<GroupWritten, StoreError> {
         let (added, removed) = moves.net();
-        let is_now = group.record.group();
+        let (was, is_now) = (before.group(), group.record.group());
+        let was = was.as_ref();
         let mut plan = Plan::default();
         let mut renames_on = false;
         match (&is_now, was) {
@@ -319,14 +325,20 @@ impl Store {
             }
         }
         let (consequences, told) = self.follow(&mut tx, rules, plan, &|_| {}, None).await?;
-        self.commit_scim(tx, told).await?;
-        Ok(GroupWritten {
+        let is_same = method == "PATCH" && group.record == *before && added.is_empty() && removed.is_empty();
+        let written = GroupWritten {
             group,
             added,
             removed,
             consequences,
             renames_on,
-        })
+        };
+        if !is_same {
+            let row = rules.journal.map(|journal| journal.group(method, &written));
+            note(&mut tx, row).await?;
+        }
+        self.commit_scim(tx, told).await?;
+        Ok(written)
     }
 
     /// Puts the name that a group has by now under the sessions of some hundreds of its members, behind the one where that

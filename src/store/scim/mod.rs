@@ -41,7 +41,7 @@ use search::Kept;
 pub use search::{ScimKey, ScimResource, ScimSearch};
 pub(super) use secrets::{forget as forget_secret, forget_provider, set as set_secret};
 pub use syncs::{DirectorySync, RoundEnd};
-pub use updates::{PROVIDERS_MAX, ScimUpdate, ScimUpdateFilter, VALUES_MAX};
+pub use updates::{Journal, PROVIDERS_MAX, ScimUpdate, ScimUpdateFilter, VALUES_MAX};
 pub use users::UserWritten;
 
 use crate::model::ids::{IdpId, ObjectId, ScimGroupId, ScimUserId, UserId};

@@ -12,6 +12,7 @@ use super::super::many::{AT_ONCE, OfMany, of_many};
 use super::super::row::Cells;
 use super::super::{Store, StoreError, bounded};
 use super::effects::{Consequences, Plan, ScimRules};
+use super::updates::note;
 use crate::model::identity::Group;
 use crate::model::ids::{IdpId, ObjectId, ScimUserId, UserId};
 use crate::model::scim::GroupChange;
@@ -125,6 +126,10 @@ impl Store {
                 .inheriting(&mut tx, provider, (&before, &after), &within)
                 .await?;
             let (consequences, told) = self.follow(&mut tx, rules, plan, &|_| {}, None).await?;
+            if consequences != Consequences::default() {
+                let row = rules.journal.map(|journal| journal.nesting(&consequences));
+                note(&mut tx, row).await?;
+            }
             self.commit_scim(tx, told).await?;
             Ok(consequences)
         })

@@ -8,6 +8,7 @@ use super::super::{Store, StoreError};
 use super::buried::{bury, unbury, unbury_address};
 use super::effects::{Consequences, Plan, ScimRules};
 use super::link::Said;
+use super::updates::note;
 use super::{Kept as _, ScimUser, folded};
 use crate::model::identity::{Group, Identity};
 use crate::model::ids::{IdpId, ObjectId, ScimUserId, UserId};
@@ -75,12 +76,15 @@ impl Store {
             let mut plan = Plan::default();
             stand(&mut tx, &user, &mut plan).await?;
             let (consequences, told) = self.follow(&mut tx, rules, plan, &|_| {}, None).await?;
-            self.commit_scim(tx, told).await?;
-            Ok(UserWritten {
+            let written = UserWritten {
                 user,
                 changed: true,
                 consequences,
-            })
+            };
+            let row = rules.journal.map(|journal| journal.person("POST", &written));
+            note(&mut tx, row).await?;
+            self.commit_scim(tx, told).await?;
+            Ok(written)
         })
         .await
     }
@@ -148,12 +152,15 @@ impl Store {
             .user
             .filter(|_| concerns_identities(&before.record, &user.record));
         let (consequences, told) = self.follow(&mut tx, rules, plan, &change, amended).await?;
-        self.commit_scim(tx, told).await?;
-        Ok(UserWritten {
+        let written = UserWritten {
             user,
             changed: true,
             consequences,
-        })
+        };
+        let row = rules.journal.map(|journal| journal.person("PATCH", &written));
+        note(&mut tx, row).await?;
+        self.commit_scim(tx, told).await?;
+        Ok(written)
     }
 
     /// Deletes a person of a directory, who stays out until the directory tells of them anew; `None` where there is none
@@ -199,12 +206,15 @@ impl Store {
             let objects: Vec<ObjectId> = user.record.object().into_iter().chain(linked).collect();
             bury(&mut tx, &user, &objects, self.now_ms()).await?;
             let (consequences, told) = self.follow(&mut tx, rules, plan, &|_| {}, None).await?;
-            self.commit_scim(tx, told).await?;
-            Ok(Some(UserWritten {
+            let written = UserWritten {
                 user,
                 changed: true,
                 consequences,
-            }))
+            };
+            let row = rules.journal.map(|journal| journal.person("DELETE", &written));
+            note(&mut tx, row).await?;
+            self.commit_scim(tx, told).await?;
+            Ok(Some(written))
         })
         .await
     }

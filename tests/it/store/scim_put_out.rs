@@ -23,6 +23,7 @@ const NOTHING: ScimRules = ScimRules {
     identity_update: IdentityUpdate::NoAction,
     names_repeat: false,
     round: None,
+    journal: None,
 };
 
 fn provider(id: IdpId, keeps_out: bool) -> Document {

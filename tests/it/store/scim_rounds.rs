@@ -13,13 +13,14 @@ use vestibule::store::{Kind, Membership, ScimGroup, ScimRules, ScimUser, Store, 
 use super::documents::file;
 use crate::support::database::{on_both, on_postgres};
 
-fn rules(round: Option<Uuid>) -> ScimRules {
+fn rules(round: Option<Uuid>) -> ScimRules<'static> {
     ScimRules {
         user_deprovision: true,
         seat_deprovision: true,
         identity_update: IdentityUpdate::Automatic,
         names_repeat: true,
         round,
+        journal: None,
     }
 }
 
