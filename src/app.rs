@@ -144,17 +144,17 @@ pub async fn start(config: Config, file: Option<PathBuf>, clock: Clock) -> anyho
         &shutdown,
     );
     let effects = login.effects.clone();
-    let api = Api::new(
-        Arc::clone(&memory.published),
-        foundation.store.clone(),
-        foundation.manage.clone(),
-        memory.revoker.clone(),
-        effects.clone(),
-        login.relying_party.clone(),
-        clock.clone(),
-        Arc::clone(&login.reference),
-    )
-    .knowing(geo.clone());
+    let api = Api::new(api::Parts {
+        published: Arc::clone(&memory.published),
+        store: foundation.store.clone(),
+        manage: foundation.manage.clone(),
+        revoker: memory.revoker.clone(),
+        effects: effects.clone(),
+        relying_party: login.relying_party.clone(),
+        clock: clock.clone(),
+        geo: geo.clone(),
+        reference: Arc::clone(&login.reference),
+    });
     let directories = Directories {
         published: Arc::clone(&memory.published),
         store: foundation.store.clone(),

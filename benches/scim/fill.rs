@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sqlx::AnyPool;
 use sqlx::any::AnyPoolOptions;
 use uuid::Uuid;
-use vestibule::model::identity::{Groups, Identity, PersonKey};
+use vestibule::model::identity::{Group, Groups, Identity, PersonKey};
 use vestibule::model::ids::{IdpId, ObjectId, TenantId, UserId};
 use vestibule::session::table::Found;
 
@@ -78,6 +78,14 @@ pub(crate) async fn sign_in_all(store: &str, provider: IdpId) -> anyhow::Result<
     Ok(())
 }
 
+/// Forgets whose groups are to be read again: the mock tenant knows none of these people, and would be asked for an hour.
+pub(crate) async fn forget_rereads(store: &str) -> anyhow::Result<()> {
+    let pool = AnyPoolOptions::new().max_connections(1).connect(store).await?;
+    sqlx::query("DELETE FROM scim_rereads").execute(&pool).await?;
+    pool.close().await;
+    Ok(())
+}
+
 /// Those behind the one number, up to the other.
 async fn sign_in(pool: &AnyPool, provider: IdpId, (from, to): (u32, u32)) -> anyhow::Result<()> {
     sqlx::query(USERS)
@@ -120,6 +128,16 @@ pub(crate) fn found(provider: IdpId, number: u32) -> anyhow::Result<Found> {
     })
 }
 
+/// The groups of 100,000, by their numbers.
+const LARGE: [u128; 2] = [1, 3];
+
+fn group(number: u128) -> Group {
+    Group {
+        id: ObjectId(Uuid::from_u128((number << 96) + 0x4000_8000_0000_0000_0004)),
+        name: Some(format!("Group {number}")),
+    }
+}
+
 fn identity(provider: IdpId) -> Identity {
     Identity {
         user: UserId(Uuid::from_u128(5)),
@@ -133,7 +151,9 @@ fn identity(provider: IdpId) -> Identity {
         given_name: None,
         family_name: None,
         guest: false,
-        groups: Groups::Known { groups: Vec::new() },
+        groups: Groups::Known {
+            groups: LARGE.map(group).to_vec(),
+        },
         amr: vec!["pwd".to_owned(), "mfa".to_owned()],
         contexts: Vec::new(),
         claims: serde_json::Map::new(),

@@ -74,13 +74,13 @@ impl Place<'_> {
     /// Does something, while others use the application, sign in, and ask and tell SCIM.
     pub(super) fn meanwhile<T>(
         self,
-        world: &World,
         mut scim: Client,
         work: impl FnOnce() -> anyhow::Result<T>,
         name: &str,
     ) -> anyhow::Result<T> {
         let stop = AtomicBool::new(false);
-        let (proxied, (done, took, signed_in, told)) = visited(self.listen, &world.cookie, || {
+        let cookie = self.runtime.block_on(sign_in(self.listen))?;
+        let (proxied, (done, took, signed_in, told)) = visited(self.listen, &cookie, || {
             std::thread::scope(|scope| {
                 let signing_in = scope.spawn(|| self.keep_signing_in(&stop));
                 let telling = scope.spawn(|| keep_telling(&mut scim, &stop));

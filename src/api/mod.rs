@@ -120,6 +120,28 @@ pub struct Api {
     reference: Arc<Reference>,
 }
 
+/// What the API works on and with.
+pub struct Parts {
+    /// The snapshot in force.
+    pub published: Arc<Published>,
+    /// Where objects, people and logs are.
+    pub store: Store,
+    /// Writes objects.
+    pub manage: Manage,
+    /// Ends sessions.
+    pub revoker: Revoker,
+    /// Follows what a directory's deletions bring.
+    pub effects: Effects,
+    /// Asks Entra, where a provider is tested.
+    pub relying_party: RelyingParty,
+    /// The clock.
+    pub clock: Clock,
+    /// What countries addresses are in.
+    pub geo: Geo,
+    /// The document of this API.
+    pub reference: Arc<Reference>,
+}
+
 /// What the gate found out about a request before it handed it on.
 #[derive(Debug, Clone)]
 pub struct Caller {
@@ -164,24 +186,15 @@ pub fn reference(organization: &Organization) -> askama::Result<Reference> {
 }
 
 impl Api {
-    /// An API over this store.
-    pub fn new(
-        published: Arc<Published>,
-        store: Store,
-        manage: Manage,
-        revoker: Revoker,
-        effects: Effects,
-        relying_party: RelyingParty,
-        clock: Clock,
-        reference: Arc<Reference>,
-    ) -> Self {
+    /// An API over these parts.
+    pub fn new(parts: Parts) -> Self {
         Self {
-            published,
-            store,
-            manage,
-            revoker,
-            effects,
-            clock,
+            published: parts.published,
+            store: parts.store,
+            manage: parts.manage,
+            revoker: parts.revoker,
+            effects: parts.effects,
+            clock: parts.clock,
             failures: Arc::new(FailureLimit::default()),
             uses: Arc::new(Uses::default()),
             texts: Arc::new(Texts::default()),
@@ -189,19 +202,13 @@ impl Api {
             latest: Arc::new(LatestChange::default()),
             seen: Arc::new(Seen::default()),
             places: Arc::new(Semaphore::new(AT_ONCE)),
-            relying_party,
+            relying_party: parts.relying_party,
             tests: Arc::new(Semaphore::new(TESTS_AT_ONCE)),
             trials: Trials::default(),
             register: Arc::default(),
-            geo: Geo::default(),
-            reference,
+            geo: parts.geo,
+            reference: parts.reference,
         }
-    }
-
-    /// The same, which knows what countries addresses are in.
-    #[must_use]
-    pub fn knowing(self, geo: Geo) -> Self {
-        Self { geo, ..self }
     }
 
     /// Answers a request whose path begins with [`PREFIX`].

@@ -137,12 +137,12 @@ fn refusals(operation: &Operation) -> Vec<(&'static str, &'static str)> {
 }
 
 fn in_path(name: &str, account: &str) -> Value {
-    let mut parameter =
-        json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } });
+    let schema = json!({ "type": "string" });
     if name == "account_id" {
-        parameter["example"] = account.into();
+        json!({ "name": name, "in": "path", "required": true, "schema": schema, "example": account })
+    } else {
+        json!({ "name": name, "in": "path", "required": true, "schema": schema })
     }
-    parameter
 }
 
 fn body(takes: Takes, schemas: &mut Map<String, Value>) -> Option<Value> {

@@ -49,7 +49,7 @@ impl Turns {
         };
         let _waits = line.waiting.try_acquire().map_err(|_| ScimError::Busy)?;
         match tokio::time::timeout(LONGEST_WAIT, line.places.acquire_owned()).await {
-            Ok(Ok(_place)) => Ok(Turn { _place }),
+            Ok(Ok(place)) => Ok(Turn { _place: place }),
             _ => Err(ScimError::Busy),
         }
     }
