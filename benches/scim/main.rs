@@ -127,7 +127,7 @@ fn main() -> anyhow::Result<()> {
         || client.must("DELETE", &other, "").map(|_| Instant::now()),
         "such a group is deleted, and its members are to sign in again",
     )?;
-    place.until_all_are_out(&everybody, answered)?;
+    Place::until_all_are_out(&everybody, answered)?;
     say_memory(before, "at the end")?;
     runtime.block_on(world.gateway.stop(Duration::from_secs(1)));
     Ok(())

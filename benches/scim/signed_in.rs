@@ -115,14 +115,10 @@ impl Place<'_> {
     }
 
     /// How long after SCIM's answer the last of them is out.
-    pub(super) fn until_all_are_out(
-        self,
-        everybody: &[Arc<LiveSession>],
-        answered: Instant,
-    ) -> anyhow::Result<()> {
+    pub(super) fn until_all_are_out(everybody: &[Arc<LiveSession>], answered: Instant) -> anyhow::Result<()> {
         while !everybody.iter().all(|session| session.over(0).is_some()) {
             ensure!(
-                answered.elapsed() < Duration::from_secs(60),
+                answered.elapsed() < Duration::from_mins(1),
                 "somebody is still in"
             );
             std::thread::sleep(Duration::from_millis(1));

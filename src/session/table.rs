@@ -680,7 +680,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_thousand_people_are_put_out_one_by_one_in_no_time() {
+    fn a_hundred_thousand_people_are_put_out_one_by_one() {
         let table = SessionTable::new();
         let nonce = |number: u128| format!("{number:016x}");
         for number in 0..100_000 {

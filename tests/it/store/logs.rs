@@ -7,6 +7,14 @@ use vestibule::store::{AccessRequest, AccessRequestFilter, NON_IDENTITY, Store};
 use super::people::ADDRESS;
 use crate::support::database::on_both;
 
+type Kept = fn(&AccessRequest) -> bool;
+type Ask = Box<dyn Fn(&mut AccessRequestFilter) + Send + Sync>;
+
+/// Lines that are older than any other.
+const MANY: &str = "INSERT INTO access_requests (id, request_id, at_ms, action, allowed, connection, address) \
+     WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 1203) \
+     SELECT CAST(i AS TEXT), 'old', i / 1000, 'login', 1, 'azureAD', '192.0.2.1' FROM c";
+
 on_both! {
     async fn a_request_comes_back_as_it_was_written(database) {
         let store = database.store().await;
@@ -60,9 +68,7 @@ on_both! {
             written.push(line);
         }
         written.reverse();
-        type Kept = fn(&AccessRequest) -> bool;
         let one = Uuid::from_u128(1);
-        type Ask = Box<dyn Fn(&mut AccessRequestFilter) + Send + Sync>;
         let filters: Vec<(Ask, Kept)> = vec![
             (Box::new(|f| f.allowed = Some(false)), |r| !r.allowed),
             (Box::new(move |f| f.app = Some(AppId(one))), |r| r.app == Some(AppId(Uuid::from_u128(1)))),
@@ -105,9 +111,6 @@ on_both! {
 
     async fn old_lines_are_forgotten_however_many(database) {
         let store = database.store().await;
-        const MANY: &str = "INSERT INTO access_requests (id, request_id, at_ms, action, allowed, connection, address) \
-             WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 1203) \
-             SELECT CAST(i AS TEXT), 'old', i / 1000, 'login', 1, 'azureAD', '192.0.2.1' FROM c";
         database.run(MANY).await;
         store.log_access(&request("old", 9, true)).await.unwrap();
         store.log_access(&request("new", 10, true)).await.unwrap();
