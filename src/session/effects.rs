@@ -120,7 +120,7 @@ impl Effects {
         &self,
         provider: IdpId,
         id: ScimGroupId,
-        rules: &ScimRules,
+        rules: &ScimRules<'_>,
         request: &str,
     ) -> Result<Option<(GroupWritten, Option<String>)>, StoreError> {
         let mut followed = Followed::default();

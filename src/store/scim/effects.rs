@@ -169,7 +169,7 @@ impl Store {
     pub(super) async fn follow(
         &self,
         tx: &mut Transaction<'static, Any>,
-        rules: &ScimRules,
+        rules: &ScimRules<'_>,
         plan: Plan,
         change: &(dyn Fn(&mut Identity) + Send + Sync),
         amended: Option<UserId>,

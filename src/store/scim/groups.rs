@@ -96,7 +96,7 @@ impl Store {
         provider: IdpId,
         record: &GroupRecord,
         members: &[ScimUserId],
-        rules: &ScimRules,
+        rules: &ScimRules<'_>,
     ) -> Result<GroupWritten, StoreError> {
         self.very_patiently(|| async {
             let mut tx = self.begin_told(provider, rules).await?;
@@ -128,7 +128,7 @@ impl Store {
         provider: IdpId,
         id: ScimGroupId,
         change: &(dyn Fn(&GroupRecord) -> Result<Regrouped, E> + Sync),
-        rules: &ScimRules,
+        rules: &ScimRules<'_>,
     ) -> Result<Option<Result<GroupWritten, E>>, StoreError> {
         self.very_patiently(|| async {
             let mut tx = self.begin_told(provider, rules).await?;
@@ -196,7 +196,7 @@ impl Store {
         &self,
         provider: IdpId,
         id: ScimGroupId,
-        rules: &ScimRules,
+        rules: &ScimRules<'_>,
     ) -> Result<Option<Consequences>, StoreError> {
         self.very_patiently(|| async {
             let mut tx = self.begin_told(provider, rules).await?;
@@ -228,7 +228,7 @@ impl Store {
         &self,
         provider: IdpId,
         id: ScimGroupId,
-        rules: &ScimRules,
+        rules: &ScimRules<'_>,
     ) -> Result<Option<GroupWritten>, StoreError> {
         self.very_patiently(|| async {
             let mut tx = self.begin_told(provider, rules).await?;
@@ -498,7 +498,7 @@ async fn lock(
 async fn free_key(
     tx: &mut Transaction<'static, Any>,
     group: &ScimGroup,
-    rules: &ScimRules,
+    rules: &ScimRules<'_>,
 ) -> Result<String, StoreError> {
     let mut key = folded(&group.record.display_name);
     let name = sqlx::query(WITH_NAME)

@@ -105,7 +105,7 @@ impl Store {
         provider: IdpId,
         comes: &[Held],
         goes: &[Held],
-        rules: &ScimRules,
+        rules: &ScimRules<'_>,
     ) -> Result<Consequences, StoreError> {
         self.very_patiently(|| async {
             let mut tx = self.begin_told(provider, rules).await?;
@@ -142,7 +142,7 @@ impl Store {
         &self,
         provider: IdpId,
         held: &[Held],
-        rules: &ScimRules,
+        rules: &ScimRules<'_>,
     ) -> Result<(), StoreError> {
         self.patiently(|| async {
             let mut tx = self.begin_told(provider, rules).await?;

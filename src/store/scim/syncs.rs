@@ -110,7 +110,7 @@ impl Store {
     pub(super) async fn begin_told(
         &self,
         provider: IdpId,
-        rules: &ScimRules,
+        rules: &ScimRules<'_>,
     ) -> Result<Transaction<'static, Any>, StoreError> {
         let mut tx = self.begin_brief().await?;
         let Some(round) = rules.round else {

@@ -53,7 +53,7 @@ impl Store {
         &self,
         provider: IdpId,
         record: &UserRecord,
-        rules: &ScimRules,
+        rules: &ScimRules<'_>,
     ) -> Result<UserWritten, StoreError> {
         self.patiently(|| async {
             let mut tx = self.begin_told(provider, rules).await?;
@@ -99,7 +99,7 @@ impl Store {
         provider: IdpId,
         id: ScimUserId,
         change: &(dyn Fn(&UserRecord) -> Result<UserRecord, E> + Sync),
-        rules: &ScimRules,
+        rules: &ScimRules<'_>,
     ) -> Result<Option<Result<UserWritten, E>>, StoreError> {
         self.patiently(|| async {
             let mut tx = self.begin_told(provider, rules).await?;
@@ -129,7 +129,7 @@ impl Store {
         mut tx: Transaction<'static, Any>,
         before: &ScimUser,
         record: UserRecord,
-        rules: &ScimRules,
+        rules: &ScimRules<'_>,
     ) -> Result<UserWritten, StoreError> {
         let mut user = ScimUser {
             record,
@@ -169,7 +169,7 @@ impl Store {
         &self,
         provider: IdpId,
         id: ScimUserId,
-        rules: &ScimRules,
+        rules: &ScimRules<'_>,
     ) -> Result<Option<UserWritten>, StoreError> {
         self.patiently(|| async {
             let mut tx = self.begin_told(provider, rules).await?;
