@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::shape::{Shape, What};
 use crate::model::application::{INTERSTITIAL_STAYS, STILL_CHOSEN};
 use crate::model::ids::ListId;
+use crate::model::organization::STILL_DENIED;
 use crate::model::pointer;
 use crate::model::policy::TOO_FEW_ON_LIST;
 use crate::model::selector::Unevaluated;
@@ -47,6 +48,9 @@ fn gather(shape: &Shape, body: &Map<String, Value>, at: &str, snapshot: &Snapsho
                 if key.name == "auto_redirect_to_identity" && has_choice(shape, body, snapshot) =>
             {
                 notes.push(format!("{at}: {STILL_CHOSEN}"));
+            }
+            (What::Flag, Value::Bool(false)) if key.name == "deny_unmatched_requests" => {
+                notes.push(format!("{at}: {STILL_DENIED}"));
             }
             (What::Text, Value::String(written)) if key.name == "session_duration" => {
                 let duration = written.parse::<TokenDuration>().ok();

@@ -228,9 +228,13 @@ async fn a_second_plan_of_the_organization_and_of_the_keys_is_empty() {
     }
     let mut denying = named.clone();
     denying["deny_unmatched_requests"] = json!(true);
+    let mut defaults = named.clone();
+    defaults["deny_unmatched_requests"] = json!(false);
+    defaults["deny_unmatched_requests_exempted_zone_names"] = json!([]);
     for (path, body) in [
         ("/access/organizations", named),
         ("/access/organizations", denying),
+        ("/access/organizations", defaults),
         ("/access/organizations", more),
         ("/access/keys", json!({ "key_rotation_interval_days": 30 })),
         ("/access/keys", json!({ "key_rotation_interval_days": 42.0 })),
