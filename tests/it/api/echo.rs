@@ -181,6 +181,9 @@ fn assert_echoed(sent: &Value, answered: &Value) {
 #[tokio::test]
 async fn what_was_sent_comes_back_and_a_second_plan_is_empty() {
     let world = world().await;
+    for tag in ["a", "b"] {
+        made(&world, "/access/tags", json!({ "name": tag })).await;
+    }
     for (path, body) in bodies(&world) {
         let made = made(&world, path, body.clone()).await;
         assert_echoed(&body, &made);
