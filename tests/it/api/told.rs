@@ -270,6 +270,35 @@ async fn an_application_at_the_gateways_own_addresses_is_refused() {
     }
 }
 
+#[tokio::test]
+async fn a_public_path_at_the_gateways_own_addresses_is_refused() {
+    let world = accepting().await;
+    let third = world.host("third");
+    let app = |path: &str| {
+        let overrides = json!([
+            { "behavior": "public", "path_pattern": "/health" }, { "behavior": "public", "path_pattern": path },
+        ]);
+        json!({
+            "name": "Third", "type": "self_hosted", "domain": third,
+            "destinations": [{ "type": "public", "uri": third, "overrides": overrides }],
+        })
+    };
+    for path in [
+        "/cdn-cgi/access",
+        "/cdn-cgi/access/get-identity",
+        "/CDN-cgi/Access/*",
+        "/.well-known/cloudflare-access-protected-resource",
+        "/.well-known/cloudflare-access-protected-resource/x",
+    ] {
+        let answer = call(&world, "POST", "/access/apps", Some(&app(path))).await;
+        let (code, message, place) = answer.error(400);
+        let wanted = Some("/destinations/0/overrides/1/path_pattern");
+        assert_eq!((code, place.as_deref()), (12130, wanted), "{path}: {message}");
+        assert!(message.contains("gateway's own"), "{path}: {message}");
+    }
+    made(&world, "/access/apps", app("/cdn-cgi/image/*")).await;
+}
+
 async fn provider(world: &World) -> String {
     let providers = call(world, "GET", "/access/identity_providers", None)
         .await
