@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::declared::ObjectKey;
+use super::groups::Asking;
 use super::lists::DeclaredList;
 use super::names::Names;
 use super::providers::Provider;
@@ -14,7 +15,9 @@ use crate::model::address::AddressRange;
 use crate::model::country::AssignedCountry;
 use crate::model::email::{EmailAddress, EmailDomain};
 use crate::model::evaluator::ExternalEvaluator;
-use crate::model::selector::{DirectoryGroup, LINKED_APP_TOKEN_MISPLACED, Selector, Unevaluated};
+use crate::model::selector::{
+    DirectoryGroup, GROUP_LINKS_APP, LINKED_APP_TOKEN_MISPLACED, Selector, Unevaluated,
+};
 
 /// What rules may refer to.
 pub(super) struct Scope<'s> {
@@ -25,8 +28,8 @@ pub(super) struct Scope<'s> {
     pub(super) known_lists: &'s [DeclaredList],
     pub(super) service_tokens: &'s Names,
     pub(super) groups: &'s Names,
-    /// Access groups that ask who somebody is.
-    pub(super) asking: &'s [ObjectKey],
+    /// Access groups that have no place in every policy.
+    pub(super) asking: &'s Asking,
     /// Selectors that are taken although they are never evaluated.
     pub(super) accepted: &'s BTreeSet<Unevaluated>,
 }
@@ -62,6 +65,8 @@ pub(super) struct Rules<'s> {
     pub(super) references: Vec<(String, ObjectKey)>,
     /// Whether some rule asks who somebody is; of access groups inside see [`Rules::references`].
     pub(super) asks_identity: bool,
+    /// Whether one of them asks for the token of another application, those of groups aside.
+    pub(super) links_app: bool,
     pub(super) complete: bool,
 }
 
@@ -83,6 +88,7 @@ impl<'s> Rules<'s> {
             body: Map::new(),
             references: Vec::new(),
             asks_identity: false,
+            links_app: false,
             complete: include.is_some(),
         };
         for list in ["include", "require", "exclude"] {
@@ -119,14 +125,17 @@ impl<'s> Rules<'s> {
         };
         let references = self.references.len();
         let body = self.selector(selector, inner, &format!("{pointer}/{selector}"))?;
-        let through_group = self
-            .references
-            .iter()
-            .skip(references)
-            .any(|(_, key)| self.scope.asking.contains(key));
+        let through = |groups: &[ObjectKey]| {
+            let mut referred = self.references.iter().skip(references);
+            referred.any(|(_, key)| groups.contains(key))
+        };
+        let through_group = through(&self.scope.asking.identity);
+        let links_through_group = through(&self.scope.asking.linked_app);
+        let links = *selector == Unevaluated::LinkedAppToken.as_str();
         let asks =
             IDENTITY_SELECTORS.contains(selector) || selector.parse().is_ok_and(Unevaluated::asks_identity);
         self.asks_identity |= asks;
+        self.links_app |= links;
         match self.place {
             Place::AmongRequests(reason) if asks || through_group => {
                 inner.fault(
@@ -135,8 +144,12 @@ impl<'s> Rules<'s> {
                 );
                 return None;
             }
-            Place::AmongPeople if *selector == Unevaluated::LinkedAppToken.as_str() => {
+            Place::AmongPeople if links => {
                 inner.fault(LINKED_APP_TOKEN_MISPLACED, "leave it out");
+                return None;
+            }
+            Place::AmongPeople if links_through_group => {
+                inner.fault(GROUP_LINKS_APP, "leave it out, or that rule of the group");
                 return None;
             }
             _ => {}

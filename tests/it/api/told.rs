@@ -299,6 +299,69 @@ async fn a_public_path_at_the_gateways_own_addresses_is_refused() {
     made(&world, "/access/apps", app("/cdn-cgi/image/*")).await;
 }
 
+/// Where the rule itself has no place, it has none by way of a group.
+#[tokio::test]
+async fn a_token_of_another_application_is_not_asked_for_among_people_through_a_group() {
+    let world = accepting().await;
+    let linked = json!({ "linked_app_token": { "app_uid": "11111111-1111-4111-8111-111111111111" } });
+    let group = json!({ "name": "linked", "include": [linked] });
+    let inner = id(&made(&world, "/access/groups", group).await);
+    let outer = json!({ "name": "outer", "include": [{ "everyone": {} }], "require": [{ "group": { "id": inner } }] });
+    let outer = id(&made(&world, "/access/groups", outer).await);
+    let policy = |decision: &str, group: &str| {
+        json!({
+            "name": decision, "decision": decision, "include": [{ "ip": { "ip": "10.0.0.0/8" } }],
+            "require": [{ "group": { "id": group } }],
+        })
+    };
+    for decision in ["allow", "deny"] {
+        for group in [&inner, &outer] {
+            let refused = call(&world, "POST", "/access/policies", Some(&policy(decision, group))).await;
+            let (code, message, place) = refused.error(400);
+            assert_eq!(
+                (code, place.as_deref()),
+                (12130, Some("/require/0/group/id")),
+                "{message}"
+            );
+            assert!(
+                message.contains("linked_app_token has a place in policies"),
+                "{message}"
+            );
+            let app = json!({
+                "name": "Third", "type": "self_hosted", "domain": world.host("third"),
+                "policies": [policy(decision, group)],
+            });
+            let refused = call(&world, "POST", "/access/apps", Some(&app)).await;
+            assert!(
+                refused
+                    .error(400)
+                    .1
+                    .contains("linked_app_token has a place in policies")
+            );
+        }
+    }
+    for decision in ["bypass", "non_identity"] {
+        made(&world, "/access/policies", policy(decision, &inner)).await;
+    }
+    // Nor does a group come to ask for it that such a policy refers to already.
+    let plain = json!({ "name": "plain", "include": [{ "ip": { "ip": "10.0.0.0/8" } }] });
+    let plain = id(&made(&world, "/access/groups", plain).await);
+    made(&world, "/access/policies", policy("allow", &plain)).await;
+    let path = format!("/access/groups/{plain}");
+    let refused = call(
+        &world,
+        "PUT",
+        &path,
+        Some(&json!({ "name": "plain", "include": [linked] })),
+    )
+    .await;
+    let (_, message, _) = refused.error(400);
+    assert!(
+        message.contains("policy \"allow\" would no longer stand"),
+        "{message}"
+    );
+}
+
 async fn provider(world: &World) -> String {
     let providers = call(world, "GET", "/access/identity_providers", None)
         .await
