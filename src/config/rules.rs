@@ -18,6 +18,7 @@ use crate::model::evaluator::ExternalEvaluator;
 use crate::model::selector::{
     DirectoryGroup, GROUP_LINKS_APP, LINKED_APP_TOKEN_MISPLACED, Selector, Unevaluated,
 };
+use crate::model::unanswered;
 
 /// What rules may refer to.
 pub(super) struct Scope<'s> {
@@ -253,7 +254,7 @@ impl<'s> Rules<'s> {
         let (id, provider) = (id?, provider?);
         if self.known(&provider).is_some_and(|known| !known.groups) {
             node.warn(
-                format!("this provider does not read groups, {ALWAYS_UNKNOWN}"),
+                unanswered::no_groups(),
                 "write support_groups = true in the provider's config",
             );
         }
@@ -281,7 +282,7 @@ impl<'s> Rules<'s> {
             .is_some_and(|known| !known.is_on("conditional_access_enabled"))
         {
             node.warn(
-                format!("this provider is not asked for authentication contexts, {ALWAYS_UNKNOWN}"),
+                unanswered::no_contexts(),
                 "write conditional_access_enabled = true in the provider's config",
             );
         }
@@ -309,7 +310,7 @@ impl<'s> Rules<'s> {
         let (name, value, provider) = (name?, value?, provider?);
         if self.known(&provider).is_some_and(|known| !known.copies(name)) {
             node.warn(
-                format!("this provider does not copy the claim {name}, {ALWAYS_UNKNOWN}"),
+                unanswered::no_claim(name),
                 format!("write claims = [\"{name}\"] in the provider's config"),
             );
         }
@@ -347,9 +348,6 @@ impl<'s> Rules<'s> {
         Some(settings)
     }
 }
-
-/// What follows where a provider is not asked for what a rule is about.
-const ALWAYS_UNKNOWN: &str = "so that the rule is always unknown: it lets nobody in and keeps people out";
 
 /// Selectors that ask who somebody is, besides those that are never evaluated.
 const IDENTITY_SELECTORS: &[&str] = &[

@@ -295,6 +295,18 @@ fn references_must_name_one_object() {
             place.replace("include", "exclude")
         )]
     );
+    // What the directory tells of is known all the same.
+    for tells in ["scim_config", "directory_sync"] {
+        let directory = format!("[identity_providers.{tells}]\nenabled = true\n");
+        let said = told(load_small(&format!(
+            "{PROVIDER}{directory}{}",
+            application(group)
+        )));
+        assert!(
+            !said.iter().any(|said| said.starts_with(place)),
+            "{tells}: {said:?}"
+        );
+    }
     assert_eq!(
         told(load_small(&application("\"staff\""))),
         ["applications[0].policies[0]: no policy is called \"staff\""]

@@ -362,6 +362,50 @@ async fn a_token_of_another_application_is_not_asked_for_among_people_through_a_
     );
 }
 
+/// What a rule asks of a provider whose people never answer it, in the words that the file is told with.
+#[tokio::test]
+async fn a_rule_that_its_provider_never_answers_is_named() {
+    const ALWAYS: &str = "so that the rule is always unknown: it lets nobody in and keeps people out";
+    let world = accepting().await;
+    let config = json!({
+        "client_id": "3f2b6a90-7c1d-4e58-9a0b-c1d2e3f40516", "client_secret": "s3cret~value",
+        "directory_id": "72a1c0de-4b5d-4e6f-8a90-1b2c3d4e5f60",
+    });
+    let silent = json!({ "name": "Silent", "type": "azureAD", "config": config });
+    let mut told = silent.clone();
+    told["name"] = json!("Told");
+    told["scim_config"] = json!({ "enabled": true });
+    let silent = id(&made(&world, "/access/identity_providers", silent).await);
+    let told = id(&made(&world, "/access/identity_providers", told).await);
+    let asking = provider(&world).await;
+    let rules = |provider: &str| {
+        json!([
+            { "azureAD": { "id": "a1000001-1111-4a11-8a11-000000000001", "identity_provider_id": provider } },
+            { "auth_context": { "id": "7", "ac_id": "c1", "identity_provider_id": provider } },
+            { "oidc": { "claim_name": "department", "claim_value": "x", "identity_provider_id": provider } },
+        ])
+    };
+    let groups = |provider: &str| {
+        (provider != told && provider != asking)
+            .then(|| format!("/include/0/azureAD: this provider does not read groups, {ALWAYS}"))
+    };
+    for provider in [&silent, &told, &asking] {
+        let mut said: Vec<String> = groups(provider).into_iter().collect();
+        said.push(format!(
+            "/include/1/auth_context: this provider is not asked for authentication contexts, {ALWAYS}"
+        ));
+        said.push(format!(
+            "/include/2/oidc: this provider does not copy the claim department, {ALWAYS}"
+        ));
+        let policy = json!({ "name": "p", "decision": "allow", "include": rules(provider) });
+        let answer = call(&world, "POST", "/access/policies", Some(&policy)).await;
+        assert_eq!(messages(&answer), said);
+        let group = json!({ "name": provider, "include": rules(provider) });
+        let answer = call(&world, "POST", "/access/groups", Some(&group)).await;
+        assert_eq!(messages(&answer), said);
+    }
+}
+
 async fn provider(world: &World) -> String {
     let providers = call(world, "GET", "/access/identity_providers", None)
         .await
