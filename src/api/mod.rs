@@ -9,6 +9,7 @@
 
 mod absent;
 mod access_requests;
+mod app_body;
 mod app_policies;
 mod apps;
 mod auth_contexts;

@@ -181,6 +181,9 @@ fn assert_echoed(sent: &Value, answered: &Value) {
 #[tokio::test]
 async fn what_was_sent_comes_back_and_a_second_plan_is_empty() {
     let world = world().await;
+    for tag in ["a", "b"] {
+        made(&world, "/access/tags", json!({ "name": tag })).await;
+    }
     for (path, body) in bodies(&world) {
         let made = made(&world, path, body.clone()).await;
         assert_echoed(&body, &made);
@@ -228,9 +231,13 @@ async fn a_second_plan_of_the_organization_and_of_the_keys_is_empty() {
     }
     let mut denying = named.clone();
     denying["deny_unmatched_requests"] = json!(true);
+    let mut defaults = named.clone();
+    defaults["deny_unmatched_requests"] = json!(false);
+    defaults["deny_unmatched_requests_exempted_zone_names"] = json!([]);
     for (path, body) in [
         ("/access/organizations", named),
         ("/access/organizations", denying),
+        ("/access/organizations", defaults),
         ("/access/organizations", more),
         ("/access/keys", json!({ "key_rotation_interval_days": 30 })),
         ("/access/keys", json!({ "key_rotation_interval_days": 42.0 })),
