@@ -754,72 +754,24 @@ fn a_fault_of_the_organization_makes_no_faults_of_its_rules() {
     }
 }
 
-#[test]
-fn rules_that_let_nobody_in_are_warned_of() {
-    let rule = |rule: &str| {
-        format!("{PROVIDER}[[policies]]\nname = \"p\"\ndecision = \"allow\"\ninclude = [{rule}]\n")
-    };
-    for (written, told) in [
-        ("{ azureAD = { id = \"Engineering\" } }", "is the name of a group"),
-        (
-            "{ auth_context = { ac_id = \"c1\" } }",
-            "is not asked for authentication contexts, so that the rule is always unknown: it lets nobody in",
-        ),
-        (
-            "{ oidc = { claim_name = \"dept\", claim_value = \"eng\" } }",
-            "does not copy the claim dept, so that the rule is always unknown: it lets nobody in",
-        ),
-    ] {
-        let warnings = told_all(&rule(written));
-        assert!(
-            warnings.iter().any(|warning| warning.contains(told)),
-            "{warnings:?}"
-        );
-    }
-    let accepting = SMALL.replace(
+/// A provider, and a policy that lets those in whom a rule means.
+fn allowing(rule: &str) -> String {
+    format!("{PROVIDER}[[policies]]\nname = \"p\"\ndecision = \"allow\"\ninclude = [{rule}]\n")
+}
+
+/// The smallest configuration, which takes rules that are never evaluated.
+fn accepting(selector: &str) -> String {
+    SMALL.replace(
         "auth_url =",
-        "accept_unevaluated_selectors = [\"device_posture\"]\nauth_url =",
-    );
-    let text = format!(
-        "{accepting}{}",
-        rule("{ device_posture = { integration_uid = \"x\", levels = [1, 2.5, true] } }")
-    );
-    let config = load_with(&text, &BTreeMap::new()).unwrap();
-    assert!(
-        config.warnings[0]
-            .reason
-            .contains("device_posture is never evaluated")
-    );
-    let objects = config.declarations.resolve(&account());
-    let policy = objects
-        .iter()
-        .find(|object| object.kind == DeclaredKind::Policy)
-        .unwrap();
-    assert_eq!(
-        policy.body["include"],
-        json!([{ "device_posture": { "integration_uid": "x", "levels": [1, 2.5, true] } }])
-    );
-    let risk = |levels: &str| {
-        let accepting = accepting.replace("[\"device_posture\"]", "[\"user_risk_score\"]");
-        let text = format!(
-            "{accepting}{}",
-            rule(&format!(
-                "{{ user_risk_score = {{ user_risk_score = {levels} }} }}"
-            ))
-        );
-        told(load_with(&text, &BTreeMap::new()))
-    };
-    let at = "policies[0].include[0].user_risk_score";
-    assert_eq!(
-        risk("[\"low\", \"medium\", \"high\", \"unscored\"]"),
-        [format!(
-            "{at}: {}",
-            crate::model::selector::Unevaluated::UserRiskScore.warning()
-        )]
-    );
+        &format!("accept_unevaluated_selectors = [\"{selector}\"]\nauth_url ="),
+    )
+}
+
+#[test]
+fn a_token_of_another_application_has_its_place_among_machines() {
+    let accepting = accepting("linked_app_token");
     let linked = |decision: &str| {
-        let accepting = accepting.replace("[\"device_posture\"]", "[\"linked_app_token\"]");
-        let rule = rule("{ linked_app_token = { app_uid = \"x\" } }").replace("\"allow\"", decision);
+        let rule = allowing("{ linked_app_token = { app_uid = \"x\" } }").replace("\"allow\"", decision);
         told(load_with(&format!("{accepting}{rule}"), &BTreeMap::new()))
     };
     let at_linked = "policies[0].include[0].linked_app_token";
@@ -839,10 +791,9 @@ fn rules_that_let_nobody_in_are_warned_of() {
         )]
     );
     let through_group = |decision: &str| {
-        let accepting = accepting.replace("[\"device_posture\"]", "[\"linked_app_token\"]");
         let groups = "[[groups]]\nname = \"outer\"\ninclude = [{ group = { id = \"inner\" } }]\n[[groups]]\n\
              name = \"inner\"\ninclude = [{ linked_app_token = { app_uid = \"x\" } }]\n";
-        let rule = rule("{ group = { id = \"outer\" } }").replace("\"allow\"", decision);
+        let rule = allowing("{ group = { id = \"outer\" } }").replace("\"allow\"", decision);
         let said = told(load_with(&format!("{accepting}{groups}{rule}"), &BTreeMap::new()));
         said.into_iter()
             .filter(|said| said.starts_with("policies"))
@@ -858,18 +809,74 @@ fn rules_that_let_nobody_in_are_warned_of() {
         );
     }
     assert_eq!(through_group("\"bypass\""), [""; 0]);
+}
+
+#[test]
+fn rules_that_let_nobody_in_are_warned_of() {
+    let rule = allowing;
+    for (written, told) in [
+        ("{ azureAD = { id = \"Engineering\" } }", "is the name of a group"),
+        (
+            "{ auth_context = { ac_id = \"c1\" } }",
+            "is not asked for authentication contexts, so that the rule is always unknown: it lets nobody in",
+        ),
+        (
+            "{ oidc = { claim_name = \"dept\", claim_value = \"eng\" } }",
+            "does not copy the claim dept, so that the rule is always unknown: it lets nobody in",
+        ),
+    ] {
+        let warnings = told_all(&rule(written));
+        assert!(
+            warnings.iter().any(|warning| warning.contains(told)),
+            "{warnings:?}"
+        );
+    }
+    let text = format!(
+        "{}{}",
+        accepting("device_posture"),
+        rule("{ device_posture = { integration_uid = \"x\", levels = [1, 2.5, true] } }")
+    );
+    let config = load_with(&text, &BTreeMap::new()).unwrap();
+    assert!(
+        config.warnings[0]
+            .reason
+            .contains("device_posture is never evaluated")
+    );
+    let objects = config.declarations.resolve(&account());
+    let policy = objects
+        .iter()
+        .find(|object| object.kind == DeclaredKind::Policy)
+        .unwrap();
+    assert_eq!(
+        policy.body["include"],
+        json!([{ "device_posture": { "integration_uid": "x", "levels": [1, 2.5, true] } }])
+    );
+    let risk = |levels: &str| {
+        let text = format!(
+            "{}{}",
+            accepting("user_risk_score"),
+            rule(&format!(
+                "{{ user_risk_score = {{ user_risk_score = {levels} }} }}"
+            ))
+        );
+        told(load_with(&text, &BTreeMap::new()))
+    };
+    let at = "policies[0].include[0].user_risk_score";
+    assert_eq!(
+        risk("[\"low\", \"medium\", \"high\", \"unscored\"]"),
+        [format!(
+            "{at}: {}",
+            crate::model::selector::Unevaluated::UserRiskScore.warning()
+        )]
+    );
     let levels = "a list of the levels low, medium, high and unscored is needed";
     assert_eq!(
         risk("[\"low\", \"huge\"]"),
         [format!("{at}: \"huge\" is no risk level: {levels}")]
     );
     assert_eq!(risk("\"low\""), [format!("{at}: {levels}")]);
-    let unknown = SMALL.replace(
-        "auth_url =",
-        "accept_unevaluated_selectors = [\"geo\"]\nauth_url =",
-    );
     assert!(
-        load_with(&unknown, &BTreeMap::new())
+        load_with(&accepting("geo"), &BTreeMap::new())
             .unwrap_err()
             .to_string()
             .contains("\"geo\" is not one of device_posture")

@@ -38,7 +38,7 @@ use crate::session::service_jwt::ServiceJwts;
 use crate::session::table::SessionTable;
 use crate::shutdown::Shutdown;
 use crate::snapshot::{Inputs, ProtectedApplication, Published, Snapshot};
-use crate::store::{Objects, SigningKeyRow, Store};
+use crate::store::{Actor, ActorKind, Document, Kind, Objects, SigningKeyRow, Store};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::request_id::RequestIds;
 
@@ -119,6 +119,7 @@ impl House {
             .unwrap();
         let sealer = Sealer::new(vec![7; 32].into(), plan.organization.account_id.as_str());
         let rows = signing_keys(&store, &sealer, &clock).await;
+        put_providers(&store, &plan.providers).await;
         let signer = Signer::new();
         signer.take_up(&rows, &sealer, clock.now_ms()).unwrap();
         let position = store.head().await.unwrap();
@@ -237,6 +238,30 @@ impl House {
             .challenge(&self.login.sealer, &self.clock),
         }
     }
+}
+
+/// Nobody signs in with a provider that the store does not have.
+async fn put_providers(store: &Store, providers: &[IdentityProvider]) {
+    let actor = Actor {
+        kind: ActorKind::File,
+        name: "a test".to_owned(),
+    };
+    let mut write = store.write(actor).await.unwrap();
+    for provider in providers {
+        let document = Document {
+            kind: Kind::IdentityProvider,
+            id: provider.id.0,
+            name: provider.name.clone(),
+            body: serde_json::json!({}),
+            secrets: None,
+            declared: false,
+            version: 0,
+            created_ms: 0,
+            updated_ms: 0,
+        };
+        write.put(&document).await.unwrap();
+    }
+    write.commit().await.unwrap();
 }
 
 /// Making RSA keys takes longer than everything else: all houses share two.
