@@ -41,7 +41,8 @@ impl Five {
                 .taking(R::SHAPE)
                 .status(StatusCode::CREATED),
             Operation::new((&Method::GET, one), read, self.get, object, get),
-            Operation::new((&Method::PUT, one), write, self.update, object, update).taking(R::SHAPE),
+            Operation::new((&Method::PUT, one), write, self.update, object, update)
+                .changing(R::SHAPE, R::STAY),
             Operation::new((&Method::DELETE, one), write, self.delete, Gives::Id, delete)
                 .status(StatusCode::ACCEPTED),
         ]

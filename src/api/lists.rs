@@ -97,12 +97,34 @@ async fn list_items(call: &Call<'_>) -> Result<Answer, ApiError> {
 /// Adds and removes items.
 async fn patch(call: &Call<'_>) -> Result<Answer, ApiError> {
     let (taken, messages) = take(call, &CHANGE, call.object()?)?;
+    check(&taken.body)?;
     let change = |body: &mut Map<String, Value>| {
         edit(body, &taken.body);
         Ok(())
     };
     let written = resource::amend::<Lists>(call, change).await?;
     written_answer::<Lists>(call, written, messages).await
+}
+
+/// Whether a change can be made as it stands: what is passed over would read as done. What is added is read where all
+/// items are.
+fn check(change: &Map<String, Value>) -> Result<(), ApiError> {
+    for key in ["append", "remove"] {
+        let items = match change.get(key) {
+            None | Some(Value::Null) => continue,
+            Some(Value::Array(items)) => items,
+            Some(_) => return Err(ApiError::invalid_at(format!("/{key}"), "a list is needed")),
+        };
+        if key == "remove"
+            && let Some(place) = items.iter().position(|item| !item.is_string())
+        {
+            return Err(ApiError::invalid_at(
+                format!("/{key}/{place}"),
+                "the value of an item is needed, as text",
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn edit(body: &mut Map<String, Value>, change: &Map<String, Value>) {

@@ -309,13 +309,18 @@ pub fn unreadable(path: &str, method: Option<&Method>, reason: &str) -> Response
     })
 }
 
-/// The operation of an address. Whoever shows no good token is not told what there is.
+/// The operation of an address. Whoever shows no good token is not told what there is. Of two paths that fit, as
+/// `certificates/settings` and `certificates/{certificate_id}` do, the first is meant, whatever the method.
 fn find<'p>(method: &Method, path: &'p str) -> Result<(&'static Operation, Params<'p>), ApiError> {
     let mut known = Vec::new();
+    let mut meant = None;
     for operation in operations::all() {
         let Some(params) = operation::matches(operation.path, path) else {
             continue;
         };
+        if *meant.get_or_insert(operation.path) != operation.path {
+            continue;
+        }
         if *operation.method == *method {
             return Ok((operation, params));
         }

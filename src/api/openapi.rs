@@ -149,6 +149,7 @@ fn body(takes: Takes, schemas: &mut Map<String, Value>) -> Option<Value> {
     let (schema, required) = match takes {
         Takes::Nothing => return None,
         Takes::Object(shape, needed) => (schema_of(shape, schemas), needed == Needed::Yes),
+        Takes::Changes(shape, staying) => (changes_of(shape, staying, schemas), true),
         Takes::Objects(shape) => (list_of(&schema_of(shape, schemas)), true),
     };
     Some(json!({ "required": required, "content": content(&schema) }))
@@ -221,6 +222,27 @@ fn schema_of(shape: &'static Shape, schemas: &mut Map<String, Value>) -> Value {
         schemas.insert(shape.name.to_owned(), schema);
     }
     reference(shape.name)
+}
+
+/// The same for an object that is there already: what stays where it is left out is not needed.
+fn changes_of(shape: &'static Shape, staying: &[&str], schemas: &mut Map<String, Value>) -> Value {
+    let whole = schema_of(shape, schemas);
+    if !shape.needed().any(|key| staying.contains(&key)) {
+        return whole;
+    }
+    let name = format!("{}Update", shape.name);
+    let mut schema = schemas.get(shape.name).cloned().unwrap_or_default();
+    if let Value::Object(schema) = &mut schema {
+        let needed: Vec<&str> = shape.needed().filter(|key| !staying.contains(key)).collect();
+        if needed.is_empty() {
+            schema.remove("required");
+        } else {
+            schema.insert("required".to_owned(), needed.into());
+        }
+    }
+    let changes = reference(&name);
+    schemas.insert(name, schema);
+    changes
 }
 
 fn property(key: &Key, schemas: &mut Map<String, Value>) -> Value {
@@ -328,6 +350,15 @@ mod tests {
             decision["enum"],
             json!(["allow", "deny", "bypass", "non_identity", null])
         );
+        // What stays where a change does not send it is needed by none.
+        let list = &document["components"]["schemas"]["ListUpdate"];
+        assert_eq!(list["required"], json!(["name"]));
+        assert_eq!(
+            list["properties"],
+            document["components"]["schemas"]["List"]["properties"]
+        );
+        let certificate = &document["components"]["schemas"]["CertificateUpdate"];
+        assert_eq!(certificate.get("required"), None, "{certificate}");
         let updates = &document["paths"]["/accounts/{account_id}/access/logs/scim/updates"]["get"];
         let parameters = updates["parameters"].as_array().unwrap().iter();
         let required = parameters.filter(|parameter| parameter["required"] == true);

@@ -48,6 +48,8 @@ pub(super) enum Takes {
     Nothing,
     /// An object; where it is optional, an absent one is an empty one.
     Object(&'static Shape, Needed),
+    /// An object that is there already: where these keys are left out, they stay as they are.
+    Changes(&'static Shape, &'static [&'static str]),
     /// A list of objects.
     Objects(&'static Shape),
 }
@@ -112,6 +114,11 @@ impl Operation {
 
     pub(super) const fn taking(mut self, shape: &'static Shape) -> Self {
         self.takes = Takes::Object(shape, Needed::Yes);
+        self
+    }
+
+    pub(super) const fn changing(mut self, shape: &'static Shape, staying: &'static [&'static str]) -> Self {
+        self.takes = Takes::Changes(shape, staying);
         self
     }
 

@@ -288,7 +288,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         Gives::Object(&SHAPE),
         |call| Box::pin(update(call)),
     )
-    .taking(&SHAPE),
+    .changing(&SHAPE, &["name"]),
     Operation::new(
         (&Method::DELETE, ONE),
         WRITE,

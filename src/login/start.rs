@@ -131,6 +131,10 @@ fn start_anew(call: &Call<'_>, address: &str, why: &str) -> Answer {
 fn own_address(call: &Call<'_>, address: &str) -> Option<String> {
     let (host, path) = address.split_once('/').unwrap_or((address, ""));
     let host: Host = host.parse().ok()?;
+    if host == *call.auth().host() {
+        // The launcher's, which asked for something on the way.
+        return Some(call.auth().address("/"));
+    }
     let path = ReturnPath::parse(&format!("/{path}")).unwrap_or_else(|_| ReturnPath::root());
     match call.snapshot.routes.find(&host, path.path()) {
         Found::None => None,

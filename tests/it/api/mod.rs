@@ -7,6 +7,7 @@ mod audit;
 mod auth_contexts;
 mod commands;
 mod directories;
+mod document;
 mod door;
 mod echo;
 mod fuzz;
