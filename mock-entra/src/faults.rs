@@ -37,6 +37,11 @@ pub enum Fault {
         /// The HTTP status.
         status: u16,
     },
+    /// The token endpoint has too much to do: status 429.
+    TokenBusy {
+        /// The header `Retry-After`, in seconds.
+        retry_after: u32,
+    },
     /// The metadata endpoint answers an HTML page with this status.
     Discovery {
         /// The HTTP status.

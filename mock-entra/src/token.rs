@@ -43,11 +43,15 @@ pub(crate) async fn token(
     };
     context.directory.arrived(recorded).await;
     let fault = context.directory.lock().faults.strike(|fault| match fault {
-        Fault::TokenHtml { .. } | Fault::Token { .. } => Some(fault.clone()),
+        Fault::TokenHtml { .. } | Fault::TokenBusy { .. } | Fault::Token { .. } => Some(fault.clone()),
         _ => None,
     });
     let outcome = match fault {
         Some(Fault::TokenHtml { status }) => return pages::out_of_order(status),
+        Some(Fault::TokenBusy { retry_after }) => {
+            let wait = [(header::RETRY_AFTER, retry_after.to_string())];
+            return (wait, pages::out_of_order(429)).into_response();
+        }
         Some(Fault::Token { code }) => Err(Refusal::new(code)),
         _ => answer(&context, &segment, &headers, &params),
     };

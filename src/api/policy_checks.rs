@@ -201,6 +201,7 @@ fn rule(rule: &RuleExplanation) -> Value {
     for (key, value) in [
         ("_type", rule.rule.name().into()),
         ("rule", rule.rule.to_string().into()),
+        ("called", json!(rule.called)),
         ("status", status(rule.answer).into()),
         ("reason", json!(rule.uncertainty)),
     ] {

@@ -325,7 +325,7 @@ fn rules(rules: &[RuleExplanation], text: &mut String) {
             "  {:<8} {:<8} {}{why}",
             rule.answer.to_string(),
             rule.list.as_str(),
-            plain::visible(&rule.rule.to_string())
+            plain::visible(&rule.subject())
         );
     }
 }
@@ -336,7 +336,7 @@ fn in_json(application: &ProtectedApplication, explained: &Explained, outcome: &
             .iter()
             .map(|rule| {
                 json!({
-                    "list": rule.list.as_str(), "rule": rule.rule.to_string(),
+                    "list": rule.list.as_str(), "rule": rule.rule.to_string(), "called": rule.called,
                     "answer": rule.answer.to_string(), "uncertainty": rule.uncertainty,
                 })
             })

@@ -10,7 +10,9 @@ use super::service_tokens::strong_secret;
 use super::tree::{Keys, Node, Table};
 use crate::crypto::digest::sha256_hex;
 use crate::model::duration::GoDuration;
-use crate::model::scim::{FORGOTTEN_TOO_SOON, IdentityUpdate, LOG_KEPT, SILENCE};
+use crate::model::scim::{
+    FORGOTTEN_TOO_SOON, IdentityUpdate, LOG_KEPT, READ_EVERY, SILENCE, TOLD_OF_EACH_PAUSE,
+};
 
 /// The keys of what follows from what a directory tells, however it tells of it, and one's own.
 macro_rules! keys {
@@ -64,8 +66,22 @@ pub(super) fn sync(node: &Node<'_>) -> Option<Value> {
     let table = node.table(&SYNC_KEYS)?;
     let interval = table.node("interval").map(|node| INTERVAL.parse(&node));
     let mut sync = told(node, &table, Duration::ZERO)?;
+    let mut every = READ_EVERY;
     if let Some(interval) = interval {
-        sync.insert("interval".to_owned(), interval?.as_str().into());
+        let interval = interval?;
+        every = interval.length();
+        sync.insert("interval".to_owned(), interval.as_str().into());
+    }
+    if let Some(node) = table.node("silence_alarm") {
+        let silence = length(&sync, "silence_alarm", Duration::ZERO);
+        if !silence.is_zero() && silence <= every {
+            node.fault(
+                TOLD_OF_EACH_PAUSE,
+                "write a longer one (an hour, or three intervals where they are longer, is what counts where it is left \
+                 out; \"0s\" for never), or a shorter interval",
+            );
+            return None;
+        }
     }
     Some(Value::Object(sync))
 }
@@ -111,12 +127,7 @@ fn told(node: &Node<'_>, table: &Table<'_>, usual_silence: Duration) -> Option<M
             None => complete = false,
         }
     }
-    let length = |key: &str, usual| {
-        let written = config.get(key).and_then(Value::as_str);
-        let written = written.and_then(|written| written.parse::<GoDuration>().ok());
-        written.map_or(usual, |written| written.length())
-    };
-    if length("log_retention", LOG_KEPT) < length("silence_alarm", usual_silence) {
+    if length(&config, "log_retention", LOG_KEPT) < length(&config, "silence_alarm", usual_silence) {
         table.node("log_retention").as_ref().unwrap_or(node).fault(
             FORGOTTEN_TOO_SOON,
             "keep the log longer, or write a shorter silence_alarm (24h where nothing is said; \"0s\" for never)",
@@ -132,6 +143,13 @@ fn told(node: &Node<'_>, table: &Table<'_>, usual_silence: Duration) -> Option<M
         complete = false;
     }
     complete.then_some(config)
+}
+
+/// A duration among settings that were read.
+fn length(config: &Map<String, Value>, key: &str, usual: Duration) -> Duration {
+    let written = config.get(key).and_then(Value::as_str);
+    let written = written.and_then(|written| written.parse::<GoDuration>().ok());
+    written.map_or(usual, |written| written.length())
 }
 
 /// The hash of a secret that the file declares. The secret itself goes no further.

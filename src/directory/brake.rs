@@ -9,10 +9,12 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
-use super::groups::GroupNews;
+use uuid::Uuid;
+
+use super::groups::{GroupNews, KnownGroup};
 use crate::entra::delta::PersonTold;
-use crate::model::ids::{ObjectId, ScimGroupId};
-use crate::store::{DirectoryHold, KnownPerson, Losses};
+use crate::model::ids::ObjectId;
+use crate::store::{DirectoryHold, KnownPerson, Losses, Members};
 
 /// So many may go unasked.
 const FEW: usize = 10;
@@ -94,26 +96,24 @@ impl Toll {
         sum
     }
 
-    /// Groups and memberships that would go by a round that read every group.
-    pub(super) fn of_groups(
-        known: &[(ScimGroupId, Option<ObjectId>, usize)],
-        told: &BTreeMap<ObjectId, GroupNews>,
-    ) -> Self {
+    /// Groups and memberships that would go by a round that read every group, whoever comes instead.
+    pub(super) fn of_groups(known: &[KnownGroup], told: &BTreeMap<ObjectId, GroupNews>) -> Self {
         let mut sum = Self {
             groups: known.len(),
             no_group: !known.is_empty() && told.values().all(GroupNews::is_gone),
             ..Self::default()
         };
-        for (id, object, size) in known {
+        for KnownGroup { id, object, members } in known {
             let key = object.map_or(id.0, |object| object.0);
-            sum.members += size;
+            sum.members += members.len();
             let news = object.and_then(|object| told.get(&object));
             let stays = news.filter(|news| !news.is_gone());
             if stays.is_none() {
                 sum.losses.groups.insert(key);
             }
-            let lost = size.saturating_sub(stays.map_or(0, GroupNews::members));
-            if lost > 0 {
+            let holds = |member: &&Uuid| stays.is_some_and(|news| news.holds(**member));
+            let lost: Members = members.iter().filter(|member| !holds(member)).copied().collect();
+            if !lost.is_empty() {
                 sum.losses.members.insert(key, lost);
             }
         }
@@ -197,11 +197,12 @@ fn is_many(lost: usize, of: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use uuid::Uuid;
 
+    use super::super::groups::merged;
     use super::*;
+    use crate::entra::delta::GroupTold;
     use crate::entra::delta::page::Entry as _;
-    use crate::model::ids::ScimUserId;
+    use crate::model::ids::{ScimGroupId, ScimUserId};
 
     fn told(number: usize, enabled: bool) -> PersonTold {
         let entry = json!({ "id": object(number).to_string(), "accountEnabled": enabled });
@@ -358,5 +359,38 @@ mod tests {
         }
         let judged = sum(0..60).judged(Some(hold(0..30)), asked(110, 110));
         assert!(matches!(judged, Judged::HeldAnew(_)), "{judged:?}");
+    }
+
+    /// A group of forty, of whom those in these places are told of.
+    fn of_group(told: std::ops::Range<usize>) -> Toll {
+        let known = KnownGroup {
+            id: ScimGroupId(Uuid::nil()),
+            object: Some(object(1000)),
+            members: (0..40).map(|number| object(number).0).collect(),
+        };
+        let members: Vec<_> = told
+            .map(|number| json!({ "@odata.type": "#microsoft.graph.user", "id": object(number).to_string() }))
+            .collect();
+        let entry =
+            json!({ "id": object(1000).to_string(), "displayName": "Team", "members@delta": members });
+        let told = GroupTold::read(entry.as_object().unwrap()).unwrap();
+        Toll::of_groups(&[known], &merged(&[told]))
+    }
+
+    #[test]
+    fn members_who_are_lost_count_whoever_comes_instead() {
+        let lost = |told| of_group(told).losses.memberships();
+        assert_eq!(
+            (lost(0..40), lost(0..80), lost(12..52), lost(100..140)),
+            (0, 0, 12, 40)
+        );
+        // Twelve are held back; twelve others do not confirm it, and ten of the same do.
+        let Judged::Held(held) = of_group(12..52).judged(None, asked(100, 50)) else {
+            panic!("not held back")
+        };
+        let again = |told| of_group(told).judged(Some(held.clone()), asked(110, 50));
+        assert!(matches!(again(0..28), Judged::HeldAnew(_)));
+        assert_eq!(again(12..40), Judged::Confirmed);
+        assert_eq!(again(2..40), Judged::Little);
     }
 }

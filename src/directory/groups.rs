@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use uuid::Uuid;
+
 use super::log::Log;
 use super::round::{Failed, People, Round};
 use crate::entra::delta::{Gone, GroupTold};
+use crate::model::identity::Identity;
 use crate::model::ids::{ObjectId, ScimGroupId, ScimUserId};
 use crate::model::scim::GroupRecord;
-use crate::store::{GroupWritten, Held, Membership, ScimGroup, ScimKey, StoreError};
+use crate::store::{Consequences, GroupWritten, Held, Membership, ScimGroup, ScimKey, StoreError};
 
 /// What a round told of a group, all of it: Graph tells of one with many members in several entries.
 #[derive(Debug, Default)]
@@ -24,10 +27,19 @@ impl GroupNews {
         self.gone.is_some()
     }
 
-    /// How many were told of who are in it.
-    pub(super) fn members(&self) -> usize {
-        self.moves.values().filter(|left| !**left).count()
+    /// Whether somebody, or a group, was told of as in it.
+    pub(super) fn holds(&self, member: Uuid) -> bool {
+        self.moves.get(&ObjectId(member)) == Some(&false)
     }
+}
+
+/// A group as it is known, before a round says what has become of it.
+#[derive(Debug)]
+pub(super) struct KnownGroup {
+    pub(super) id: ScimGroupId,
+    pub(super) object: Option<ObjectId>,
+    /// Who is in it, groups and people not told of yet included: by objects, and by our ids where there are none.
+    pub(super) members: Vec<Uuid>,
 }
 
 /// What was told of each group, in Graph's order: what comes later stands.
@@ -80,6 +92,26 @@ struct Nesting {
 }
 
 impl Round<'_> {
+    /// Every group that is known, and who is in it.
+    pub(super) async fn known_groups(&self) -> Result<Vec<KnownGroup>, StoreError> {
+        let mut others: HashMap<ObjectId, Vec<Uuid>> = HashMap::new();
+        for (group, member) in self.store().scim_nesting(self.id()).await? {
+            others.entry(group).or_default().push(member.0);
+        }
+        let groups = self.store().all_scim_groups(self.id()).await?;
+        let mut known = Vec::with_capacity(groups.len());
+        for (id, object) in groups {
+            let mut members = self.store().scim_objects_within(id).await?;
+            members.extend(
+                object
+                    .and_then(|object| others.remove(&object))
+                    .unwrap_or_default(),
+            );
+            known.push(KnownGroup { id, object, members });
+        }
+        Ok(known)
+    }
+
     /// Does what was told of groups.
     pub(super) async fn groups(
         &self,
@@ -145,7 +177,7 @@ impl Round<'_> {
                 .store()
                 .insert_scim_group(self.id(), &record, &moved.came, &self.rules)
                 .await?;
-            self.follow_group(log, "POST", written).await;
+            self.follow_group(log, written);
             return Ok(());
         };
         let wanted = record(object, news, Some(&known));
@@ -171,26 +203,20 @@ impl Round<'_> {
         left: &[ScimUserId],
         log: &mut Log<'_>,
     ) -> Result<(), StoreError> {
-        let mut strays = Vec::new();
-        for person in left {
-            if self.store().is_scim_member(group.id, &person.to_string()).await? {
-                continue;
-            }
-            let told = self.store().scim_user(self.id(), *person).await?;
-            let Some(user) = told.and_then(|told| told.user) else {
-                continue;
-            };
-            let sessions = self.store().live_sessions_of(user).await?;
-            let mut held = sessions.iter().flat_map(|session| session.identity.groups.held());
-            if held.any(|held| held.id == object) {
-                strays.push(*person);
-            }
-        }
+        let outside = self.store().signed_in_outside(group.id, left).await?;
+        let holds =
+            |(_, identity): &(_, Identity)| identity.groups.held().iter().any(|held| held.id == object);
+        let strays: BTreeSet<ScimUserId> = outside.into_iter().filter(holds).map(|(id, _)| id).collect();
         if strays.is_empty() {
             return Ok(());
         }
-        self.change_group(group, &group.record, vec![Membership::Add(strays)], log)
-            .await
+        self.change_group(
+            group,
+            &group.record,
+            vec![Membership::Add(strays.into_iter().collect())],
+            log,
+        )
+        .await
     }
 
     async fn change_group(
@@ -210,14 +236,14 @@ impl Round<'_> {
         if *wanted == group.record && written.added.is_empty() && written.removed.is_empty() {
             return Ok(()); // Graph told the same again
         }
-        self.follow_group(log, "PATCH", written).await;
+        self.follow_group(log, written);
         Ok(())
     }
 
-    async fn follow_group(&self, log: &mut Log<'_>, method: &'static str, mut written: GroupWritten) {
+    fn follow_group(&self, log: &mut Log<'_>, mut written: GroupWritten) {
+        log.changes += 1;
         let effects = &self.directories.effects;
-        let effect = effects.take_effect_of_group(self.id(), self.lease.id(), &mut written);
-        log.group(method, &written, effect).await;
+        effects.take_effect_of_group(self.id(), self.lease.id(), &mut written);
     }
 
     /// The groups that are there no more.
@@ -246,8 +272,8 @@ impl Round<'_> {
         let deleted = effects
             .delete_group(self.id(), id, &self.rules, self.lease.id())
             .await?;
-        if let Some((deleted, effect)) = deleted {
-            log.group("DELETE", &deleted, effect).await;
+        if deleted.is_some() {
+            log.changes += 1;
         }
         Ok(())
     }
@@ -265,9 +291,8 @@ impl Round<'_> {
             .store()
             .change_scim_nesting(self.id(), &comes, &goes, &self.rules)
             .await?;
-        let effect = self.take_effect(done);
-        if effect.is_some() {
-            log.nesting(effect).await;
+        if done != Consequences::default() {
+            self.take_effect(done, log);
         }
         Ok(())
     }

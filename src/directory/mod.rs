@@ -9,7 +9,8 @@
 //! ```
 //! A round stops before its next write where another gateway reads by now, or where the provider's settings are others
 //! than it began with. One that breaks off leaves the links where they were: the next one is told the same again, and
-//! doing it again changes nothing. Once a day everybody is read anew, so that nothing that was missed stays missed.
+//! doing it again changes nothing. What was done until then is in force, and in the log: each row is written with what
+//! it tells of. Once a day everybody is read anew, so that nothing that was missed stays missed.
 
 mod brake;
 mod groups;
@@ -37,7 +38,7 @@ use crate::snapshot::Published;
 use crate::store::{DirectorySync, RoundEnd, Store, StoreError};
 use crate::telemetry::metrics::Metrics;
 use lease::Lease;
-use log::Log;
+use log::{Log, Rows};
 use round::Failed;
 
 /// Between two looks at what is due.
@@ -120,8 +121,9 @@ impl Directories {
             return Ok(());
         };
         let stands = seen.unwrap_or_default();
-        let round = round::Round::new(self, provider, sync, &lease, &stands);
-        let mut log = Log::new(&self.store, &self.clock, provider.id, lease.id());
+        let rows = Rows::new(&self.clock, provider.id, lease.id());
+        let round = round::Round::new(self, (provider, sync), &lease, &stands, &rows);
+        let mut log = Log::new(&self.store, &rows);
         let read = {
             let mut running = pin!(round.run(&mut log));
             tokio::select! {

@@ -113,7 +113,7 @@ impl Round<'_> {
             written => written?,
         };
         people.by_object.insert(told.object, written.user.id);
-        self.follow(log, "POST", written).await;
+        self.take_effect(written.consequences, log);
         Ok(())
     }
 
@@ -132,19 +132,16 @@ impl Round<'_> {
                 let written = self
                     .change(user.id, &|before| record::told(Some(before), told))
                     .await?;
-                self.told(log, written).await;
+                self.told(log, written);
             }
-            written => {
-                let written = written?;
-                self.told(log, written).await;
-            }
+            written => self.told(log, written?),
         }
         Ok(())
     }
 
-    async fn told(&self, log: &mut Log<'_>, written: Option<UserWritten>) {
+    fn told(&self, log: &mut Log<'_>, written: Option<UserWritten>) {
         if let Some(written) = written.filter(|written| written.changed) {
-            self.follow(log, "PATCH", written).await;
+            self.take_effect(written.consequences, log);
         }
     }
 
@@ -182,7 +179,7 @@ impl Round<'_> {
             record
         };
         let written = self.change(holder.id, &rename).await?;
-        self.told(log, written).await;
+        self.told(log, written);
         Ok(())
     }
 
@@ -194,22 +191,16 @@ impl Round<'_> {
             .insert_scim_user(self.id(), &record, &self.rules)
             .await?;
         let id = written.user.id;
-        self.take_effect(written.consequences);
+        self.take_effect(written.consequences, log);
         self.delete(id, log).await
     }
 
     async fn delete(&self, id: ScimUserId, log: &mut Log<'_>) -> Result<(), StoreError> {
         let deleted = self.store().delete_scim_user(self.id(), id, &self.rules).await?;
         if let Some(deleted) = deleted {
-            self.follow(log, "DELETE", deleted).await;
+            self.take_effect(deleted.consequences, log);
         }
         Ok(())
-    }
-
-    async fn follow(&self, log: &mut Log<'_>, method: &'static str, mut written: UserWritten) {
-        let consequences = std::mem::take(&mut written.consequences);
-        let effect = self.take_effect(consequences);
-        log.person(method, &written, effect).await;
     }
 
     /// Deletes who is not in the directory as a whole.

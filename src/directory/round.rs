@@ -6,7 +6,7 @@ use super::Directories;
 use super::brake::{Asked, Judged, Toll};
 use super::groups;
 use super::lease::Lease;
-use super::log::Log;
+use super::log::{Log, Rows};
 use super::people;
 use crate::entra::delta::{self, DeltaFailed, GroupTold, PersonTold};
 use crate::manage::scim_rules;
@@ -66,7 +66,7 @@ pub(super) struct Round<'r> {
     pub(super) directories: &'r Directories,
     pub(super) provider: &'r IdentityProvider,
     sync: &'r SyncSettings,
-    pub(super) rules: ScimRules,
+    pub(super) rules: ScimRules<'r>,
     pub(super) lease: &'r Lease,
     stands: &'r DirectorySync,
     /// The directory and the application that is asked.
@@ -91,10 +91,10 @@ impl Told {
 impl<'r> Round<'r> {
     pub(super) fn new(
         directories: &'r Directories,
-        provider: &'r IdentityProvider,
-        sync: &'r SyncSettings,
+        (provider, sync): (&'r IdentityProvider, &'r SyncSettings),
         lease: &'r Lease,
         stands: &'r DirectorySync,
+        rows: &'r Rows,
     ) -> Self {
         let entra = &provider.entra;
         Self {
@@ -104,6 +104,7 @@ impl<'r> Round<'r> {
             rules: ScimRules {
                 names_repeat: true,
                 round: Some(lease.round()),
+                journal: Some(rows),
                 ..scim_rules(&sync.told)
             },
             lease,
@@ -112,7 +113,7 @@ impl<'r> Round<'r> {
         }
     }
 
-    /// Reads what changed and does it. What was done is in the log, also where not all of it was.
+    /// Reads what changed and does it.
     pub(super) async fn run(&self, log: &mut Log<'_>) -> Result<RoundEnd, Failed> {
         let told = tokio::select! {
             told = self.read() => told?,
@@ -189,7 +190,7 @@ impl<'r> Round<'r> {
         let news = groups::merged(&told.groups.entries);
         if told.whole {
             // By now nobody is in a group any more who is gone.
-            let known = self.store().scim_group_sizes(self.id()).await?;
+            let known = self.known_groups().await?;
             let held_back = self.held_back(Toll::of_groups(&known, &news)).await?;
             if held_back.is_some() {
                 return Ok(held_back);
@@ -325,10 +326,12 @@ impl<'r> Round<'r> {
         }
     }
 
-    pub(super) fn take_effect(&self, done: Consequences) -> Option<String> {
+    /// Has this gateway follow what was written, of which the log tells already.
+    pub(super) fn take_effect(&self, done: Consequences, log: &mut Log<'_>) {
+        log.changes += 1;
         self.directories
             .effects
-            .take_effect(self.id(), self.lease.id(), done)
+            .take_effect(self.id(), self.lease.id(), done);
     }
 }
 

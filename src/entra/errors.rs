@@ -71,6 +71,15 @@ impl EntraError {
         }
     }
 
+    /// How long Microsoft asks to be left alone, where it does.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused(answer) => answer.retry_after,
+            Self::Unavailable { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
     /// How it is shown.
     pub fn explain(&self) -> Explanation {
         let class = self.class();

@@ -15,6 +15,7 @@ use super::record;
 use super::requirements::requirements;
 use super::ticket::Ticket;
 use super::visit::Place;
+use crate::manage::name_groups;
 use crate::pages::person::{Because, Refused};
 use crate::policy::{Nature, Refusal, RequestFacts, StepUp, Verdict, explain, failing};
 use crate::session::door;
@@ -156,12 +157,15 @@ pub(super) async fn refuse_offering(
     another_account: &str,
 ) -> Answer {
     let identity = session.identity().identity.clone();
-    let explanation = explain(
+    let mut explanation = explain(
         &application.policy_docs,
         application.policies.referents(),
         Some(&identity),
         &facts(call, Some(landing)),
     );
+    if let Err(error) = name_groups(&call.login.store, &mut explanation).await {
+        tracing::warn!(request.id = %call.request_id, %error, "What groups are called could not be looked up");
+    }
     record::refused(call, application, landing, &identity, (refusal, &explanation)).await;
     let denied = Denied {
         application,

@@ -174,8 +174,8 @@ async fn insert(call: &Call<'_>, signing: &Signing<'_>) -> Result<Arc<LiveSessio
 
 /// What is asked of the directory's word, by a provider as the store has it. One that cannot be read is none of this
 /// gateway's snapshot any more.
-pub(super) fn asks(provider: Option<&Value>) -> Option<ScimAtLogin> {
-    match read::directory_settings(provider?) {
+pub(super) fn asks(provider: &Value) -> Option<ScimAtLogin> {
+    match read::directory_settings(provider) {
         Ok(told) => told.as_ref().map(ScimAtLogin::with),
         Err(_) => Some(ScimAtLogin::STRICTEST),
     }

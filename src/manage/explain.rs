@@ -5,6 +5,7 @@
 
 mod person;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use http::header::HOST;
@@ -15,7 +16,7 @@ use self::person::{Person, person};
 use crate::model::country::CountryCode;
 use crate::model::email::EmailAddress;
 use crate::model::identity::Identity;
-use crate::model::ids::{IdpId, ServiceTokenId, UserId};
+use crate::model::ids::{IdpId, ObjectId, ServiceTokenId, UserId};
 use crate::policy::{Explanation, RequestFacts, Verdict, explain};
 use crate::router::{Target, Via};
 use crate::session::door::{self, Alone, Credentials};
@@ -159,18 +160,41 @@ pub async fn explained(
         None => (None, Known::Nobody),
         Some(person) => (Some(person.identity), person.known),
     };
-    let explanation = explain(
+    let mut explanation = explain(
         &application.policy_docs,
         &snapshot.referents,
         identity.as_ref(),
         &facts,
     );
+    name_groups(store, &mut explanation).await?;
     Ok(Explained {
         outcome,
         explanation,
         person,
         identity,
     })
+}
+
+/// Calls the groups that rules have by their ids as their directories do, as far as those have told of them.
+///
+/// # Errors
+/// [`StoreError`]; then they go by their ids.
+pub async fn name_groups(store: &Store, explanation: &mut Explanation) -> Result<(), StoreError> {
+    let mut of_providers: BTreeMap<IdpId, BTreeSet<ObjectId>> = BTreeMap::new();
+    for (provider, group) in explanation.groups_by_id() {
+        of_providers.entry(provider).or_default().insert(group);
+    }
+    let mut names = BTreeMap::new();
+    for (provider, groups) in of_providers {
+        let of_provider = store.scim_group_names(provider, &groups).await?;
+        names.extend(
+            of_provider
+                .into_iter()
+                .map(|(group, name)| ((provider, group), name)),
+        );
+    }
+    explanation.call_groups(&names);
+    Ok(())
 }
 
 /// The gate's way: what passes whoever asks, the machine, the person.

@@ -39,7 +39,7 @@ use crate::store::{Kind, Store, StoreError};
 use stored::SharedIndex;
 
 pub use api_tokens::NewApiToken;
-pub use explain::{DecidedBy, Expected, Explained, Known, Question, explained, visited};
+pub use explain::{DecidedBy, Expected, Explained, Known, Question, explained, name_groups, visited};
 pub use objects::{Draft, Written};
 pub use organization::{organization, organization_to_be, stored_account};
 pub use preview::{Change, Difference};

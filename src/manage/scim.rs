@@ -17,13 +17,14 @@ use crate::store::{Actor, AuditEntry, Document, Kind, ObjectWrite, ScimRules, St
 const LENGTH: usize = 48;
 
 /// What a provider wants to follow from changes in its directory.
-pub fn scim_rules(settings: &ScimSettings) -> ScimRules {
+pub fn scim_rules(settings: &ScimSettings) -> ScimRules<'static> {
     ScimRules {
         user_deprovision: settings.user_deprovision,
         seat_deprovision: settings.seat_deprovision,
         identity_update: settings.identity_update,
         names_repeat: false,
         round: None,
+        journal: None,
     }
 }
 

@@ -20,6 +20,13 @@ pub const LOG_KEPT: Duration = Duration::from_hours(183 * 24);
 /// Why the log is kept as long as the silence lasts that is told of.
 pub const FORGOTTEN_TOO_SOON: &str = "silence_alarm is longer: what is forgotten sooner cannot be missed";
 
+/// How often a directory is read by Graph, where nothing else is said.
+pub const READ_EVERY: Duration = Duration::from_mins(5);
+
+/// Why the silence that is told of is longer than the pause between two rounds of reading a directory by Graph.
+pub const TOLD_OF_EACH_PAUSE: &str =
+    "it is not longer than interval: each pause between two readings would be told of";
+
 /// How a provider's directory may tell of its people (Access: `scim_config`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScimSettings {

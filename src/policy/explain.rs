@@ -1,12 +1,13 @@
 //! Why a person may or may not pass, rule by rule, for the operator.
 
 use std::borrow::Borrow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::model::identity::Identity;
-use crate::model::ids::{GroupId, PolicyId};
+use crate::model::ids::{GroupId, IdpId, ObjectId, PolicyId};
 use crate::model::policy::{Decision, Policy, RuleList, Rules};
-use crate::model::selector::Selector;
+use crate::model::selector::{DirectoryGroup, Selector};
 
 use super::answer::{Answer, Outlook};
 use super::atoms::{Atoms, Join};
@@ -65,6 +66,49 @@ pub struct RuleExplanation {
     pub answer: Answer,
     /// Why it is unknown, where it is.
     pub uncertainty: Option<String>,
+    /// What the group is called whose object id the rule has, where that was found out ([`Explanation::call_groups`]).
+    pub called: Option<String>,
+}
+
+/// A group of a provider's directory.
+pub type GroupOfProvider = (IdpId, ObjectId);
+
+impl Explanation {
+    /// The groups of directories that rules have by their ids.
+    pub fn groups_by_id(&self) -> BTreeSet<GroupOfProvider> {
+        let of_policies = self.policies.iter().flat_map(|policy| &policy.rules);
+        let of_groups = self.groups.iter().flat_map(|group| &group.rules);
+        of_policies.chain(of_groups).filter_map(by_id).collect()
+    }
+
+    /// Calls such groups by their names, as far as they are known.
+    pub fn call_groups(&mut self, names: &BTreeMap<GroupOfProvider, String>) {
+        let of_policies = self.policies.iter_mut().flat_map(|policy| &mut policy.rules);
+        let of_groups = self.groups.iter_mut().flat_map(|group| &mut group.rules);
+        for rule in of_policies.chain(of_groups) {
+            rule.called = by_id(rule).and_then(|group| names.get(&group).cloned());
+        }
+    }
+}
+
+fn by_id(rule: &RuleExplanation) -> Option<GroupOfProvider> {
+    match &rule.rule {
+        Selector::AzureAd {
+            id: DirectoryGroup::Id(id),
+            identity_provider_id,
+        } => Some((*identity_provider_id, *id)),
+        _ => None,
+    }
+}
+
+impl RuleExplanation {
+    /// The rule in words, with the name of a group whose id it has.
+    pub fn subject(&self) -> String {
+        match &self.called {
+            Some(name) => format!("{} {name:?}", self.rule),
+            None => self.rule.to_string(),
+        }
+    }
 }
 
 /// Asks every rule of every policy, in order. Much slower than a decision, and says the same. Without an identity it
@@ -169,6 +213,7 @@ impl<'q, 'p> Questions<'q, 'p> {
                     rule: rule.clone(),
                     answer,
                     uncertainty: (answer == Answer::Unknown).then(|| uncertainty(rule, person.identity)),
+                    called: None,
                 }
             })
             .collect();
@@ -250,7 +295,7 @@ fn more(f: &mut fmt::Formatter<'_>, separator: &str, number: usize) -> fmt::Resu
 
 impl fmt::Display for RuleExplanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: {}", self.list.as_str(), self.rule, self.answer)?;
+        write!(f, "{} {}: {}", self.list.as_str(), self.subject(), self.answer)?;
         match &self.uncertainty {
             Some(uncertainty) => write!(f, " ({uncertainty})"),
             None => Ok(()),

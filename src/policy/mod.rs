@@ -33,7 +33,9 @@ mod verdict;
 pub use answer::Answer;
 pub use compile::{CompiledPolicies, PreparedPolicy, compile, prepare};
 pub use evaluate::Outcomes;
-pub use explain::{Explanation, GroupExplanation, PolicyExplanation, RuleExplanation, explain};
+pub use explain::{
+    Explanation, GroupExplanation, GroupOfProvider, PolicyExplanation, RuleExplanation, explain,
+};
 pub use failing::{Failing, failing};
 pub use referents::{Referents, Unresolved};
 pub use request::RequestFacts;

@@ -3,6 +3,7 @@
 //! The nearest policy is told: the one that lets people in and lacks least. What a rule asks is told by its kind; names
 //! are added only where the operator wants it. Of policies that keep people out nothing is told.
 
+use crate::model::plain;
 use crate::model::policy::{Decision, RuleList};
 use crate::model::refusals::RequirementKind;
 use crate::model::selector::{DirectoryGroup, Selector};
@@ -17,8 +18,8 @@ pub struct Requirement {
     pub kinds: Vec<RequirementKind>,
     /// Whether it is met; unknown where it could not be found out.
     pub met: Answer,
-    /// What it names, for operators who tell their people: access groups, groups of a directory where a rule has their
-    /// name, domains, countries. What a group is called whose id a rule has is not known here.
+    /// What it names, for operators who tell their people: access groups, groups of a directory, domains, countries. What
+    /// a group is called whose id a rule has is known where it was found out ([`RuleExplanation::called`]).
     pub names: Vec<String>,
 }
 
@@ -74,7 +75,7 @@ impl Explanation {
             names: Vec::new(),
         };
         for rule in rules {
-            self.name(&rule.rule, &mut requirement, 0);
+            self.name(rule, &mut requirement, 0);
         }
         requirement.kinds.sort_unstable();
         requirement.kinds.dedup();
@@ -84,9 +85,9 @@ impl Explanation {
     }
 
     /// Adds what a rule asks; an access group asks what its rules ask, as far down as people would follow.
-    fn name(&self, rule: &Selector, requirement: &mut Requirement, depth: u8) {
+    fn name(&self, rule: &RuleExplanation, requirement: &mut Requirement, depth: u8) {
         const DEEPEST: u8 = 4;
-        let kind = match rule {
+        let kind = match &rule.rule {
             Selector::Everyone => return,
             Selector::Group { id } => {
                 let group = self.groups.iter().find(|group| group.id == *id);
@@ -95,7 +96,7 @@ impl Explanation {
                         requirement.names.push(group.name.clone());
                         let included = group.rules.iter().filter(|rule| rule.list != RuleList::Exclude);
                         for rule in included {
-                            self.name(&rule.rule, requirement, depth + 1);
+                            self.name(rule, requirement, depth + 1);
                         }
                     }
                     None => requirement.kinds.push(RequirementKind::Other),
@@ -108,8 +109,12 @@ impl Explanation {
                 RequirementKind::EmailDomain
             }
             Selector::AzureAd { id, .. } => {
-                if let DirectoryGroup::Name(name) = id {
-                    requirement.names.push(name.to_string());
+                match id {
+                    DirectoryGroup::Name(name) => requirement.names.push(name.to_string()),
+                    DirectoryGroup::Id(_) => {
+                        let name = rule.called.as_deref().map(plain::visible);
+                        requirement.names.extend(name.map(String::from));
+                    }
                 }
                 RequirementKind::Group
             }
@@ -143,6 +148,7 @@ mod tests {
             rule,
             answer,
             uncertainty: None,
+            called: None,
         }
     }
 

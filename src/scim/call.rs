@@ -109,7 +109,7 @@ impl Done {
 
 impl Call<'_> {
     /// What follows from changes.
-    pub(super) fn rules(&self) -> ScimRules {
+    pub(super) fn rules(&self) -> ScimRules<'static> {
         scim_rules(&self.settings)
     }
 

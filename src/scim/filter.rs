@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 
 use super::attribute::AttrPath;
 
-/// The longest filter that is read, in bytes.
+/// The longest filter that is read, in bytes. One with which the head of a request is longer than the listener takes (16
+/// KiB) never comes here: such a request is answered 431 without a body, before anybody knows that it is SCIM's.
 pub const LONGEST: usize = 8 * 1024;
 /// How deep parentheses, `not` and brackets may nest.
 pub const DEEPEST: usize = 32;

@@ -8,6 +8,7 @@ use super::error::ScimError;
 use super::patch;
 use super::schema::{self, Attribute, Shape};
 use crate::model::ids::ScimUserId;
+use crate::model::plain;
 use crate::model::scim::{GroupRecord, UserRecord};
 use crate::store::{ScimGroup, ScimUser};
 
@@ -61,6 +62,11 @@ pub(super) fn checked_user(mut record: UserRecord) -> Result<UserRecord, ScimErr
         (schema::EXTERNAL_ID, record.external_id()),
     ] {
         check_name(name, text)?;
+        if text.is_some_and(|text| plain::unseen(text).is_some()) {
+            return Err(ScimError::Value(format!(
+                "{name} has a character that is not seen and changes how the others are shown"
+            )));
+        }
     }
     if Value::Object(record.0.clone()).to_string().len() > LONGEST_USER {
         return Err(too_long());
@@ -159,6 +165,8 @@ pub(super) fn read(attribute: &Attribute, value: &Value) -> Result<Option<Value>
         (_, Value::String(text)) if text.is_empty() => Ok(None),
         (Shape::Text, Value::String(text)) if text.chars().count() <= LONGEST_TEXT => Ok(Some(value.clone())),
         (Shape::Text, Value::String(_)) => wrong("too long"),
+        // What people and groups are found by is what was sent, and not how a number is written here.
+        (Shape::Text, Value::Number(_) | Value::Bool(_)) if is_name(attribute) => wrong("a text"),
         (Shape::Text, Value::Number(_) | Value::Bool(_)) => Ok(Some(value.to_string().into())),
         (Shape::Text, _) => wrong("a text"),
         (Shape::Truth, Value::Bool(_)) => Ok(Some(value.clone())),
@@ -192,6 +200,15 @@ pub(super) fn read(attribute: &Attribute, value: &Value) -> Result<Option<Value>
             Ok(list(attribute, read)?)
         }
     }
+}
+
+/// Whether it is by this attribute that people or groups are found. `displayName` is that of groups only, and is a text
+/// for people as well.
+fn is_name(attribute: &Attribute) -> bool {
+    matches!(
+        attribute.name,
+        schema::USER_NAME | schema::EXTERNAL_ID | schema::DISPLAY_NAME
+    )
 }
 
 /// A list, if it is not too long; `None` for an empty one.

@@ -12,7 +12,7 @@ use super::revoke::Revoker;
 use super::table::{Cause, SessionTable};
 use crate::clock::Clock;
 use crate::entra::RelyingParty;
-use crate::model::ids::{IdpId, ScimGroupId, UserId};
+use crate::model::ids::{IdpId, ScimGroupId, SessionNonce, UserId};
 use crate::shutdown::Shutdown;
 use crate::snapshot::Published;
 use crate::store::{Consequences, GroupWritten, ScimRules, Store, StoreError};
@@ -136,6 +136,7 @@ impl Effects {
     }
 
     fn follow(&self, provider: IdpId, request: &str, done: Consequences, followed: &mut Followed) {
+        followed.add(&done);
         self.revoker.ended_in_store(&done.out, Cause::Deprovisioned);
         self.revoker.ended_in_store(&done.reauth, Cause::GroupsChanged);
         self.revoker
@@ -143,28 +144,14 @@ impl Effects {
         for (user, nonces) in &done.out {
             let sessions = nonces.len();
             tracing::info!(request.id = request, provider.id = %provider, user.id = %user, sessions, "Deprovisioned by the directory");
-            followed
-                .out
-                .push(format!("{user} is out: {sessions} sessions ended"));
         }
         if !done.reauth.is_empty() {
-            let (people, sessions) = (
-                done.reauth.len(),
-                done.reauth.iter().map(|(_, nonces)| nonces.len()).sum::<usize>(),
-            );
+            let (people, sessions) = (done.reauth.len(), count(&done.reauth));
             tracing::info!(request.id = request, provider.id = %provider, people, sessions, "Sessions ended: groups changed in the directory");
-            followed.regrouped += people;
-            followed.ended += sessions;
         }
         for (user, nonces) in &done.passed_on {
             let sessions = nonces.len();
             tracing::info!(request.id = request, provider.id = %provider, user.id = %user, sessions, "The directory means somebody else by an address");
-            followed.others.push(format!(
-                "the address of {user} is somebody else's: {sessions} sessions ended"
-            ));
-        }
-        for user in &done.readmitted {
-            followed.others.push(format!("{user} may sign in"));
         }
         if !done.amended.is_empty() {
             let (sessions, regrouped) = (done.amended.len(), done.regrouped.len());
@@ -175,7 +162,6 @@ impl Effects {
                 regrouped,
                 "Identities changed by the directory; inherited groups of those regrouped are unknown until they are read again"
             );
-            followed.amended += sessions;
         }
         self.sessions.take_over(done.amended);
         for user in done.regrouped {
@@ -201,7 +187,37 @@ struct Followed {
     amended: usize,
 }
 
+/// What followed from a write, in words, for whoever writes it down; `None` where nothing did.
+pub fn in_words(done: &Consequences) -> Option<String> {
+    let mut followed = Followed::default();
+    followed.add(done);
+    followed.in_words()
+}
+
+fn count(ended: &[(UserId, Vec<SessionNonce>)]) -> usize {
+    ended.iter().map(|(_, nonces)| nonces.len()).sum()
+}
+
 impl Followed {
+    fn add(&mut self, done: &Consequences) {
+        for (user, nonces) in &done.out {
+            let sessions = nonces.len();
+            self.out.push(format!("{user} is out: {sessions} sessions ended"));
+        }
+        self.regrouped += done.reauth.len();
+        self.ended += count(&done.reauth);
+        for (user, nonces) in &done.passed_on {
+            let sessions = nonces.len();
+            self.others.push(format!(
+                "the address of {user} is somebody else's: {sessions} sessions ended"
+            ));
+        }
+        for user in &done.readmitted {
+            self.others.push(format!("{user} may sign in"));
+        }
+        self.amended += done.amended.len();
+    }
+
     fn in_words(self) -> Option<String> {
         let mut words = self.out;
         if self.regrouped > 0 {

@@ -2,7 +2,8 @@
 //! person is out, so is the session. It needs neither SCIM nor the person.
 //!
 //! What Microsoft answers to whom: <https://learn.microsoft.com/entra/identity-platform/refresh-tokens>. An outage of
-//! theirs, or a secret of ours that has expired, ends nobody's session until the grace is over.
+//! theirs, or a secret of ours that has expired, ends nobody's session until the grace is over. Where they ask to be left
+//! alone for some time (`Retry-After`), they are.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -27,8 +28,11 @@ use crate::store::{Amended, DueRefresh, Ending, REFRESHES_TAKEN, Store, StoreErr
 
 /// Between two looks at what is due.
 const LOOK: Duration = Duration::from_secs(5);
-/// Tokens of a provider tried at once: Microsoft's patience is shared with people who sign in.
-const AT_ONCE: usize = 4;
+/// Tokens of a provider tried at once. Each is an exchange at Microsoft, and often a list of groups: a third of a second
+/// or so, so that some forty are tried in a second, and those of 10,000 people in five minutes. That costs Graph fewer
+/// than a hundred of the 500 resource units that it grants each second to an application in a middle-sized tenant
+/// (<https://learn.microsoft.com/graph/throttling-limits>); the rest is for people who sign in.
+const AT_ONCE: usize = 16;
 
 /// What the sensor works with.
 pub struct Sensor {
@@ -123,17 +127,27 @@ impl Sensor {
         let due = self.store.take_due_refreshes(provider.id, before_ms).await?;
         let is_more = due.len() == REFRESHES_TAKEN;
         let (mut due, mut under_way, mut outcome) = (due.into_iter(), JoinSet::new(), Ok(()));
+        let mut wait: Option<Duration> = None;
         loop {
-            while under_way.len() < AT_ONCE {
+            // Those who are not tried yet wait their turn; those under way are not called back.
+            if under_way.is_empty()
+                && let Some(wait) = wait.take()
+            {
+                tracing::info!(provider.id = %provider.id, seconds = wait.as_secs(), "Microsoft asks to be left alone: refresh tokens wait");
+                tokio::time::sleep(wait).await;
+            }
+            while wait.is_none() && under_way.len() < AT_ONCE {
                 let Some(next) = due.next() else { break };
                 let (sensor, provider) = (Arc::clone(self), Arc::clone(provider));
                 under_way.spawn(async move { sensor.try_one(&provider, &check, next).await });
             }
             match under_way.join_next().await {
-                None => break,
+                None if wait.is_none() => break,
                 Some(Ok(Err(error))) => outcome = Err(error),
+                // Longer than the interval nobody waits: whether the grace is over is to be found out.
+                Some(Ok(Ok(Some(asked)))) => wait = wait.max(Some(asked.min(check.every))),
                 // One that panicked has said so, and is tried again when it is due again.
-                Some(Ok(Ok(())) | Err(_)) => {}
+                Some(Ok(Ok(None)) | Err(_)) | None => {}
             }
         }
         outcome?;
@@ -167,16 +181,17 @@ impl Sensor {
         Ok(people > 0)
     }
 
+    /// Tries one; how long Microsoft asks to be left alone, where it does.
     async fn try_one(
         &self,
         provider: &IdentityProvider,
         check: &RefreshCheck,
         due: DueRefresh,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<Duration>, StoreError> {
         let now_ms = self.clock.now_ms();
         let Some(token) = self.opened(&due, now_ms) else {
             tracing::error!(user.id = %due.user, "A refresh token cannot be unsealed and is given up: is this the master key it was sealed with?");
-            return self.store.give_up_refresh(&due).await;
+            return self.store.give_up_refresh(&due).await.map(|()| None);
         };
         let refresh = Refresh {
             refresh_token: token,
@@ -185,22 +200,27 @@ impl Sensor {
         // Before Microsoft is asked: what changes of their groups from here on is newer than its answer.
         let before = self.store.live_sessions_of(due.user).await?;
         let before: Vec<Identity> = before.into_iter().map(|session| session.identity).collect();
-        match self.relying_party.refresh(provider, &refresh).await {
-            Ok(signed_in) => self.confirmed(&due, &before, &signed_in, now_ms).await,
-            Err(error) if is_out(&error) => {
-                tracing::info!(provider.id = %provider.id, user.id = %due.user, "Microsoft vouches for a person no longer: {error}");
-                self.put_out(&due).await
+        let error = match self.relying_party.refresh(provider, &refresh).await {
+            Ok(signed_in) => {
+                self.confirmed(&due, &before, &signed_in, now_ms).await?;
+                return Ok(None);
             }
-            Err(error) => {
-                let failing_ms = now_ms.saturating_sub(due.failing_since_ms.unwrap_or(now_ms));
-                if failing_ms <= millis(check.grace) {
-                    tracing::warn!(provider.id = %provider.id, user.id = %due.user, "A refresh token could not be tried: {error}");
-                    return self.store.refresh_failed(&due.nonce).await;
-                }
-                tracing::error!(alarm = true, provider.id = %provider.id, user.id = %due.user, "Nobody has vouched for a person for longer than the grace: {error}");
-                self.put_out(&due).await
-            }
+            Err(error) => error,
+        };
+        if is_out(&error) {
+            tracing::info!(provider.id = %provider.id, user.id = %due.user, "Microsoft vouches for a person no longer: {error}");
+            self.put_out(&due).await?;
+            return Ok(None);
         }
+        let failing_ms = now_ms.saturating_sub(due.failing_since_ms.unwrap_or(now_ms));
+        if failing_ms <= millis(check.grace) {
+            tracing::warn!(provider.id = %provider.id, user.id = %due.user, "A refresh token could not be tried: {error}");
+            self.store.refresh_failed(&due.nonce).await?;
+        } else {
+            tracing::error!(alarm = true, provider.id = %provider.id, user.id = %due.user, "Nobody has vouched for a person for longer than the grace: {error}");
+            self.put_out(&due).await?;
+        }
+        Ok(error.retry_after())
     }
 
     fn opened(&self, due: &DueRefresh, now_ms: i64) -> Option<SecretString> {

@@ -75,9 +75,9 @@ pub use refreshes::{DueRefresh, REFRESHES_TAKEN};
 pub use register::{Called, Marks, UserFilter, UserPlace};
 pub use scim::{
     ADDRESS_PASSED_ON, Consequences, DEPROVISIONED, DirectoryHold, DirectorySync, GROUPS_CHANGED,
-    GroupWritten, Held, KnownPerson, Losses, Membership, PROVIDERS_MAX, Reread, RoundEnd, ScimAtLogin,
-    ScimGroup, ScimKey, ScimResource, ScimRules, ScimSearch, ScimUpdate, ScimUpdateFilter, ScimUser,
-    UserWritten, VALUES_MAX,
+    GroupWritten, Held, Journal, KnownPerson, Losses, Members, Membership, PROVIDERS_MAX, Reread, RoundEnd,
+    ScimAtLogin, ScimGroup, ScimKey, ScimResource, ScimRules, ScimSearch, ScimUpdate, ScimUpdateFilter,
+    ScimUser, UserWritten, VALUES_MAX,
 };
 pub use sessions::{NewSession, SessionInserted, SessionRow};
 pub use transfers::Transfer;

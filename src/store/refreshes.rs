@@ -23,7 +23,7 @@ pub struct DueRefresh {
 }
 
 /// Tokens taken at once, at most: where there are as many, there may be more.
-pub const REFRESHES_TAKEN: usize = 20;
+pub const REFRESHES_TAKEN: usize = 64;
 
 /// Sessions `s` of the provider `$3` whose refresh token was last tried before `$2`; `$1` is the present time. One token a
 /// person: that of the session that began last.

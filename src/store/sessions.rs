@@ -50,9 +50,9 @@ pub struct NewSession<'a> {
     pub read_at: i64,
     /// When that was read, milliseconds since 1970.
     pub began_ms: i64,
-    /// What is asked of the directory's word, by the provider as it stands in the store when the session is kept, if it
-    /// does: the snapshot that the login went by may be older. `None` where no directory tells of the provider's people.
-    pub asks: &'a (dyn Fn(Option<&Value>) -> Option<ScimAtLogin> + Send + Sync),
+    /// What is asked of the directory's word, by the provider as it stands in the store when the session is kept: the
+    /// snapshot that the login went by may be older. `None` where no directory tells of the provider's people.
+    pub asks: &'a (dyn Fn(&Value) -> Option<ScimAtLogin> + Send + Sync),
 }
 
 /// Whether a login became a session.
@@ -63,7 +63,8 @@ pub enum SessionInserted {
     /// It did, but without groups that the directory took from the person meanwhile: what stands in the store is not what
     /// the login found, and inherited groups are to be read again.
     Regrouped(User),
-    /// The user's sessions, or the provider's, or everybody's, were ended while the login was under way.
+    /// The user's sessions, or the provider's, or everybody's, were ended while the login was under way; or there is no
+    /// such provider any more, of which the snapshot that the login went by may not tell yet.
     UserEndedMeanwhile,
     /// The directory says that this person may not sign in.
     Deprovisioned,
@@ -176,8 +177,11 @@ impl Store {
         }
         self.know(&mut tx, new).await?;
         // Whoever turns deprovisioning on holds logins first, so what is read here counts until the session stands.
-        let provider = documents::one(&mut tx, Kind::IdentityProvider, new.provider.0).await?;
-        let word = match (new.asks)(provider.as_ref().map(|provider| &provider.body)) {
+        // So does whoever deletes the provider, by ending its sessions.
+        let Some(provider) = documents::one(&mut tx, Kind::IdentityProvider, new.provider.0).await? else {
+            return Ok(SessionInserted::UserEndedMeanwhile);
+        };
+        let word = match (new.asks)(&provider.body) {
             Some(asks) => Some(self.directory_says(&mut tx, new, &asks).await?),
             None => None,
         };

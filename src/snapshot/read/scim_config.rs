@@ -8,11 +8,12 @@ use serde_json::Value;
 
 use super::object::{Object, Problem, Problems};
 use crate::model::duration::GoDuration;
-use crate::model::scim::{FORGOTTEN_TOO_SOON, IdentityUpdate, LOG_KEPT, SILENCE, ScimSettings, SyncSettings};
+use crate::model::scim::{
+    FORGOTTEN_TOO_SOON, IdentityUpdate, LOG_KEPT, READ_EVERY, SILENCE, ScimSettings, SyncSettings,
+    TOLD_OF_EACH_PAUSE,
+};
 use crate::snapshot::secrets::SCIM_SECRET_HASH;
 
-/// How often a directory is read, where nothing else is said.
-const EVERY: &str = "5m";
 /// More often is more than Graph is there for.
 const SHORTEST: Duration = Duration::from_mins(1);
 /// Graph forgets what changed after seven days
@@ -58,10 +59,11 @@ pub(super) fn directory_sync(object: &Object<'_>, by_scim: bool) -> Option<SyncS
     let config = object.below(object.given("directory_sync")?, "/directory_sync")?;
     let enabled = config.flag("enabled").unwrap_or(true);
     let every = match config.text("interval") {
-        None => EVERY.parse().ok(),
-        Some(_) => config.parsed::<GoDuration>("interval"),
+        None => Some(READ_EVERY),
+        Some(_) => config
+            .parsed::<GoDuration>("interval")
+            .map(|every| every.length()),
     };
-    let every = every.map(|every| every.length());
     if every.is_some_and(|every| !(SHORTEST..=LONGEST).contains(&every)) {
         config.problem("interval", "from a minute to a day is possible");
         return None;
@@ -76,6 +78,9 @@ pub(super) fn directory_sync(object: &Object<'_>, by_scim: bool) -> Option<SyncS
     let (every, told) = (every?, told?);
     let is_said = config.given("silence_alarm").is_some();
     let silence = if is_said {
+        if told.silence.is_some_and(|silence| silence <= every) {
+            config.problem("silence_alarm", TOLD_OF_EACH_PAUSE);
+        }
         told.silence
     } else {
         Some(UNANSWERED.max(every * 3))

@@ -125,6 +125,7 @@ impl Store {
             user: own.parsed("id")?,
             since_ms: own.int("created_ms")?,
             email: email.as_deref().filter(|_| linkable),
+            name: new.name.as_deref(),
         };
         self.word_on(tx, &arriving, new.began_ms, asks).await
     }

@@ -10,6 +10,8 @@ use super::super::many::{AT_ONCE, OfMany, of_many};
 use super::super::row::{Cells, maybe_storable};
 use super::super::users::readmit;
 use super::super::{Store, StoreError};
+use super::link::Said;
+use super::updates::Journal;
 use super::{ADDRESS_PASSED_ON, Kept as _, ScimUser};
 use crate::model::identity::{Group, Identity, PersonKey};
 use crate::model::ids::{IdpId, ObjectId, ScimGroupId, ScimUserId, SessionNonce, UserId};
@@ -21,8 +23,8 @@ pub const DEPROVISIONED: &str = "deprovisioned";
 pub const GROUPS_CHANGED: &str = "groups_changed";
 
 /// What a provider wants to follow from changes in its directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ScimRules {
+#[derive(Debug, Clone, Copy)]
+pub struct ScimRules<'a> {
     /// Whoever is deactivated or deleted is signed out and stays out.
     pub user_deprovision: bool,
     /// Their seats are freed.
@@ -34,6 +36,8 @@ pub struct ScimRules {
     /// The round of reading a directory that writes ([`Store::take_directory_sync`]). One that another has taken over from
     /// writes nothing: [`StoreError::LeaseLost`].
     pub round: Option<Uuid>,
+    /// Makes the row that is written down with each write. `None` where whoever writes sees to that.
+    pub journal: Option<&'a dyn Journal>,
 }
 
 /// What a change in a directory did besides.
@@ -343,7 +347,7 @@ impl Store {
         let Some(row) = row else { return Ok(None) };
         let told = ScimUser::read(&row)?;
         if told.user.is_none() && told.record.is_active() {
-            return self.link(tx, &told, true).await;
+            return self.link(tx, &told, Said::First).await;
         }
         Ok(told.user)
     }

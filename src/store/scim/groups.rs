@@ -8,10 +8,11 @@ use uuid::Uuid;
 
 use super::super::many::{AT_ONCE, OfMany, of_many};
 use super::super::row::Cells;
-use super::super::{AmendedSession, Store, StoreError};
+use super::super::{AmendedSession, Store, StoreError, bounded};
 use super::effects::{Consequences, Plan, ScimRules};
+use super::updates::note;
 use super::{Kept as _, ScimGroup, folded};
-use crate::model::identity::Group;
+use crate::model::identity::Identity;
 use crate::model::ids::{IdpId, ScimGroupId, ScimUserId, UserId};
 use crate::model::scim::{GroupChange, GroupRecord, IdentityUpdate};
 
@@ -66,6 +67,14 @@ const REMOVE_MEMBERS: OfMany = of_many!(
     LIST,
     ") RETURNING scim_user"
 );
+/// From people to their sessions, in SQLite too, which takes the order of `CROSS JOIN` as it is written.
+const OUTSIDE: OfMany = of_many!(
+    "SELECT u.id AS id, s.identity AS identity FROM (SELECT value ->> 0 AS id FROM ",
+    LIST,
+    ") AS given CROSS JOIN scim_users u CROSS JOIN sessions s WHERE u.id = given.id AND u.user_id IS NOT NULL \
+     AND s.user_id = u.user_id AND s.ended_ms IS NULL AND s.expires_ms > $3 \
+     AND NOT EXISTS (SELECT 1 FROM scim_members m WHERE m.scim_group = $2 AND m.scim_user = u.id)"
+);
 const MEMBERS: &str = "SELECT scim_user FROM scim_members WHERE scim_group = $1";
 const SOME_MEMBERS: &str =
     "SELECT scim_user FROM scim_members WHERE scim_group = $1 ORDER BY scim_user LIMIT $2";
@@ -103,8 +112,8 @@ impl Store {
             insert(&mut tx, &group, key).await?;
             let mut moves = Moves::default();
             moves.add(self, &mut tx, &group, members).await?;
-            let was = group.record.group();
-            self.settle(tx, group, was.as_ref(), moves, rules).await
+            let was = group.record.clone();
+            self.settle(tx, ("POST", group), &was, moves, rules).await
         })
         .await
     }
@@ -143,11 +152,41 @@ impl Store {
             for membership in &memberships {
                 moves.make(self, &mut tx, &group, membership).await?;
             }
-            let was = before.record.group();
-            let written = self.settle(tx, group, was.as_ref(), moves, rules).await?;
+            let written = self
+                .settle(tx, ("PATCH", group), &before.record, moves, rules)
+                .await?;
             Ok(Some(Ok(written)))
         })
         .await
+    }
+
+    /// Of these people, those who are not in a group as far as its directory has told, each with the identity under each
+    /// of their live sessions; nobody who has none.
+    pub async fn signed_in_outside(
+        &self,
+        group: ScimGroupId,
+        people: &[ScimUserId],
+    ) -> Result<Vec<(ScimUserId, Identity)>, StoreError> {
+        let mut outside = Vec::new();
+        for people in people.chunks(AT_ONCE) {
+            let list: Vec<_> = people.iter().map(|person| (person.to_string(),)).collect();
+            let some = bounded(async {
+                let mut connection = self.reader().await?;
+                let rows = self
+                    .of_many(&OUTSIDE, &list)?
+                    .bind(group.to_string())
+                    .bind(self.now_ms())
+                    .fetch_all(&mut *connection)
+                    .await?;
+                let read = |row| {
+                    let cells = Cells::new(row, "sessions", "id");
+                    Ok((cells.parsed("id")?, cells.json("identity")?))
+                };
+                rows.iter().map(read).collect::<Result<Vec<_>, StoreError>>()
+            });
+            outside.extend(some.await?);
+        }
+        Ok(outside)
     }
 
     /// Takes some hundreds of members out of a group that is to be deleted and has more of them; what followed. `None`
@@ -176,8 +215,8 @@ impl Store {
             people.truncate(AT_ONCE);
             let mut moves = Moves::default();
             moves.remove(self, &mut tx, &group, &people).await?;
-            let was = group.record.group();
-            let written = self.settle(tx, group, was.as_ref(), moves, rules).await?;
+            let before = group.record.clone();
+            let written = self.settle(tx, ("PATCH", group), &before, moves, rules).await?;
             Ok(Some(written.consequences))
         })
         .await
@@ -210,30 +249,34 @@ impl Store {
                 sqlx::query(sql).bind(id.to_string()).execute(&mut *tx).await?;
             }
             let (consequences, told) = self.follow(&mut tx, rules, plan, &|_| {}, None).await?;
-            self.commit_scim(tx, told).await?;
-            Ok(Some(GroupWritten {
+            let written = GroupWritten {
                 group,
                 added: Vec::new(),
                 removed: Vec::new(),
                 consequences,
                 renames_on: false,
-            }))
+            };
+            let row = rules.journal.map(|journal| journal.group("DELETE", &written));
+            note(&mut tx, row).await?;
+            self.commit_scim(tx, told).await?;
+            Ok(Some(written))
         })
         .await
     }
 
-    /// Works out what follows from a changed group, does it, and commits. `was` is what its members held before: it may
-    /// be called otherwise now, or be another group of Entra.
+    /// Works out what follows from a group that was made or changed, does it, and commits. `before` is what its members
+    /// held until now: it may be called otherwise now, or be another group of Entra.
     async fn settle(
         &self,
         mut tx: Transaction<'static, Any>,
-        group: ScimGroup,
-        was: Option<&Group>,
+        (method, group): (&'static str, ScimGroup),
+        before: &GroupRecord,
         moves: Moves,
-        rules: &ScimRules,
+        rules: &ScimRules<'_>,
     ) -> Result<GroupWritten, StoreError> {
         let (added, removed) = moves.net();
-        let is_now = group.record.group();
+        let (was, is_now) = (before.group(), group.record.group());
+        let was = was.as_ref();
         let mut plan = Plan::default();
         let mut renames_on = false;
         match (&is_now, was) {
@@ -282,14 +325,20 @@ impl Store {
             }
         }
         let (consequences, told) = self.follow(&mut tx, rules, plan, &|_| {}, None).await?;
-        self.commit_scim(tx, told).await?;
-        Ok(GroupWritten {
+        let is_same = method == "PATCH" && group.record == *before && added.is_empty() && removed.is_empty();
+        let written = GroupWritten {
             group,
             added,
             removed,
             consequences,
             renames_on,
-        })
+        };
+        if !is_same {
+            let row = rules.journal.map(|journal| journal.group(method, &written));
+            note(&mut tx, row).await?;
+        }
+        self.commit_scim(tx, told).await?;
+        Ok(written)
     }
 
     /// Puts the name that a group has by now under the sessions of some hundreds of its members, behind the one where that
@@ -525,6 +574,7 @@ mod tests {
         let statements = [
             ADD_MEMBERS.sqlite,
             REMOVE_MEMBERS.sqlite,
+            OUTSIDE.sqlite,
             WITH_NAME,
             WITH_OBJECT,
             LOCK,

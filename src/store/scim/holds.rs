@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde::{Deserialize, Serialize};
 use sqlx::{Any, Transaction};
 use uuid::Uuid;
@@ -29,8 +31,53 @@ pub struct Losses {
     pub people: BTreeSet<Uuid>,
     /// Groups that go, by the same.
     pub groups: BTreeSet<Uuid>,
-    /// How many members each group loses, those that go included.
-    pub members: BTreeMap<Uuid, usize>,
+    /// Which members each group loses, those that go included.
+    pub members: BTreeMap<Uuid, Members>,
+}
+
+/// Members that a group loses, each by the last four bytes of its id. That tells them apart well enough to see whether
+/// they are the same ones, and there may be a million memberships.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Members(BTreeSet<[u8; 4]>);
+
+impl Members {
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromIterator<Uuid> for Members {
+    fn from_iter<I: IntoIterator<Item = Uuid>>(ids: I) -> Self {
+        let last = |id: Uuid| {
+            let [.., a, b, c, d] = id.into_bytes();
+            [a, b, c, d]
+        };
+        Self(ids.into_iter().map(last).collect())
+    }
+}
+
+impl From<Members> for String {
+    fn from(members: Members) -> Self {
+        let bytes: Vec<u8> = members.0.into_iter().flatten().collect();
+        STANDARD_NO_PAD.encode(bytes)
+    }
+}
+
+impl TryFrom<String> for Members {
+    type Error = base64::DecodeError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let bytes = STANDARD_NO_PAD.decode(text)?;
+        let (members, _) = bytes.as_chunks::<4>();
+        Ok(Self(members.iter().copied().collect()))
+    }
 }
 
 impl Losses {
@@ -41,15 +88,18 @@ impl Losses {
 
     /// How many memberships.
     pub fn memberships(&self) -> usize {
-        self.members.values().sum()
+        self.members.values().map(Members::len).sum()
     }
 
     /// Without what others are as well.
     #[must_use]
     pub fn without(&self, others: &Self) -> Self {
-        let fewer = |(group, lost): (&Uuid, &usize)| {
-            let others = others.members.get(group).copied().unwrap_or(0);
-            Some((*group, lost.checked_sub(others).filter(|lost| *lost > 0)?))
+        let fewer = |(group, lost): (&Uuid, &Members)| {
+            let left = match others.members.get(group) {
+                Some(others) => Members(lost.0.difference(&others.0).copied().collect()),
+                None => lost.clone(),
+            };
+            (!left.is_empty()).then_some((*group, left))
         };
         Self {
             people: self.people.difference(&others.people).copied().collect(),
@@ -110,4 +160,23 @@ pub(super) async fn follow(
     };
     query.execute(&mut **tx).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_told_apart_and_come_back_as_they_were_kept() {
+        let members = |numbers: std::ops::Range<u128>| numbers.map(Uuid::from_u128).collect::<Members>();
+        let losses = |numbers| Losses {
+            members: BTreeMap::from([(Uuid::nil(), members(numbers))]),
+            ..Losses::default()
+        };
+        let kept = serde_json::to_string(&losses(0..300)).unwrap();
+        assert_eq!(serde_json::from_str::<Losses>(&kept).unwrap(), losses(0..300));
+        assert_eq!(losses(0..300).count(), 300);
+        assert_eq!(losses(0..300).without(&losses(100..400)).count(), 100);
+        assert_eq!(losses(0..300).without(&losses(0..400)), Losses::default());
+    }
 }

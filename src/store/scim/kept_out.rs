@@ -32,6 +32,7 @@ impl Store {
             user: user.id,
             since_ms: user.created_ms,
             email: address,
+            name: user.name.as_deref(),
         };
         self.patiently(|| self.would_be_refused(&arriving, asks)).await
     }

@@ -4,7 +4,13 @@
 //! tenant gives it to one account at a time, so whoever signs in with it for the first time after the one linked was
 //! last seen has it now. Somebody who was here before takes nothing from anybody. Whoever is inactive is the one who left:
 //! nobody who gets the address is meant by what the directory says of them, until it calls them active again.
+//!
+//! Until a directory tells of a change, hours may pass in which it still tells of the one before. Where that can be seen
+//! ([`still_means`]), who comes with the address is another person of whom it has told nothing yet, whom neither the
+//! groups of the one before come to nor their deactivation or deletion. Where it cannot, it is taken to mean who has the
+//! address: rather too many are put out than too few.
 
+use sqlx::any::AnyRow;
 use sqlx::{Any, Transaction};
 
 use super::super::row::Cells;
@@ -42,13 +48,15 @@ const WITH_OBJECT: &str =
 const CANDIDATES: &str = "SELECT id, created_ms, last_login_ms FROM users WHERE provider = $1 AND email = $2 \
      AND linkable = 1 AND deprovisioned = 0 AND NOT EXISTS (SELECT 1 FROM scim_users u WHERE u.user_id = users.id) \
      ORDER BY last_login_ms DESC, created_ms DESC LIMIT 2";
-/// Whoever has the address now by which somebody else is linked.
-const SUCCESSOR: &str = "SELECT b.id AS id FROM scim_users s JOIN users a ON a.id = s.user_id \
+/// Whoever has the address now by which somebody else is linked, and what both signed in as.
+const SUCCESSOR: &str = "SELECT b.id AS id, b.name AS name, a.name AS linked_name, a.last_login_ms AS linked_seen_ms \
+     FROM scim_users s JOIN users a ON a.id = s.user_id \
      JOIN users b ON b.provider = a.provider AND b.email = a.email AND b.id <> a.id \
      WHERE s.id = $1 AND s.by_address = 1 AND b.linkable = 1 AND b.deprovisioned = 0 AND b.created_ms >= a.last_login_ms \
      AND NOT EXISTS (SELECT 1 FROM scim_users o WHERE o.user_id = b.id) AND (s.user_name = a.email \
      OR EXISTS (SELECT 1 FROM scim_emails e WHERE e.scim_user = s.id AND e.email = a.email)) \
      ORDER BY b.last_login_ms DESC LIMIT 1";
+const SIGNED_IN_AS: &str = "SELECT name, last_login_ms FROM users WHERE id = $1";
 const GROUPS_OF_PERSON: &str = "SELECT DISTINCT g.object AS object, g.display_name AS display_name FROM \
      (SELECT id FROM scim_users WHERE provider = $1 AND object = $2 UNION SELECT linked.id FROM users \
      JOIN scim_users linked ON linked.user_id = users.id WHERE users.provider = $1 AND users.tenant = $3 \
@@ -66,6 +74,19 @@ pub(super) struct Arriving<'a> {
     pub(super) since_ms: i64,
     /// The address that may say which person of the directory it is.
     pub(super) email: Option<&'a str>,
+    /// What the provider calls them.
+    pub(super) name: Option<&'a str>,
+}
+
+/// What a directory says of a person, as far as it matters to whom it means.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Said<'a> {
+    /// They are there, or still are.
+    First,
+    /// They are no longer as they were.
+    Changed(&'a ScimUser),
+    /// They are there no more.
+    Deleted,
 }
 
 /// Who of the directory somebody is.
@@ -106,21 +127,27 @@ impl Store {
         .await
     }
 
-    /// Links a person of a directory to the user who is the same, and gives who that is. `was_active` is how the
-    /// directory had them until now.
+    /// Links a person of a directory to the user who is the same, and gives who that is.
     pub(super) async fn link(
         &self,
         tx: &mut Transaction<'static, Any>,
         told: &ScimUser,
-        was_active: bool,
+        said: Said<'_>,
     ) -> Result<Option<UserId>, StoreError> {
         let object = told.record.object();
+        let (before, leaves) = match said {
+            Said::First => (told, false),
+            Said::Changed(before) => (before, !told.record.is_active()),
+            Said::Deleted => (told, true),
+        };
         let found = match (told.user, object) {
             // Months may lie between deactivation and deletion, in which the address is given to somebody else.
-            (Some(linked), None) if !was_active && !told.record.is_active() => return Ok(Some(linked)),
+            (Some(linked), None) if leaves && !before.record.is_active() => return Ok(Some(linked)),
             (Some(linked), None) => match successor(tx, told).await? {
-                Some(next) => Some(next),
-                None => return Ok(Some(linked)),
+                Some(next) if !(leaves && still_means(before, &next.instead_of, next.name.as_deref())) => {
+                    Some(next.user)
+                }
+                Some(_) | None => return Ok(Some(linked)),
             },
             (Some(linked), Some(object)) if object_of(tx, linked).await? == Some(object) => Some(linked),
             (_, Some(object)) => {
@@ -206,8 +233,27 @@ pub(super) async fn find(
         } else {
             Found::Inactive
         }),
-        [one, ..] => take(tx, one, user).await,
+        [one, ..] => take(tx, one, arriving).await,
     }
+}
+
+/// Who somebody linked was when they signed in last.
+#[derive(Debug)]
+struct SignedInAs {
+    name: Option<String>,
+    at_ms: i64,
+}
+
+/// Whether what a directory says of a person can be seen to be about the one linked by an address, and not about another
+/// one who has the address now and is called `name`: it calls the person what the one linked was called at a sign-in,
+/// has said nothing else since that sign-in, and the other one is called otherwise. Had the directory come to mean the
+/// other one, it would have told their name.
+fn still_means(told: &ScimUser, linked: &SignedInAs, name: Option<&str>) -> bool {
+    let called = told.record.display_name();
+    called.is_some()
+        && called == linked.name.as_deref()
+        && told.updated_ms <= linked.at_ms
+        && name.is_some_and(|name| Some(name) != called)
 }
 
 /// Whether nothing speaks for the one of two rather than for the other.
@@ -219,10 +265,23 @@ fn alike(one: &ScimUser, other: &ScimUser) -> bool {
 async fn take(
     tx: &mut Transaction<'static, Any>,
     candidate: &ScimUser,
-    user: UserId,
+    arriving: &Arriving<'_>,
 ) -> Result<Found, StoreError> {
+    if let Some(linked) = candidate.user {
+        let row = sqlx::query(SIGNED_IN_AS)
+            .bind(linked.to_string())
+            .fetch_optional(&mut **tx)
+            .await?;
+        let linked = row.as_ref().map(|row| signed_in_as(row, "name", "last_login_ms"));
+        if linked
+            .transpose()?
+            .is_some_and(|linked| still_means(candidate, &linked, arriving.name))
+        {
+            return Ok(Found::Nobody);
+        }
+    }
     let row = sqlx::query(BY_ID)
-        .bind(user.to_string())
+        .bind(arriving.user.to_string())
         .bind(candidate.id.to_string())
         .bind(candidate.user.map(|linked| linked.to_string()))
         .fetch_optional(&mut **tx)
@@ -239,17 +298,39 @@ impl Found {
     }
 }
 
+fn signed_in_as(row: &AnyRow, name: &'static str, at_ms: &'static str) -> Result<SignedInAs, StoreError> {
+    let cells = Cells::new(row, "users", "id");
+    Ok(SignedInAs {
+        name: cells.maybe_text(name)?,
+        at_ms: cells.int(at_ms)?,
+    })
+}
+
+/// Somebody who has the address by which somebody else is linked.
+struct Successor {
+    user: UserId,
+    name: Option<String>,
+    instead_of: SignedInAs,
+}
+
 /// Whoever has the address now by which a person is linked to somebody else.
 async fn successor(
     tx: &mut Transaction<'static, Any>,
     told: &ScimUser,
-) -> Result<Option<UserId>, StoreError> {
+) -> Result<Option<Successor>, StoreError> {
     let row = sqlx::query(SUCCESSOR)
         .bind(told.id.to_string())
         .fetch_optional(&mut **tx)
         .await?;
-    row.map(|row| Cells::new(&row, "users", "id").parsed("id"))
-        .transpose()
+    let read = |row: AnyRow| {
+        let cells = Cells::new(&row, "users", "id");
+        Ok(Successor {
+            user: cells.parsed("id")?,
+            name: cells.maybe_text("name")?,
+            instead_of: signed_in_as(&row, "linked_name", "linked_seen_ms")?,
+        })
+    };
+    row.map(read).transpose()
 }
 
 /// The one user whose address it is, by name or by any address. Of several who had one, the last is meant if all others

@@ -34,14 +34,14 @@ pub(super) use arrival::{FORGET_TAKEN, TAKEN_KEPT_MS};
 pub(super) use effects::put_out_inactive;
 pub use effects::{Consequences, DEPROVISIONED, GROUPS_CHANGED, ScimRules};
 pub use groups::{GroupWritten, Membership};
-pub use holds::{DirectoryHold, Losses};
+pub use holds::{DirectoryHold, Losses, Members};
 pub use nesting::Held;
 pub use rereads::Reread;
 use search::Kept;
 pub use search::{ScimKey, ScimResource, ScimSearch};
 pub(super) use secrets::{forget as forget_secret, forget_provider, set as set_secret};
 pub use syncs::{DirectorySync, RoundEnd};
-pub use updates::{PROVIDERS_MAX, ScimUpdate, ScimUpdateFilter, VALUES_MAX};
+pub use updates::{Journal, PROVIDERS_MAX, ScimUpdate, ScimUpdateFilter, VALUES_MAX};
 pub use users::UserWritten;
 
 use crate::model::ids::{IdpId, ObjectId, ScimGroupId, ScimUserId, UserId};

@@ -12,6 +12,7 @@ use super::super::many::{AT_ONCE, OfMany, of_many};
 use super::super::row::Cells;
 use super::super::{Store, StoreError, bounded};
 use super::effects::{Consequences, Plan, ScimRules};
+use super::updates::note;
 use crate::model::identity::Group;
 use crate::model::ids::{IdpId, ObjectId, ScimUserId, UserId};
 use crate::model::scim::GroupChange;
@@ -125,6 +126,10 @@ impl Store {
                 .inheriting(&mut tx, provider, (&before, &after), &within)
                 .await?;
             let (consequences, told) = self.follow(&mut tx, rules, plan, &|_| {}, None).await?;
+            if consequences != Consequences::default() {
+                let row = rules.journal.map(|journal| journal.nesting(&consequences));
+                note(&mut tx, row).await?;
+            }
             self.commit_scim(tx, told).await?;
             Ok(consequences)
         })
@@ -275,7 +280,20 @@ impl Store {
         Ok(direct)
     }
 
-    /// What the directory calls these groups, as far as it told of them.
+    /// What a directory calls these groups, as far as it told of them.
+    pub async fn scim_group_names(
+        &self,
+        provider: IdpId,
+        groups: &BTreeSet<ObjectId>,
+    ) -> Result<HashMap<ObjectId, String>, StoreError> {
+        bounded(async {
+            let mut tx = self.begin_read().await?;
+            self.group_names(&mut tx, provider, groups).await
+        })
+        .await
+    }
+
+    /// The same within a transaction.
     async fn group_names(
         &self,
         tx: &mut Transaction<'static, Any>,

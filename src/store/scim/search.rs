@@ -5,6 +5,7 @@
 //! it is written (<https://www.sqlite.org/optoverview.html#crossjoin>).
 
 use sqlx::any::AnyRow;
+use uuid::Uuid;
 
 use super::super::row::{Cells, pattern_of_beginning, pattern_within, storable};
 use super::super::{Store, StoreError, bounded};
@@ -201,10 +202,8 @@ const MOST: i64 = 1000;
 const ALL_USERS: &str = "SELECT id, object, active, CASE WHEN object IS NULL THEN user_name END AS name \
      FROM scim_users WHERE provider = $1";
 const ALL_GROUPS: &str = "SELECT id, object FROM scim_groups WHERE provider = $1";
-const GROUP_SIZES: &str = "SELECT g.id AS id, g.object AS object, \
-     (SELECT COUNT(*) FROM scim_members m WHERE m.scim_group = g.id) + \
-     (SELECT COUNT(*) FROM directory_members d WHERE d.provider = g.provider AND d.group_object = g.object) AS n \
-     FROM scim_groups g WHERE g.provider = $1";
+const OBJECTS_WITHIN: &str = "SELECT COALESCE(u.object, u.id) AS object FROM scim_members m CROSS JOIN scim_users u \
+     WHERE m.scim_group = $1 AND u.id = m.scim_user";
 const USER_OF: &str =
     "SELECT id, provider, body, user_id, created_ms, updated_ms FROM scim_users WHERE user_id = $1";
 const MEMBERS: &str = "SELECT u.id AS id, u.user_name AS user_name FROM scim_members m CROSS JOIN scim_users u \
@@ -389,22 +388,15 @@ impl Store {
         .await
     }
 
-    /// Every group of a directory with how many members it has, groups and people not told of yet included.
-    pub async fn scim_group_sizes(
-        &self,
-        provider: IdpId,
-    ) -> Result<Vec<(ScimGroupId, Option<ObjectId>, usize)>, StoreError> {
+    /// Which people are in a group: by their objects, and by our ids where they have none.
+    pub async fn scim_objects_within(&self, group: ScimGroupId) -> Result<Vec<Uuid>, StoreError> {
         bounded(async {
             let mut connection = self.reader().await?;
-            let rows = sqlx::query(GROUP_SIZES)
-                .bind(provider.to_string())
+            let rows = sqlx::query(OBJECTS_WITHIN)
+                .bind(group.to_string())
                 .fetch_all(&mut *connection)
                 .await?;
-            let read = |row| {
-                let cells = Cells::new(row, "scim_groups", "id");
-                let size = usize::try_from(cells.int("n")?).unwrap_or(0);
-                Ok((cells.parsed("id")?, cells.maybe_parsed("object")?, size))
-            };
+            let read = |row| Cells::new(row, "scim_members", "object").parsed("object");
             rows.iter().map(read).collect()
         })
         .await

@@ -11,9 +11,10 @@ const SET: &str = "INSERT INTO scim_secrets (provider, hash, created_ms) VALUES 
 const HASHES: &str = "SELECT hash FROM scim_secrets";
 const HASH: &str = "SELECT hash FROM scim_secrets WHERE provider = $1";
 const FORGET_SECRET: &str = "DELETE FROM scim_secrets WHERE provider = $1";
-const FORGET_MEMBERS: &str = "DELETE FROM scim_members WHERE scim_group IN \
-     (SELECT id FROM scim_groups WHERE provider = $1)";
-const FORGET: [&str; 10] = [
+/// A round's write that is under way holds the first, and there is none behind it any more.
+const FORGET: [&str; 11] = [
+    "DELETE FROM directory_syncs WHERE provider = $1",
+    "DELETE FROM scim_members WHERE scim_group IN (SELECT id FROM scim_groups WHERE provider = $1)",
     "DELETE FROM scim_emails WHERE scim_user IN (SELECT id FROM scim_users WHERE provider = $1)",
     "DELETE FROM scim_users WHERE provider = $1",
     "DELETE FROM scim_groups WHERE provider = $1",
@@ -23,7 +24,6 @@ const FORGET: [&str; 10] = [
     "DELETE FROM scim_rereads WHERE provider = $1",
     "DELETE FROM directory_members WHERE provider = $1",
     "DELETE FROM directory_holds WHERE provider = $1",
-    "DELETE FROM directory_syncs WHERE provider = $1",
 ];
 
 impl Store {
@@ -87,7 +87,7 @@ pub(in super::super) async fn forget_provider(
     tx: &mut Transaction<'static, Any>,
     provider: IdpId,
 ) -> Result<(), StoreError> {
-    for sql in std::iter::once(FORGET_MEMBERS).chain(FORGET) {
+    for sql in FORGET {
         sqlx::query(sql)
             .bind(provider.to_string())
             .execute(&mut **tx)

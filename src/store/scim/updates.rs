@@ -1,14 +1,17 @@
 //! The provisioning log: every request of SCIM, with its body and what followed.
 
 use std::cmp::Reverse;
+use std::fmt;
 use std::net::IpAddr;
 
+use sqlx::{Any, Transaction};
 use uuid::Uuid;
 
 use super::super::conditions::Conditions;
 use super::super::packed::{Packed, packed_rows};
 use super::super::row::{Cells, maybe_storable, storable};
 use super::super::{Store, StoreError, bounded};
+use super::{Consequences, GroupWritten, UserWritten};
 use crate::model::ids::IdpId;
 
 /// A request of SCIM.
@@ -46,6 +49,19 @@ pub struct ScimUpdate {
     pub address: IpAddr,
     /// Who asked in the directory's place; `None` for the directory itself.
     pub actor: Option<String>,
+}
+
+/// Makes the rows of what is done of a task's own accord: each is written in the transaction of what it tells of, so
+/// that nothing is in force of which no row tells. Methods are those that SCIM would have had.
+pub trait Journal: fmt::Debug + Send + Sync {
+    /// A person was made, changed or deleted.
+    fn person(&self, method: &'static str, written: &UserWritten) -> ScimUpdate;
+
+    /// A group was made, changed or deleted.
+    fn group(&self, method: &'static str, written: &GroupWritten) -> ScimUpdate;
+
+    /// Groups came into groups or left them, which SCIM has no request for.
+    fn nesting(&self, done: &Consequences) -> ScimUpdate;
 }
 
 /// Which requests to read. The default reads the newest 20 of every provider.
@@ -151,26 +167,7 @@ impl Store {
         bounded(async {
             let mut tx = self.begin().await?;
             for update in updates {
-                sqlx::query(INSERT)
-                    .bind(Uuid::new_v4().to_string())
-                    .bind(storable(&update.request_id))
-                    .bind(update.at_ms)
-                    .bind(update.provider.to_string())
-                    .bind(storable(&update.method))
-                    .bind(maybe_storable(update.resource_type.as_deref()))
-                    .bind(maybe_storable(update.resource.as_deref()))
-                    .bind(maybe_storable(update.external_id.as_deref()))
-                    .bind(maybe_storable(update.user_email.as_deref()))
-                    .bind(maybe_storable(update.group_name.as_deref()))
-                    .bind(i64::from(update.succeeded))
-                    .bind(i64::from(update.status))
-                    .bind(maybe_storable(update.error.as_deref()))
-                    .bind(maybe_storable(update.body.as_deref()))
-                    .bind(maybe_storable(update.effect.as_deref()))
-                    .bind(update.address.to_string())
-                    .bind(maybe_storable(update.actor.as_deref()))
-                    .execute(&mut *tx)
-                    .await?;
+                insert(&mut tx, update).await?;
             }
             Ok(tx.commit().await?)
         })
@@ -243,6 +240,41 @@ impl Store {
             }
         }
     }
+}
+
+/// Writes down a write within its transaction, where anything of it is to be written down here.
+pub(super) async fn note(
+    tx: &mut Transaction<'static, Any>,
+    row: Option<ScimUpdate>,
+) -> Result<(), StoreError> {
+    match row {
+        Some(row) => insert(tx, &row).await,
+        None => Ok(()),
+    }
+}
+
+async fn insert(tx: &mut Transaction<'static, Any>, update: &ScimUpdate) -> Result<(), StoreError> {
+    sqlx::query(INSERT)
+        .bind(Uuid::new_v4().to_string())
+        .bind(storable(&update.request_id))
+        .bind(update.at_ms)
+        .bind(update.provider.to_string())
+        .bind(storable(&update.method))
+        .bind(maybe_storable(update.resource_type.as_deref()))
+        .bind(maybe_storable(update.resource.as_deref()))
+        .bind(maybe_storable(update.external_id.as_deref()))
+        .bind(maybe_storable(update.user_email.as_deref()))
+        .bind(maybe_storable(update.group_name.as_deref()))
+        .bind(i64::from(update.succeeded))
+        .bind(i64::from(update.status))
+        .bind(maybe_storable(update.error.as_deref()))
+        .bind(maybe_storable(update.body.as_deref()))
+        .bind(maybe_storable(update.effect.as_deref()))
+        .bind(update.address.to_string())
+        .bind(maybe_storable(update.actor.as_deref()))
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }
 
 /// What a filter asks of rows, and whether rows must be sifted: looked at one by one, however many, as no index finds

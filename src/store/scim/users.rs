@@ -7,6 +7,8 @@ use super::super::row::Cells;
 use super::super::{Store, StoreError};
 use super::buried::{bury, unbury, unbury_address};
 use super::effects::{Consequences, Plan, ScimRules};
+use super::link::Said;
+use super::updates::note;
 use super::{Kept as _, ScimUser, folded};
 use crate::model::identity::{Group, Identity};
 use crate::model::ids::{IdpId, ObjectId, ScimUserId, UserId};
@@ -70,16 +72,19 @@ impl Store {
             };
             must_be_free(&mut tx, &user).await?;
             insert(&mut tx, &user).await?;
-            user.user = self.link(&mut tx, &user, false).await?;
+            user.user = self.link(&mut tx, &user, Said::First).await?;
             let mut plan = Plan::default();
             stand(&mut tx, &user, &mut plan).await?;
             let (consequences, told) = self.follow(&mut tx, rules, plan, &|_| {}, None).await?;
-            self.commit_scim(tx, told).await?;
-            Ok(UserWritten {
+            let written = UserWritten {
                 user,
                 changed: true,
                 consequences,
-            })
+            };
+            let row = rules.journal.map(|journal| journal.person("POST", &written));
+            note(&mut tx, row).await?;
+            self.commit_scim(tx, told).await?;
+            Ok(written)
         })
         .await
     }
@@ -133,7 +138,7 @@ impl Store {
         };
         must_be_free(&mut tx, &user).await?;
         update(&mut tx, &user).await?;
-        user.user = self.link(&mut tx, &user, before.record.is_active()).await?;
+        user.user = self.link(&mut tx, &user, Said::Changed(before)).await?;
         let mut plan = Plan::default();
         plan.passed_on(before.user, &user);
         if user.user != before.user || user.record.is_active() != before.record.is_active() {
@@ -147,12 +152,15 @@ impl Store {
             .user
             .filter(|_| concerns_identities(&before.record, &user.record));
         let (consequences, told) = self.follow(&mut tx, rules, plan, &change, amended).await?;
-        self.commit_scim(tx, told).await?;
-        Ok(UserWritten {
+        let written = UserWritten {
             user,
             changed: true,
             consequences,
-        })
+        };
+        let row = rules.journal.map(|journal| journal.person("PATCH", &written));
+        note(&mut tx, row).await?;
+        self.commit_scim(tx, told).await?;
+        Ok(written)
     }
 
     /// Deletes a person of a directory, who stays out until the directory tells of them anew; `None` where there is none
@@ -169,8 +177,8 @@ impl Store {
                 return Ok(None);
             };
             // Whoever signed in without being linked is out all the same.
-            let (before, was_active) = (user.user, user.record.is_active());
-            user.user = self.link(&mut tx, &user, was_active).await?;
+            let before = user.user;
+            user.user = self.link(&mut tx, &user, Said::Deleted).await?;
             let mut plan = Plan::default();
             plan.passed_on(before, &user);
             if let Some(linked) = user.user {
@@ -198,12 +206,15 @@ impl Store {
             let objects: Vec<ObjectId> = user.record.object().into_iter().chain(linked).collect();
             bury(&mut tx, &user, &objects, self.now_ms()).await?;
             let (consequences, told) = self.follow(&mut tx, rules, plan, &|_| {}, None).await?;
-            self.commit_scim(tx, told).await?;
-            Ok(Some(UserWritten {
+            let written = UserWritten {
                 user,
                 changed: true,
                 consequences,
-            }))
+            };
+            let row = rules.journal.map(|journal| journal.person("DELETE", &written));
+            note(&mut tx, row).await?;
+            self.commit_scim(tx, told).await?;
+            Ok(Some(written))
         })
         .await
     }

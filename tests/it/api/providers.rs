@@ -287,7 +287,11 @@ async fn a_directory_is_read_by_graph_where_scim_is_off() {
     assert_eq!(place.as_deref(), Some("/directory_sync"), "{message}");
     assert!(message.contains("by SCIM"), "{message}");
     body["scim_config"] = json!({ "enabled": false });
-    for (key, value) in [("interval", json!("30s")), ("intervall", json!("5m"))] {
+    for (key, value) in [
+        ("interval", json!("30s")),
+        ("intervall", json!("5m")),
+        ("silence_alarm", json!("5m")),
+    ] {
         let mut wrong = body.clone();
         wrong["directory_sync"][key] = value;
         let wrong = call(&world, "POST", "/access/identity_providers", Some(&wrong)).await;

@@ -7,7 +7,7 @@ use vestibule::store::{Actor, ActorKind};
 use super::directories::tell;
 use super::{call, id, tokens};
 use crate::support::log;
-use crate::support::tenant::{ADAM, ALICE, MALLORY};
+use crate::support::tenant::{ADAM, ALICE, MALLORY, STAFF};
 use crate::support::world::World;
 
 const ALICE_OID: &str = "0aa11bb2-2cc3-4dd4-8ee5-5ff66a77b88c";
@@ -277,4 +277,43 @@ async fn a_group_of_more_members_than_are_shown_at_once_says_so_and_goes_on() {
     assert!(!first.contains(&rest[0]));
     let (_, why, _) = shown("?members_after=nobody").await.error(400);
     assert!(why.contains("members_after"), "{why}");
+}
+
+#[tokio::test]
+async fn a_group_is_listed_by_the_name_it_has_as_soon_as_the_directory_has_its_answer() {
+    let (world, directory) = provisioned().await;
+    let names = async |query: &str| {
+        let path = format!(
+            "/access/identity_providers/{}/scim/groups{query}",
+            directory.provider
+        );
+        let listed = call(&world, "GET", &path, None).await.result(200);
+        let names = listed.as_array().unwrap().iter();
+        names
+            .map(|group| group["displayName"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert!(names("").await.is_empty());
+    let group = json!({ "displayName": "Engineering", "externalId": STAFF });
+    let group = id(&directory.tell(&world, "POST", "/Groups", &group).await);
+    assert_eq!(names("").await, ["Engineering"]);
+    assert_eq!(names("?name=engineering").await, ["Engineering"]);
+    let renamed = json!({ "displayName": "Makers", "externalId": STAFF });
+    directory
+        .tell(&world, "PUT", &format!("/Groups/{group}"), &renamed)
+        .await;
+    assert_eq!(names("").await, ["Makers"]);
+    assert!(names("?name=Engineering").await.is_empty());
+    // Whom a rule of that id keeps out is told of by it.
+    world.person(MALLORY).open(&world.host("wiki"), "/").await;
+    let apps = call(&world, "GET", "/access/apps", None).await.result(200);
+    let wiki = apps
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|app| app["name"] == "Wiki")
+        .unwrap();
+    let path = format!("/access/apps/{}/user_policy_checks?user={MALLORY}", id(wiki));
+    let checked = call(&world, "GET", &path, None).await.result(200);
+    assert!(checked.to_string().contains("\"called\":\"Makers\""), "{checked}");
 }

@@ -3,14 +3,16 @@
 use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
-use mock_entra::{Fault, MemberRef, User};
+use mock_entra::{Fault, Group, MemberRef, User};
 use serde_json::json;
 use vestibule::model::scim::{IdentityUpdate, UserRecord};
 use vestibule::store::{DirectorySync, ScimRules};
 
-use super::{ALICE_OID, grant, provider, read, read_with, sync, told};
+use super::{ALICE_OID, grant, granted, provider, read, read_with, sync, told};
 use crate::scim::{EVERYTHING, gets_in};
+use crate::support::database::on_postgres;
 use crate::support::log;
+use crate::support::person::Person;
 use crate::support::tenant::{ALICE, STAFF, TENANT};
 use crate::support::world::World;
 
@@ -22,9 +24,12 @@ fn oid(number: usize) -> String {
     .to_string()
 }
 
+async fn many_gone() -> (World, Person) {
+    many_gone_in(read().await).await
+}
+
 /// Forty people; then Alice and twenty of them are gone, and Graph does not say so one by one.
-async fn many_gone() -> (World, crate::support::person::Person) {
-    let world = read().await;
+async fn many_gone_in(world: World) -> (World, Person) {
     let entra = world.entra.tenant(TENANT);
     for number in 0..40 {
         entra.add_user(User::member(format!("many{number}@contoso.example")));
@@ -160,6 +165,7 @@ async fn whoever_scim_told_of_by_another_id_stays_where_graph_tells_the_name() {
         identity_update: IdentityUpdate::Automatic,
         names_repeat: false,
         round: None,
+        journal: None,
     };
     for number in 0..40 {
         let name = format!("many{number}@contoso.example");
@@ -191,4 +197,37 @@ async fn many_who_are_named_one_by_one_are_out_at_once() {
     assert_eq!(sync(&world).await.failure, None);
     assert!(!gets_in(&world, &browser).await);
     assert!(!told(&world, &oid(19)).await.unwrap().record.is_active());
+}
+
+on_postgres! {
+    async fn what_is_held_back_is_kept_on_postgresql_as_well(database) {
+        let world = granted(read_with(EVERYTHING).gateways(2).on(&database)).await;
+        let (world, mut browser) = many_gone_in(world).await;
+        assert_eq!(sync(&world).await.held_back, 21);
+        let hold = world.running().store.directory_hold(provider(&world)).await.unwrap().unwrap();
+        assert_eq!((hold.losses.people.len(), hold.losses.count()), (21, 21));
+        assert!(gets_in(&world, &browser).await);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        assert_eq!(sync(&world).await.failure, None);
+        browser.via = world.dial_of(1);
+        tokio::time::sleep(crate::scim::PROMISE).await;
+        assert!(!gets_in(&world, &browser).await, "whichever gateway read the directory");
+
+        // Memberships, one by one.
+        let big = "a1000022-1111-4a11-8a11-000000000022";
+        let entra = world.entra.tenant(TENANT);
+        let group = (20..40).fold(Group::new(big, "Big"), |group, number| group.member(MemberRef::user(oid(number))));
+        entra.add_group(group);
+        assert_eq!(sync(&world).await.failure, None);
+        for number in 20..36 {
+            entra.remove_member(big, &MemberRef::user(oid(number)));
+        }
+        world.entra.expire_delta_tokens();
+        let stands = sync(&world).await;
+        let hold = world.running().store.directory_hold(provider(&world)).await.unwrap().unwrap();
+        assert_eq!((stands.held_back, hold.losses.memberships()), (16, 16), "{stands:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let stands = sync(&world).await;
+        assert_eq!((stands.failure, stands.held_back), (None, 0));
+    }
 }

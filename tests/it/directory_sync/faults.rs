@@ -13,7 +13,7 @@ use super::{
 use crate::scim::{EVERYTHING, gets_in};
 use crate::support::log;
 use crate::support::tenant::{ALICE, TENANT};
-use crate::support::world::World;
+use crate::support::world::{Builder, World};
 
 fn text(body: &str, from_page: u32) -> Fault {
     Fault::GraphText {
@@ -128,6 +128,27 @@ async fn throttling_of_page_after_page_and_answers_that_break_off_only_take_time
 }
 
 #[tokio::test]
+async fn a_page_that_does_not_come_is_asked_for_again() {
+    let world = read().await;
+    world.entra.disable_user(ALICE_OID).graph_page_size(1);
+    asked(&world);
+    // Longer than any answer is waited for.
+    world.entra.fail_next(Fault::Slow {
+        endpoint: Endpoint::Graph,
+        ms: 16_000,
+    });
+    let began = Instant::now();
+    assert_eq!(sync(&world).await.failure, None);
+    assert!(began.elapsed() > Duration::from_secs(14), "it did hang");
+    assert!(!is_active(&world, ALICE_OID).await);
+    let requests = asked(&world);
+    assert_eq!(
+        requests[0].query, requests[1].query,
+        "the same page: {requests:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_token_that_graph_takes_no_longer_is_asked_for_anew() {
     let world = read().await;
     world.entra.revoke_access_tokens();
@@ -229,9 +250,20 @@ async fn nothing_is_asked_before_the_interval_is_over() {
     assert_eq!(asked(&world), []);
 }
 
+fn read_hourly(settings: &str) -> Builder {
+    let lines = format!("[identity_providers.directory_sync]\ninterval = \"1h\"\n{settings}");
+    World::builder().provider(&lines)
+}
+
 #[tokio::test]
 async fn a_directory_that_cannot_be_read_for_long_raises_an_alarm() {
-    let mut world = granted(read_with("silence_alarm = \"61m\"\n")).await;
+    let mut world = granted(read_hourly("silence_alarm = \"61m\"\n")).await;
+    world.entra.fail_always(Fault::Graph {
+        status: 503,
+        code: "ServiceUnavailable".to_owned(),
+        retry_after: Some("3600".to_owned()),
+        from_page: 0,
+    });
     world.pass(SignedDuration::from_hours(2));
     world.restart().await;
     let id = provider(&world).to_string();
@@ -247,7 +279,7 @@ async fn a_directory_that_cannot_be_read_for_long_raises_an_alarm() {
 
 #[tokio::test]
 async fn a_directory_that_was_never_read_raises_no_alarm_at_once() {
-    let mut world = read_with("silence_alarm = \"97m\"\n").start().await;
+    let mut world = read_hourly("silence_alarm = \"97m\"\n").start().await;
     assert!(sync(&world).await.failure.is_some(), "nothing was granted");
     world.restart().await;
     let id = provider(&world).to_string();

@@ -108,6 +108,28 @@ async fn members_whom_graph_leaves_out_stay_until_a_second_round_says_so() {
 }
 
 #[tokio::test]
+async fn members_who_are_replaced_by_as_many_others_stay_until_a_second_round_says_so() {
+    let (world, browser) = many_groups().await;
+    let mut groups = without_members();
+    for (group, size) in groups.iter_mut().zip([9].into_iter().chain([1; 13])) {
+        let of_group: uuid::Uuid = group["id"].as_str().unwrap().parse().unwrap();
+        let other = |number: u8| uuid::Uuid::new_v5(&of_group, &[number]);
+        let member = |number| json!({ "@odata.type": "#microsoft.graph.user", "id": other(number) });
+        group["members@delta"] = (0..size).map(member).collect();
+    }
+    lists(&world, &groups);
+    let why = sync(&world).await.failure.unwrap_or_default();
+    assert!(
+        why.starts_with("0 of 14 groups and 22 of 22 memberships"),
+        "{why}"
+    );
+    assert!(gets_in(&world, &browser).await);
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    assert_eq!(sync(&world).await.failure, None);
+    assert!(!gets_in(&world, &browser).await);
+}
+
+#[tokio::test]
 async fn a_directory_without_any_group_is_believed_when_the_operator_asks_again() {
     let (world, browser) = many_groups().await;
     lists(&world, &[]);

@@ -6,6 +6,7 @@ mod effects;
 mod faults;
 mod groups_missing;
 mod links;
+mod log;
 mod replicas;
 mod settings;
 

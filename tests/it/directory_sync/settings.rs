@@ -27,6 +27,23 @@ async fn a_directory_tells_by_scim_or_is_read_and_not_both() {
         .unwrap_err()
         .to_string();
     assert!(faults.contains("one minute to 24 hours"), "{faults}");
+    // Every pause between two rounds would be told of.
+    for sync in [
+        "enabled = false\ninterval = \"24h\"\nsilence_alarm = \"61m\"\n",
+        "enabled = false\nsilence_alarm = \"5m\"\n",
+    ] {
+        let faults = with(sync).unwrap_err().to_string();
+        assert!(
+            faults.contains("directory_sync.silence_alarm") && faults.contains("interval"),
+            "{faults}"
+        );
+    }
+    for sync in [
+        "silence_alarm = \"0s\"\n",
+        "interval = \"30m\"\nsilence_alarm = \"61m\"\n",
+    ] {
+        assert!(with(&format!("enabled = false\n{sync}")).is_ok(), "{sync}");
+    }
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use vestibule::store::AccessRequestFilter;
 
+use crate::scim::{Directory, EVERYTHING};
 use crate::support::database::Database;
 use crate::support::tenant::{ALICE, MALLORY, STAFF};
 use crate::support::world::{Builder, World};
@@ -84,7 +85,7 @@ async fn the_operator_decides_how_much_is_told_and_in_which_words() {
     assert!(!own.contains("a connection from a certain network"), "{own}");
 }
 
-/// What a group is called whose id a rule has is not known here; an access group has its name from the operator.
+/// An access group has its name from the operator.
 #[tokio::test]
 async fn an_access_group_is_told_by_its_name_where_names_are_told() {
     const RULES: &str =
@@ -100,6 +101,38 @@ async fn an_access_group_is_told_by_its_name_where_names_are_told() {
         assert_eq!(page.contains("Insiders"), told, "{tell}: {page}");
         assert!(!page.contains(STAFF), "{page}");
     }
+}
+
+/// A rule has the group's id, and its directory has told what it is called.
+#[tokio::test]
+async fn a_group_of_a_directory_is_called_by_its_name_from_when_the_directory_has_told_it() {
+    let world = demanding()
+        .provider(&format!(
+            "[identity_providers.scim_config]\nenabled = true\n{EVERYTHING}"
+        ))
+        .more("[refusals]\ntell = \"names\"\n")
+        .start()
+        .await;
+    let app = world.host("wiki");
+    let explained = async || {
+        let said = world
+            .type_in(&["explain", "--user", MALLORY, "--app", &app])
+            .await;
+        said.out
+    };
+    let refused = async || world.person(MALLORY).open(&app, "/").await.text();
+    assert!(!refused().await.contains("All of us"));
+    let group = Directory::of(&world).await.group(STAFF, "All of us", &[]).await;
+    let said = explained().await;
+    assert!(said.contains(&format!("azureAD {STAFF} \"All of us\"")), "{said}");
+    let page = refused().await;
+    assert!(page.contains("All of us") && !page.contains(STAFF), "{page}");
+    let rename = serde_json::json!([{ "op": "replace", "path": "displayName", "value": "Some of us" }]);
+    Directory::of(&world)
+        .await
+        .patch(&format!("/Groups/{group}"), rename)
+        .await;
+    assert!(refused().await.contains("Some of us") && explained().await.contains("Some of us"));
 }
 
 #[tokio::test]

@@ -232,3 +232,55 @@ async fn many_are_tried_a_few_at_once_and_without_a_pause_and_who_waits_too_long
     asked(&world, before + 2 * MANY).await;
     assert_eq!(told("cannot be tried as often").len(), 1);
 }
+
+fn many(number: usize) -> String {
+    format!("many{number}@contoso.example")
+}
+
+/// People who are signed in, and whose tokens are due.
+async fn many_due(count: usize) -> World {
+    let world = world().await;
+    for number in 0..count {
+        let oid = uuid::Uuid::from_u128(number as u128 + 1).to_string();
+        let entra = world.entra.tenant(TENANT);
+        entra.add_user(User::member(many(number)).oid(&oid));
+        entra.add_member(STAFF, MemberRef::user(&oid));
+        world.signed_in(&many(number), &["wiki"]).await;
+    }
+    assert_eq!(world.entra.count(Endpoint::Token), count);
+    world
+}
+
+#[tokio::test]
+async fn many_tokens_are_tried_at_once_where_microsoft_takes_its_time() {
+    let world = many_due(48).await;
+    world.entra.fail_always(Fault::Slow {
+        endpoint: Endpoint::Token,
+        ms: 500,
+    });
+    world.pass(SignedDuration::from_mins(11));
+    asked(&world, 49).await;
+    let began = Instant::now();
+    asked(&world, 96).await;
+    // Sixteen at once take three waves; four would take twelve.
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn microsoft_is_left_alone_for_as_long_as_it_asks_and_nobody_is_forgotten() {
+    let world = many_due(24).await;
+    world.entra.fail_next(Fault::TokenBusy { retry_after: 3 });
+    world.pass(SignedDuration::from_mins(11));
+    // Those that are under way when the answer comes go to their end.
+    asked(&world, 25).await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let so_far = world.entra.count(Endpoint::Token);
+    assert!(so_far < 24 + 24, "asked on and on: {so_far}");
+    let began = Instant::now();
+    asked(&world, 24 + 24).await;
+    assert!(began.elapsed() > Duration::from_millis(800));
+    for number in 0..24 {
+        let browser = world.person(&many(number)).open(&world.host("wiki"), "/").await;
+        assert_eq!(browser.status(), 200);
+    }
+}

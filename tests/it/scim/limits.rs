@@ -142,3 +142,51 @@ async fn a_directory_has_so_many_requests_at_once_and_no_more() {
     let all = directory.get("/Users?count=0").await;
     assert_eq!(all["totalResults"], 36);
 }
+
+#[tokio::test]
+async fn names_are_texts_that_can_be_seen_and_not_too_long() {
+    let world = provisioned(EVERYTHING).start().await;
+    let directory = Directory::of(&world).await;
+    let long = |length| "x".repeat(length);
+    for (path, body) in [
+        ("/Users", json!({ "userName": "a\u{202e}b@corp.example" })),
+        ("/Users", json!({ "userName": "a\u{2067}b@corp.example" })),
+        ("/Users", json!({ "userName": "a", "externalId": "\u{202d}a" })),
+        ("/Users", json!({ "userName": "a\nb@corp.example" })),
+        ("/Users", json!({ "userName": 4711 })),
+        ("/Users", json!({ "userName": true })),
+        ("/Users", json!({ "userName": long(513) })),
+        ("/Groups", json!({ "displayName": 4711 })),
+        ("/Groups", json!({ "displayName": "a\u{1b}[2K" })),
+        ("/Groups", json!({ "displayName": long(513) })),
+        ("/Groups", json!({ "displayName": long(5000) })),
+    ] {
+        let reply = directory.ask("POST", path, Some(&body)).await;
+        let kind = &json_of(&reply)["scimType"];
+        assert_eq!((reply.status, kind), (400, &json!("invalidValue")), "{body}");
+    }
+    let digits = json!({ "userName": "4711", "externalId": "4712" });
+    let id = directory.create("/Users", &digits).await;
+    for value in [json!(4711), json!("a\u{202e}b")] {
+        let operations = json!({ "Operations": [{ "op": "replace", "path": "userName", "value": value }] });
+        let reply = directory
+            .ask("PATCH", &format!("/Users/{id}"), Some(&operations))
+            .await;
+        assert_eq!(reply.status, 400, "{value}");
+    }
+    // What Entra has at most, in a script that is written from the right.
+    let name = format!("\u{200f}{}", "\u{5d0}".repeat(255));
+    directory.create("/Groups", &json!({ "displayName": name })).await;
+}
+
+#[tokio::test]
+async fn a_filter_that_is_too_long_is_told_of_as_long_as_the_head_of_a_request_may_be() {
+    let world = provisioned(EVERYTHING).start().await;
+    let directory = Directory::of(&world).await;
+    for length in [8_200, 12_000, 15_000] {
+        let path = format!("/Users?filter=userName+eq+%22{}%22", "x".repeat(length));
+        let reply = directory.ask("GET", &path, None).await;
+        let kind = &json_of(&reply)["scimType"];
+        assert_eq!((reply.status, kind), (400, &json!("invalidFilter")), "{length}");
+    }
+}

@@ -9,6 +9,7 @@ use vestibule::model::ids::UserId;
 use super::client::{Directory, provider};
 use super::effects::ALICE_OID;
 use super::{EVERYTHING, PROMISE, gets_in, provisioned};
+use crate::support::person::Person;
 use crate::support::tenant::{ADAM, ALICE, STAFF, TENANT};
 use crate::support::world::World;
 
@@ -59,6 +60,13 @@ async fn linked(world: &World, upn: &str) -> Option<String> {
     let user = user(world, upn).await;
     let linked = world.store().await.scim_user_of(user).await.unwrap();
     linked.map(|linked| linked.id.to_string())
+}
+
+/// The user that a resource is linked to.
+async fn user_behind(world: &World, resource: &str) -> UserId {
+    let id = resource.parse().unwrap();
+    let told = world.store().await.scim_user(provider(world), id).await;
+    told.unwrap().unwrap().user.unwrap()
 }
 
 #[tokio::test]
@@ -214,6 +222,61 @@ async fn whoever_left_puts_nobody_out_who_got_the_address() {
     assert!(gets_in(&world, &newcomer).await);
     directory.set_active(&resource, false).await;
     assert!(!gets_in(&world, &newcomer).await);
+}
+
+/// Alice is told of by her own name and signs in; then somebody new comes with her address, of whom the directory has
+/// told nothing. Gives the resource, and both browsers.
+async fn succeeded_unheard_of(world: &World, directory: &Directory) -> (String, Person, Person) {
+    let body = json!({ "userName": ALICE, "externalId": "alice", "displayName": "Alice Example" });
+    let resource = directory.create("/Users", &body).await;
+    let before = world.signed_in(ALICE, &["wiki"]).await;
+    succeeded(world);
+    let newcomer = world.signed_in(ALICE, &["wiki"]).await;
+    (resource, before, newcomer)
+}
+
+#[tokio::test]
+async fn deactivating_whoever_left_reaches_nobody_unheard_of_who_has_the_address() {
+    let (world, directory) = told_everything().await;
+    let (resource, before, newcomer) = succeeded_unheard_of(&world, &directory).await;
+    assert!(
+        gets_in(&world, &before).await,
+        "the directory watches over her still"
+    );
+    let left = user_behind(&world, &resource).await;
+    directory.set_active(&resource, false).await;
+    assert!(!gets_in(&world, &before).await);
+    assert!(gets_in(&world, &newcomer).await, "that was somebody else");
+    world.signed_in(ALICE, &["wiki"]).await;
+    let store = world.store().await;
+    assert!(store.user(left).await.unwrap().unwrap().deprovisioned);
+    // Deleted in the end, nor does that.
+    directory.delete(&format!("/Users/{resource}")).await;
+    assert!(gets_in(&world, &newcomer).await);
+}
+
+#[tokio::test]
+async fn deleting_whoever_left_reaches_nobody_unheard_of_who_has_the_address() {
+    let (world, directory) = told_everything().await;
+    let (resource, before, newcomer) = succeeded_unheard_of(&world, &directory).await;
+    directory.delete(&format!("/Users/{resource}")).await;
+    assert!(!gets_in(&world, &before).await && gets_in(&world, &newcomer).await);
+    world.signed_in(ALICE, &["wiki"]).await;
+}
+
+#[tokio::test]
+async fn whoever_has_the_address_is_meant_once_the_directory_says_anything_of_them() {
+    let (world, directory) = told_everything().await;
+    let (resource, before, newcomer) = succeeded_unheard_of(&world, &directory).await;
+    let operations = json!([{ "op": "Replace", "path": "displayName", "value": "Alicia Newcomer" }]);
+    directory.patch(&format!("/Users/{resource}"), operations).await;
+    assert!(
+        !gets_in(&world, &before).await,
+        "nobody watches over that one now"
+    );
+    directory.set_active(&resource, false).await;
+    assert!(!gets_in(&world, &newcomer).await);
+    stays_out(&world).await;
 }
 
 #[tokio::test]

@@ -11,10 +11,12 @@ use crate::support::database::{on_both, on_postgres};
 on_both! {
     async fn the_feed_tells_what_came_after_a_position(database) {
         let store = database.store().await;
+        let person = Person::new();
+        person.sign_in(&store).await;
         let start = store.head().await.unwrap();
         assert_eq!(store.changes_since(&start).await.unwrap(), Feed::Same);
 
-        let (nonce, user) = Person::new().sign_in(&store).await;
+        let (nonce, user) = person.sign_in(&store).await;
         assert_eq!(store.changes_since(&start).await.unwrap(), Feed::Same, "a login is no change");
 
         put(&store, &application("Wiki")).await;

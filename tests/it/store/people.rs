@@ -7,7 +7,9 @@ use vestibule::clock::Clock;
 use vestibule::crypto::random;
 use vestibule::model::identity::{Group, Groups, Identity, PersonKey};
 use vestibule::model::ids::{IdpId, ObjectId, SessionNonce, TenantId, UserId};
-use vestibule::store::{NewSession, ScimAtLogin, SessionInserted, Store, User};
+use vestibule::store::{Document, Kind, NewSession, ScimAtLogin, SessionInserted, Store, User};
+
+use super::documents::file;
 
 /// Far enough for every test.
 pub(crate) const NEVER_MS: i64 = 4_000_000_000_000;
@@ -86,6 +88,40 @@ impl Person {
         scim: Option<ScimAtLogin>,
         group: Option<Uuid>,
     ) -> (SessionNonce, SessionInserted) {
+        self.has_a_provider(store).await;
+        self.try_sign_in_anyway(store, read_at, scim, group).await
+    }
+
+    /// Puts the provider into the store, unless it is there.
+    async fn has_a_provider(self, store: &Store) {
+        let (kind, id) = (Kind::IdentityProvider, self.provider.0);
+        if store.document(kind, id).await.unwrap().is_some() {
+            return;
+        }
+        let provider = Document {
+            kind,
+            id,
+            name: "Entra ID".to_owned(),
+            body: serde_json::json!({}),
+            secrets: None,
+            declared: false,
+            version: 0,
+            created_ms: 0,
+            updated_ms: 0,
+        };
+        let mut write = store.write(file()).await.unwrap();
+        write.put(&provider).await.unwrap();
+        write.commit().await.unwrap();
+    }
+
+    /// The same whether the provider is in the store or not.
+    pub(crate) async fn try_sign_in_anyway(
+        self,
+        store: &Store,
+        read_at: i64,
+        scim: Option<ScimAtLogin>,
+        group: Option<Uuid>,
+    ) -> (SessionNonce, SessionInserted) {
         let nonce: SessionNonce = random::alphanumeric(16).parse().unwrap();
         let inserted = store
             .insert_session(&NewSession {
@@ -123,6 +159,7 @@ impl Person {
 
     /// Signs in now.
     pub(crate) async fn sign_in(self, store: &Store) -> (SessionNonce, User) {
+        self.has_a_provider(store).await;
         let read_at = store.head().await.unwrap().seq;
         match self.try_sign_in(store, read_at).await {
             (nonce, SessionInserted::Yes(user)) => (nonce, user),

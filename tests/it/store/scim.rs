@@ -19,6 +19,7 @@ const RULES: ScimRules = ScimRules {
     identity_update: IdentityUpdate::Automatic,
     names_repeat: false,
     round: None,
+    journal: None,
 };
 
 fn record(name: &str, external: Option<&str>, active: bool) -> UserRecord {

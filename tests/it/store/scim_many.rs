@@ -21,6 +21,7 @@ const AUTOMATIC: ScimRules = ScimRules {
     identity_update: IdentityUpdate::Automatic,
     names_repeat: false,
     round: None,
+    journal: None,
 };
 const REAUTH: ScimRules = ScimRules {
     identity_update: IdentityUpdate::Reauth,

@@ -23,6 +23,7 @@ const NOTHING: ScimRules = ScimRules {
     identity_update: IdentityUpdate::NoAction,
     names_repeat: false,
     round: None,
+    journal: None,
 };
 
 fn provider(id: IdpId, keeps_out: bool) -> Document {
@@ -40,9 +41,9 @@ fn provider(id: IdpId, keeps_out: bool) -> Document {
 }
 
 /// What a sign-in asks by the provider as the store has it.
-fn asks(provider: Option<&Value>) -> Option<ScimAtLogin> {
+fn asks(provider: &Value) -> Option<ScimAtLogin> {
     Some(ScimAtLogin {
-        stays_out: provider?.get("keeps_out")?.as_bool()?,
+        stays_out: provider.get("keeps_out")?.as_bool()?,
         reactivates: false,
         regroups: false,
     })
@@ -137,7 +138,7 @@ on_postgres! {
             let (store, nonce, under_way) = (store.clone(), nonce.clone(), Arc::clone(&under_way));
             async move {
                 let identity_of = |user| person.identity(user);
-                let waits = |provider: Option<&Value>| {
+                let waits = |provider: &Value| {
                     under_way.notify_one();
                     tokio::task::block_in_place(|| told_to.lock().unwrap().recv_timeout(Duration::from_secs(5))).unwrap();
                     asks(provider)
@@ -163,7 +164,7 @@ fn new_session<'a>(
     nonce: SessionNonce,
     read_at: i64,
     identity_of: &'a (dyn Fn(UserId) -> Identity + Send + Sync),
-    asks: &'a (dyn Fn(Option<&Value>) -> Option<ScimAtLogin> + Send + Sync),
+    asks: &'a (dyn Fn(&Value) -> Option<ScimAtLogin> + Send + Sync),
 ) -> NewSession<'a> {
     NewSession {
         nonce,

@@ -8,17 +8,19 @@ use uuid::Uuid;
 use vestibule::clock::Clock;
 use vestibule::model::ids::{IdpId, ObjectId};
 use vestibule::model::scim::{GroupRecord, IdentityUpdate, UserRecord};
-use vestibule::store::{Membership, ScimGroup, ScimRules, ScimUser, Store, StoreError};
+use vestibule::store::{Kind, Membership, ScimGroup, ScimRules, ScimUser, Store, StoreError};
 
-use crate::support::database::on_both;
+use super::documents::file;
+use crate::support::database::{on_both, on_postgres};
 
-fn rules(round: Option<Uuid>) -> ScimRules {
+fn rules(round: Option<Uuid>) -> ScimRules<'static> {
     ScimRules {
         user_deprovision: true,
         seat_deprovision: true,
         identity_update: IdentityUpdate::Automatic,
         names_repeat: true,
         round,
+        journal: None,
     }
 }
 
@@ -101,6 +103,41 @@ on_both! {
         assert!(!written.is_finished(), "it waits for whoever takes over");
         taking.commit().await.unwrap();
         refused!(async { written.await.unwrap() });
+        assert_eq!(store.count_scim::<ScimUser>(provider).await.unwrap(), 0);
+        drop(other);
+        pool.close().await;
+    }
+}
+
+on_postgres! {
+    /// A write that is under way is not seen by whoever deletes, and must not be missed.
+    async fn what_a_round_writes_while_its_provider_is_deleted_is_deleted_too(database) {
+        let store = database.store().await;
+        let provider = IdpId(Uuid::new_v4());
+        take(&store, provider).await;
+        let pool = database.pool().await;
+        let mut other = pool.acquire().await.unwrap();
+        let mut writing = other.begin().await.unwrap();
+        sqlx::query("UPDATE directory_syncs SET holder = holder").execute(&mut *writing).await.unwrap();
+        sqlx::query(
+            "INSERT INTO scim_users (id, provider, user_name, active, body, created_ms, updated_ms) \
+             SELECT 'x', provider, 'x', 1, '{}', 0, 0 FROM directory_syncs",
+        )
+        .execute(&mut *writing)
+        .await
+        .unwrap();
+        let deleting = tokio::spawn({
+            let store = store.clone();
+            async move {
+                let mut write = store.write(file()).await.unwrap();
+                write.delete(Kind::IdentityProvider, provider.0).await.unwrap();
+                write.commit().await.unwrap();
+            }
+        });
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert!(!deleting.is_finished(), "it waits for the write");
+        writing.commit().await.unwrap();
+        deleting.await.unwrap();
         assert_eq!(store.count_scim::<ScimUser>(provider).await.unwrap(), 0);
         drop(other);
         pool.close().await;

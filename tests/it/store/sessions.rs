@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use vestibule::clock::Clock;
 use vestibule::model::identity::Identity;
-use vestibule::store::{Amended, ChangeKind, Ending, Feed, SessionInserted};
+use vestibule::store::{Amended, ChangeKind, Ending, Feed, Kind, SessionInserted};
 
 use super::documents::file;
 use super::people::{ADDRESS, NEVER_MS, Person};
@@ -66,6 +66,23 @@ on_both! {
             assert_eq!(outcome, SessionInserted::UserEndedMeanwhile, "{ending:?}");
             assert!(store.user_of(person.provider, person.key).await.unwrap().is_none());
             person.sign_in(&store).await;
+        }
+    }
+
+    /// By a gateway that has not heard yet that the provider was deleted.
+    async fn nobody_signs_in_with_a_provider_that_is_there_no_more(database) {
+        let store = database.store().await;
+        let person = Person::new();
+        person.sign_in(&store).await;
+        let mut write = store.write(file()).await.unwrap();
+        write.end_sessions(&Ending::Provider(person.provider), "deleted").await.unwrap();
+        assert!(write.delete(Kind::IdentityProvider, person.provider.0).await.unwrap());
+        write.commit().await.unwrap();
+        let read_at = store.head().await.unwrap().seq;
+        for person in [person, Person::at(person.provider)] {
+            let (nonce, outcome) = person.try_sign_in_anyway(&store, read_at, None, None).await;
+            assert_eq!(outcome, SessionInserted::UserEndedMeanwhile);
+            assert!(store.session(&nonce).await.unwrap().is_none());
         }
     }
 
