@@ -15,7 +15,7 @@ use crate::entra::RelyingParty;
 use crate::model::ids::{IdpId, ScimGroupId, SessionNonce, UserId};
 use crate::shutdown::Shutdown;
 use crate::snapshot::Published;
-use crate::store::{Consequences, GroupWritten, ScimRules, Store, StoreError};
+use crate::store::{Consequences, GroupWritten, Store, StoreError, Telling};
 
 /// Has this replica follow what the store has committed of a directory. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -120,14 +120,14 @@ impl Effects {
         &self,
         provider: IdpId,
         id: ScimGroupId,
-        rules: &ScimRules,
+        telling: &dyn Telling,
         request: &str,
     ) -> Result<Option<(GroupWritten, Option<String>)>, StoreError> {
         let mut followed = Followed::default();
-        while let Some(done) = self.store.thin_scim_group(provider, id, rules).await? {
+        while let Some(done) = self.store.thin_scim_group(provider, id, telling).await? {
             self.follow(provider, request, done, &mut followed);
         }
-        let Some(mut deleted) = self.store.delete_scim_group(provider, id, rules).await? else {
+        let Some(mut deleted) = self.store.delete_scim_group(provider, id, telling).await? else {
             return Ok(None);
         };
         let done = std::mem::take(&mut deleted.consequences);

@@ -38,6 +38,19 @@ pub fn directory_settings(provider: &Value) -> Result<Option<ScimSettings>, Vec<
     problems.or_value(settings)
 }
 
+/// How a provider's directory is read by Graph; `None` where it is not.
+///
+/// # Errors
+/// Every problem found.
+pub fn sync_settings(provider: &Value) -> Result<Option<SyncSettings>, Vec<Problem>> {
+    let problems = Problems::default();
+    let settings = Object::new(provider, "", &problems).map(|object| {
+        let by_scim = scim_config(&object, &BTreeMap::new()).is_some();
+        directory_sync(&object, by_scim)
+    });
+    problems.or_value(settings)
+}
+
 /// Reads the settings; `None` where SCIM is off or something is wrong.
 pub(super) fn scim_config(
     object: &Object<'_>,

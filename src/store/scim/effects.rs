@@ -9,7 +9,7 @@ use super::super::amend::{Amended, AmendedSession};
 use super::super::many::{AT_ONCE, OfMany, of_many};
 use super::super::row::{Cells, maybe_storable};
 use super::super::users::readmit;
-use super::super::{Store, StoreError};
+use super::super::{Actor, Store, StoreError};
 use super::link::Said;
 use super::updates::Journal;
 use super::{ADDRESS_PASSED_ON, Kept as _, ScimUser};
@@ -38,6 +38,8 @@ pub struct ScimRules<'a> {
     pub round: Option<Uuid>,
     /// Makes the row that is written down with each write. `None` where whoever writes sees to that.
     pub journal: Option<&'a dyn Journal>,
+    /// Who deletes in the directory's place, for the audit log; `None` for the directory itself.
+    pub actor: Option<&'a Actor>,
 }
 
 /// What a change in a directory did besides.
@@ -169,7 +171,7 @@ impl Store {
     pub(super) async fn follow(
         &self,
         tx: &mut Transaction<'static, Any>,
-        rules: &ScimRules,
+        rules: &ScimRules<'_>,
         plan: Plan,
         change: &(dyn Fn(&mut Identity) + Send + Sync),
         amended: Option<UserId>,

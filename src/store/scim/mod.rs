@@ -26,6 +26,7 @@ mod rereads;
 mod search;
 mod secrets;
 mod syncs;
+mod telling;
 mod updates;
 mod users;
 
@@ -41,6 +42,7 @@ use search::Kept;
 pub use search::{ScimKey, ScimResource, ScimSearch};
 pub(super) use secrets::{forget as forget_secret, forget_provider, set as set_secret};
 pub use syncs::{DirectorySync, RoundEnd};
+pub use telling::Telling;
 pub use updates::{Journal, PROVIDERS_MAX, ScimUpdate, ScimUpdateFilter, VALUES_MAX};
 pub use users::UserWritten;
 

@@ -10,6 +10,7 @@ mod expect;
 mod fixtures;
 mod grammar;
 mod in_flight;
+mod in_force;
 mod inherited;
 mod large;
 mod limits;
