@@ -151,7 +151,7 @@ impl Effects {
         }
         for (user, nonces) in &done.passed_on {
             let sessions = nonces.len();
-            tracing::info!(request.id = request, provider.id = %provider, user.id = %user, sessions, "The directory means somebody else by an address");
+            tracing::info!(request.id = request, provider.id = %provider, user.id = %user, sessions, "The directory means somebody else now");
         }
         if !done.amended.is_empty() {
             let (sessions, regrouped) = (done.amended.len(), done.regrouped.len());
@@ -209,7 +209,7 @@ impl Followed {
         for (user, nonces) in &done.passed_on {
             let sessions = nonces.len();
             self.others.push(format!(
-                "the address of {user} is somebody else's: {sessions} sessions ended"
+                "the directory means somebody else than {user} now: {sessions} sessions ended"
             ));
         }
         for user in &done.readmitted {

@@ -15,6 +15,7 @@
 mod arrival;
 mod buried;
 mod effects;
+mod former;
 mod groups;
 mod holds;
 mod kept_out;
@@ -63,6 +64,8 @@ pub struct ScimUser {
     pub record: UserRecord,
     /// The user of ours that it is linked to.
     pub user: Option<UserId>,
+    /// The objects that it meant before it came to mean the present one, as far as they are not kept out already.
+    pub former: Vec<ObjectId>,
     /// When it was made.
     pub created_ms: i64,
     /// When it last changed.

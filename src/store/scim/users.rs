@@ -9,7 +9,7 @@ use super::buried::{bury, unbury, unbury_address};
 use super::effects::{Consequences, Plan, ScimRules};
 use super::link::Said;
 use super::telling::Telling;
-use super::{Kept as _, ScimUser, folded};
+use super::{Kept as _, ScimUser, folded, former};
 use crate::model::identity::{Group, Identity};
 use crate::model::ids::{IdpId, ObjectId, ScimUserId, UserId};
 use crate::model::scim::{self, GroupChange, UserRecord};
@@ -70,6 +70,7 @@ impl Store {
                 provider,
                 record: record.clone(),
                 user: None,
+                former: Vec::new(),
                 created_ms: now_ms,
                 updated_ms: now_ms,
             };
@@ -184,6 +185,7 @@ impl Store {
             ..before.clone()
         };
         must_be_free(&mut tx, &user).await?;
+        let left = former::remember(&mut tx, before, &mut user).await?;
         update(&mut tx, &user).await?;
         user.user = self.link(&mut tx, &user, Said::Changed(before)).await?;
         let mut plan = Plan::default();
@@ -191,6 +193,7 @@ impl Store {
         if user.user != before.user || user.record.is_active() != before.record.is_active() {
             stand(&mut tx, &user, &mut plan).await?;
         }
+        self.keep_out(&mut tx, &user, &left, &mut plan).await?;
         let change = |identity: &mut Identity| {
             scim::update_identity(identity, &before.record, &user.record);
         };
@@ -251,6 +254,7 @@ impl Store {
             };
             let objects: Vec<ObjectId> = user.record.object().into_iter().chain(linked).collect();
             bury(&mut tx, &user, &objects, self.now_ms()).await?;
+            self.keep_out(&mut tx, &user, &user.former, &mut plan).await?;
             let (consequences, told) = self.follow(&mut tx, &rules, plan, &|_| {}, None).await?;
             let written = UserWritten {
                 user,
@@ -373,7 +377,9 @@ async fn must_be_free(tx: &mut Transaction<'static, Any>, user: &ScimUser) -> Re
 }
 
 fn body(user: &ScimUser) -> String {
-    serde_json::Value::Object(user.record.0.clone()).to_string()
+    let mut body = user.record.0.clone();
+    former::put_into(&mut body, &user.former);
+    serde_json::Value::Object(body).to_string()
 }
 
 async fn insert(tx: &mut Transaction<'static, Any>, user: &ScimUser) -> Result<(), StoreError> {

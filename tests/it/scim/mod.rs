@@ -8,6 +8,7 @@ mod effects;
 mod engine;
 mod expect;
 mod fixtures;
+mod former;
 mod grammar;
 mod in_flight;
 mod in_force;
