@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
+use super::app_body::{Places, SELF_HOSTED, complete_launcher, keep_type};
 use super::app_policies::InApplication;
 use super::call::{Answer, Call};
 use super::error::{ApiError, Unknown};
@@ -17,7 +18,7 @@ use super::resource::{self, Around, Before, Resource, Shown, name_of};
 use super::shape::{Shape, Taken, UnknownKeys, What, optional, read_only};
 use crate::crypto::random;
 use crate::manage::Draft;
-use crate::model::application::{LAUNCHER, LAUNCHER_NAME};
+use crate::model::application::LAUNCHER;
 use crate::model::destination::Destination;
 use crate::model::ids::{AppId, AudTag};
 use crate::model::permission::{Area, Permission};
@@ -147,9 +148,6 @@ const SETTINGS: Shape = Shape {
     unknown: UnknownKeys::Refused,
 };
 
-/// The type of applications that say none.
-const SELF_HOSTED: &str = "self_hosted";
-
 pub(super) struct Apps;
 
 impl Resource for Apps {
@@ -171,13 +169,7 @@ impl Resource for Apps {
             "aud".to_owned(),
             aud.unwrap_or_else(|| random::hex_digits::<32>().into()),
         );
-        // By their types clients tell applications apart: an answer always has it.
-        let said = body
-            .get("type")
-            .is_some_and(|kind| !(kind.is_null() || *kind == ""));
-        if !said {
-            body.insert("type".to_owned(), SELF_HOSTED.into());
-        }
+        keep_type(&mut body, before.map(|before| &before.body))?;
         // Without policies in it, a change is about the rest: older tools keep policies by calls of their own.
         let written = body
             .get("policies")
@@ -258,55 +250,6 @@ impl Resource for Apps {
 
 fn parsed(written: &Value) -> Option<Destination> {
     written.as_str()?.parse().ok()
-}
-
-/// The launcher is where the auth host is, and needs no name.
-fn complete_launcher(body: &mut Map<String, Value>, auth_host: &str) -> Result<(), Vec<Problem>> {
-    if body.get("name").is_none_or(Value::is_null) {
-        body.insert("name".to_owned(), LAUNCHER_NAME.into());
-    }
-    match body.shift_remove("domain") {
-        None | Some(Value::Null) => Ok(()),
-        Some(Value::String(domain)) if domain.is_empty() || domain.eq_ignore_ascii_case(auth_host) => Ok(()),
-        Some(_) => Err(vec![Problem {
-            pointer: "/domain".to_owned(),
-            reason: format!("the launcher is at {auth_host}, and nowhere else"),
-        }]),
-    }
-}
-
-/// The addresses of an application in the three ways that they are written: whichever was not sent follows from those
-/// that were.
-struct Places {
-    domain: Value,
-    domains: Value,
-    destinations: Value,
-}
-
-impl Places {
-    fn of(body: &Value) -> Self {
-        let listed = body.get("destinations").and_then(Value::as_array);
-        let uris = listed
-            .into_iter()
-            .flatten()
-            .filter_map(|destination| destination.get("uri"));
-        let mut domains: Vec<Value> = uris.cloned().collect();
-        if domains.is_empty() {
-            let listed = body.get("self_hosted_domains").and_then(Value::as_array);
-            domains = listed.cloned().unwrap_or_default();
-        }
-        let written = body.get("domain").filter(|domain| domain.is_string());
-        let domain = written.or_else(|| domains.first()).cloned().unwrap_or_default();
-        if domains.is_empty() && domain.is_string() {
-            domains.push(domain.clone());
-        }
-        let destination = |uri: &Value| json!({ "type": "public", "uri": uri });
-        Self {
-            destinations: domains.iter().map(destination).collect(),
-            domain,
-            domains: Value::Array(domains),
-        }
-    }
 }
 
 /// Lists applications. By address and by audience they are found in memory.

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::call::{Answer, Call};
 use super::error::ApiError;
+use super::identity_providers;
 use super::operation::{Gives, Operation};
 use super::shape::{Shape, UnknownKeys, What, needed};
 use crate::entra::{AuthenticationContext, EntraError};
@@ -35,25 +36,30 @@ async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
     answer(&provider, listed)
 }
 
-/// The list as Graph has it now.
+/// Has the list read from Graph now, and answers with the provider, as Access does.
 async fn refresh(call: &Call<'_>) -> Result<Answer, ApiError> {
     let provider = call.provider().await?;
-    let listed = call
+    let renewed = call
         .api
         .relying_party
         .renew_authentication_contexts(&provider)
         .await;
-    answer(&provider, listed)
+    renewed.map_err(refused)?;
+    Ok(Answer::of(identity_providers::shown(call, provider.id.0).await?))
+}
+
+fn refused(error: EntraError) -> ApiError {
+    match error {
+        error @ EntraError::Unavailable { .. } => ApiError::provider_unavailable(error.to_string()),
+        error => ApiError::invalid(error.to_string()),
+    }
 }
 
 fn answer(
     provider: &IdentityProvider,
     listed: Result<Arc<Vec<AuthenticationContext>>, EntraError>,
 ) -> Result<Answer, ApiError> {
-    let listed = listed.map_err(|error| match error {
-        error @ EntraError::Unavailable { .. } => ApiError::provider_unavailable(error.to_string()),
-        error => ApiError::invalid(error.to_string()),
-    })?;
+    let listed = listed.map_err(refused)?;
     let published = listed.iter().filter(|context| context.available);
     let shown: Vec<Value> = published.map(|context| show(provider.id, context)).collect();
     Ok(Answer::of(shown))
@@ -91,7 +97,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             "refresh_auth_contexts",
             "Read the authentication contexts of a provider's directory anew",
         ),
-        Gives::Objects(&SHAPE),
+        Gives::Object(&identity_providers::SHAPE),
         |call| Box::pin(refresh(call)),
     ),
 ];

@@ -174,14 +174,14 @@ fn show(document: &Document, auth: &AuthUrl) -> Value {
     let shown = Shown::begin(&["id", "uid"], document)
         .with("config", config)
         .with("version", version(document));
-    let Some(mut scim) = document
+    // It is told of every provider, written or not: Terraform sends `{}` for what it was never told of, and takes an
+    // answer that has more than that for a fault.
+    let mut scim = document
         .body
         .get("scim_config")
         .and_then(Value::as_object)
         .cloned()
-    else {
-        return shown.timed(document).into_value();
-    };
+        .unwrap_or_default();
     for (key, value) in [
         ("enabled", json!(false)),
         ("user_deprovision", json!(false)),
@@ -280,12 +280,17 @@ async fn with_first_secret(call: &Call<'_>, mut answer: Answer) -> Result<Answer
     }
 }
 
-/// A provider with the secret of its directory, which is told this once.
-pub(super) async fn shown_with(call: &Call<'_>, id: Uuid, secret: &SecretString) -> Result<Answer, ApiError> {
+/// A provider as it is shown.
+pub(super) async fn shown(call: &Call<'_>, id: Uuid) -> Result<Value, ApiError> {
     let around = call.around().await?;
     let object = around.snapshot.objects.get(Kind::IdentityProvider, id);
     let object = object.ok_or_else(|| ApiError::unknown(Unknown::IdentityProvider))?;
-    let mut shown = IdentityProviders::present(&around, &object.document());
+    Ok(IdentityProviders::present(&around, &object.document()))
+}
+
+/// A provider with the secret of its directory, which is told this once.
+pub(super) async fn shown_with(call: &Call<'_>, id: Uuid, secret: &SecretString) -> Result<Answer, ApiError> {
+    let mut shown = shown(call, id).await?;
     if let Some(scim) = shown.get_mut("scim_config").and_then(Value::as_object_mut) {
         scim.insert("secret".to_owned(), secret.expose_secret().into());
     }

@@ -44,6 +44,8 @@ pub(super) const SHAPE: Shape = Shape {
 const CHANGE: Shape = Shape {
     name: "ListChange",
     keys: &[
+        // cloudflare-go before version 1 says once more which list it is.
+        read_only("id", What::Id),
         optional("append", What::Objects(&ITEM)),
         optional("remove", What::Texts),
     ],

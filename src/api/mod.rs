@@ -9,6 +9,7 @@
 
 mod absent;
 mod access_requests;
+mod app_body;
 mod app_policies;
 mod apps;
 mod auth_contexts;
@@ -27,6 +28,7 @@ mod keys;
 mod latest;
 mod lists;
 mod notes;
+mod older;
 mod openapi;
 mod operation;
 mod operations;
@@ -221,7 +223,8 @@ impl Api {
 
     async fn route(&self, caller: &Caller, request: &Request<Bytes>) -> Result<Response<Bytes>, ApiError> {
         let path = caller.path.strip_prefix(PREFIX).unwrap_or_default();
-        let path = path.strip_suffix('/').unwrap_or(path);
+        let spelled = older::spelled(path.strip_suffix('/').unwrap_or(path));
+        let path: &str = &spelled;
         // Never closed, so a place is got or the client goes away.
         let _place = self.places.acquire().await;
         let snapshot = self.published.load();
@@ -264,7 +267,14 @@ impl Api {
             address: caller.address,
             request_id: &caller.request_id,
         };
-        let answer = (operation.handler)(&call).await?;
+        let mut answer = (operation.handler)(&call).await?;
+        if !answer.messages.is_empty() && older::reads_no_messages(request.headers()) {
+            tracing::info!(
+                request.id = caller.request_id, operation = operation.id, messages = ?answer.messages,
+                "Messages that the client cannot read were left out of an answer"
+            );
+            answer.messages.clear();
+        }
         Ok(done(operation.status, answer))
     }
 }

@@ -5,11 +5,13 @@ use serde_json::{Map, Value};
 
 use super::shape::{Shape, What};
 use crate::model::application::{INTERSTITIAL_STAYS, STILL_CHOSEN};
-use crate::model::ids::ListId;
+use crate::model::ids::{IdpId, ListId};
+use crate::model::organization::STILL_DENIED;
 use crate::model::pointer;
 use crate::model::policy::TOO_FEW_ON_LIST;
 use crate::model::selector::Unevaluated;
 use crate::model::token_duration::TokenDuration;
+use crate::model::unanswered;
 use crate::snapshot::Snapshot;
 
 /// What is worth knowing about a body of this shape, each with its place.
@@ -26,10 +28,10 @@ fn gather(shape: &Shape, body: &Map<String, Value>, at: &str, snapshot: &Snapsho
         match (key.what, value) {
             (What::Rules, Value::Array(rules)) => {
                 notes.extend(rules.iter().enumerate().filter_map(|(index, rule)| {
-                    let (name, _) = rule.as_object()?.iter().next()?;
-                    let selector: Unevaluated = name.parse().ok()?;
+                    let (name, settings) = rule.as_object()?.iter().next()?;
+                    let said = always_unknown(name, settings, snapshot)?;
                     let place = pointer::below(&format!("{at}/{index}"), name);
-                    Some(format!("{place}: {}", selector.warning()))
+                    Some(format!("{place}: {said}"))
                 }));
             }
             (What::Object(inner), Value::Object(map)) => gather(inner, map, &at, snapshot, notes),
@@ -48,6 +50,9 @@ fn gather(shape: &Shape, body: &Map<String, Value>, at: &str, snapshot: &Snapsho
             {
                 notes.push(format!("{at}: {STILL_CHOSEN}"));
             }
+            (What::Flag, Value::Bool(false)) if key.name == "deny_unmatched_requests" => {
+                notes.push(format!("{at}: {STILL_DENIED}"));
+            }
             (What::Text, Value::String(written)) if key.name == "session_duration" => {
                 let duration = written.parse::<TokenDuration>().ok();
                 let warning = duration.and_then(|duration| duration.warning());
@@ -60,6 +65,22 @@ fn gather(shape: &Shape, body: &Map<String, Value>, at: &str, snapshot: &Snapsho
             }
             _ => {}
         }
+    }
+}
+
+/// What is to be told of a rule that nobody's sign-in ever answers.
+fn always_unknown(name: &str, settings: &Value, snapshot: &Snapshot) -> Option<String> {
+    if let Ok(selector) = name.parse::<Unevaluated>() {
+        return Some(selector.warning());
+    }
+    let provider = settings.get("identity_provider_id")?.as_str()?;
+    let provider: IdpId = provider.parse().ok()?;
+    let provider = snapshot.providers.get(&provider)?;
+    match name {
+        "azureAD" => unanswered::groups(provider),
+        "auth_context" => unanswered::contexts(provider),
+        "oidc" => unanswered::claim(settings.get("claim_name")?.as_str()?, provider),
+        _ => None,
     }
 }
 

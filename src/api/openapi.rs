@@ -131,7 +131,7 @@ fn refusals(operation: &Operation) -> Vec<(&'static str, &'static str)> {
     ));
     refusals.push((
         "503",
-        "The store cannot be reached; look whether a change was made before asking for it again",
+        "The store, or who else had to be asked, does not answer; look whether a change was made before asking for it again",
     ));
     refusals
 }

@@ -168,21 +168,29 @@ impl<'p> Params<'p> {
     }
 }
 
+/// Parameters that reach to the end of the path: names that may hold slashes, which official clients write as they are.
+const TO_THE_END: &[&str] = &["tag_name"];
+
 /// Whether a path is one of an operation; its parameters then.
 pub(super) fn matches<'p>(template: &'static str, path: &'p str) -> Option<Params<'p>> {
     let mut params = Params::default();
-    let (mut wanted, mut given) = (template.split('/'), path.split('/'));
-    loop {
-        match (wanted.next(), given.next()) {
-            (None, None) => return Some(params),
-            (Some(wanted), Some(given)) => match parameter(wanted) {
-                Some(name) if !given.is_empty() => params.0.push((name, given)),
-                None if wanted == given => {}
-                _ => return None,
-            },
+    let mut rest = Some(path);
+    for wanted in template.split('/') {
+        let left = rest?;
+        let name = parameter(wanted);
+        let is_last = name.is_some_and(|name| TO_THE_END.contains(&name));
+        let (given, below) = match left.split_once('/') {
+            Some((given, below)) if !is_last => (given, Some(below)),
+            _ => (left, None),
+        };
+        rest = below;
+        match name {
+            Some(name) if !given.is_empty() => params.0.push((name, given)),
+            None if wanted == given => {}
             _ => return None,
         }
     }
+    rest.is_none().then_some(params)
 }
 
 /// The name of a segment that is a parameter.
@@ -203,5 +211,15 @@ mod tests {
         assert!(matches(apps, "/accounts/a1/access/apps/").is_none());
         assert!(matches(apps, "/accounts//access/apps").is_none());
         assert!(matches(app, "/accounts/a1/access/apps").is_none());
+        assert!(matches(app, "/accounts/a1/access/apps/b2/c3").is_none());
+    }
+
+    #[test]
+    fn a_name_that_may_hold_slashes_reaches_to_the_end() {
+        let tag = "/accounts/{account_id}/access/tags/{tag_name}";
+        let params = matches(tag, "/accounts/a1/access/tags/a/b c").unwrap();
+        assert_eq!(params.get("tag_name"), "a/b c");
+        assert!(matches(tag, "/accounts/a1/access/tags").is_none());
+        assert!(matches(tag, "/accounts/a1/access/tags/").is_none());
     }
 }

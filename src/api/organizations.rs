@@ -135,8 +135,11 @@ fn hold_against_file(
         let Some(written) = changes.shift_remove(key) else {
             continue;
         };
-        let Value::String(written) = written else {
-            return Err(ApiError::invalid_at(format!("/{key}"), "text is needed"));
+        let written = match written {
+            Value::String(written) => written,
+            // Terraform sends null for what was there and its configuration does not say.
+            Value::Null => return Err(in_the_file(key, in_file)),
+            _ => return Err(ApiError::invalid_at(format!("/{key}"), "text is needed")),
         };
         let same = written == own || (key == "auth_domain" && written.eq_ignore_ascii_case(own));
         if !same {

@@ -60,6 +60,14 @@ impl Page {
         })
     }
 
+    /// How many items there are as far as the page shows, which holds `count` of them: where it is full there is at least
+    /// one more, as far as anybody knows who does not count them all.
+    pub(super) fn at_least(self, count: usize) -> u64 {
+        let here = u64::try_from(count).unwrap_or(u64::MAX);
+        let full = here >= u64::from(self.size);
+        self.offset().saturating_add(here).saturating_add(u64::from(full))
+    }
+
     /// The page of a list that is in memory.
     pub(super) fn cut<T>(self, items: Vec<T>) -> (Vec<T>, u64) {
         let total = u64::try_from(items.len()).unwrap_or(u64::MAX);

@@ -170,10 +170,15 @@ pub(super) async fn update<R: Resource>(call: &Call<'_>) -> Result<Answer, ApiEr
     written_answer::<R>(call, written.map_err(|error| named(error, R::UNKNOWN))?, messages).await
 }
 
-/// Leaves these keys of an object as they are where a body does not have them.
+/// Leaves these keys of an object as they are where a body does not have them. Null is no text, so it leaves a text as it
+/// is; in the place of a list it says that there is none any longer, as Terraform says it.
 pub(super) fn keep(keys: &[&str], before: &Value, body: &mut Map<String, Value>) {
     for key in keys {
-        if let (Some(held), true) = (before.get(*key), body.get(*key).is_none_or(Value::is_null)) {
+        let Some(held) = before.get(*key) else { continue };
+        let is_sent = body
+            .get(*key)
+            .is_some_and(|sent| !sent.is_null() || held.is_array());
+        if !is_sent {
             body.insert((*key).to_owned(), held.clone());
         }
     }
@@ -243,11 +248,34 @@ pub(super) fn take(
         return Err(ApiError::problems(&taken.problems));
     }
     let unknown = std::mem::take(&mut taken.unknown);
-    let said = unknown.iter().map(|pointer| {
+    let meant = unknown
+        .iter()
+        .filter(|pointer| says_something(&taken.body, pointer));
+    let said = meant.map(|pointer| {
         format!("{pointer} is kept, and nothing follows from it: this version does not know it")
     });
-    let notes = notes::of(shape, &taken.body, &call.snapshot);
-    Ok((taken, said.chain(notes).collect()))
+    let mut said: Vec<String> = said.collect();
+    said.extend(notes::of(shape, &taken.body, &call.snapshot));
+    Ok((taken, said))
+}
+
+/// Whether something stands at a place of a body that might have been meant to do something. Clients send keys that they
+/// know with nothing in them.
+fn says_something(body: &Map<String, Value>, pointer: &str) -> bool {
+    let mut segments = pointer.strip_prefix('/').unwrap_or(pointer).split('/');
+    let first = segments
+        .next()
+        .unwrap_or_default()
+        .replace("~1", "/")
+        .replace("~0", "~");
+    let below: String = segments.flat_map(|segment| ["/", segment]).collect();
+    match body.get(&first).and_then(|value| value.pointer(&below)) {
+        None | Some(Value::Null) => false,
+        Some(Value::String(text)) => !text.is_empty(),
+        Some(Value::Array(items)) => !items.is_empty(),
+        Some(Value::Object(map)) => !map.is_empty(),
+        Some(_) => true,
+    }
 }
 
 /// An object that is not there, by its own name.

@@ -333,9 +333,7 @@ fn listed(page: Page, search: &ScimSearch, shown: Vec<Value>, all: usize) -> Ans
     let total = if *search == ScimSearch::default() {
         u64::try_from(all).unwrap_or(u64::MAX)
     } else {
-        let here = u64::try_from(shown.len()).unwrap_or(u64::MAX);
-        let full = here == u64::from(page.size);
-        page.offset().saturating_add(here).saturating_add(u64::from(full))
+        page.at_least(shown.len())
     };
     let info = page.info(shown.len(), total);
     Answer::page(shown, info)

@@ -38,14 +38,19 @@ const SHAPE: Shape = Shape {
     unknown: UnknownKeys::Refused,
 };
 
+/// Rows a page unless asked otherwise.
+const USUAL: u32 = 20;
+/// Rows a page at most.
+const MOST: u32 = 1000;
+
+/// Lists rows, a page at a time. How many there are in all is told as far as the page shows it.
 async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let page = Page::of(
-        &call.query,
-        Sizes {
-            usual: 20,
-            most: 1000,
-        },
-    )?;
+    let limit = call.query.number("limit")?;
+    let usual = limit.unwrap_or(USUAL).clamp(1, MOST);
+    let page = Page::of(&call.query, Sizes { usual, most: MOST })?;
+    // Alone, it is the size of a page: whoever asks for the next one finds it.
+    let limit = limit.filter(|_| call.query.value("per_page").is_some());
+    let most = limit.map_or(u64::MAX, u64::from);
     let ids: Result<BTreeSet<IdpId>, _> = call.query.values("idp_id").map(str::parse).collect();
     let ids = ids.map_err(|_| ApiError::invalid("idp_id must be the id of an identity provider"))?;
     if ids.is_empty() {
@@ -70,11 +75,15 @@ async fn list(call: &Call<'_>) -> Result<Answer, ApiError> {
         since_ms: call.query.time("since")?,
         until_ms: call.query.time("until")?,
         oldest_first: oldest_first(call)?,
-        limit: call.query.number("limit")?.unwrap_or(page.size).clamp(1, 1000),
+        limit: page.size,
         page: page.number,
     };
     let rows = call.api.store.scim_updates(&filter).await?;
-    Ok(Answer::of(rows.iter().map(show).collect::<Vec<Value>>()))
+    let total = page.at_least(rows.len()).min(most);
+    let left = usize::try_from(most.saturating_sub(page.offset())).unwrap_or(usize::MAX);
+    let shown: Vec<Value> = rows.iter().take(left).map(show).collect();
+    let info = page.info(shown.len(), total);
+    Ok(Answer::page(shown, info))
 }
 
 /// The values of a parameter that may be given several times, each once.
@@ -143,7 +152,10 @@ const ASKED: &[(&str, &str)] = &[
     ),
     ("page", "the page, from 1"),
     ("per_page", "rows a page"),
-    ("limit", "rows a page"),
+    (
+        "limit",
+        "rows in all, over pages of per_page; without that, rows a page",
+    ),
     ("direction", "desc for the newest first, or asc"),
     ("since", "not before this time"),
     ("until", "before this time"),
@@ -166,7 +178,7 @@ pub(super) const OPERATIONS: &[Operation] = &[Operation::new(
         "list_scim_updates",
         "Read what directories told, request by request",
     ),
-    Gives::Objects(&SHAPE),
+    Gives::Page(&SHAPE),
     |call| Box::pin(list(call)),
 )
 .asked(ASKED)

@@ -81,7 +81,7 @@ async fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
             .to_owned(),
         duration: read.life()?.unwrap_or_default(),
         enabled: read.flag("enabled")?.unwrap_or(true),
-        secret_version: read.number("client_secret_version")?.unwrap_or(1),
+        secret_version: read.version("client_secret_version")?.unwrap_or(1),
     };
     issued(
         call,
@@ -93,7 +93,7 @@ async fn create(call: &Call<'_>) -> Result<Answer, ApiError> {
 async fn update(call: &Call<'_>) -> Result<Answer, ApiError> {
     let (taken, _) = take(call, &SHAPE, call.object()?)?;
     let read = Read(&taken.body);
-    let asked = read.number("client_secret_version")?;
+    let asked = read.version("client_secret_version")?;
     let changes = ServiceTokenChanges {
         name: read.text("name")?.map(str::to_owned),
         enabled: read.flag("enabled")?,
@@ -222,10 +222,10 @@ impl<'b> Read<'b> {
         self.read(key, "true or false is needed", Value::as_bool)
     }
 
-    fn number(&self, key: &str) -> Result<Option<u64>, ApiError> {
-        self.read(key, "a whole number from 1 is needed", |value| {
-            number::whole(value).filter(|number| *number > 0)
-        })
+    /// Versions begin with 1; 0 is what cloudflare-go before version 1 sends for none.
+    fn version(&self, key: &str) -> Result<Option<u64>, ApiError> {
+        let read = self.read(key, "a whole number from 1 is needed", number::whole)?;
+        Ok(read.filter(|number| *number > 0))
     }
 
     fn time(&self, key: &str) -> Result<Option<Timestamp>, ApiError> {

@@ -24,8 +24,26 @@ pub(super) struct Heading<'t> {
 pub(super) struct DeclaredGroup<'t> {
     pub(super) declaration: Declaration,
     node: Node<'t>,
-    /// Whether its own rules ask who somebody is.
-    asks_identity: bool,
+    /// What its own rules ask.
+    asks: Asks,
+}
+
+/// What rules ask that has no place in every policy.
+#[derive(Debug, Clone, Copy, Default)]
+struct Asks {
+    /// Who somebody is.
+    identity: bool,
+    /// The token of another application.
+    linked_app: bool,
+}
+
+/// The access groups that ask such, by themselves or through others.
+#[derive(Debug, Default)]
+pub(super) struct Asking {
+    /// Those that ask who somebody is.
+    pub(super) identity: Vec<ObjectKey>,
+    /// Those that ask for the token of another application.
+    pub(super) linked_app: Vec<ObjectKey>,
 }
 
 pub(super) fn heading<'t>(node: &Node<'t>, names: &mut Names) -> Option<Heading<'t>> {
@@ -69,12 +87,15 @@ pub(super) fn read<'t>(heading: Heading<'t>, scope: &Scope<'_>) -> Option<Declar
     rules.complete.then_some(DeclaredGroup {
         declaration,
         node,
-        asks_identity: rules.asks_identity,
+        asks: Asks {
+            identity: rules.asks_identity,
+            linked_app: rules.links_app,
+        },
     })
 }
 
-/// Tells circles of groups, and which groups ask who somebody is, by themselves or through others.
-pub(super) fn asking(groups: &[DeclaredGroup<'_>]) -> Vec<ObjectKey> {
+/// Tells circles of groups, and what groups ask, by themselves or through others.
+pub(super) fn asking(groups: &[DeclaredGroup<'_>]) -> Asking {
     let place = |key: &ObjectKey| groups.iter().position(|group| group.declaration.key == *key);
     let inside = |group: &DeclaredGroup<'_>| -> Vec<usize> {
         let references = group.declaration.references.iter();
@@ -83,16 +104,20 @@ pub(super) fn asking(groups: &[DeclaredGroup<'_>]) -> Vec<ObjectKey> {
     let inside: Vec<Vec<usize>> = groups.iter().map(inside).collect();
     let of = |index: usize| inside.get(index).map(Vec::as_slice).unwrap_or_default();
     let mut settled = vec![false; groups.len()];
-    let mut asks: Vec<bool> = groups.iter().map(|group| group.asks_identity).collect();
+    let mut asks: Vec<Asks> = groups.iter().map(|group| group.asks).collect();
     let is = |flags: &[bool], index: usize| flags.get(index).copied().unwrap_or_default();
     while settled.contains(&false) {
         let ready = (0..groups.len())
             .filter(|index| !is(&settled, *index) && of(*index).iter().all(|inside| is(&settled, *inside)));
         let ready: Vec<usize> = ready.collect();
         for &index in &ready {
-            let through = of(index).iter().any(|inside| is(&asks, *inside));
+            let inside: Vec<Asks> = of(index)
+                .iter()
+                .filter_map(|inside| asks.get(*inside).copied())
+                .collect();
             if let (Some(asks), Some(settled)) = (asks.get_mut(index), settled.get_mut(index)) {
-                *asks |= through;
+                asks.identity |= inside.iter().any(|inside| inside.identity);
+                asks.linked_app |= inside.iter().any(|inside| inside.linked_app);
                 *settled = true;
             }
         }
@@ -110,8 +135,14 @@ pub(super) fn asking(groups: &[DeclaredGroup<'_>]) -> Vec<ObjectKey> {
             }
         }
     }
-    let asking = groups.iter().zip(asks).filter(|(_, asks)| *asks);
-    asking.map(|(group, _)| group.declaration.key.clone()).collect()
+    let those = |which: fn(&Asks) -> bool| {
+        let those = groups.iter().zip(&asks).filter(|(_, asks)| which(asks));
+        those.map(|(group, _)| group.declaration.key.clone()).collect()
+    };
+    Asking {
+        identity: those(|asks| asks.identity),
+        linked_app: those(|asks| asks.linked_app),
+    }
 }
 
 /// A circle among groups that are not settled, each of which refers to another such.

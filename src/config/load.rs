@@ -297,7 +297,7 @@ fn declarations(
         known_lists: &lists,
         service_tokens: &token_names,
         groups: &group_names,
-        asking: &[],
+        asking: &groups::Asking::default(),
         accepted,
     };
     let groups = headings.into_iter().map(|heading| groups::read(heading, &scope));

@@ -64,7 +64,7 @@ pub(super) const CERTIFICATE_KEYS: Keys = Keys {
 const TYPES: &[(&str, ())] = &[("azureAD", ())];
 const PROMPTS: &[(&str, ())] = &[("login", ()), ("select_account", ()), ("none", ())];
 const CREDENTIAL: &str = "write client_secret = { env = \"ENTRA_SECRET\" }";
-const NO_GROUPS: &str = "support_groups";
+const SUPPORT_GROUPS: &str = "support_groups";
 /// Where the hash of a declared SCIM secret stands among a provider's secrets.
 const SCIM_SECRET_HASH: &str = "scim_secret_hash";
 
@@ -117,13 +117,10 @@ pub(super) fn read(node: &Node<'_>, clouds: &BTreeMap<String, Cloud>, names: &mu
         }
         scim::secret_hash(&node)
     });
+    let by_scim = says_enabled(scim.as_ref().and_then(Option::as_ref), true);
     let sync = table.node("directory_sync").map(|node| {
         let read = scim::sync(&node);
-        let says = |read: Option<&Value>, on: bool| {
-            read.and_then(|read| read.get("enabled")) == Some(&Value::Bool(on))
-        };
-        let by_scim = says(scim.as_ref().and_then(Option::as_ref), true);
-        if by_scim && !says(read.as_ref(), false) {
+        if by_scim && !says_enabled(read.as_ref(), false) {
             node.fault(
                 "the directory tells of its people by SCIM already",
                 "keep one of scim_config and directory_sync",
@@ -133,7 +130,9 @@ pub(super) fn read(node: &Node<'_>, clouds: &BTreeMap<String, Cloud>, names: &mu
     });
     let (name, (config, mut secrets)) = (name?, config?);
     kind?;
-    let groups = config.get(NO_GROUPS) == Some(&Value::Bool(true));
+    let read = sync.as_ref().and_then(Option::as_ref);
+    let by_graph = read.is_some() && !says_enabled(read, false);
+    let groups = config.get(SUPPORT_GROUPS) == Some(&Value::Bool(true)) || by_scim || by_graph;
     let mut body = json!({ "name": name, "type": "azureAD", "config": config });
     if let (Some(scim), Value::Object(body)) = (scim, &mut body) {
         body.insert("scim_config".to_owned(), scim?);
@@ -153,6 +152,11 @@ pub(super) fn read(node: &Node<'_>, clouds: &BTreeMap<String, Cloud>, names: &mu
         line: node.line(),
     };
     Some(Provider { declaration, groups })
+}
+
+/// Whether what was read of a directory says `enabled`, and this of it.
+fn says_enabled(read: Option<&Value>, on: bool) -> bool {
+    read.and_then(|read| read.get("enabled")) == Some(&Value::Bool(on))
 }
 
 type Settings = (Map<String, Value>, BTreeMap<String, SecretString>);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::declared::ObjectKey;
+use super::groups::Asking;
 use super::lists::DeclaredList;
 use super::names::Names;
 use super::providers::Provider;
@@ -14,7 +15,10 @@ use crate::model::address::AddressRange;
 use crate::model::country::AssignedCountry;
 use crate::model::email::{EmailAddress, EmailDomain};
 use crate::model::evaluator::ExternalEvaluator;
-use crate::model::selector::{DirectoryGroup, LINKED_APP_TOKEN_MISPLACED, Selector, Unevaluated};
+use crate::model::selector::{
+    DirectoryGroup, GROUP_LINKS_APP, LINKED_APP_TOKEN_MISPLACED, Selector, Unevaluated,
+};
+use crate::model::unanswered;
 
 /// What rules may refer to.
 pub(super) struct Scope<'s> {
@@ -25,8 +29,8 @@ pub(super) struct Scope<'s> {
     pub(super) known_lists: &'s [DeclaredList],
     pub(super) service_tokens: &'s Names,
     pub(super) groups: &'s Names,
-    /// Access groups that ask who somebody is.
-    pub(super) asking: &'s [ObjectKey],
+    /// Access groups that have no place in every policy.
+    pub(super) asking: &'s Asking,
     /// Selectors that are taken although they are never evaluated.
     pub(super) accepted: &'s BTreeSet<Unevaluated>,
 }
@@ -62,6 +66,8 @@ pub(super) struct Rules<'s> {
     pub(super) references: Vec<(String, ObjectKey)>,
     /// Whether some rule asks who somebody is; of access groups inside see [`Rules::references`].
     pub(super) asks_identity: bool,
+    /// Whether one of them asks for the token of another application, those of groups aside.
+    pub(super) links_app: bool,
     pub(super) complete: bool,
 }
 
@@ -83,6 +89,7 @@ impl<'s> Rules<'s> {
             body: Map::new(),
             references: Vec::new(),
             asks_identity: false,
+            links_app: false,
             complete: include.is_some(),
         };
         for list in ["include", "require", "exclude"] {
@@ -119,14 +126,17 @@ impl<'s> Rules<'s> {
         };
         let references = self.references.len();
         let body = self.selector(selector, inner, &format!("{pointer}/{selector}"))?;
-        let through_group = self
-            .references
-            .iter()
-            .skip(references)
-            .any(|(_, key)| self.scope.asking.contains(key));
+        let through = |groups: &[ObjectKey]| {
+            let mut referred = self.references.iter().skip(references);
+            referred.any(|(_, key)| groups.contains(key))
+        };
+        let through_group = through(&self.scope.asking.identity);
+        let links_through_group = through(&self.scope.asking.linked_app);
+        let links = *selector == Unevaluated::LinkedAppToken.as_str();
         let asks =
             IDENTITY_SELECTORS.contains(selector) || selector.parse().is_ok_and(Unevaluated::asks_identity);
         self.asks_identity |= asks;
+        self.links_app |= links;
         match self.place {
             Place::AmongRequests(reason) if asks || through_group => {
                 inner.fault(
@@ -135,8 +145,12 @@ impl<'s> Rules<'s> {
                 );
                 return None;
             }
-            Place::AmongPeople if *selector == Unevaluated::LinkedAppToken.as_str() => {
+            Place::AmongPeople if links => {
                 inner.fault(LINKED_APP_TOKEN_MISPLACED, "leave it out");
+                return None;
+            }
+            Place::AmongPeople if links_through_group => {
+                inner.fault(GROUP_LINKS_APP, "leave it out, or that rule of the group");
                 return None;
             }
             _ => {}
@@ -240,7 +254,7 @@ impl<'s> Rules<'s> {
         let (id, provider) = (id?, provider?);
         if self.known(&provider).is_some_and(|known| !known.groups) {
             node.warn(
-                format!("this provider does not read groups, {ALWAYS_UNKNOWN}"),
+                unanswered::no_groups(),
                 "write support_groups = true in the provider's config",
             );
         }
@@ -268,7 +282,7 @@ impl<'s> Rules<'s> {
             .is_some_and(|known| !known.is_on("conditional_access_enabled"))
         {
             node.warn(
-                format!("this provider is not asked for authentication contexts, {ALWAYS_UNKNOWN}"),
+                unanswered::no_contexts(),
                 "write conditional_access_enabled = true in the provider's config",
             );
         }
@@ -296,7 +310,7 @@ impl<'s> Rules<'s> {
         let (name, value, provider) = (name?, value?, provider?);
         if self.known(&provider).is_some_and(|known| !known.copies(name)) {
             node.warn(
-                format!("this provider does not copy the claim {name}, {ALWAYS_UNKNOWN}"),
+                unanswered::no_claim(name),
                 format!("write claims = [\"{name}\"] in the provider's config"),
             );
         }
@@ -334,9 +348,6 @@ impl<'s> Rules<'s> {
         Some(settings)
     }
 }
-
-/// What follows where a provider is not asked for what a rule is about.
-const ALWAYS_UNKNOWN: &str = "so that the rule is always unknown: it lets nobody in and keeps people out";
 
 /// Selectors that ask who somebody is, besides those that are never evaluated.
 const IDENTITY_SELECTORS: &[&str] = &[

@@ -295,6 +295,18 @@ fn references_must_name_one_object() {
             place.replace("include", "exclude")
         )]
     );
+    // What the directory tells of is known all the same.
+    for tells in ["scim_config", "directory_sync"] {
+        let directory = format!("[identity_providers.{tells}]\nenabled = true\n");
+        let said = told(load_small(&format!(
+            "{PROVIDER}{directory}{}",
+            application(group)
+        )));
+        assert!(
+            !said.iter().any(|said| said.starts_with(place)),
+            "{tells}: {said:?}"
+        );
+    }
     assert_eq!(
         told(load_small(&application("\"staff\""))),
         ["applications[0].policies[0]: no policy is called \"staff\""]
@@ -826,6 +838,26 @@ fn rules_that_let_nobody_in_are_warned_of() {
             crate::model::selector::Unevaluated::LinkedAppToken.warning()
         )]
     );
+    let through_group = |decision: &str| {
+        let accepting = accepting.replace("[\"device_posture\"]", "[\"linked_app_token\"]");
+        let groups = "[[groups]]\nname = \"outer\"\ninclude = [{ group = { id = \"inner\" } }]\n[[groups]]\n\
+             name = \"inner\"\ninclude = [{ linked_app_token = { app_uid = \"x\" } }]\n";
+        let rule = rule("{ group = { id = \"outer\" } }").replace("\"allow\"", decision);
+        let said = told(load_with(&format!("{accepting}{groups}{rule}"), &BTreeMap::new()));
+        said.into_iter()
+            .filter(|said| said.starts_with("policies"))
+            .collect::<Vec<_>>()
+    };
+    for decision in ["\"allow\"", "\"deny\""] {
+        assert_eq!(
+            through_group(decision),
+            [format!(
+                "policies[0].include[0].group: {}",
+                crate::model::selector::GROUP_LINKS_APP
+            )]
+        );
+    }
+    assert_eq!(through_group("\"bypass\""), [""; 0]);
     let levels = "a list of the levels low, medium, high and unscored is needed";
     assert_eq!(
         risk("[\"low\", \"huge\"]"),

@@ -1,6 +1,6 @@
 //! The objects that a change is held against, and what of them it may clash with.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -74,6 +74,8 @@ pub(super) struct Index {
     pub(super) claims: Claims,
     /// The applications with a tag.
     tags: HashMap<String, BTreeSet<Uuid>>,
+    /// The tags that there are.
+    made_tags: HashSet<String>,
     referents: Arc<Referents>,
 }
 
@@ -131,6 +133,13 @@ impl Index {
                 enter(&mut self.tags, tag.to_owned(), object.id, there);
             }
         }
+        if object.kind == Kind::Tag {
+            if there {
+                self.made_tags.insert(object.name.clone());
+            } else {
+                self.made_tags.remove(&object.name);
+            }
+        }
         self.claims
             .note(of(object.kind, object.id, &object.name), &body, there);
     }
@@ -145,6 +154,11 @@ impl Index {
     pub(super) fn tagged(&self, tag: &str) -> impl Iterator<Item = &Arc<Object>> {
         let tagged = self.tags.get(tag).into_iter().flatten();
         tagged.filter_map(|id| self.objects.get(Kind::Application, *id))
+    }
+
+    /// Whether there is a tag, whoever has it.
+    pub(super) fn has_tag(&self, tag: &str) -> bool {
+        self.made_tags.contains(tag)
     }
 
     /// The objects that refer to one, those that refer to them, and so on: a policy asks what a group inside a group asks.

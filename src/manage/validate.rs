@@ -13,7 +13,7 @@ use super::plan::Planned;
 use super::stored::{Index, Stored, referents};
 use super::{Manage, ManageError, RefusedObject};
 use crate::crypto::pair::{Unfit, certified, is_rsa};
-use crate::model::application::Application;
+use crate::model::application::{Application, Tag};
 use crate::model::idp::{ClientCredential, Cloud};
 use crate::model::ids::{
     ApiTokenId, AppId, AuthorityId, CustomPageId, GroupId, IdpId, ListId, PolicyId, ServiceTokenId,
@@ -125,6 +125,10 @@ impl Manage {
                         mut problems,
                         mut taken,
                     } = self.application_problems(&read.application, neighbours);
+                    // The file's tags are made by naming them.
+                    if !document.declared {
+                        problems.extend(neighbours.tag_problems(&read.application));
+                    }
                     if read.launcher.is_some() {
                         let findings = neighbours.launcher_problems(&read.application);
                         problems.extend(findings.problems);
@@ -270,6 +274,20 @@ impl<'i> Neighbours<'i> {
         }
         let taken = problems.len();
         Findings { problems, taken }
+    }
+
+    /// As at Access, an application has tags that there are.
+    fn tag_problems(&self, application: &Application) -> Vec<Problem> {
+        let tags = application.launcher.tags.iter().enumerate();
+        let unknown = tags.filter(|(_, tag)| !self.index.has_tag(tag.as_str()));
+        let told = |(place, tag): (usize, &Tag)| {
+            let tag = tag.as_str();
+            problem(
+                &format!("/tags/{place}"),
+                format!("there is no tag \"{tag}\": make it first, by POST to /access/tags"),
+            )
+        };
+        unknown.map(told).collect()
     }
 
     fn enter_reference(&mut self, kind: Kind, id: Uuid) {

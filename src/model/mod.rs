@@ -42,6 +42,7 @@ pub mod service_token;
 pub mod strict_json;
 pub mod time;
 pub mod token_duration;
+pub mod unanswered;
 pub mod upstream;
 pub mod web_address;
 pub mod web_origin;

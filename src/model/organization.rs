@@ -14,6 +14,9 @@ use super::refusals::Refusals;
 use super::selector::Unevaluated;
 use super::service_token::{ServiceTokenRules, UnusedTokens};
 
+/// What whoever sets `deny_unmatched_requests` to false is told.
+pub const STILL_DENIED: &str = "a request that no application covers is denied all the same";
+
 /// The organization.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Organization {

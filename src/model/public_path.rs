@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::destination::Destination;
+use super::own_path::is_own;
 
 /// A pattern of paths below a destination that pass whoever asks.
 ///
@@ -30,6 +31,9 @@ pub enum PublicPathMalformed {
     /// No path, or one that no request could have.
     #[error("a path such as /health or /hooks/* is needed, with at most one * in a segment")]
     Path,
+    /// The path is one of the gateway's own, of which no request reaches an application.
+    #[error("this path is the gateway's own on every host, and nothing of an application is there")]
+    Reserved,
     /// Another application's, or nobody's.
     #[error("the path must lie below the destination's own path, {0}")]
     Elsewhere(String),
@@ -105,6 +109,9 @@ impl FromStr for PublicPath {
         if text.len() > Self::LONGEST || !text.bytes().all(plain) || !inner_fine || !fine(last) {
             return Err(PublicPathMalformed::Path);
         }
+        if is_own(text) {
+            return Err(PublicPathMalformed::Reserved);
+        }
         Ok(Self(text.into()))
     }
 }
@@ -166,6 +173,31 @@ mod tests {
             assert!(text.parse::<PublicPath>().is_err(), "{text:?}");
         }
         assert!(format!("/{}", "a".repeat(600)).parse::<PublicPath>().is_err());
+    }
+
+    #[test]
+    fn what_is_the_gateways_own_is_refused_and_no_more() {
+        for text in [
+            "/cdn-cgi/access",
+            "/cdn-cgi/access/",
+            "/cdn-cgi/access/*",
+            "/CDN-cgi/Access/login",
+            "/.well-known/cloudflare-access-protected-resource/x",
+        ] {
+            assert_eq!(
+                text.parse::<PublicPath>(),
+                Err(PublicPathMalformed::Reserved),
+                "{text:?}"
+            );
+        }
+        for text in [
+            "/cdn-cgi",
+            "/cdn-cgi/*",
+            "/cdn-cgi/accessories",
+            "/x/cdn-cgi/access",
+        ] {
+            assert!(text.parse::<PublicPath>().is_ok(), "{text:?}");
+        }
     }
 
     #[test]

@@ -211,6 +211,17 @@ impl Selector {
         }
     }
 
+    /// Whether it asks for the token of another application. Of an access group it depends on the group's rules.
+    pub fn links_app(&self) -> bool {
+        matches!(
+            self,
+            Self::Unevaluated {
+                selector: Unevaluated::LinkedAppToken,
+                ..
+            }
+        )
+    }
+
     /// Whether a text is the id of an authentication context. Entra has c1 to c99
     /// (<https://learn.microsoft.com/entra/identity-platform/developer-guide-conditional-access-authentication-context>).
     pub fn is_auth_context(text: &str) -> bool {
@@ -326,6 +337,10 @@ impl Unevaluated {
 /// Why a rule `linked_app_token` has no place among people (Access).
 pub const LINKED_APP_TOKEN_MISPLACED: &str =
     "linked_app_token has a place in policies of decision non_identity and bypass only";
+
+/// Why an access group that holds such a rule has no place there either.
+pub const GROUP_LINKS_APP: &str = "the access group holds a rule that has no place here: linked_app_token has a place in \
+                                   policies of decision non_identity and bypass only";
 
 /// The text names no such selector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

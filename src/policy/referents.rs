@@ -38,6 +38,8 @@ pub(super) struct CompiledGroup {
     late: bool,
     /// Whether it asks who somebody is, by its own rules or those of a group in it.
     asks_identity: bool,
+    /// Whether it asks for the token of another application, by its own rules or those of a group in it.
+    links_app: bool,
 }
 
 /// A rule refers to something that is not there, or that cannot be used. Whoever has such a rule lets nobody pass.
@@ -111,6 +113,7 @@ impl Referents {
                 self.groups.push(CompiledGroup {
                     late: rules.asks_request(),
                     asks_identity: self.asks_identity(group.rules()),
+                    links_app: self.links_app(group.rules()),
                     group,
                     rules,
                 });
@@ -136,6 +139,23 @@ impl Referents {
                 group.is_some_and(|group| group.asks_identity)
             }
             rule => rule.asks_identity(),
+        }
+    }
+
+    /// Whether rules ask for the token of another application, by themselves or through an access group.
+    fn links_app(&self, rules: Rules<'_>) -> bool {
+        let mut rules = rules.iter();
+        rules.any(|(_, _, rule)| self.rule_links_app(rule))
+    }
+
+    /// Whether one rule asks for the token of another application, by itself or through an access group.
+    pub fn rule_links_app(&self, rule: &Selector) -> bool {
+        match rule {
+            Selector::Group { id } => {
+                let group = self.group(*id).ok().and_then(|(index, _)| self.at(index));
+                group.is_some_and(|group| group.links_app)
+            }
+            rule => rule.links_app(),
         }
     }
 

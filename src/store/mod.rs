@@ -111,8 +111,9 @@ enum Backend {
     Postgres,
 }
 
-/// Reads at once that look at rows by the thousand: half of the readers of SQLite. Logins and the feed have the others.
-const LONG_READS: usize = 2;
+/// Reads at once that look at rows by the thousand. Logins and the feed have the other connections; and two at once are
+/// slower than one after the other, as SQLite's caches share one lock and push out each other's pages.
+const LONG_READS: usize = 1;
 
 impl Store {
     /// Connects and brings the schema up to date. `url` is `sqlite:///path`, `sqlite::memory:` or `postgres://…`.

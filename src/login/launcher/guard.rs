@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::sign_in::{self, login_address, path, with};
+use super::sign_in::{self, door, login_address, with};
 use crate::login::answer::{Answer, redirect};
 use crate::login::bounce::Bounces;
 use crate::login::call::Call;
@@ -17,7 +17,6 @@ use crate::login::fingerprint::Fingerprint;
 use crate::login::hand_over::{Judged, judge, judge_anew, refuse_offering};
 use crate::login::landing::{Carried, Landing};
 use crate::login::provider::ANOTHER_ACCOUNT;
-use crate::login::return_path::ReturnPath;
 use crate::login::state::OwnPage;
 use crate::login::step_up::{Station, step_up};
 use crate::model::token_duration::SHORTEST;
@@ -59,7 +58,7 @@ fn landing(call: &Call<'_>, guard: &ProtectedApplication, page: OwnPage) -> Land
     Landing {
         app: guard.app.id,
         host: call.auth().host().clone(),
-        path: ReturnPath::parse(&path(page)).unwrap_or_else(|_| ReturnPath::root()),
+        path: door(page),
         // No ticket is made for it.
         app_session: Fingerprint::of(""),
         certificate: Carried::Unknown,

@@ -35,6 +35,9 @@ pub(super) const HOME: &str = "/";
 
 /// Shows it, or has the person sign in first.
 pub(super) async fn show(call: &Call<'_>) -> Result<Answer, Ended> {
+    if let Some(answer) = sign_in::beyond(call) {
+        return Ok(answer);
+    }
     let Some(session) = call.organization_session().await? else {
         return Ok(redirect(&call.auth().address(&login_address(OwnPage::Launcher))));
     };

@@ -8,6 +8,7 @@ use crate::login::call::Call;
 use crate::login::failure::{Ended, Why};
 use crate::login::leave::{Leaving, leave};
 use crate::login::provider::{Choosing, wants_another_account};
+use crate::login::return_path::ReturnPath;
 use crate::login::state::{LoginPurpose, LoginState, OwnPage};
 use crate::pages::person::{self, AppLabel, LauncherWelcome, Stop};
 use crate::pages::reference;
@@ -34,12 +35,27 @@ pub(in crate::login) fn login_address(page: OwnPage) -> String {
 }
 
 /// Where a page is.
-pub(super) fn path(page: OwnPage) -> String {
+fn path(page: OwnPage) -> String {
     match page {
         OwnPage::Launcher => HOME.to_owned(),
         OwnPage::Approvals => format!("/cdn-cgi/access/{}", approvers::NAME),
         OwnPage::Reference => reference::PAGE.to_owned(),
     }
+}
+
+/// An address that leads to a page by way of the launcher's: a way back never leads to the gateway's reserved paths.
+pub(super) fn door(page: OwnPage) -> ReturnPath {
+    let address = match page {
+        OwnPage::Reference => format!("{HOME}?{FOR}={REFERENCE}"),
+        OwnPage::Launcher | OwnPage::Approvals => HOME.to_owned(),
+    };
+    ReturnPath::parse(&address).unwrap_or_else(|_| ReturnPath::root())
+}
+
+/// The page that an address of the launcher's leads on to.
+pub(super) fn beyond(call: &Call<'_>) -> Option<Answer> {
+    let to_reference = call.query.value(FOR) == Some(REFERENCE);
+    to_reference.then(|| redirect(&call.auth().address(reference::PAGE)))
 }
 
 /// An address with something more in its query.

@@ -61,12 +61,8 @@ pub(in crate::snapshot) fn readable_settings(body: &Value) -> (OrganizationSetti
 
 fn read(object: &Object<'_>) -> OrganizationSettings {
     object.refuse_unenforced(UNENFORCED);
-    if object.flag("deny_unmatched_requests") == Some(false) {
-        object.problem(
-            "deny_unmatched_requests",
-            "what no application covers is always denied here",
-        );
-    }
+    // What no application covers is denied in any case: whichever is asked for, nothing follows from it.
+    object.flag("deny_unmatched_requests");
     OrganizationSettings {
         session_duration: session_duration(object),
         auto_redirect_to_identity: object.flag("auto_redirect_to_identity"),
@@ -160,14 +156,21 @@ mod tests {
     fn what_is_not_enforced_stands_only_where_it_is_off() {
         let off = json!({
             "allow_authenticate_via_warp": false, "login_design": { "header_text": "" }, "mfa_config": {},
-            "deny_unmatched_requests": true, "is_ui_read_only": false,
+            "deny_unmatched_requests": true, "deny_unmatched_requests_exempted_zone_names": [],
+            "is_ui_read_only": false,
         });
         assert!(organization_settings(&off).is_ok());
+        // What Access does unless told otherwise, which tools send.
+        assert!(organization_settings(&json!({ "deny_unmatched_requests": false })).is_ok());
         for (on, pointer) in [
             (json!({ "is_ui_read_only": true }), "/is_ui_read_only"),
             (
-                json!({ "deny_unmatched_requests": false }),
+                json!({ "deny_unmatched_requests": "no" }),
                 "/deny_unmatched_requests",
+            ),
+            (
+                json!({ "deny_unmatched_requests_exempted_zone_names": ["example.com"] }),
+                "/deny_unmatched_requests_exempted_zone_names",
             ),
             (
                 json!({ "login_design": { "background_color": "red;" } }),

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::model::ids::IdpId;
 use crate::model::policy::{Decision, Policy, Rules};
-use crate::model::selector::{Selector, Unevaluated};
+use crate::model::selector::{GROUP_LINKS_APP, Selector, Unevaluated};
 use crate::policy::Referents;
 
 use super::object::Problem;
@@ -68,10 +68,14 @@ impl Around<'_> {
             return Some(("/id", unresolved.to_string()));
         }
         let asks_nobody = decision.is_some_and(|decision| !decision.asks_identity());
+        let asks_people = decision.is_some_and(Decision::asks_identity);
         match rule {
             Selector::Group { .. } if asks_nobody && self.referents.rule_asks_identity(rule) => {
                 let reason = "the access group asks who somebody is, and here nobody signs in";
                 Some(("/id", reason.to_owned()))
+            }
+            Selector::Group { .. } if asks_people && self.referents.rule_links_app(rule) => {
+                Some(("/id", GROUP_LINKS_APP.to_owned()))
             }
             Selector::AzureAd {
                 identity_provider_id, ..

@@ -45,13 +45,6 @@ pub(super) fn include(object: &Object<'_>, decision: Option<Decision>) -> Vec<Se
 
 /// Why a rule has no place in a policy of this decision.
 fn misplaced(rule: &Selector, decision: Decision) -> Option<&'static str> {
-    let linked = matches!(
-        rule,
-        Selector::Unevaluated {
-            selector: Unevaluated::LinkedAppToken,
-            ..
-        }
-    );
     match decision {
         Decision::Bypass if rule.asks_identity() => {
             Some("bypass is decided without knowing who asks; use everyone or ip, or the decision allow")
@@ -60,7 +53,7 @@ fn misplaced(rule: &Selector, decision: Decision) -> Option<&'static str> {
             "Service Auth is decided without knowing who asks; use service_token, certificate or ip, or the decision \
              allow",
         ),
-        Decision::Allow | Decision::Deny if linked => Some(LINKED_APP_TOKEN_MISPLACED),
+        Decision::Allow | Decision::Deny if rule.links_app() => Some(LINKED_APP_TOKEN_MISPLACED),
         _ => None,
     }
 }

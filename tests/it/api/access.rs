@@ -37,6 +37,49 @@ async fn a_token_is_told_that_it_is_good() {
 }
 
 #[tokio::test]
+async fn a_token_is_shown_in_one_way_at_a_time() {
+    let world = world().await;
+    let bearer = format!("Bearer {TOKEN}");
+    let email = ("X-Auth-Email", "root@example.com");
+    let unknown = "x".repeat(40);
+    for (headers, code, status) in [
+        (vec![("X-Auth-Key", TOKEN)], 6003, 400),
+        (vec![email], 6003, 400),
+        (vec![email, ("X-Auth-Key", unknown.as_str())], 9109, 403),
+        (vec![email, ("X-Auth-Key", ENDED)], 9109, 403),
+        (vec![email, ("X-Auth-Key", ELSEWHERE)], 9109, 403),
+        // Two that may differ: which of them was meant is not guessed.
+        (
+            vec![email, ("X-Auth-Key", TOKEN), ("Authorization", bearer.as_str())],
+            6003,
+            400,
+        ),
+        (
+            vec![
+                ("Authorization", bearer.as_str()),
+                ("Authorization", bearer.as_str()),
+            ],
+            6003,
+            400,
+        ),
+        (vec![("Authorization", TOKEN)], 6003, 400),
+    ] {
+        let answer = ask(&world, "GET", "/user/tokens/verify", &headers, None).await;
+        assert_eq!(answer.error(status).0, code, "{headers:?}");
+    }
+    // The address beside a token says nothing.
+    let both = [("Authorization", bearer.as_str()), email];
+    let own = ask(&world, "GET", "/user/tokens/verify", &both, None)
+        .await
+        .result(200);
+    let of_account = ask(&world, "GET", &account("/tokens/verify"), &both, None).await;
+    assert_eq!(of_account.result(200), own);
+    let other = "/accounts/00000000000000000000000000000000/tokens/verify";
+    let answer = ask(&world, "GET", other, &both, None).await;
+    assert_eq!(answer.error(404).0, 7003);
+}
+
+#[tokio::test]
 async fn whoever_shows_no_good_token_learns_nothing() {
     let world = world().await;
     log::capture();

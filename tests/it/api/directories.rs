@@ -458,3 +458,51 @@ async fn the_provisioning_log_is_filtered_by_several_values_at_once() {
         );
     }
 }
+
+/// The pages of the provisioning log: the clients ask on until one is empty, and older ones until `total_pages`.
+#[tokio::test]
+async fn the_provisioning_log_is_read_a_page_at_a_time_to_its_end() {
+    let world = world().await;
+    let provider = made(&world, "/access/identity_providers", provider(true)).await;
+    let secret = provider["scim_config"]["secret"].as_str().unwrap();
+    let at = id(&provider);
+    for number in 0..4 {
+        let user = json!({ "userName": format!("user{number}@contoso.example") });
+        assert_eq!(
+            tell(&world, "POST", &at, "/Users", secret, Some(&user)).await.0,
+            201
+        );
+    }
+    let page = async |query: &str| {
+        let path = format!("/access/logs/scim/updates?idp_id={at}&direction=asc{query}");
+        let answer = call(&world, "GET", &path, None).await;
+        let info = answer.body["result_info"].clone();
+        let rows = answer.result(200).as_array().unwrap().clone();
+        assert_eq!(info["count"], rows.len(), "{info}");
+        (rows.len(), info)
+    };
+    let began = std::time::Instant::now();
+    while page("").await.0 < 4 {
+        assert!(began.elapsed().as_secs() < 5);
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let info = |page: u32, per_page: u32, count: u32, total: u32, pages: u32| json!({ "page": page, "per_page": per_page, "count": count, "total_count": total, "total_pages": pages });
+    for (query, wanted) in [
+        ("", info(1, 20, 4, 4, 1)),
+        ("&per_page=3&page=2", info(2, 3, 1, 4, 2)),
+        // Behind a full page there may be more; behind the last there is nothing, and no further page.
+        ("&per_page=2", info(1, 2, 2, 3, 2)),
+        ("&per_page=2&page=2", info(2, 2, 2, 5, 3)),
+        ("&per_page=2&page=3", info(3, 2, 0, 4, 2)),
+        // Alone, it is the size of a page; beside one, it counts over all pages.
+        ("&limit=3", info(1, 3, 3, 4, 2)),
+        ("&limit=3&page=2", info(2, 3, 1, 4, 2)),
+        ("&limit=3&per_page=2", info(1, 2, 2, 3, 2)),
+        ("&limit=3&per_page=2&page=2", info(2, 2, 1, 3, 2)),
+        ("&limit=3&per_page=2&page=3", info(3, 2, 0, 3, 2)),
+        ("&status=FAILURE", info(1, 20, 0, 0, 0)),
+    ] {
+        let (_, found) = page(query).await;
+        assert_eq!(found, wanted, "{query}");
+    }
+}

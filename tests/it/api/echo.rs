@@ -172,7 +172,7 @@ fn assert_echoed(sent: &Value, answered: &Value) {
         let known = is_default(key, value);
         let follows = matches!(
             key.as_str(),
-            "domain" | "destinations" | "self_hosted_domains" | "redirect_url"
+            "domain" | "destinations" | "self_hosted_domains" | "redirect_url" | "scim_config"
         );
         assert!(known || follows, "{key}: {value} was not sent");
     }
@@ -181,6 +181,9 @@ fn assert_echoed(sent: &Value, answered: &Value) {
 #[tokio::test]
 async fn what_was_sent_comes_back_and_a_second_plan_is_empty() {
     let world = world().await;
+    for tag in ["a", "b"] {
+        made(&world, "/access/tags", json!({ "name": tag })).await;
+    }
     for (path, body) in bodies(&world) {
         let made = made(&world, path, body.clone()).await;
         assert_echoed(&body, &made);
@@ -228,9 +231,13 @@ async fn a_second_plan_of_the_organization_and_of_the_keys_is_empty() {
     }
     let mut denying = named.clone();
     denying["deny_unmatched_requests"] = json!(true);
+    let mut defaults = named.clone();
+    defaults["deny_unmatched_requests"] = json!(false);
+    defaults["deny_unmatched_requests_exempted_zone_names"] = json!([]);
     for (path, body) in [
         ("/access/organizations", named),
         ("/access/organizations", denying),
+        ("/access/organizations", defaults),
         ("/access/organizations", more),
         ("/access/keys", json!({ "key_rotation_interval_days": 30 })),
         ("/access/keys", json!({ "key_rotation_interval_days": 42.0 })),
@@ -258,4 +265,49 @@ async fn a_second_plan_of_the_organization_and_of_the_keys_is_empty() {
             call(&world, "PUT", path, Some(&nothing.into())).await.result(200);
         }
     }
+}
+
+/// Terraform sends `{}` for settings of provisioning that it was never told of, and takes it for a fault if there are
+/// some once it has sent that.
+#[tokio::test]
+async fn a_provider_says_the_same_of_provisioning_whether_it_was_asked_for_or_not() {
+    let world = world().await;
+    let mut body = json!({
+        "name": "i", "type": "azureAD",
+        "config": { "client_id": tenant::CLIENT, "client_secret": "s3cret-s3cret", "directory_id": tenant::TENANT },
+    });
+    let made = made(&world, "/access/identity_providers", body.clone()).await;
+    let one = format!("/access/identity_providers/{}", id(&made));
+    let off = json!({
+        "enabled": false, "user_deprovision": false, "seat_deprovision": false,
+        "identity_update_behavior": "no_action", "scim_base_url": made["scim_base_url"],
+    });
+    assert_eq!(made["scim_config"], off);
+    for sent in [json!({}), Value::Null, off.clone()] {
+        body["scim_config"] = sent;
+        let put = call(&world, "PUT", &one, Some(&body)).await.result(200);
+        assert_eq!(put["scim_config"], off);
+        let read = call(&world, "GET", &one, None).await.result(200);
+        assert_eq!(read["scim_config"], off);
+    }
+}
+
+/// Null in the place of a list is how Terraform says that its configuration has none any longer.
+#[tokio::test]
+async fn items_that_are_null_are_none_and_items_that_are_left_out_stay() {
+    let world = world().await;
+    let items = json!([{ "value": "a@example.com" }]);
+    let body = json!({ "name": "l", "type": "EMAIL", "items": items });
+    let one = format!(
+        "/gateway/lists/{}",
+        id(&made(&world, "/gateway/lists", body).await)
+    );
+    let named = json!({ "name": "m", "type": null });
+    let put = call(&world, "PUT", &one, Some(&named)).await.result(200);
+    assert_eq!((&put["items"], &put["type"]), (&items, &json!("EMAIL")));
+    let emptied = json!({ "name": "m", "type": "EMAIL", "items": null });
+    let put = call(&world, "PUT", &one, Some(&emptied)).await.result(200);
+    assert_eq!((&put["items"], &put["count"]), (&Value::Null, &json!(0)));
+    let read = call(&world, "GET", &one, None).await.result(200);
+    assert_eq!((&read["items"], &read["count"]), (&Value::Null, &json!(0)));
 }

@@ -262,3 +262,41 @@ async fn the_file_declares_it_too() {
     let second = call(&world, "POST", APPS, Some(&json!({ "type": "app_launcher" }))).await;
     second.error(409);
 }
+
+/// Addresses, policies and tokens of the one mean nothing to the other.
+#[tokio::test]
+async fn an_application_keeps_its_type() {
+    let world = world().await;
+    let shop = json!({ "name": "Shop", "type": "self_hosted", "domain": world.host("third") });
+    let shop = made(&world, APPS, shop).await;
+    let launcher = made(
+        &world,
+        APPS,
+        json!({ "type": "app_launcher", "policies": [only(ALICE)] }),
+    )
+    .await;
+    for (app, body) in [
+        (&shop, json!({ "name": "Shop", "type": "app_launcher" })),
+        (
+            &launcher,
+            json!({ "name": "Shop", "type": "self_hosted", "domain": world.host("fourth") }),
+        ),
+    ] {
+        let path = format!("{APPS}/{}", id(app));
+        let refused = call(&world, "PUT", &path, Some(&body)).await;
+        let (code, message, place) = refused.error(400);
+        assert_eq!((code, place.as_deref()), (12130, Some("/type")), "{message}");
+        assert!(message.contains("make another one"), "{message}");
+        assert_eq!(&call(&world, "GET", &path, None).await.result(200), app);
+    }
+    // One that says none has the one it had.
+    let path = format!("{APPS}/{}", id(&launcher));
+    let put = call(&world, "PUT", &path, Some(&json!({ "bg_color": "#102030" })))
+        .await
+        .result(200);
+    assert_eq!(
+        (&put["type"], &put["bg_color"]),
+        (&json!("app_launcher"), &json!("#102030"))
+    );
+    assert_eq!(put["aud"], launcher["aud"]);
+}

@@ -14,6 +14,7 @@ mod latest;
 mod launcher;
 mod logs;
 mod objects;
+mod older;
 mod organization;
 mod policy_tests;
 mod providers;

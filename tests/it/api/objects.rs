@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{authority, call, id, made, world};
+use super::{authority, call, id, made, tokens, world};
+use crate::support::world::World;
 
 #[tokio::test]
 async fn a_change_that_others_could_not_stand_with_is_refused() {
@@ -250,6 +251,8 @@ async fn a_tag_is_its_name() {
     // Whatever stands in a name is found by it.
     for (name, path) in [
         ("infra/net", "infra%2fnet"),
+        // As cloudflare-go and Terraform write it.
+        ("infra/net", "infra/net"),
         ("Gr\u{f6}\u{df}e?", "Gr%C3%B6%C3%9Fe%3F"),
     ] {
         made(&world, "/access/tags", json!({ "name": name })).await;
@@ -281,6 +284,47 @@ async fn a_tag_is_its_name() {
         .await
         .result(202);
     assert_eq!(gone, json!({ "name": "on call" }));
+}
+
+/// As at Access. What the file declares has the tags that it names.
+#[tokio::test]
+async fn an_application_has_tags_that_there_are() {
+    let world = World::builder()
+        .wiki("tags = [\"of the file\"]\n")
+        .more(&tokens())
+        .start()
+        .await;
+    let wiki = call(&world, "GET", "/access/apps?name=Wiki", None)
+        .await
+        .result(200);
+    assert_eq!(wiki[0]["tags"], json!(["of the file"]));
+    made(&world, "/access/tags", json!({ "name": "on call" })).await;
+    let body = |tags: Value| json!({ "name": "Third", "type": "self_hosted", "domain": world.host("third"), "tags": tags });
+    let refused = call(
+        &world,
+        "POST",
+        "/access/apps",
+        Some(&body(json!(["on call", "nowhere"]))),
+    )
+    .await;
+    let (code, message, place) = refused.error(400);
+    assert_eq!((code, place.as_deref()), (12130, Some("/tags/1")), "{message}");
+    assert!(
+        message.contains("no tag \"nowhere\"") && message.contains("make it first"),
+        "{message}"
+    );
+    let path = format!(
+        "/access/apps/{}",
+        id(&made(&world, "/access/apps", body(json!(["on call"]))).await)
+    );
+    for tags in [json!(["of the file"]), json!(["On Call"])] {
+        let refused = call(&world, "PUT", &path, Some(&body(tags))).await;
+        assert_eq!(refused.error(400).2.as_deref(), Some("/tags/0"));
+    }
+    made(&world, "/access/tags", json!({ "name": "of the file" })).await;
+    let both = body(json!(["of the file", "on call"]));
+    let put = call(&world, "PUT", &path, Some(&both)).await.result(200);
+    assert_eq!(put["tags"], both["tags"]);
 }
 
 #[tokio::test]

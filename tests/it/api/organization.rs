@@ -188,10 +188,6 @@ async fn settings_that_cannot_stand_change_nothing() {
             "/allow_authenticate_via_warp",
         ),
         (
-            json!({ "deny_unmatched_requests": false }),
-            "/deny_unmatched_requests",
-        ),
-        (
             json!({ "deny_unmatched_requests_exempted_zone_names": ["a.example"] }),
             "/deny_unmatched_requests_exempted_zone_names",
         ),
@@ -506,4 +502,37 @@ async fn a_seat_is_freed_when_nobody_was_there_for_as_long_as_is_said() {
     // The next sign-in takes one again.
     world.signed_in(ALICE, &["wiki"]).await;
     assert_eq!(seats(&world).await, [(alice, true), (mallory, true)]);
+}
+
+/// Access lets through what no application covers unless told otherwise, and tools send that default. Here it is denied
+/// in any case: either value can be sent, and a zone that would be exempt cannot.
+#[tokio::test]
+async fn what_no_application_covers_is_denied_whichever_is_sent() {
+    const KEY: &str = "deny_unmatched_requests";
+    const ZONES: &str = "deny_unmatched_requests_exempted_zone_names";
+    let world = world().await;
+    for (value, said) in [(json!(false), 1), (json!(true), 0), (Value::Null, 0)] {
+        let body = json!({ KEY: value, ZONES: [] });
+        let answer = call(&world, "PUT", PATH, Some(&body)).await;
+        let messages = answer.body["messages"].as_array().unwrap().clone();
+        assert_eq!(messages.len(), said, "{value}: {messages:?}");
+        for message in messages {
+            let message = message["message"].as_str().unwrap();
+            assert!(
+                message.starts_with("/deny_unmatched_requests: ") && message.contains("denied"),
+                "{message}"
+            );
+        }
+        let put = answer.result(200);
+        let read = call(&world, "GET", PATH, None).await.result(200);
+        for shown in [put, read] {
+            assert_eq!(shown.get(KEY).unwrap_or(&Value::Null), &value);
+        }
+        let mut anonymous = world.anonymous();
+        assert_eq!(anonymous.open(&world.host("nowhere"), "/").await.status(), 404);
+    }
+    let exempt = json!({ KEY: false, ZONES: ["contoso.example"] });
+    let refused = call(&world, "PUT", PATH, Some(&exempt)).await.error(400);
+    let place = format!("/{ZONES}");
+    assert_eq!((refused.0, refused.2), (12130, Some(place)), "{}", refused.1);
 }

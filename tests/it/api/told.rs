@@ -270,6 +270,142 @@ async fn an_application_at_the_gateways_own_addresses_is_refused() {
     }
 }
 
+#[tokio::test]
+async fn a_public_path_at_the_gateways_own_addresses_is_refused() {
+    let world = accepting().await;
+    let third = world.host("third");
+    let app = |path: &str| {
+        let overrides = json!([
+            { "behavior": "public", "path_pattern": "/health" }, { "behavior": "public", "path_pattern": path },
+        ]);
+        json!({
+            "name": "Third", "type": "self_hosted", "domain": third,
+            "destinations": [{ "type": "public", "uri": third, "overrides": overrides }],
+        })
+    };
+    for path in [
+        "/cdn-cgi/access",
+        "/cdn-cgi/access/get-identity",
+        "/CDN-cgi/Access/*",
+        "/.well-known/cloudflare-access-protected-resource",
+        "/.well-known/cloudflare-access-protected-resource/x",
+    ] {
+        let answer = call(&world, "POST", "/access/apps", Some(&app(path))).await;
+        let (code, message, place) = answer.error(400);
+        let wanted = Some("/destinations/0/overrides/1/path_pattern");
+        assert_eq!((code, place.as_deref()), (12130, wanted), "{path}: {message}");
+        assert!(message.contains("gateway's own"), "{path}: {message}");
+    }
+    made(&world, "/access/apps", app("/cdn-cgi/image/*")).await;
+}
+
+/// Where the rule itself has no place, it has none by way of a group.
+#[tokio::test]
+async fn a_token_of_another_application_is_not_asked_for_among_people_through_a_group() {
+    let world = accepting().await;
+    let linked = json!({ "linked_app_token": { "app_uid": "11111111-1111-4111-8111-111111111111" } });
+    let group = json!({ "name": "linked", "include": [linked] });
+    let inner = id(&made(&world, "/access/groups", group).await);
+    let outer = json!({ "name": "outer", "include": [{ "everyone": {} }], "require": [{ "group": { "id": inner } }] });
+    let outer = id(&made(&world, "/access/groups", outer).await);
+    let policy = |decision: &str, group: &str| {
+        json!({
+            "name": decision, "decision": decision, "include": [{ "ip": { "ip": "10.0.0.0/8" } }],
+            "require": [{ "group": { "id": group } }],
+        })
+    };
+    for decision in ["allow", "deny"] {
+        for group in [&inner, &outer] {
+            let refused = call(&world, "POST", "/access/policies", Some(&policy(decision, group))).await;
+            let (code, message, place) = refused.error(400);
+            assert_eq!(
+                (code, place.as_deref()),
+                (12130, Some("/require/0/group/id")),
+                "{message}"
+            );
+            assert!(
+                message.contains("linked_app_token has a place in policies"),
+                "{message}"
+            );
+            let app = json!({
+                "name": "Third", "type": "self_hosted", "domain": world.host("third"),
+                "policies": [policy(decision, group)],
+            });
+            let refused = call(&world, "POST", "/access/apps", Some(&app)).await;
+            assert!(
+                refused
+                    .error(400)
+                    .1
+                    .contains("linked_app_token has a place in policies")
+            );
+        }
+    }
+    for decision in ["bypass", "non_identity"] {
+        made(&world, "/access/policies", policy(decision, &inner)).await;
+    }
+    // Nor does a group come to ask for it that such a policy refers to already.
+    let plain = json!({ "name": "plain", "include": [{ "ip": { "ip": "10.0.0.0/8" } }] });
+    let plain = id(&made(&world, "/access/groups", plain).await);
+    made(&world, "/access/policies", policy("allow", &plain)).await;
+    let path = format!("/access/groups/{plain}");
+    let refused = call(
+        &world,
+        "PUT",
+        &path,
+        Some(&json!({ "name": "plain", "include": [linked] })),
+    )
+    .await;
+    let (_, message, _) = refused.error(400);
+    assert!(
+        message.contains("policy \"allow\" would no longer stand"),
+        "{message}"
+    );
+}
+
+/// What a rule asks of a provider whose people never answer it, in the words that the file is told with.
+#[tokio::test]
+async fn a_rule_that_its_provider_never_answers_is_named() {
+    const ALWAYS: &str = "so that the rule is always unknown: it lets nobody in and keeps people out";
+    let world = accepting().await;
+    let config = json!({
+        "client_id": "3f2b6a90-7c1d-4e58-9a0b-c1d2e3f40516", "client_secret": "s3cret~value",
+        "directory_id": "72a1c0de-4b5d-4e6f-8a90-1b2c3d4e5f60",
+    });
+    let silent = json!({ "name": "Silent", "type": "azureAD", "config": config });
+    let mut told = silent.clone();
+    told["name"] = json!("Told");
+    told["scim_config"] = json!({ "enabled": true });
+    let silent = id(&made(&world, "/access/identity_providers", silent).await);
+    let told = id(&made(&world, "/access/identity_providers", told).await);
+    let asking = provider(&world).await;
+    let rules = |provider: &str| {
+        json!([
+            { "azureAD": { "id": "a1000001-1111-4a11-8a11-000000000001", "identity_provider_id": provider } },
+            { "auth_context": { "id": "7", "ac_id": "c1", "identity_provider_id": provider } },
+            { "oidc": { "claim_name": "department", "claim_value": "x", "identity_provider_id": provider } },
+        ])
+    };
+    let groups = |provider: &str| {
+        (provider != told && provider != asking)
+            .then(|| format!("/include/0/azureAD: this provider does not read groups, {ALWAYS}"))
+    };
+    for provider in [&silent, &told, &asking] {
+        let mut said: Vec<String> = groups(provider).into_iter().collect();
+        said.push(format!(
+            "/include/1/auth_context: this provider is not asked for authentication contexts, {ALWAYS}"
+        ));
+        said.push(format!(
+            "/include/2/oidc: this provider does not copy the claim department, {ALWAYS}"
+        ));
+        let policy = json!({ "name": "p", "decision": "allow", "include": rules(provider) });
+        let answer = call(&world, "POST", "/access/policies", Some(&policy)).await;
+        assert_eq!(messages(&answer), said);
+        let group = json!({ "name": provider, "include": rules(provider) });
+        let answer = call(&world, "POST", "/access/groups", Some(&group)).await;
+        assert_eq!(messages(&answer), said);
+    }
+}
+
 async fn provider(world: &World) -> String {
     let providers = call(world, "GET", "/access/identity_providers", None)
         .await

@@ -140,6 +140,8 @@ async fn a_stronger_sign_in_is_asked_for_once_and_told_in_words_where_it_fails()
     assert_eq!(alice.cookie(&world.host("login"), "CF_Authorization"), session);
     assert!(!opens(&world, &mut alice).await.asked_entra());
     // Somebody who does not satisfy it is told so, and not sent round.
+    let mallory = User::member(MALLORY).name("Mallory Example");
+    world.entra.tenant(TENANT).add_user(mallory.ignores_context("c1"));
     let refused = opens(&world, &mut world.person(MALLORY)).await;
     assert_eq!(refused.status(), 403, "{:?}", refused.way);
     assert!(

@@ -15,7 +15,7 @@ pub(crate) struct Directory {
     pub(super) host: String,
     pub(super) authority: String,
     pub(super) base: String,
-    pub(super) token: String,
+    pub(crate) token: String,
 }
 
 impl Directory {

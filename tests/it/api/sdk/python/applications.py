@@ -1,84 +1,11 @@
-"""Whole lives of objects through Cloudflare's own Python client, with nothing but its base URL changed.
-
-The client reads CLOUDFLARE_BASE_URL and CLOUDFLARE_API_TOKEN itself; ACCOUNT, WIKI (a host of applications),
-TENANT and AUTHORITY (a certificate in PEM) come from the test.
-"""
+"""Applications, what decides who may open them, and what they refer to."""
 
 import os
 
 import cloudflare
-from cloudflare import Cloudflare
-from cloudflare.types.zero_trust import AzureAD
 from cloudflare.types.zero_trust.access import application_create_response, application_get_response
 
-ACCOUNT = {"account_id": os.environ["ACCOUNT"]}
-HOST = os.environ["WIKI"]
-EVERYBODY = [{"everyone": {}}]
-
-# A default client tries again where it is told of a conflict, unless the answer says that this is in vain.
-strict = Cloudflare(_strict_response_validation=True, max_retries=0)
-# An access group's `is_default` is a boolean in Cloudflare's documentation, and a list of rules in the client's types.
-lax = Cloudflare(max_retries=0)
-
-
-def ids(listed):
-    """The ids of an auto-paged list, which asks for pages until one is empty."""
-    found = []
-    for item in listed:
-        found.append(item.id)
-        assert len(found) < 1_000, "the list does not end"
-    assert len(found) == len(set(found)), "a page came twice"
-    return found
-
-
-def refused(kind, act, word):
-    """That a call is refused in this way, with these words."""
-    try:
-        act()
-    except kind as error:
-        assert word in str(error.body), error.body
-        return
-    raise AssertionError(f"{kind.__name__} was due")
-
-
-def a_token_is_verified():
-    assert strict.user.tokens.verify().status == "active"
-    stranger = Cloudflare(api_token="x" * 40, max_retries=0)
-    refused(cloudflare.PermissionDeniedError, stranger.user.tokens.verify, "9109")
-
-
-def identity_providers():
-    providers = strict.zero_trust.identity_providers
-    config = {
-        "client_id": "3b5f2c9e-5d0f-4c0e-9c1c-1a2b3c4d5e6f",
-        "client_secret": "s3cr3t-value-of-python",
-        "directory_id": os.environ["TENANT"],
-        "support_groups": True,
-    }
-    made = providers.create(**ACCOUNT, name="Entra of Python", type="azureAD", config=config)
-    assert type(made) is AzureAD, type(made)
-    assert made.config.client_secret is None and made.config.redirect_url.endswith("/cdn-cgi/access/callback")
-    again = providers.get(made.id, **ACCOUNT)
-    assert type(again) is AzureAD and again == made
-    # What was answered, read-only keys included, is put back with one key more.
-    changed = again.to_dict()
-    changed["config"]["prompt"] = "select_account"
-    body = {key: changed[key] for key in ("name", "type", "config")}
-    rest = {key: value for key, value in changed.items() if key not in body}
-    put = providers.update(made.id, **ACCOUNT, **body, extra_body=rest)
-    assert type(put) is AzureAD and put.config.prompt == "select_account"
-    for number in range(3):
-        providers.create(**ACCOUNT, name=f"Another {number}", type="azureAD", config=config)
-    every = ids(providers.list(**ACCOUNT))
-    assert made.id in every and len(every) == 5, every
-    assert ids(providers.list(**ACCOUNT, per_page=2)) == every
-    for one in every:
-        if not providers.get(one, **ACCOUNT).read_only:
-            assert providers.delete(one, **ACCOUNT).id == one
-    refused(cloudflare.NotFoundError, lambda: providers.get(made.id, **ACCOUNT), "unknown_identity_provider")
-    wrong = dict(config, prompt="always")
-    act = lambda: providers.create(**ACCOUNT, name="x", type="azureAD", config=wrong)
-    refused(cloudflare.BadRequestError, act, "/config/prompt")
+from common import ACCOUNT, EVERYBODY, HOST, ids, lax, live, raw, refused, strict
 
 
 def groups():
@@ -171,6 +98,34 @@ def applications():
     policies.delete(reusable.id, **ACCOUNT)
 
 
+def settings_and_reuse():
+    applications = strict.zero_trust.access.applications
+    policies = strict.zero_trust.access.policies
+    made = applications.create(**ACCOUNT, name="Reuse", type="self_hosted", domain=f"reuse-{HOST}")
+    edited = applications.settings.edit(made.id, **ACCOUNT, allow_iframe=True)
+    assert (edited.allow_iframe, edited.skip_interstitial) == (True, None)
+    put = applications.settings.update(made.id, **ACCOUNT, allow_iframe=False, skip_interstitial=True)
+    assert (put.allow_iframe, put.skip_interstitial) == (False, True)
+    read = applications.get(made.id, **ACCOUNT)
+    assert (read.allow_iframe, read.skip_interstitial, read.name) == (False, True, "Reuse")
+
+    body = {"name": "own", "decision": "deny", "include": EVERYBODY}
+    own = applications.policies.create(made.id, **ACCOUNT, extra_body=body)
+    refused(cloudflare.NotFoundError, lambda: policies.get(own.id, **ACCOUNT), "unknown_policy")
+    moved = raw("put", f"/access/apps/{made.id}/policies/{own.id}/make_reusable")
+    assert (moved["id"], moved["name"], moved["reusable"]) == (own.id, "own", True), moved
+    reusable = policies.get(own.id, **ACCOUNT)
+    assert (reusable.name, reusable.decision, reusable.app_count) == ("own", "deny", 1)
+    assert [policy.id for policy in applications.get(made.id, **ACCOUNT).policies] == [own.id]
+    other = applications.create(
+        **ACCOUNT, name="Other", type="self_hosted", domain=f"reuse2-{HOST}", policies=[own.id]
+    )
+    assert policies.get(own.id, **ACCOUNT).app_count == 2
+    for one in (made.id, other.id):
+        assert applications.delete(one, **ACCOUNT).id == one
+    assert policies.delete(own.id, **ACCOUNT).id == own.id
+
+
 def launcher():
     applications = strict.zero_trust.access.applications
     looks = {
@@ -195,35 +150,6 @@ def launcher():
     assert applications.delete(made.id, **ACCOUNT).id == made.id
 
 
-def organization():
-    organizations = strict.zero_trust.organizations
-    design = {
-        "background_color": "#102030", "text_color": "#ffffff", "logo_path": "https://cdn.example.com/logo.svg",
-        "header_text": "Example", "footer_text": "Call 7000",
-    }
-    assert organizations.update(**ACCOUNT, login_design=design).login_design.to_dict() == design
-    assert organizations.list(**ACCOUNT).login_design.to_dict() == design
-    assert organizations.doh.get(**ACCOUNT).enabled is False
-    wish = lambda: organizations.doh.update(**ACCOUNT, doh_jwt_duration="24h")
-    refused(cloudflare.BadRequestError, wish, "12130")
-
-
-def service_tokens():
-    tokens = strict.zero_trust.access.service_tokens
-    made = tokens.create(**ACCOUNT, name="CI", duration="8760h")
-    assert made.client_id.endswith(".access") and len(made.client_secret) >= 40 and made.enabled
-    rotated = tokens.rotate(made.id, **ACCOUNT)
-    assert rotated.client_secret not in (None, made.client_secret) and rotated.client_id == made.client_id
-    before = tokens.get(made.id, **ACCOUNT)
-    assert "client_secret" not in before.to_dict()
-    assert tokens.refresh(made.id, **ACCOUNT).expires_at > before.expires_at
-    assert tokens.update(made.id, **ACCOUNT, name="CI, renamed", enabled=False).enabled is False
-    others = [tokens.create(**ACCOUNT, name=f"token {n}").id for n in range(3)]
-    assert ids(tokens.list(**ACCOUNT, per_page=2)) == [made.id, *others]
-    for one in (made.id, *others):
-        assert tokens.delete(one, **ACCOUNT).id == one
-
-
 def tags():
     tags = strict.zero_trust.access.tags
     names = ["on call", "infra/net", "Größe"]
@@ -232,6 +158,14 @@ def tags():
     assert tags.get(names[0], **ACCOUNT).name == names[0]
     assert tags.update(names[0], **ACCOUNT, name=names[0]).name == names[0]
     assert [tag.name for tag in tags.list(**ACCOUNT)] == names
+    applications = strict.zero_trust.access.applications
+    body = {**ACCOUNT, "name": "Tagged", "type": "self_hosted", "domain": f"tagged-{HOST}"}
+    tagged = applications.create(**body, tags=names[:2])
+    assert tagged.tags == names[:2] and tags.get(names[1], **ACCOUNT).to_dict()["app_count"] == 1
+    unknown = lambda: applications.update(tagged.id, **body, tags=[names[0], "nowhere"])
+    refused(cloudflare.BadRequestError, unknown, "/tags/1")
+    refused(cloudflare.ConflictError, lambda: tags.delete(names[0], **ACCOUNT), "Tagged")
+    applications.delete(tagged.id, **ACCOUNT)
     refused(cloudflare.ConflictError, lambda: tags.create(**ACCOUNT, name=names[0]), "12132")
     for name in names:
         assert tags.delete(name, **ACCOUNT).name == name
@@ -280,11 +214,6 @@ def lists():
     refused(cloudflare.NotFoundError, lambda: lists.get(made.id, **ACCOUNT), "unknown_list")
 
 
-if __name__ == "__main__":
-    assert cloudflare.__version__ == "5.9.0", cloudflare.__version__
-    for life in (
-        a_token_is_verified, identity_providers, groups, policies, applications, launcher, organization, service_tokens,
-        tags, custom_pages, certificates, lists,
-    ):
-        life()
-        print("lived:", life.__name__)
+live(
+    groups, policies, applications, settings_and_reuse, launcher, tags, custom_pages, certificates, lists,
+)

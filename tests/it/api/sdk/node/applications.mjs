@@ -1,73 +1,10 @@
-// Whole lives of objects through Cloudflare's own client for Node, with nothing but its base URL changed.
-//
-// The client reads CLOUDFLARE_BASE_URL and CLOUDFLARE_API_TOKEN itself; ACCOUNT, WIKI (a host of applications), TENANT
-// and AUTHORITY (a certificate in PEM) come from the test, and NODE_MODULES says where the client stands.
+// Applications, what decides who may open them, and what they refer to.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 
-const modules = process.env.NODE_MODULES;
-const { default: Cloudflare } = createRequire(`${modules}/`)("cloudflare");
-assert.equal(JSON.parse(readFileSync(`${modules}/cloudflare/package.json`)).version, "7.3.0");
+import { access, account_id, all, everybody, gateway, host, ids, live, raw, refused } from "./common.mjs";
 
-const account_id = process.env.ACCOUNT;
-const host = process.env.WIKI;
-const everybody = [{ everyone: {} }];
-// A default client: what it is told not to try again must not be tried again.
-const client = new Cloudflare();
-const { access, identityProviders, gateway } = client.zeroTrust;
-
-/** The items of an auto-paged list, which asks for pages until one is empty. */
-async function all(listed) {
-  const items = [];
-  for await (const item of listed) {
-    items.push(item);
-    assert.ok(items.length < 1000, "the list does not end");
-  }
-  return items;
-}
-
-const ids = async (listed) => (await all(listed)).map((item) => item.id);
-
-/** That a call is refused with this status and these words. */
-async function refused(status, word, act) {
-  await assert.rejects(act, (error) => {
-    assert.equal(error.status, status, error.message);
-    assert.ok(JSON.stringify(error.errors).includes(word), error.message);
-    assert.ok(error.errors[0].code >= 900);
-    return true;
-  });
-}
-
-const lives = {
-  async token() {
-    assert.equal((await client.user.tokens.verify()).status, "active");
-  },
-
-  async identityProviders() {
-    const config = {
-      client_id: "3b5f2c9e-5d0f-4c0e-9c1c-1a2b3c4d5e6f",
-      client_secret: "s3cr3t-value-of-node",
-      directory_id: process.env.TENANT,
-      support_groups: true,
-    };
-    const body = { account_id, name: "Entra of Node", type: "azureAD", config };
-    const made = await identityProviders.create(body);
-    assert.equal(made.config.client_secret, undefined);
-    const read = await identityProviders.get(made.id, { account_id });
-    assert.deepEqual(read, made);
-    read.config.prompt = "login";
-    const put = await identityProviders.update(made.id, { account_id, ...read });
-    assert.equal(put.config.prompt, "login");
-    assert.ok((await ids(identityProviders.list({ account_id, per_page: 1 }))).includes(made.id));
-    await identityProviders.delete(made.id, { account_id });
-    await refused(404, "unknown_identity_provider", () => identityProviders.get(made.id, { account_id }));
-    await refused(400, "/config/prompt", () =>
-      identityProviders.create({ ...body, config: { ...config, prompt: "always" } }),
-    );
-  },
-
+await live({
   async groups() {
     const include = [{ email_domain: { domain: "example.com" } }];
     const made = await access.groups.create({ account_id, name: "node", include });
@@ -99,7 +36,19 @@ const lives = {
     assert.deepEqual(await ids(own.list(made.id, { account_id })), [reusable.id, first.id]);
     await own.delete(first.id, scope);
 
-    await access.applications.settings.update(made.id, { account_id, allow_iframe: false });
+    const { settings } = access.applications;
+    assert.deepEqual(await settings.edit(made.id, { account_id, allow_iframe: true }), { allow_iframe: true });
+    const both = { allow_iframe: false, skip_interstitial: true };
+    assert.deepEqual(await settings.update(made.id, { account_id, ...both }), both);
+    const read = await access.applications.get(made.id, { account_id });
+    assert.deepEqual([read.allow_iframe, read.skip_interstitial, read.name], [false, true, "renamed"]);
+
+    const second = await own.create(made.id, { account_id, name: "second", decision: "deny", include: everybody });
+    const moved = await raw("put", `/access/apps/${made.id}/policies/${second.id}/make_reusable`);
+    assert.deepEqual([moved.id, moved.name, moved.reusable], [second.id, "second", true]);
+    const { decision, app_count } = await access.policies.get(second.id, { account_id });
+    assert.deepEqual([decision, app_count], ["deny", 1]);
+    assert.deepEqual(await ids(own.list(made.id, { account_id })), [reusable.id, second.id]);
     await access.applications.revokeTokens(made.id, { account_id });
     assert.ok((await ids(access.applications.list({ account_id, per_page: 2 }))).includes(made.id));
     await access.applications.delete(made.id, { account_id });
@@ -109,22 +58,7 @@ const lives = {
     assert.equal(changed.decision, "allow");
     assert.equal((await access.policies.get(reusable.id, { account_id })).decision, "allow");
     assert.ok((await ids(access.policies.list({ account_id, per_page: 1 }))).includes(reusable.id));
-    await access.policies.delete(reusable.id, { account_id });
-  },
-
-  async serviceTokens() {
-    const made = await access.serviceTokens.create({ account_id, name: "CI", duration: "8760h" });
-    assert.ok(made.client_id.endsWith(".access") && made.client_secret);
-    const rotated = await access.serviceTokens.rotate(made.id, { account_id });
-    assert.notEqual(rotated.client_secret, made.client_secret);
-    const read = await access.serviceTokens.get(made.id, { account_id });
-    assert.equal(read.client_secret, undefined);
-    const refreshed = await access.serviceTokens.refresh(made.id, { account_id });
-    assert.ok(refreshed.expires_at > read.expires_at);
-    const put = await access.serviceTokens.update(made.id, { account_id, enabled: false });
-    assert.deepEqual([put.enabled, put.name], [false, "CI"]);
-    assert.deepEqual(await ids(access.serviceTokens.list({ account_id, per_page: 1 })), [made.id]);
-    assert.equal((await access.serviceTokens.delete(made.id, { account_id })).id, made.id);
+    for (const one of [reusable.id, second.id]) await access.policies.delete(one, { account_id });
   },
 
   async tags() {
@@ -132,6 +66,13 @@ const lives = {
     await refused(409, "12132", () => access.tags.create({ account_id, name: "on call" }));
     assert.equal((await access.tags.get("on call", { account_id })).name, "on call");
     assert.deepEqual((await all(access.tags.list({ account_id }))).map((tag) => tag.name), ["on call"]);
+    const app = { account_id, name: "Tagged", type: "self_hosted", domain: `tagged-${host}` };
+    const tagged = await access.applications.create({ ...app, tags: ["on call"] });
+    assert.deepEqual(tagged.tags, ["on call"]);
+    const unknown = { ...app, tags: ["on call", "nowhere"] };
+    await refused(400, "/tags/1", () => access.applications.update(tagged.id, unknown));
+    await refused(409, "Tagged", () => access.tags.delete("on call", { account_id }));
+    await access.applications.delete(tagged.id, { account_id });
     assert.equal((await access.tags.delete("on call", { account_id })).name, "on call");
   },
 
@@ -164,9 +105,4 @@ const lives = {
     assert.deepEqual(await ids(gateway.lists.list({ account_id })), [made.id]);
     await gateway.lists.delete(made.id, { account_id });
   },
-};
-
-for (const [name, life] of Object.entries(lives)) {
-  await life();
-  console.log("lived:", name);
-}
+});
