@@ -255,6 +255,9 @@ impl Unknown {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
+        if matches!(error, StoreError::NotTold) {
+            return Self::conflict(error.to_string());
+        }
         tracing::error!(%error, "The API could not ask the store");
         Self::unavailable()
     }

@@ -1,7 +1,7 @@
 //! What directories told by SCIM, and their secret
 //! (<https://developers.cloudflare.com/api/resources/zero_trust/subresources/identity_providers/subresources/scim/>).
 
-use std::sync::Arc;
+use std::net::IpAddr;
 
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
@@ -14,12 +14,15 @@ use super::operation::{Gives, Operation};
 use super::page::{Page, Sizes};
 use super::resource::{named, time};
 use super::shape::{Shape, UnknownKeys, What, read_only};
+use crate::clock::Clock;
 use crate::manage::scim_rules;
-use crate::model::idp::IdentityProvider;
 use crate::model::ids::{IdpId, ScimGroupId, ScimUserId};
 use crate::model::permission::{Area, Permission};
-use crate::model::scim::ScimSettings;
-use crate::store::{ScimGroup, ScimKey, ScimSearch, ScimUpdate, ScimUser};
+use crate::session::effects::in_words;
+use crate::store::{
+    Actor, Consequences, GroupWritten, Journal, ScimGroup, ScimKey, ScimRules, ScimSearch, ScimUpdate,
+    ScimUser, Telling, UserWritten,
+};
 
 const USER: Shape = Shape {
     name: "ScimUser",
@@ -162,12 +165,10 @@ async fn group(call: &Call<'_>) -> Result<Answer, ApiError> {
 
 /// Forgets a person of a directory: as if the directory had deleted them.
 async fn delete_user(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let (provider, settings) = directory(call).await?;
-    let rules = scim_rules(&settings);
-    let deleted = call
-        .api
-        .store
-        .delete_scim_user(provider.id, user_id(call)?, &rules)
+    let by_api = ByApi::of(call).await?;
+    let store = &call.api.store;
+    let deleted = store
+        .delete_scim_user(by_api.provider, user_id(call)?, &by_api)
         .await?;
     let deleted = deleted.ok_or_else(|| ApiError::unknown(Unknown::ScimResource))?;
     tracing::info!(
@@ -175,82 +176,88 @@ async fn delete_user(call: &Call<'_>) -> Result<Answer, ApiError> {
         "A person of a directory was deleted through the API"
     );
     let effects = &call.api.effects;
-    let effect = effects.take_effect(provider.id, call.request_id, deleted.consequences);
-    let record = &deleted.user.record;
-    let row = ScimUpdate {
-        resource_type: Some("USER".to_owned()),
-        resource: Some(deleted.user.id.to_string()),
-        external_id: record.external_id().map(str::to_owned),
-        user_email: Some(record.work_email().unwrap_or(record.user_name()).to_owned()),
-        effect,
-        ..asked_here(call, provider.id)
-    };
-    write_down(call, row).await;
+    effects.take_effect(by_api.provider, call.request_id, deleted.consequences);
     Ok(Answer::of(Value::Null))
 }
 
 /// Forgets a group of a directory: as if the directory had deleted it.
 async fn delete_group(call: &Call<'_>) -> Result<Answer, ApiError> {
-    let (provider, settings) = directory(call).await?;
-    let rules = scim_rules(&settings);
+    let by_api = ByApi::of(call).await?;
     let effects = &call.api.effects;
     let deleted = effects
-        .delete_group(provider.id, group_id(call)?, &rules, call.request_id)
+        .delete_group(by_api.provider, group_id(call)?, &by_api, call.request_id)
         .await?;
-    let (deleted, effect) = deleted.ok_or_else(|| ApiError::unknown(Unknown::ScimResource))?;
+    let (deleted, _) = deleted.ok_or_else(|| ApiError::unknown(Unknown::ScimResource))?;
     tracing::info!(
         request.id = call.request_id, token = call.token.name, scim.group = %deleted.group.id,
         "A group of a directory was deleted through the API"
     );
-    let row = ScimUpdate {
-        resource_type: Some("GROUP".to_owned()),
-        resource: Some(deleted.group.id.to_string()),
-        external_id: deleted.group.record.external_id,
-        group_name: Some(deleted.group.record.display_name),
-        effect,
-        ..asked_here(call, provider.id)
-    };
-    write_down(call, row).await;
     Ok(Answer::of(Value::Null))
 }
 
-/// A row of the provisioning log about something that was asked for here and not by the directory.
-fn asked_here(call: &Call<'_>, provider: IdpId) -> ScimUpdate {
-    ScimUpdate {
-        request_id: call.request_id.to_owned(),
-        at_ms: call.api.clock.now_ms(),
-        provider,
-        method: Method::DELETE.to_string(),
-        resource_type: None,
-        resource: None,
-        external_id: None,
-        user_email: None,
-        group_name: None,
-        succeeded: true,
-        status: StatusCode::NO_CONTENT.as_u16(),
-        error: None,
-        body: None,
-        effect: None,
-        address: call.address,
-        actor: Some(format!("API token {}", call.token.name)),
+/// Whoever deletes here in a directory's place. What was done is written down with it, in both logs: the provisioning log
+/// is kept as long as the provider says, the audit log longer.
+#[derive(Debug)]
+struct ByApi {
+    provider: IdpId,
+    actor: Actor,
+    request_id: String,
+    address: IpAddr,
+    clock: Clock,
+}
+
+impl ByApi {
+    /// # Errors
+    /// Where the provider's directory tells of nobody.
+    async fn of(call: &Call<'_>) -> Result<Self, ApiError> {
+        let provider = call.provider().await?;
+        if provider.told().is_none() {
+            return Err(ApiError::invalid(
+                "scim_config and directory_sync are off for this provider: turn one of them on",
+            ));
+        }
+        Ok(Self {
+            provider: provider.id,
+            actor: call.actor(),
+            request_id: call.request_id.to_owned(),
+            address: call.address,
+            clock: call.api.clock.clone(),
+        })
+    }
+
+    fn row(&self, done: &Consequences) -> ScimUpdate {
+        let deleted = (Method::DELETE.as_str(), StatusCode::NO_CONTENT.as_u16());
+        let asked = (self.request_id.as_str(), self.address);
+        ScimUpdate {
+            effect: in_words(done),
+            actor: Some(format!("API token {}", self.actor.name)),
+            ..ScimUpdate::of(asked, self.clock.now_ms(), self.provider, deleted)
+        }
     }
 }
 
-/// It is done, whether it can be written down or not; asked again, there is nobody any more to be deleted.
-async fn write_down(call: &Call<'_>, row: ScimUpdate) {
-    if let Err(error) = call.api.store.log_scim(&[row]).await {
-        tracing::error!(request.id = call.request_id, %error, "A deletion through the API could not be written into the provisioning log");
+impl Telling for ByApi {
+    fn rules(&self, provider: Option<&Value>) -> Option<ScimRules<'_>> {
+        Some(ScimRules {
+            journal: Some(self),
+            actor: Some(&self.actor),
+            ..scim_rules(provider)?
+        })
     }
 }
 
-/// A provider whose directory tells of its people.
-async fn directory(call: &Call<'_>) -> Result<(Arc<IdentityProvider>, ScimSettings), ApiError> {
-    let provider = call.provider().await?;
-    let settings = provider.told().cloned();
-    let settings = settings.ok_or_else(|| {
-        ApiError::invalid("scim_config and directory_sync are off for this provider: turn one of them on")
-    })?;
-    Ok((provider, settings))
+impl Journal for ByApi {
+    fn person(&self, _: &'static str, written: &UserWritten) -> ScimUpdate {
+        self.row(&written.consequences).about_user(&written.user)
+    }
+
+    fn group(&self, _: &'static str, written: &GroupWritten) -> ScimUpdate {
+        self.row(&written.consequences).about_group(&written.group)
+    }
+
+    fn nesting(&self, done: &Consequences) -> ScimUpdate {
+        self.row(done)
+    }
 }
 
 fn member_id(id: &str) -> Result<ScimUserId, ApiError> {

@@ -11,7 +11,8 @@ use super::tree::{Keys, Node, Table};
 use crate::crypto::digest::sha256_hex;
 use crate::model::duration::GoDuration;
 use crate::model::scim::{
-    FORGOTTEN_TOO_SOON, IdentityUpdate, LOG_KEPT, READ_EVERY, SILENCE, TOLD_OF_EACH_PAUSE,
+    FORGOTTEN_AT_ONCE, FORGOTTEN_TOO_SOON, IdentityUpdate, LOG_KEPT, LOG_KEPT_LEAST, READ_EVERY, SILENCE,
+    TOLD_OF_EACH_PAUSE,
 };
 
 /// The keys of what follows from what a directory tells, however it tells of it, and one's own.
@@ -127,7 +128,15 @@ fn told(node: &Node<'_>, table: &Table<'_>, usual_silence: Duration) -> Option<M
             None => complete = false,
         }
     }
-    if length(&config, "log_retention", LOG_KEPT) < length(&config, "silence_alarm", usual_silence) {
+    let kept = length(&config, "log_retention", LOG_KEPT);
+    if kept < LOG_KEPT_LEAST {
+        table
+            .node("log_retention")
+            .as_ref()
+            .unwrap_or(node)
+            .fault(FORGOTTEN_AT_ONCE, "write \"24h\" at least");
+        complete = false;
+    } else if kept < length(&config, "silence_alarm", usual_silence) {
         table.node("log_retention").as_ref().unwrap_or(node).fault(
             FORGOTTEN_TOO_SOON,
             "keep the log longer, or write a shorter silence_alarm (24h where nothing is said; \"0s\" for never)",

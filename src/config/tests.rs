@@ -1209,15 +1209,23 @@ fn mistakes_in_provisioning_are_told() {
             "scim_config.log_retention",
         ),
         (
-            "[identity_providers.scim_config]\nlog_retention = \"12h\"",
+            "[identity_providers.scim_config]\nlog_retention = \"24h\"\nsilence_alarm = \"25h\"",
             "scim_config.log_retention: silence_alarm is longer",
+        ),
+        (
+            "[identity_providers.scim_config]\nlog_retention = \"1s\"\nsilence_alarm = \"0s\"",
+            "scim_config.log_retention: it is less than a day (24h)",
+        ),
+        (
+            "[identity_providers.directory_sync]\nlog_retention = \"23h\"",
+            "directory_sync.log_retention: it is less than a day (24h)",
         ),
         (
             "[identity_providers.scim_config]\nsilence_alarm = \"4393h\"",
             "silence_alarm is longer",
         ),
         (
-            "[identity_providers.directory_sync]\nlog_retention = \"1h\"\nsilence_alarm = \"2h\"",
+            "[identity_providers.directory_sync]\nlog_retention = \"24h\"\nsilence_alarm = \"25h\"",
             "directory_sync.log_retention: silence_alarm is longer",
         ),
         (
@@ -1230,7 +1238,7 @@ fn mistakes_in_provisioning_are_told() {
         assert!(told.len() == 1 && told[0].contains(reason), "{lines}: {told:?}");
     }
     // The alarm of a directory that is read comes sooner than that of one which tells.
-    let short = "[identity_providers.directory_sync]\nlog_retention = \"12h\"\n";
+    let short = "[identity_providers.directory_sync]\nlog_retention = \"24h\"\n";
     assert_eq!(told_all(&format!("{PROVIDER}{short}")), [""; 0]);
 }
 

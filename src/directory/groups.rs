@@ -175,7 +175,7 @@ impl Round<'_> {
             let record = record(object, news, None);
             let written = self
                 .store()
-                .insert_scim_group(self.id(), &record, &moved.came, &self.rules)
+                .insert_scim_group(self.id(), &record, &moved.came, self)
                 .await?;
             self.follow_group(log, written);
             return Ok(());
@@ -230,7 +230,7 @@ impl Round<'_> {
             |_: &GroupRecord| Ok::<_, std::convert::Infallible>((wanted.clone(), memberships.clone()));
         let written = self
             .store()
-            .update_scim_group(self.id(), group.id, &change, &self.rules)
+            .update_scim_group(self.id(), group.id, &change, self)
             .await?;
         let Some(Ok(written)) = written else { return Ok(()) };
         if *wanted == group.record && written.added.is_empty() && written.removed.is_empty() {
@@ -269,9 +269,7 @@ impl Round<'_> {
 
     async fn delete_group(&self, id: ScimGroupId, log: &mut Log<'_>) -> Result<(), StoreError> {
         let effects = &self.directories.effects;
-        let deleted = effects
-            .delete_group(self.id(), id, &self.rules, self.lease.id())
-            .await?;
+        let deleted = effects.delete_group(self.id(), id, self, self.lease.id()).await?;
         if deleted.is_some() {
             log.changes += 1;
         }
@@ -289,7 +287,7 @@ impl Round<'_> {
         );
         let done = self
             .store()
-            .change_scim_nesting(self.id(), &comes, &goes, &self.rules)
+            .change_scim_nesting(self.id(), &comes, &goes, self)
             .await?;
         if done != Consequences::default() {
             self.take_effect(done, log);
@@ -319,9 +317,7 @@ impl Round<'_> {
         }
         if !settled.is_empty() {
             self.must_stand()?;
-            self.store()
-                .forget_scim_held(self.id(), &settled, &self.rules)
-                .await?;
+            self.store().forget_scim_held(self.id(), &settled, self).await?;
         }
         Ok(())
     }

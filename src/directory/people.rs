@@ -92,11 +92,7 @@ impl Round<'_> {
         log: &mut Log<'_>,
     ) -> Result<(), StoreError> {
         let record = record::told(None, told);
-        let written = match self
-            .store()
-            .insert_scim_user(self.id(), &record, &self.rules)
-            .await
-        {
+        let written = match self.store().insert_scim_user(self.id(), &record, self).await {
             Err(StoreError::Conflict(_)) => {
                 let holder = self.holder_of(record.user_name()).await?;
                 if let Some(holder) = holder.as_ref().filter(|holder| holder.record.object().is_none()) {
@@ -106,9 +102,7 @@ impl Round<'_> {
                     return self.update(holder, told, log).await;
                 }
                 self.park(holder, log).await?;
-                self.store()
-                    .insert_scim_user(self.id(), &record, &self.rules)
-                    .await?
+                self.store().insert_scim_user(self.id(), &record, self).await?
             }
             written => written?,
         };
@@ -153,7 +147,7 @@ impl Round<'_> {
         let change = |before: &UserRecord| Ok::<_, std::convert::Infallible>(change(before));
         let written = self
             .store()
-            .update_scim_user(self.id(), id, &change, &self.rules)
+            .update_scim_user(self.id(), id, &change, self)
             .await?;
         Ok(written.map(|written| match written {
             Ok(written) => written,
@@ -186,17 +180,14 @@ impl Round<'_> {
     /// Somebody is gone of whom nothing was known: whoever it is stays out, even if they are signing in this moment.
     async fn bury(&self, told: &PersonTold, log: &mut Log<'_>) -> Result<(), StoreError> {
         let record = record::told(None, told);
-        let written = self
-            .store()
-            .insert_scim_user(self.id(), &record, &self.rules)
-            .await?;
+        let written = self.store().insert_scim_user(self.id(), &record, self).await?;
         let id = written.user.id;
         self.take_effect(written.consequences, log);
         self.delete(id, log).await
     }
 
     async fn delete(&self, id: ScimUserId, log: &mut Log<'_>) -> Result<(), StoreError> {
-        let deleted = self.store().delete_scim_user(self.id(), id, &self.rules).await?;
+        let deleted = self.store().delete_scim_user(self.id(), id, self).await?;
         if let Some(deleted) = deleted {
             self.take_effect(deleted.consequences, log);
         }

@@ -2,19 +2,24 @@
 
 use std::collections::{HashMap, HashSet};
 
+use serde_json::Value;
+
 use super::Directories;
 use super::brake::{Asked, Judged, Toll};
 use super::groups;
 use super::lease::Lease;
 use super::log::{Log, Rows};
 use super::people;
+use crate::config::clouds;
 use crate::entra::delta::{self, DeltaFailed, GroupTold, PersonTold};
-use crate::manage::scim_rules;
+use crate::manage::rules_of;
 use crate::model::idp::IdentityProvider;
-use crate::model::ids::{IdpId, ObjectId, ScimUserId};
+use crate::model::ids::{IdpId, ObjectId, ScimUserId, TenantId};
 use crate::model::scim::SyncSettings;
+use crate::snapshot::read;
 use crate::store::{
     Consequences, DirectorySync, KnownPerson, RoundEnd, ScimGroup, ScimRules, ScimUser, Store, StoreError,
+    Telling,
 };
 
 /// How often everybody is read, and not only what changed, in milliseconds: a day.
@@ -46,6 +51,7 @@ impl From<StoreError> for Failed {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::LeaseLost => Self::Taken,
+            StoreError::NotTold => Self::Changed,
             error => Self::Store(error),
         }
     }
@@ -66,7 +72,7 @@ pub(super) struct Round<'r> {
     pub(super) directories: &'r Directories,
     pub(super) provider: &'r IdentityProvider,
     sync: &'r SyncSettings,
-    pub(super) rules: ScimRules<'r>,
+    rows: &'r Rows,
     pub(super) lease: &'r Lease,
     stands: &'r DirectorySync,
     /// The directory and the application that is asked.
@@ -101,12 +107,7 @@ impl<'r> Round<'r> {
             directories,
             provider,
             sync,
-            rules: ScimRules {
-                names_repeat: true,
-                round: Some(lease.round()),
-                journal: Some(rows),
-                ..scim_rules(&sync.told)
-            },
+            rows,
             lease,
             stands,
             source: format!("{} {} {}", entra.cloud.graph, entra.directory_id, entra.client_id),
@@ -239,7 +240,7 @@ impl<'r> Round<'r> {
         known: &[KnownPerson],
         told: &[PersonTold],
     ) -> Result<Vec<ObjectId>, StoreError> {
-        if !self.rules.user_deprovision {
+        if !self.sync.told.user_deprovision {
             return Ok(Vec::new());
         }
         let known = known.iter().filter_map(|known| known.object);
@@ -332,6 +333,30 @@ impl<'r> Round<'r> {
         self.directories
             .effects
             .take_effect(self.id(), self.lease.id(), done);
+    }
+}
+
+/// The store has the last word on whether a write is wanted as it was when the round began: the snapshot may be older.
+impl Telling for Round<'_> {
+    fn rules(&self, provider: Option<&Value>) -> Option<ScimRules<'_>> {
+        let provider = provider?;
+        let sync = read::sync_settings(provider).ok().flatten()?;
+        let config = |key| {
+            let text = provider.pointer(key).and_then(Value::as_str);
+            text.filter(|text| !text.is_empty())
+        };
+        let entra = &self.provider.entra;
+        let directory = config("/config/directory_id").and_then(|id| id.parse::<TenantId>().ok());
+        let same = sync == *self.sync
+            && directory == Some(entra.directory_id)
+            && config("/config/client_id") == Some(entra.client_id.as_str())
+            && config("/config/azure_cloud").unwrap_or(clouds::DEFAULT) == entra.cloud.key;
+        same.then(|| ScimRules {
+            names_repeat: true,
+            round: Some(self.lease.round()),
+            journal: Some(self.rows),
+            ..rules_of(&sync.told)
+        })
     }
 }
 

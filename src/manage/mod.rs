@@ -44,7 +44,7 @@ pub use objects::{Draft, Written};
 pub use organization::{organization, organization_to_be, stored_account};
 pub use preview::{Change, Difference};
 pub use reconcile::{OlderFile, Outcome, Reconciled, Superseded};
-pub use scim::{provisions, scim_rules};
+pub use scim::{provisions, rules_of, scim_rules};
 pub use service_tokens::{Issued, NewServiceToken, ServiceTokenChanges};
 pub use test_link::{OpenedTestLink, TEST_PAGE, TestLink, TestLinkRefused, open_test_link};
 pub use trials::{NoTrial, Trials};

@@ -16,8 +16,15 @@ use crate::store::{Actor, AuditEntry, Document, Kind, ObjectWrite, ScimRules, St
 /// Letters and digits of a secret: some 285 bits.
 const LENGTH: usize = 48;
 
-/// What a provider wants to follow from changes in its directory.
-pub fn scim_rules(settings: &ScimSettings) -> ScimRules<'static> {
+/// What a provider, as it stands in the store, wants to follow from changes in its directory, however that tells of them;
+/// `None` where it may not tell anything. One that cannot be read is none of this gateway's snapshot any more.
+pub fn scim_rules(provider: Option<&Value>) -> Option<ScimRules<'static>> {
+    let told = read::directory_settings(provider?).ok().flatten()?;
+    Some(rules_of(&told))
+}
+
+/// What follows where a provider is set like this.
+pub fn rules_of(settings: &ScimSettings) -> ScimRules<'static> {
     ScimRules {
         user_deprovision: settings.user_deprovision,
         seat_deprovision: settings.seat_deprovision,
@@ -25,6 +32,7 @@ pub fn scim_rules(settings: &ScimSettings) -> ScimRules<'static> {
         names_repeat: false,
         round: None,
         journal: None,
+        actor: None,
     }
 }
 

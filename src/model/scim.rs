@@ -17,6 +17,12 @@ pub const SILENCE: Duration = Duration::from_hours(24);
 /// How long the provisioning log is kept, where nothing else is said: as that of logins, half a year.
 pub const LOG_KEPT: Duration = Duration::from_hours(183 * 24);
 
+/// The shortest that it may be kept: whoever may change the provider cannot have his own deeds forgotten in a moment.
+pub const LOG_KEPT_LEAST: Duration = Duration::from_hours(24);
+
+/// Why no less.
+pub const FORGOTTEN_AT_ONCE: &str = "it is less than a day (24h), in which nobody would see what was done";
+
 /// Why the log is kept as long as the silence lasts that is told of.
 pub const FORGOTTEN_TOO_SOON: &str = "silence_alarm is longer: what is forgotten sooner cannot be missed";
 

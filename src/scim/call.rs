@@ -1,6 +1,9 @@
 //! One request of SCIM, and what is answered.
 
+use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::{Method, StatusCode};
 use serde_json::{Map, Value};
@@ -9,23 +12,34 @@ use super::Scim;
 use super::error::ScimError;
 use super::filter::Filter;
 use super::resource::Wanted;
-use crate::manage::scim_rules;
+use crate::manage::{provisions, scim_rules};
 use crate::model::idp::IdentityProvider;
-use crate::model::scim::ScimSettings;
 use crate::model::strict_json::{self, JsonRefused, Keys};
-use crate::store::{Consequences, ScimRules, StoreError};
+use crate::store::{Consequences, ScimRules, StoreError, Telling};
 
 /// A request whose secret is good.
 pub(super) struct Call<'r> {
     pub(super) scim: &'r Scim,
     pub(super) provider: Arc<IdentityProvider>,
-    pub(super) settings: ScimSettings,
     /// The address of the service, without a slash at its end.
     pub(super) base: String,
     pub(super) method: &'r Method,
     pub(super) query: Query,
     pub(super) body: &'r [u8],
     pub(super) request_id: &'r str,
+    /// Who asks.
+    pub(super) address: IpAddr,
+    /// Whether the transaction that was begun last wrote the row of the provisioning log.
+    pub(super) noted: AtomicBool,
+}
+
+impl fmt::Debug for Call<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = &self.request_id;
+        f.debug_struct("Call")
+            .field("request_id", id)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The parameters of a query that mean something here. Others, Entra's flags among them, are passed over.
@@ -108,11 +122,6 @@ impl Done {
 }
 
 impl Call<'_> {
-    /// What follows from changes.
-    pub(super) fn rules(&self) -> ScimRules<'static> {
-        scim_rules(&self.settings)
-    }
-
     /// The body as JSON.
     pub(super) fn json(&self) -> Result<Value, ScimError> {
         strict_json::read(self.body, Keys::AnyCase).map_err(|refused| match refused {
@@ -129,6 +138,17 @@ impl Call<'_> {
     pub(super) fn take_effect(&self, done: Consequences) -> Option<String> {
         let effects = &self.scim.effects;
         effects.take_effect(self.provider.id, self.request_id, done)
+    }
+}
+
+impl Telling for Call<'_> {
+    fn rules(&self, provider: Option<&Value>) -> Option<ScimRules<'_>> {
+        self.noted.store(false, Ordering::Relaxed);
+        let rules = scim_rules(provider.filter(|provider| provisions(provider)))?;
+        Some(ScimRules {
+            journal: Some(self),
+            ..rules
+        })
     }
 }
 

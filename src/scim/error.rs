@@ -57,6 +57,9 @@ pub enum ScimError {
     /// The store does not answer.
     #[error("the gateway's store is not available; try again")]
     Unavailable,
+    /// What the directory may tell was changed while it told.
+    #[error("the provider's settings were changed meanwhile; try again")]
+    Changed,
     /// Something else failed. The log says what.
     #[error("the gateway failed; its log says why, under the request id {0}")]
     Internal(String),
@@ -80,7 +83,7 @@ impl ScimError {
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::TooManyFailures => StatusCode::TOO_MANY_REQUESTS,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Busy | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Unavailable | Self::Changed => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -118,6 +121,7 @@ impl ScimError {
     pub(super) fn of_store(error: StoreError, request_id: &str) -> Self {
         match error {
             StoreError::Conflict(what) => Self::Taken(format!("{what} is in use already")),
+            StoreError::NotTold => Self::Changed,
             StoreError::Unavailable(cause) => {
                 tracing::error!(request.id = request_id, %cause, "SCIM: the store does not answer");
                 Self::Unavailable

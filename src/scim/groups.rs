@@ -9,6 +9,7 @@ use super::call::{About, Call, Done, shown};
 use super::error::ScimError;
 use super::filter::Filter;
 use super::list::{self, Listed, demanded};
+use super::log;
 use super::members::{self, Room};
 use super::page::Page;
 use super::patch::{Patch, member_ids};
@@ -91,7 +92,7 @@ pub(super) async fn create(call: &Call<'_>) -> Result<Done, ScimError> {
     let written = call
         .scim
         .store
-        .insert_scim_group(call.provider.id, &record, &members, &call.rules())
+        .insert_scim_group(call.provider.id, &record, &members, call)
         .await;
     let written = written.map_err(|error| call.failed(error))?;
     let location = format!("{}/Groups/{}", call.base, written.group.id);
@@ -124,7 +125,7 @@ pub(super) async fn put(call: &Call<'_>, id: &str) -> Result<Done, ScimError> {
 pub(super) async fn delete(call: &Call<'_>, id: &str) -> Result<Done, ScimError> {
     let effects = &call.scim.effects;
     let deleted = effects
-        .delete_group(call.provider.id, parsed(id)?, &call.rules(), call.request_id)
+        .delete_group(call.provider.id, parsed(id)?, call, call.request_id)
         .await;
     let (deleted, effect) = deleted
         .map_err(|error| call.failed(error))?
@@ -146,7 +147,7 @@ async fn update(
     let updated = call
         .scim
         .store
-        .update_scim_group(call.provider.id, parsed(id)?, change, &call.rules())
+        .update_scim_group(call.provider.id, parsed(id)?, change, call)
         .await;
     updated
         .map_err(|error| call.failed(error))?
@@ -155,10 +156,7 @@ async fn update(
 
 fn told(call: &Call<'_>, mut written: GroupWritten) -> About {
     let about = about(&written.group);
-    let moved = match (written.added.len(), written.removed.len()) {
-        (0, 0) => None,
-        (came, went) => Some(format!("{came} came, {went} went")),
-    };
+    let moved = log::moved_in_words(&written);
     let effects = &call.scim.effects;
     let effect = effects.take_effect_of_group(call.provider.id, call.request_id, &mut written);
     let words: Vec<String> = moved.into_iter().chain(effect).collect();

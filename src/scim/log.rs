@@ -1,14 +1,18 @@
-//! What is written down of every request.
+//! What is written down of every request: of what it wrote, with that; of all else a little later, many rows at once.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use http::Method;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use super::call::Call;
+use crate::session::effects::in_words;
 use crate::shutdown::Shutdown;
-use crate::store::{ScimUpdate, Store};
+use crate::store::{Consequences, GroupWritten, Journal, ScimUpdate, Store, UserWritten};
 
 /// Rows that may wait to be written; whoever adds one more waits with his answer.
 const WAITING: usize = 1024;
@@ -44,8 +48,8 @@ const HIDDEN: &str = "[hidden]";
 /// Texts within texts that are looked into. Roles may be whole JSON documents.
 const TEXTS_DEEP: u8 = 2;
 
-/// Writes rows, many at once: each alone would cost every look-up a write to the disk. A process that stops waits for
-/// those that are not written yet.
+/// Writes the rows of requests that wrote nothing, many at once: each alone would cost every look-up a write to the disk. A
+/// process that stops waits for those that are not written yet.
 #[derive(Debug, Clone)]
 pub(super) struct Log {
     rows: mpsc::Sender<Row>,
@@ -73,6 +77,70 @@ impl Log {
 
     pub(super) async fn add(&self, row: ScimUpdate) {
         let _ = self.rows.send((row, self.tasks.token())).await; // the writer has stopped: so does the gateway
+    }
+}
+
+/// The rows of what a request writes, which the store keeps with it: a gateway that is killed loses nothing that it has
+/// answered.
+impl Journal for Call<'_> {
+    fn person(&self, _: &'static str, written: &UserWritten) -> ScimUpdate {
+        let status = match *self.method {
+            Method::POST => 201,
+            Method::DELETE => 204,
+            _ => 200,
+        };
+        let row = ScimUpdate {
+            effect: in_words(&written.consequences),
+            ..self.noted_row(status)
+        };
+        row.about_user(&written.user)
+    }
+
+    fn group(&self, _: &'static str, written: &GroupWritten) -> ScimUpdate {
+        let status = match *self.method {
+            Method::POST => 201,
+            Method::PUT => 200,
+            _ => 204,
+        };
+        let words: Vec<String> = moved_in_words(written)
+            .into_iter()
+            .chain(in_words(&written.consequences))
+            .collect();
+        let row = ScimUpdate {
+            effect: (!words.is_empty()).then(|| words.join("; ")),
+            ..self.noted_row(status)
+        };
+        row.about_group(&written.group)
+    }
+
+    fn nesting(&self, done: &Consequences) -> ScimUpdate {
+        ScimUpdate {
+            effect: in_words(done),
+            ..self.noted_row(200)
+        }
+    }
+}
+
+impl Call<'_> {
+    fn noted_row(&self, status: u16) -> ScimUpdate {
+        self.noted.store(true, Ordering::Relaxed);
+        ScimUpdate {
+            body: kept(self.body),
+            ..ScimUpdate::of(
+                (self.request_id, self.address),
+                self.scim.clock.now_ms(),
+                self.provider.id,
+                (self.method.as_str(), status),
+            )
+        }
+    }
+}
+
+/// Who came to a group and went; `None` where nobody did.
+pub(super) fn moved_in_words(written: &GroupWritten) -> Option<String> {
+    match (written.added.len(), written.removed.len()) {
+        (0, 0) => None,
+        (came, went) => Some(format!("{came} came, {went} went")),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Which address is answered by whom, under whose secret, and what is written down of it.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -84,10 +85,7 @@ impl Scim {
                 .await;
         }
         // Who shows the secret of a provider has one with SCIM.
-        let Some((provider, settings)) = provider.and_then(|provider| {
-            let settings = provider.scim.clone()?;
-            Some((provider, settings))
-        }) else {
+        let Some(provider) = provider.filter(|provider| provider.scim.is_some()) else {
             return respond(Err(ScimError::Unauthorized("a bearer secret is needed")));
         };
         let origin = snapshot.organization.auth.origin();
@@ -95,11 +93,12 @@ impl Scim {
             scim: self,
             base: format!("{origin}{PREFIX}{}/scim/v2", provider.id),
             provider,
-            settings,
             method: &asked.head.method,
             query: Query::parse(asked.head.uri.query().unwrap_or_default()),
             body: asked.body.map_or(&[], Bytes::as_ref),
             request_id: &asked.request_id,
+            address: asked.client,
+            noted: AtomicBool::new(false),
         };
         let segments: Vec<&str> = segments.collect();
         let endpoint = match segments.as_slice() {
@@ -119,9 +118,12 @@ impl Scim {
                 Err(NotKept::OfAStranger) => Err(ScimError::Busy),
             },
         };
-        self.log
-            .add(self.row(&asked, call.provider.id, endpoint.as_ref(), &done))
-            .await;
+        // The row of what was written is written with it.
+        if done.is_err() || !call.noted.load(Ordering::Relaxed) {
+            self.log
+                .add(self.row(&asked, call.provider.id, endpoint.as_ref(), &done))
+                .await;
+        }
         let mut response = respond(done);
         if response.status() == StatusCode::METHOD_NOT_ALLOWED {
             let allowed = endpoint.as_ref().map_or("GET", Endpoint::methods);
@@ -171,22 +173,21 @@ impl Scim {
         // Of somebody who did not show the secret, nothing is kept but that he came.
         let known = !matches!(done, Err(ScimError::Unauthorized(_)));
         ScimUpdate {
-            request_id: asked.request_id.clone(),
-            at_ms: self.clock.now_ms(),
-            provider,
-            method: asked.head.method.as_str().to_owned(),
             resource_type: kind.map(str::to_owned),
             resource: about.resource.clone().or_else(|| named.map(str::to_owned)),
             external_id: about.external_id.clone(),
             user_email: about.user_email.clone(),
             group_name: about.group_name.clone(),
             succeeded: error.is_none(),
-            status: status.as_u16(),
             error,
             body: asked.body.ok().filter(|_| known).and_then(|body| log::kept(body)),
             effect: about.effect.clone(),
-            address: asked.client,
-            actor: None,
+            ..ScimUpdate::of(
+                (asked.request_id.as_str(), asked.client),
+                self.clock.now_ms(),
+                provider,
+                (asked.head.method.as_str(), status.as_u16()),
+            )
         }
     }
 }

@@ -54,7 +54,7 @@ pub(super) async fn create(call: &Call<'_>) -> Result<Done, ScimError> {
     let written = call
         .scim
         .store
-        .insert_scim_user(call.provider.id, &record, &call.rules())
+        .insert_scim_user(call.provider.id, &record, call)
         .await;
     let written = written.map_err(|error| call.failed(error))?;
     let location = format!("{}/Users/{}", call.base, written.user.id);
@@ -78,7 +78,7 @@ pub(super) async fn delete(call: &Call<'_>, id: &str) -> Result<Done, ScimError>
     let deleted = call
         .scim
         .store
-        .delete_scim_user(call.provider.id, parsed(id)?, &call.rules())
+        .delete_scim_user(call.provider.id, parsed(id)?, call)
         .await;
     let written = deleted
         .map_err(|error| call.failed(error))?
@@ -99,7 +99,7 @@ async fn update(
     let updated = call
         .scim
         .store
-        .update_scim_user(call.provider.id, parsed(id)?, change, &call.rules())
+        .update_scim_user(call.provider.id, parsed(id)?, change, call)
         .await;
     let written = updated
         .map_err(|error| call.failed(error))?

@@ -15,7 +15,7 @@ use crate::entra::RelyingParty;
 use crate::model::ids::{IdpId, ScimGroupId, SessionNonce, UserId};
 use crate::shutdown::Shutdown;
 use crate::snapshot::Published;
-use crate::store::{Consequences, GroupWritten, ScimRules, Store, StoreError};
+use crate::store::{Consequences, GroupWritten, Store, StoreError, Telling};
 
 /// Has this replica follow what the store has committed of a directory. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -120,14 +120,14 @@ impl Effects {
         &self,
         provider: IdpId,
         id: ScimGroupId,
-        rules: &ScimRules<'_>,
+        telling: &dyn Telling,
         request: &str,
     ) -> Result<Option<(GroupWritten, Option<String>)>, StoreError> {
         let mut followed = Followed::default();
-        while let Some(done) = self.store.thin_scim_group(provider, id, rules).await? {
+        while let Some(done) = self.store.thin_scim_group(provider, id, telling).await? {
             self.follow(provider, request, done, &mut followed);
         }
-        let Some(mut deleted) = self.store.delete_scim_group(provider, id, rules).await? else {
+        let Some(mut deleted) = self.store.delete_scim_group(provider, id, telling).await? else {
             return Ok(None);
         };
         let done = std::mem::take(&mut deleted.consequences);
@@ -151,7 +151,7 @@ impl Effects {
         }
         for (user, nonces) in &done.passed_on {
             let sessions = nonces.len();
-            tracing::info!(request.id = request, provider.id = %provider, user.id = %user, sessions, "The directory means somebody else by an address");
+            tracing::info!(request.id = request, provider.id = %provider, user.id = %user, sessions, "The directory means somebody else now");
         }
         if !done.amended.is_empty() {
             let (sessions, regrouped) = (done.amended.len(), done.regrouped.len());
@@ -209,7 +209,7 @@ impl Followed {
         for (user, nonces) in &done.passed_on {
             let sessions = nonces.len();
             self.others.push(format!(
-                "the address of {user} is somebody else's: {sessions} sessions ended"
+                "the directory means somebody else than {user} now: {sessions} sessions ended"
             ));
         }
         for user in &done.readmitted {

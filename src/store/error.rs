@@ -30,6 +30,9 @@ pub enum StoreError {
     /// Another gateway reads the directory by now: what this one still had to write was not written.
     #[error("another gateway has taken over the reading of the directory")]
     LeaseLost,
+    /// The directory may not tell anything, or may not any more: its provider was changed or deleted.
+    #[error("the provider's settings were changed meanwhile, or it was deleted")]
+    NotTold,
     /// What should be new exists already.
     #[error("{0} exists already")]
     Conflict(&'static str),

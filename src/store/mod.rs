@@ -77,7 +77,7 @@ pub use scim::{
     ADDRESS_PASSED_ON, Consequences, DEPROVISIONED, DirectoryHold, DirectorySync, GROUPS_CHANGED,
     GroupWritten, Held, Journal, KnownPerson, Losses, Members, Membership, PROVIDERS_MAX, Reread, RoundEnd,
     ScimAtLogin, ScimGroup, ScimKey, ScimResource, ScimRules, ScimSearch, ScimUpdate, ScimUpdateFilter,
-    ScimUser, UserWritten, VALUES_MAX,
+    ScimUser, Telling, UserWritten, VALUES_MAX,
 };
 pub use sessions::{NewSession, SessionInserted, SessionRow};
 pub use transfers::Transfer;

@@ -131,14 +131,16 @@ impl ObjectWrite {
 
     /// Deletes an object; whether there was one. With a provider goes what its directory told.
     pub async fn delete(&mut self, kind: Kind, id: Uuid) -> Result<bool, StoreError> {
-        if kind == Kind::IdentityProvider {
-            bounded(scim::forget_provider(&mut self.tx, IdpId(id))).await?;
-        }
-        bounded(async {
+        let there = bounded(async {
             held::note(&mut self.tx, self.seq, kind, id).await?;
             documents::delete(&mut self.tx, kind, id).await
         })
-        .await
+        .await?;
+        // Whoever tells something holds the provider; from here on nobody does.
+        if kind == Kind::IdentityProvider {
+            bounded(scim::forget_provider(&mut self.tx, IdpId(id))).await?;
+        }
+        Ok(there)
     }
 
     /// Puts the hash of a new SCIM secret in the place of the one before, which is good no longer.

@@ -31,7 +31,7 @@ pub use object::{Problem, asks_for_something};
 pub use organization::{KEY_ROTATION, SETTINGS, organization_settings};
 pub use policy::policy;
 pub use references::{Around, Named};
-pub use scim_config::directory_settings;
+pub use scim_config::{directory_settings, sync_settings};
 pub use service_token::service_token;
 
 pub(super) use application::readable_part as readable_application;

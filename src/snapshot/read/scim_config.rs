@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::object::{Object, Problem, Problems};
 use crate::model::duration::GoDuration;
 use crate::model::scim::{
-    FORGOTTEN_TOO_SOON, IdentityUpdate, LOG_KEPT, READ_EVERY, SILENCE, ScimSettings, SyncSettings,
-    TOLD_OF_EACH_PAUSE,
+    FORGOTTEN_AT_ONCE, FORGOTTEN_TOO_SOON, IdentityUpdate, LOG_KEPT, LOG_KEPT_LEAST, READ_EVERY, SILENCE,
+    ScimSettings, SyncSettings, TOLD_OF_EACH_PAUSE,
 };
 use crate::snapshot::secrets::SCIM_SECRET_HASH;
 
@@ -34,6 +34,19 @@ pub fn directory_settings(provider: &Value) -> Result<Option<ScimSettings>, Vec<
         let scim = scim_config(&object, &BTreeMap::new());
         let by_scim = scim.is_some();
         scim.or_else(|| directory_sync(&object, by_scim).map(|sync| sync.told))
+    });
+    problems.or_value(settings)
+}
+
+/// How a provider's directory is read by Graph; `None` where it is not.
+///
+/// # Errors
+/// Every problem found.
+pub fn sync_settings(provider: &Value) -> Result<Option<SyncSettings>, Vec<Problem>> {
+    let problems = Problems::default();
+    let settings = Object::new(provider, "", &problems).map(|object| {
+        let by_scim = scim_config(&object, &BTreeMap::new()).is_some();
+        directory_sync(&object, by_scim)
     });
     problems.or_value(settings)
 }
@@ -120,7 +133,12 @@ fn told(config: &Object<'_>, usual_silence: Duration) -> Option<ScimSettings> {
     let silence = duration("silence_alarm", usual_silence);
     let log_kept = duration("log_retention", LOG_KEPT);
     let (silence, log_kept) = (silence?, log_kept?);
-    if log_kept < silence {
+    if log_kept < LOG_KEPT_LEAST {
+        config.problem(
+            "log_retention",
+            format!("{FORGOTTEN_AT_ONCE}: write 24h at least"),
+        );
+    } else if log_kept < silence {
         config.problem("log_retention", FORGOTTEN_TOO_SOON);
     }
     Some(ScimSettings {

@@ -9,7 +9,7 @@ use super::super::amend::{Amended, AmendedSession};
 use super::super::many::{AT_ONCE, OfMany, of_many};
 use super::super::row::{Cells, maybe_storable};
 use super::super::users::readmit;
-use super::super::{Store, StoreError};
+use super::super::{Actor, Store, StoreError};
 use super::link::Said;
 use super::updates::Journal;
 use super::{ADDRESS_PASSED_ON, Kept as _, ScimUser};
@@ -38,6 +38,8 @@ pub struct ScimRules<'a> {
     pub round: Option<Uuid>,
     /// Makes the row that is written down with each write. `None` where whoever writes sees to that.
     pub journal: Option<&'a dyn Journal>,
+    /// Who deletes in the directory's place, for the audit log; `None` for the directory itself.
+    pub actor: Option<&'a Actor>,
 }
 
 /// What a change in a directory did besides.
@@ -47,7 +49,7 @@ pub struct Consequences {
     pub out: Vec<(UserId, Vec<SessionNonce>)>,
     /// Whose sessions ended because their groups changed.
     pub reauth: Vec<(UserId, Vec<SessionNonce>)>,
-    /// Whose sessions ended because the directory means somebody else now, by the address that was theirs.
+    /// Whose sessions ended because the directory means somebody else now, by an address or by another object.
     pub passed_on: Vec<(UserId, Vec<SessionNonce>)>,
     /// Identities as they are now.
     pub amended: Vec<AmendedSession>,
@@ -67,16 +69,15 @@ pub(super) struct Plan {
     pub(super) renamed: Option<(Group, Vec<UserId>)>,
     /// Whose memberships changed, in groups that policies can name or not.
     pub(super) moved: BTreeSet<UserId>,
-    /// Whom the directory meant by an address that has gone to somebody else.
+    /// Whom the directory meant by an address, or an object, that is somebody else's now.
     pub(super) passed_on: Option<UserId>,
 }
 
 impl Plan {
-    /// Whoever was linked by address, and is not because somebody else has it now, has to sign in again: nobody watches
+    /// Whoever was linked, and is not because the directory means somebody else now, has to sign in again: nobody watches
     /// over those sessions any more.
     pub(super) fn passed_on(&mut self, before: Option<UserId>, now: &ScimUser) {
-        let by_address = now.record.object().is_none() && now.user.is_some();
-        self.passed_on = before.filter(|before| by_address && now.user != Some(*before));
+        self.passed_on = before.filter(|before| now.user != Some(*before));
     }
 }
 
@@ -243,7 +244,7 @@ impl Store {
         let of_groups = marked.len();
         marked.extend(self.mark_users(tx, &reauth, GROUPS_CHANGED).await?);
         let of_addresses = marked.len();
-        let passed_on: Vec<UserId> = plan.passed_on.into_iter().collect();
+        let passed_on: Vec<UserId> = plan.passed_on.into_iter().filter(stays).collect();
         marked.extend(self.mark_users(tx, &passed_on, ADDRESS_PASSED_ON).await?);
         // From here on all others wait who take a number.
         self.tell_amended(tx, &done.amended).await?;

@@ -10,7 +10,7 @@ use super::super::many::{AT_ONCE, OfMany, of_many};
 use super::super::row::Cells;
 use super::super::{AmendedSession, Store, StoreError, bounded};
 use super::effects::{Consequences, Plan, ScimRules};
-use super::updates::note;
+use super::telling::Telling;
 use super::{Kept as _, ScimGroup, folded};
 use crate::model::identity::Identity;
 use crate::model::ids::{IdpId, ScimGroupId, ScimUserId, UserId};
@@ -96,10 +96,10 @@ impl Store {
         provider: IdpId,
         record: &GroupRecord,
         members: &[ScimUserId],
-        rules: &ScimRules<'_>,
+        telling: &dyn Telling,
     ) -> Result<GroupWritten, StoreError> {
         self.very_patiently(|| async {
-            let mut tx = self.begin_told(provider, rules).await?;
+            let (mut tx, rules) = self.begin_told(provider, telling).await?;
             let now_ms = self.now_ms();
             let group = ScimGroup {
                 id: ScimGroupId(Uuid::new_v4()),
@@ -108,12 +108,12 @@ impl Store {
                 created_ms: now_ms,
                 updated_ms: now_ms,
             };
-            let key = free_key(&mut tx, &group, rules).await?;
+            let key = free_key(&mut tx, &group, &rules).await?;
             insert(&mut tx, &group, key).await?;
             let mut moves = Moves::default();
             moves.add(self, &mut tx, &group, members).await?;
             let was = group.record.clone();
-            self.settle(tx, ("POST", group), &was, moves, rules).await
+            self.settle(tx, ("POST", group), &was, moves, &rules).await
         })
         .await
     }
@@ -128,10 +128,10 @@ impl Store {
         provider: IdpId,
         id: ScimGroupId,
         change: &(dyn Fn(&GroupRecord) -> Result<Regrouped, E> + Sync),
-        rules: &ScimRules<'_>,
+        telling: &dyn Telling,
     ) -> Result<Option<Result<GroupWritten, E>>, StoreError> {
         self.very_patiently(|| async {
-            let mut tx = self.begin_told(provider, rules).await?;
+            let (mut tx, rules) = self.begin_told(provider, telling).await?;
             let Some(before) = lock(&mut tx, provider, id).await? else {
                 return Ok(None);
             };
@@ -145,7 +145,7 @@ impl Store {
             };
             if group.record != before.record {
                 group.updated_ms = self.now_ms();
-                let key = free_key(&mut tx, &group, rules).await?;
+                let key = free_key(&mut tx, &group, &rules).await?;
                 update(&mut tx, &group, key).await?;
             }
             let mut moves = Moves::default();
@@ -153,7 +153,7 @@ impl Store {
                 moves.make(self, &mut tx, &group, membership).await?;
             }
             let written = self
-                .settle(tx, ("PATCH", group), &before.record, moves, rules)
+                .settle(tx, ("PATCH", group), &before.record, moves, &rules)
                 .await?;
             Ok(Some(Ok(written)))
         })
@@ -196,10 +196,10 @@ impl Store {
         &self,
         provider: IdpId,
         id: ScimGroupId,
-        rules: &ScimRules<'_>,
+        telling: &dyn Telling,
     ) -> Result<Option<Consequences>, StoreError> {
         self.very_patiently(|| async {
-            let mut tx = self.begin_told(provider, rules).await?;
+            let (mut tx, rules) = self.begin_told(provider, telling).await?;
             let Some(group) = lock(&mut tx, provider, id).await? else {
                 return Ok(None);
             };
@@ -216,7 +216,7 @@ impl Store {
             let mut moves = Moves::default();
             moves.remove(self, &mut tx, &group, &people).await?;
             let before = group.record.clone();
-            let written = self.settle(tx, ("PATCH", group), &before, moves, rules).await?;
+            let written = self.settle(tx, ("PATCH", group), &before, moves, &rules).await?;
             Ok(Some(written.consequences))
         })
         .await
@@ -228,10 +228,10 @@ impl Store {
         &self,
         provider: IdpId,
         id: ScimGroupId,
-        rules: &ScimRules<'_>,
+        telling: &dyn Telling,
     ) -> Result<Option<GroupWritten>, StoreError> {
         self.very_patiently(|| async {
-            let mut tx = self.begin_told(provider, rules).await?;
+            let (mut tx, rules) = self.begin_told(provider, telling).await?;
             let Some(group) = lock(&mut tx, provider, id).await? else {
                 return Ok(None);
             };
@@ -248,7 +248,7 @@ impl Store {
             for sql in [EMPTY, DELETE] {
                 sqlx::query(sql).bind(id.to_string()).execute(&mut *tx).await?;
             }
-            let (consequences, told) = self.follow(&mut tx, rules, plan, &|_| {}, None).await?;
+            let (consequences, told) = self.follow(&mut tx, &rules, plan, &|_| {}, None).await?;
             let written = GroupWritten {
                 group,
                 added: Vec::new(),
@@ -256,8 +256,7 @@ impl Store {
                 consequences,
                 renames_on: false,
             };
-            let row = rules.journal.map(|journal| journal.group("DELETE", &written));
-            note(&mut tx, row).await?;
+            self.note_group(&mut tx, &rules, "DELETE", &written).await?;
             self.commit_scim(tx, told).await?;
             Ok(Some(written))
         })
@@ -334,8 +333,7 @@ impl Store {
             renames_on,
         };
         if !is_same {
-            let row = rules.journal.map(|journal| journal.group(method, &written));
-            note(&mut tx, row).await?;
+            self.note_group(&mut tx, rules, method, &written).await?;
         }
         self.commit_scim(tx, told).await?;
         Ok(written)

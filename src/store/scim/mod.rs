@@ -15,6 +15,7 @@
 mod arrival;
 mod buried;
 mod effects;
+mod former;
 mod groups;
 mod holds;
 mod kept_out;
@@ -26,6 +27,7 @@ mod rereads;
 mod search;
 mod secrets;
 mod syncs;
+mod telling;
 mod updates;
 mod users;
 
@@ -41,6 +43,7 @@ use search::Kept;
 pub use search::{ScimKey, ScimResource, ScimSearch};
 pub(super) use secrets::{forget as forget_secret, forget_provider, set as set_secret};
 pub use syncs::{DirectorySync, RoundEnd};
+pub use telling::Telling;
 pub use updates::{Journal, PROVIDERS_MAX, ScimUpdate, ScimUpdateFilter, VALUES_MAX};
 pub use users::UserWritten;
 
@@ -61,6 +64,8 @@ pub struct ScimUser {
     pub record: UserRecord,
     /// The user of ours that it is linked to.
     pub user: Option<UserId>,
+    /// The objects that it meant before it came to mean the present one, as far as they are not kept out already.
+    pub former: Vec<ObjectId>,
     /// When it was made.
     pub created_ms: i64,
     /// When it last changed.

@@ -11,7 +11,8 @@ use sqlx::{Any, Transaction};
 use super::super::many::{AT_ONCE, OfMany, of_many};
 use super::super::row::Cells;
 use super::super::{Store, StoreError, bounded};
-use super::effects::{Consequences, Plan, ScimRules};
+use super::effects::{Consequences, Plan};
+use super::telling::Telling;
 use super::updates::note;
 use crate::model::identity::Group;
 use crate::model::ids::{IdpId, ObjectId, ScimUserId, UserId};
@@ -105,10 +106,10 @@ impl Store {
         provider: IdpId,
         comes: &[Held],
         goes: &[Held],
-        rules: &ScimRules<'_>,
+        telling: &dyn Telling,
     ) -> Result<Consequences, StoreError> {
         self.very_patiently(|| async {
-            let mut tx = self.begin_told(provider, rules).await?;
+            let (mut tx, rules) = self.begin_told(provider, telling).await?;
             let mut pairs = all(&mut tx, provider).await?;
             self.write_held(&mut tx, provider, comes, goes).await?;
             let before = Nesting::of(&pairs);
@@ -125,7 +126,7 @@ impl Store {
             let plan = self
                 .inheriting(&mut tx, provider, (&before, &after), &within)
                 .await?;
-            let (consequences, told) = self.follow(&mut tx, rules, plan, &|_| {}, None).await?;
+            let (consequences, told) = self.follow(&mut tx, &rules, plan, &|_| {}, None).await?;
             if consequences != Consequences::default() {
                 let row = rules.journal.map(|journal| journal.nesting(&consequences));
                 note(&mut tx, row).await?;
@@ -142,10 +143,10 @@ impl Store {
         &self,
         provider: IdpId,
         held: &[Held],
-        rules: &ScimRules<'_>,
+        telling: &dyn Telling,
     ) -> Result<(), StoreError> {
         self.patiently(|| async {
-            let mut tx = self.begin_told(provider, rules).await?;
+            let (mut tx, _) = self.begin_told(provider, telling).await?;
             self.write_held(&mut tx, provider, &[], held).await?;
             Ok(tx.commit().await?)
         })

@@ -4,12 +4,13 @@
 //! the one that saves it from sorting them: `created_ms + 0` has none, and `CROSS JOIN` is taken in the order in which
 //! it is written (<https://www.sqlite.org/optoverview.html#crossjoin>).
 
+use serde_json::{Map, Value};
 use sqlx::any::AnyRow;
 use uuid::Uuid;
 
 use super::super::row::{Cells, pattern_of_beginning, pattern_within, storable};
 use super::super::{Store, StoreError, bounded};
-use super::{KnownPerson, ScimGroup, ScimUser, folded};
+use super::{KnownPerson, ScimGroup, ScimUser, folded, former};
 use crate::model::ids::{IdpId, ObjectId, ScimGroupId, ScimUserId, UserId};
 use crate::model::scim::{GroupRecord, UserRecord};
 
@@ -132,11 +133,14 @@ impl Kept for ScimUser {
 
     fn read(row: &AnyRow) -> Result<Self, StoreError> {
         let cells = Cells::new(row, "scim_users", "id");
+        let mut body: Map<String, Value> = cells.json("body")?;
+        let former = former::taken_from(&mut body);
         Ok(Self {
             id: cells.parsed("id")?,
             provider: cells.parsed("provider")?,
-            record: UserRecord(cells.json("body")?),
+            record: UserRecord(body),
             user: cells.maybe_parsed("user_id")?,
+            former,
             created_ms: cells.int("created_ms")?,
             updated_ms: cells.int("updated_ms")?,
         })

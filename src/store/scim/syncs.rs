@@ -2,13 +2,11 @@
 
 use serde_json::json;
 use sqlx::any::AnyRow;
-use sqlx::{Any, Transaction};
 use uuid::Uuid;
 
 use super::super::audit::{self, Audited, Line};
 use super::super::row::{Cells, storable};
 use super::super::{Actor, Kind, Store, StoreError, bounded};
-use super::ScimRules;
 use super::holds::{self, DirectoryHold};
 use crate::model::ids::{IdpId, ObjectId};
 
@@ -85,8 +83,6 @@ const WANT: &str = "UPDATE directory_syncs SET wanted_ms = $1 WHERE provider = $
 const TAKE: &str = "UPDATE directory_syncs SET holder = $1, held_until_ms = $2, began_ms = $3 \
      WHERE provider = $4 AND began_ms = $5 AND held_until_ms <= $3";
 const HOLD: &str = "UPDATE directory_syncs SET held_until_ms = $1 WHERE provider = $2 AND holder = $3";
-/// Changes nothing, but takes the row's lock: whoever takes over waits until the transaction has ended.
-const STILL_HOLDS: &str = "UPDATE directory_syncs SET holder = holder WHERE provider = $1 AND holder = $2";
 const DONE: &str = "UPDATE directory_syncs SET holder = NULL, held_until_ms = 0, ended_ms = $1, succeeded_ms = $1, \
      source = $2, people_link = $3, groups_link = $4, whole_ms = CASE WHEN $5 = 1 THEN began_ms ELSE whole_ms END, \
      people_known = $6, groups_known = $7, failure = NULL, held_back_ms = NULL, held_back = 0 \
@@ -102,31 +98,6 @@ const SIGNED_IN: &str = "SELECT DISTINCT u.object AS object FROM sessions s JOIN
      WHERE u.provider = $1 AND s.ended_ms IS NULL AND s.expires_ms > $2 AND s.created_ms < $3";
 
 impl Store {
-    /// Begins a write of what a directory told. Where a round writes it, it is still that round's to write until the
-    /// transaction ends.
-    ///
-    /// # Errors
-    /// [`StoreError::LeaseLost`].
-    pub(super) async fn begin_told(
-        &self,
-        provider: IdpId,
-        rules: &ScimRules<'_>,
-    ) -> Result<Transaction<'static, Any>, StoreError> {
-        let mut tx = self.begin_brief().await?;
-        let Some(round) = rules.round else {
-            return Ok(tx);
-        };
-        let held = sqlx::query(STILL_HOLDS)
-            .bind(provider.to_string())
-            .bind(round.to_string())
-            .execute(&mut *tx)
-            .await?;
-        if held.rows_affected() == 0 {
-            return Err(StoreError::LeaseLost);
-        }
-        Ok(tx)
-    }
-
     /// Who is signed in at a provider since before this time, by object.
     pub async fn objects_signed_in(
         &self,

@@ -11,7 +11,7 @@ use super::super::conditions::Conditions;
 use super::super::packed::{Packed, packed_rows};
 use super::super::row::{Cells, maybe_storable, storable};
 use super::super::{Store, StoreError, bounded};
-use super::{Consequences, GroupWritten, UserWritten};
+use super::{Consequences, GroupWritten, ScimGroup, ScimUser, UserWritten};
 use crate::model::ids::IdpId;
 
 /// A request of SCIM.
@@ -49,6 +49,60 @@ pub struct ScimUpdate {
     pub address: IpAddr,
     /// Who asked in the directory's place; `None` for the directory itself.
     pub actor: Option<String>,
+}
+
+impl ScimUpdate {
+    /// A row about nothing yet, of something that was carried out.
+    pub fn of(
+        (request_id, address): (&str, IpAddr),
+        at_ms: i64,
+        provider: IdpId,
+        (method, status): (&str, u16),
+    ) -> Self {
+        Self {
+            request_id: request_id.to_owned(),
+            at_ms,
+            provider,
+            method: method.to_owned(),
+            resource_type: None,
+            resource: None,
+            external_id: None,
+            user_email: None,
+            group_name: None,
+            succeeded: true,
+            status,
+            error: None,
+            body: None,
+            effect: None,
+            address,
+            actor: None,
+        }
+    }
+
+    /// The same about a person.
+    #[must_use]
+    pub fn about_user(self, user: &ScimUser) -> Self {
+        let record = &user.record;
+        Self {
+            resource_type: Some("USER".to_owned()),
+            resource: Some(user.id.to_string()),
+            external_id: record.external_id().map(str::to_owned),
+            user_email: Some(record.work_email().unwrap_or(record.user_name()).to_owned()),
+            ..self
+        }
+    }
+
+    /// The same about a group.
+    #[must_use]
+    pub fn about_group(self, group: &ScimGroup) -> Self {
+        Self {
+            resource_type: Some("GROUP".to_owned()),
+            resource: Some(group.id.to_string()),
+            external_id: group.record.external_id.clone(),
+            group_name: Some(group.record.display_name.clone()),
+            ..self
+        }
+    }
 }
 
 /// Makes the rows of what is done of a task's own accord: each is written in the transaction of what it tells of, so

@@ -8,8 +8,8 @@ use super::super::{Store, StoreError};
 use super::buried::{bury, unbury, unbury_address};
 use super::effects::{Consequences, Plan, ScimRules};
 use super::link::Said;
-use super::updates::note;
-use super::{Kept as _, ScimUser, folded};
+use super::telling::Telling;
+use super::{Kept as _, ScimUser, folded, former};
 use crate::model::identity::{Group, Identity};
 use crate::model::ids::{IdpId, ObjectId, ScimUserId, UserId};
 use crate::model::scim::{self, GroupChange, UserRecord};
@@ -43,6 +43,9 @@ const LEAVE_GROUPS: &str = "DELETE FROM scim_members WHERE scim_user = $1";
 const GROUPS_OF: &str = "SELECT g.object AS object, g.display_name AS display_name FROM scim_members m \
      JOIN scim_groups g ON g.id = m.scim_group WHERE m.scim_user = $1 AND g.object IS NOT NULL";
 const OBJECT_OF: &str = "SELECT object FROM users WHERE id = $1";
+/// Who may sign in, or has something open.
+const STILL_IN: &str = "SELECT id FROM users WHERE id = $1 AND (deprovisioned = 0 OR EXISTS \
+     (SELECT 1 FROM sessions s WHERE s.user_id = users.id AND s.ended_ms IS NULL AND s.expires_ms > $2))";
 
 impl Store {
     /// Keeps a new person of a directory.
@@ -53,10 +56,10 @@ impl Store {
         &self,
         provider: IdpId,
         record: &UserRecord,
-        rules: &ScimRules<'_>,
+        telling: &dyn Telling,
     ) -> Result<UserWritten, StoreError> {
         self.patiently(|| async {
-            let mut tx = self.begin_told(provider, rules).await?;
+            let (mut tx, rules) = self.begin_told(provider, telling).await?;
             if !record.is_active() {
                 // A first login of this person may be under way, which nothing tells of yet.
                 self.hold_logins(&mut tx).await?;
@@ -67,6 +70,7 @@ impl Store {
                 provider,
                 record: record.clone(),
                 user: None,
+                former: Vec::new(),
                 created_ms: now_ms,
                 updated_ms: now_ms,
             };
@@ -75,14 +79,13 @@ impl Store {
             user.user = self.link(&mut tx, &user, Said::First).await?;
             let mut plan = Plan::default();
             stand(&mut tx, &user, &mut plan).await?;
-            let (consequences, told) = self.follow(&mut tx, rules, plan, &|_| {}, None).await?;
+            let (consequences, told) = self.follow(&mut tx, &rules, plan, &|_| {}, None).await?;
             let written = UserWritten {
                 user,
                 changed: true,
                 consequences,
             };
-            let row = rules.journal.map(|journal| journal.person("POST", &written));
-            note(&mut tx, row).await?;
+            self.note_person(&mut tx, &rules, "POST", &written).await?;
             self.commit_scim(tx, told).await?;
             Ok(written)
         })
@@ -99,10 +102,10 @@ impl Store {
         provider: IdpId,
         id: ScimUserId,
         change: &(dyn Fn(&UserRecord) -> Result<UserRecord, E> + Sync),
-        rules: &ScimRules<'_>,
+        telling: &dyn Telling,
     ) -> Result<Option<Result<UserWritten, E>>, StoreError> {
         self.patiently(|| async {
-            let mut tx = self.begin_told(provider, rules).await?;
+            let (mut tx, rules) = self.begin_told(provider, telling).await?;
             let Some(before) = lock(&mut tx, provider, id).await? else {
                 return Ok(None);
             };
@@ -111,17 +114,62 @@ impl Store {
                 Err(refused) => return Ok(Some(Err(refused))),
             };
             if record == before.record {
-                // Asserted again: nothing is touched, and nobody is told.
-                return Ok(Some(Ok(UserWritten {
-                    user: before,
-                    changed: false,
-                    consequences: Consequences::default(),
-                })));
+                let written = self.assert_again(tx, before, &rules).await?;
+                return Ok(Some(Ok(written)));
             }
-            let written = self.write_user(tx, &before, record, rules).await?;
+            let written = self.write_user(tx, &before, record, &rules).await?;
             Ok(Some(Ok(written)))
         })
         .await
+    }
+
+    /// What a directory says again touches nothing, and nobody is told. But whoever it calls inactive and is still in goes:
+    /// it may have said so before anything was to follow.
+    async fn assert_again(
+        &self,
+        mut tx: Transaction<'static, Any>,
+        before: ScimUser,
+        rules: &ScimRules<'_>,
+    ) -> Result<UserWritten, StoreError> {
+        let mut user = before.clone();
+        let mut plan = Plan::default();
+        if rules.user_deprovision && !user.record.is_active() {
+            user.user = self.link(&mut tx, &user, Said::Changed(&before)).await?;
+            if let Some(linked) = user.user
+                && self.is_still_in(&mut tx, linked).await?
+            {
+                plan.out.insert(linked);
+            }
+        }
+        if plan.out.is_empty() {
+            return Ok(UserWritten {
+                user: before,
+                changed: false,
+                consequences: Consequences::default(),
+            });
+        }
+        let (consequences, told) = self.follow(&mut tx, rules, plan, &|_| {}, None).await?;
+        let written = UserWritten {
+            user,
+            changed: true,
+            consequences,
+        };
+        self.note_person(&mut tx, rules, "PATCH", &written).await?;
+        self.commit_scim(tx, told).await?;
+        Ok(written)
+    }
+
+    async fn is_still_in(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        user: UserId,
+    ) -> Result<bool, StoreError> {
+        let row = sqlx::query(STILL_IN)
+            .bind(user.to_string())
+            .bind(self.now_ms())
+            .fetch_optional(&mut **tx)
+            .await?;
+        Ok(row.is_some())
     }
 
     async fn write_user(
@@ -137,6 +185,7 @@ impl Store {
             ..before.clone()
         };
         must_be_free(&mut tx, &user).await?;
+        let left = former::remember(&mut tx, before, &mut user).await?;
         update(&mut tx, &user).await?;
         user.user = self.link(&mut tx, &user, Said::Changed(before)).await?;
         let mut plan = Plan::default();
@@ -144,6 +193,7 @@ impl Store {
         if user.user != before.user || user.record.is_active() != before.record.is_active() {
             stand(&mut tx, &user, &mut plan).await?;
         }
+        self.keep_out(&mut tx, &user, &left, &mut plan).await?;
         let change = |identity: &mut Identity| {
             scim::update_identity(identity, &before.record, &user.record);
         };
@@ -157,8 +207,7 @@ impl Store {
             changed: true,
             consequences,
         };
-        let row = rules.journal.map(|journal| journal.person("PATCH", &written));
-        note(&mut tx, row).await?;
+        self.note_person(&mut tx, rules, "PATCH", &written).await?;
         self.commit_scim(tx, told).await?;
         Ok(written)
     }
@@ -169,10 +218,10 @@ impl Store {
         &self,
         provider: IdpId,
         id: ScimUserId,
-        rules: &ScimRules<'_>,
+        telling: &dyn Telling,
     ) -> Result<Option<UserWritten>, StoreError> {
         self.patiently(|| async {
-            let mut tx = self.begin_told(provider, rules).await?;
+            let (mut tx, rules) = self.begin_told(provider, telling).await?;
             let Some(mut user) = lock(&mut tx, provider, id).await? else {
                 return Ok(None);
             };
@@ -205,14 +254,14 @@ impl Store {
             };
             let objects: Vec<ObjectId> = user.record.object().into_iter().chain(linked).collect();
             bury(&mut tx, &user, &objects, self.now_ms()).await?;
-            let (consequences, told) = self.follow(&mut tx, rules, plan, &|_| {}, None).await?;
+            self.keep_out(&mut tx, &user, &user.former, &mut plan).await?;
+            let (consequences, told) = self.follow(&mut tx, &rules, plan, &|_| {}, None).await?;
             let written = UserWritten {
                 user,
                 changed: true,
                 consequences,
             };
-            let row = rules.journal.map(|journal| journal.person("DELETE", &written));
-            note(&mut tx, row).await?;
+            self.note_person(&mut tx, &rules, "DELETE", &written).await?;
             self.commit_scim(tx, told).await?;
             Ok(Some(written))
         })
@@ -327,8 +376,10 @@ async fn must_be_free(tx: &mut Transaction<'static, Any>, user: &ScimUser) -> Re
     Ok(())
 }
 
-fn body(record: &UserRecord) -> String {
-    serde_json::Value::Object(record.0.clone()).to_string()
+fn body(user: &ScimUser) -> String {
+    let mut body = user.record.0.clone();
+    former::put_into(&mut body, &user.former);
+    serde_json::Value::Object(body).to_string()
 }
 
 async fn insert(tx: &mut Transaction<'static, Any>, user: &ScimUser) -> Result<(), StoreError> {
@@ -339,7 +390,7 @@ async fn insert(tx: &mut Transaction<'static, Any>, user: &ScimUser) -> Result<(
         .bind(user.record.external_id().map(str::to_owned))
         .bind(user.record.object().map(|object| object.to_string()))
         .bind(i64::from(user.record.is_active()))
-        .bind(body(&user.record))
+        .bind(body(user))
         .bind(user.created_ms)
         .execute(&mut **tx)
         .await
@@ -353,7 +404,7 @@ pub(super) async fn update(tx: &mut Transaction<'static, Any>, user: &ScimUser) 
         .bind(user.record.external_id().map(str::to_owned))
         .bind(user.record.object().map(|object| object.to_string()))
         .bind(i64::from(user.record.is_active()))
-        .bind(body(&user.record))
+        .bind(body(user))
         .bind(user.updated_ms)
         .bind(user.id.to_string())
         .execute(&mut **tx)

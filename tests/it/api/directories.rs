@@ -92,14 +92,22 @@ async fn a_directorys_secret_is_told_once_and_the_next_one_takes_its_place() {
 async fn a_log_is_kept_as_long_as_a_silence_that_is_told_of() {
     let world = world().await;
     let mut wanted = provider(true);
-    wanted["scim_config"]["log_retention"] = json!("12h");
-    let refused = call(&world, "POST", "/access/identity_providers", Some(&wanted)).await;
-    let (code, _, place) = refused.error(400);
-    assert_eq!(
-        (code, place.as_deref()),
-        (12130, Some("/scim_config/log_retention"))
-    );
-    wanted["scim_config"]["silence_alarm"] = json!("12h");
+    for (kept, silence, why) in [
+        ("24h", "25h", "silence_alarm is longer"),
+        ("1s", "0s", "write 24h at least"),
+        ("23h", "12h", "write 24h at least"),
+    ] {
+        wanted["scim_config"]["log_retention"] = json!(kept);
+        wanted["scim_config"]["silence_alarm"] = json!(silence);
+        let refused = call(&world, "POST", "/access/identity_providers", Some(&wanted)).await;
+        let (code, said, place) = refused.error(400);
+        assert_eq!(
+            (code, place.as_deref()),
+            (12130, Some("/scim_config/log_retention"))
+        );
+        assert!(said.contains(why), "{said}");
+    }
+    wanted["scim_config"]["log_retention"] = json!("24h");
     made(&world, "/access/identity_providers", wanted).await;
 }
 

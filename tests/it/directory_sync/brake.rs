@@ -13,6 +13,7 @@ use crate::scim::{EVERYTHING, gets_in};
 use crate::support::database::on_postgres;
 use crate::support::log;
 use crate::support::person::Person;
+use crate::support::telling::Fixed;
 use crate::support::tenant::{ALICE, STAFF, TENANT};
 use crate::support::world::World;
 
@@ -159,14 +160,15 @@ async fn next_round(world: &World, stands_so: impl Fn(&DirectorySync) -> bool) -
 async fn whoever_scim_told_of_by_another_id_stays_where_graph_tells_the_name() {
     let world = read_with(EVERYTHING).start().await;
     let provider = provider(&world);
-    let rules = ScimRules {
+    let rules = Fixed(ScimRules {
         user_deprovision: true,
         seat_deprovision: true,
         identity_update: IdentityUpdate::Automatic,
         names_repeat: false,
         round: None,
         journal: None,
-    };
+        actor: None,
+    });
     for number in 0..40 {
         let name = format!("many{number}@contoso.example");
         world.entra.tenant(TENANT).add_user(User::member(&name));

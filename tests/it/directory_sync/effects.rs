@@ -225,10 +225,10 @@ async fn a_membership_that_was_not_told_of_ends_where_a_sign_in_found_it() {
         .sync
         .clone()
         .unwrap();
-    let rules = vestibule::store::ScimRules {
+    let rules = crate::support::telling::Fixed(vestibule::store::ScimRules {
         identity_update: vestibule::model::scim::IdentityUpdate::NoAction,
-        ..vestibule::manage::scim_rules(&settings.told)
-    };
+        ..vestibule::manage::rules_of(&settings.told)
+    });
     let change = |before: &vestibule::model::scim::GroupRecord| {
         let left = vestibule::store::Membership::Remove(vec![alice.id]);
         Ok::<_, std::convert::Infallible>((before.clone(), vec![left]))

@@ -5,6 +5,7 @@ mod command_line;
 mod effects;
 mod faults;
 mod groups_missing;
+mod in_force;
 mod links;
 mod log;
 mod replicas;

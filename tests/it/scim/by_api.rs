@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use mock_entra::{Endpoint, MemberRef};
 use serde_json::{Value, json};
-use vestibule::store::ScimUpdateFilter;
+use vestibule::store::{ActorKind, Audited, Kind, ScimUpdateFilter};
 
 use super::client::{Directory, provider};
 use super::effects::ALICE_OID;
@@ -69,6 +69,43 @@ async fn a_person_deleted_by_the_api_is_out_at_once_and_the_log_says_who_did_it(
     assert_eq!(
         store.last_scim_update(provider(&world)).await.unwrap(),
         Some(told)
+    );
+}
+
+/// The provisioning log is kept as long as the provider says, which may be changed by whoever deletes; the audit log stays.
+#[tokio::test]
+async fn what_is_deleted_by_the_api_stands_in_the_audit_log() {
+    let world = administered(EVERYTHING).await;
+    let directory = Directory::of(&world).await;
+    let alice = directory.person(ALICE_OID, ALICE).await;
+    let staff = directory.group(STAFF, "Staff", &[&alice]).await;
+    world.signed_in(ALICE, &["wiki"]).await;
+    for path in [format!("groups/{staff}"), format!("users/{alice}")] {
+        let path = format!("identity_providers/{}/scim/{path}", provider(&world));
+        assert_eq!(api(&world, "DELETE", &path).await.status, 204);
+        assert_eq!(api(&world, "DELETE", &path).await.status, 404);
+    }
+    let lines = world.store().await.audit(2, 1).await.unwrap();
+    let said: Vec<&str> = lines.iter().map(|line| line.action.as_str()).collect();
+    assert_eq!(said, ["delete_scim_user", "delete_scim_group"]);
+    for line in &lines {
+        assert_eq!(
+            (line.actor.kind, line.actor.name.as_str()),
+            (ActorKind::ApiToken, "helpdesk")
+        );
+        assert_eq!(
+            (line.kind, line.id),
+            (Audited::Object(Kind::IdentityProvider), provider(&world).0)
+        );
+    }
+    let [person, group] = [0, 1].map(|number: usize| lines[number].before.clone().unwrap());
+    assert_eq!(
+        (&person["id"], &person["externalId"], &person["userName"]),
+        (&json!(alice), &json!(ALICE_OID), &json!(ALICE))
+    );
+    assert_eq!(
+        (&group["id"], &group["displayName"]),
+        (&json!(staff), &json!("Staff"))
     );
 }
 

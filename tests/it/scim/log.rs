@@ -97,3 +97,29 @@ async fn every_request_is_a_row_with_what_followed() {
         ["POST", "PATCH"]
     );
 }
+
+/// A gateway that is killed loses nothing that it has answered.
+#[tokio::test]
+async fn a_write_is_in_the_log_by_when_it_is_answered() {
+    let world = provisioned(EVERYTHING).start().await;
+    let directory = Directory::of(&world).await;
+    let store = &world.running().store;
+    let filter = ScimUpdateFilter {
+        limit: 1000,
+        ..ScimUpdateFilter::default()
+    };
+    let mut wanted = 0;
+    for number in 0..20 {
+        let name = format!("somebody{number}@contoso.example");
+        let person = directory.create("/Users", &json!({ "userName": name })).await;
+        let group = json!({ "displayName": format!("Group {number}"), "members": [{ "value": person }] });
+        let group = directory.create("/Groups", &group).await;
+        directory.set_active(&person, false).await;
+        directory.remove_member(&group, &person).await;
+        directory.delete(&format!("/Users/{person}")).await;
+        directory.delete(&format!("/Groups/{group}")).await;
+        wanted += 6;
+        let rows = store.scim_updates(&filter).await.unwrap();
+        assert_eq!(rows.len(), wanted, "after the {number}th");
+    }
+}

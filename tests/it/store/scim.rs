@@ -12,15 +12,17 @@ use vestibule::store::{
 
 use super::people::Person;
 use crate::support::database::on_both;
+use crate::support::telling::Fixed;
 
-const RULES: ScimRules = ScimRules {
+const RULES: Fixed = Fixed(ScimRules {
     user_deprovision: true,
     seat_deprovision: true,
     identity_update: IdentityUpdate::Automatic,
     names_repeat: false,
     round: None,
     journal: None,
-};
+    actor: None,
+});
 
 fn record(name: &str, external: Option<&str>, active: bool) -> UserRecord {
     let mut record =

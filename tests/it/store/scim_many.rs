@@ -13,20 +13,22 @@ use vestibule::store::{Amended, ChangeKind, Feed, Membership, ScimRules, Store};
 
 use super::people::{NEVER_MS, Person};
 use crate::support::database::{Database, on_both};
+use crate::support::telling::Fixed;
 
 const MANY: usize = 3000;
-const AUTOMATIC: ScimRules = ScimRules {
+const AUTOMATIC: Fixed = Fixed(ScimRules {
     user_deprovision: true,
     seat_deprovision: true,
     identity_update: IdentityUpdate::Automatic,
     names_repeat: false,
     round: None,
     journal: None,
-};
-const REAUTH: ScimRules = ScimRules {
+    actor: None,
+});
+const REAUTH: Fixed = Fixed(ScimRules {
     identity_update: IdentityUpdate::Reauth,
-    ..AUTOMATIC
-};
+    ..AUTOMATIC.0
+});
 
 /// An id of a kind, as the statements below write it.
 fn id(kind: u8, number: usize) -> Uuid {

@@ -10,21 +10,25 @@ use vestibule::crypto::random;
 use vestibule::model::identity::Identity;
 use vestibule::model::ids::{IdpId, SessionNonce, UserId};
 use vestibule::model::scim::{IdentityUpdate, UserRecord};
-use vestibule::store::{Document, Kind, NewSession, ScimAtLogin, ScimRules, SessionInserted, Store};
+use vestibule::store::{
+    Document, Kind, NewSession, ScimAtLogin, ScimRules, ScimUser, SessionInserted, Store, StoreError, Telling,
+};
 
 use super::documents::file;
 use super::people::{ADDRESS, NEVER_MS, Person};
 use crate::support::database::{on_both, on_postgres};
+use crate::support::telling::Fixed;
 
 /// What a directory brings about as long as nothing is to follow.
-const NOTHING: ScimRules = ScimRules {
+const NOTHING: Fixed = Fixed(ScimRules {
     user_deprovision: false,
     seat_deprovision: false,
     identity_update: IdentityUpdate::NoAction,
     names_repeat: false,
     round: None,
     journal: None,
-};
+    actor: None,
+});
 
 fn provider(id: IdpId, keeps_out: bool) -> Document {
     Document {
@@ -49,12 +53,15 @@ fn asks(provider: &Value) -> Option<ScimAtLogin> {
     })
 }
 
-async fn told_inactive(store: &Store, person: Person) {
+fn inactive(person: Person) -> UserRecord {
     let object = person.key.object.to_string();
     let record = json!({ "userName": object, "externalId": object, "active": false });
-    let record = UserRecord(record.as_object().unwrap().clone());
+    UserRecord(record.as_object().unwrap().clone())
+}
+
+async fn told_inactive(store: &Store, person: Person) {
     store
-        .insert_scim_user(person.provider, &record, &NOTHING)
+        .insert_scim_user(person.provider, &inactive(person), &NOTHING)
         .await
         .unwrap();
 }
@@ -122,7 +129,80 @@ on_both! {
     }
 }
 
+/// Goes by what the provider says, and then waits until it is told to go on.
+struct Waiting {
+    under_way: Arc<Notify>,
+    told_to: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Telling for Waiting {
+    fn rules(&self, provider: Option<&Value>) -> Option<ScimRules<'_>> {
+        let keeps_out = provider?.get("keeps_out")?.as_bool()?;
+        self.under_way.notify_one();
+        tokio::task::block_in_place(|| self.told_to.lock().unwrap().recv_timeout(Duration::from_secs(5)))
+            .unwrap();
+        Some(ScimRules {
+            user_deprovision: keeps_out,
+            ..NOTHING.0
+        })
+    }
+}
+
 on_postgres! {
+    async fn a_deactivation_under_way_by_what_the_provider_said_before_is_put_out_with_the_others(database) {
+        let store = database.store().await;
+        let id = turned_off(&store).await;
+        let person = Person::at(id);
+        let (nonce, _) = person.sign_in(&store).await;
+        let under_way = Arc::new(Notify::new());
+        let (goes_on, told_to) = mpsc::channel::<()>();
+        let waiting = Waiting { under_way: Arc::clone(&under_way), told_to: Mutex::new(told_to) };
+        let telling = tokio::spawn({
+            let store = store.clone();
+            async move { store.insert_scim_user(id, &inactive(person), &waiting).await.unwrap().consequences.out }
+        });
+        under_way.notified().await;
+        let turned_on = tokio::spawn({
+            let store = store.clone();
+            async move { turn_on(&store, id).await }
+        });
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert!(!turned_on.is_finished(), "it waits for what is told");
+        goes_on.send(()).unwrap();
+        assert!(telling.await.unwrap().is_empty(), "nothing was to follow");
+        assert_eq!(turned_on.await.unwrap(), 1);
+        assert!(!store.may_mint(&nonce).await.unwrap());
+    }
+
+    async fn what_is_told_while_its_provider_is_deleted_goes_with_it(database) {
+        let store = database.store().await;
+        let id = turned_off(&store).await;
+        let under_way = Arc::new(Notify::new());
+        let (goes_on, told_to) = mpsc::channel::<()>();
+        let waiting = Arc::new(Waiting { under_way: Arc::clone(&under_way), told_to: Mutex::new(told_to) });
+        let telling = tokio::spawn({
+            let (store, waiting) = (store.clone(), Arc::clone(&waiting));
+            async move { store.insert_scim_user(id, &inactive(Person::at(id)), &*waiting).await }
+        });
+        under_way.notified().await;
+        let deleting = tokio::spawn({
+            let store = store.clone();
+            async move {
+                let mut write = store.write(file()).await.unwrap();
+                assert!(write.delete(Kind::IdentityProvider, id.0).await.unwrap());
+                write.commit().await.unwrap();
+            }
+        });
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert!(!deleting.is_finished(), "it waits for what is told");
+        goes_on.send(()).unwrap();
+        telling.await.unwrap().unwrap();
+        deleting.await.unwrap();
+        assert_eq!(store.count_scim::<ScimUser>(id).await.unwrap(), 0);
+        let late = store.insert_scim_user(id, &inactive(Person::at(id)), &*waiting).await;
+        assert!(matches!(late, Err(StoreError::NotTold)), "{late:?}");
+    }
+
     async fn a_first_login_under_way_is_waited_for_and_put_out_with_the_others(database) {
         let store = database.store().await;
         let id = turned_off(&store).await;

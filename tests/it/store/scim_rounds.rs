@@ -12,16 +12,18 @@ use vestibule::store::{Kind, Membership, ScimGroup, ScimRules, ScimUser, Store, 
 
 use super::documents::file;
 use crate::support::database::{on_both, on_postgres};
+use crate::support::telling::Fixed;
 
-fn rules(round: Option<Uuid>) -> ScimRules<'static> {
-    ScimRules {
+fn rules(round: Option<Uuid>) -> Fixed {
+    Fixed(ScimRules {
         user_deprovision: true,
         seat_deprovision: true,
         identity_update: IdentityUpdate::Automatic,
         names_repeat: true,
         round,
         journal: None,
-    }
+        actor: None,
+    })
 }
 
 fn record(name: &str) -> UserRecord {

@@ -2,6 +2,7 @@
 
 use vestibule::store::{Actor, ActorKind};
 
+pub(crate) mod behind;
 mod certificates;
 mod command;
 pub(crate) mod database;
@@ -11,6 +12,7 @@ pub(crate) mod mail;
 pub(crate) mod origin;
 pub(crate) mod person;
 pub(crate) mod postgres;
+pub(crate) mod telling;
 pub(crate) mod tenant;
 pub(crate) mod webdriver;
 pub(crate) mod wire;
