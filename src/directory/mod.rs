@@ -90,7 +90,8 @@ impl Directories {
                     if busy.insert(provider.id) {
                         let (directories, provider) = (self.clone(), Arc::clone(provider));
                         under_way.spawn(async move {
-                            directories.look_at(&provider, &sync).await;
+                            // On the heap: a round is a large future.
+                            Box::pin(directories.look_at(&provider, &sync)).await;
                             provider.id
                         });
                     }
@@ -106,7 +107,7 @@ impl Directories {
     }
 
     async fn look_at(&self, provider: &IdentityProvider, sync: &SyncSettings) {
-        if let Err(error) = self.read_if_due(provider, sync).await {
+        if let Err(error) = Box::pin(self.read_if_due(provider, sync)).await {
             tracing::warn!(provider.id = %provider.id, %error, "Whether the directory is to be read cannot be said");
             tokio::time::sleep(STORE_AGAIN).await;
         }

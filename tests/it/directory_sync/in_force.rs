@@ -6,12 +6,14 @@ use crate::support::behind::rewrite_provider;
 use crate::support::database::on_both;
 use crate::support::tenant::ALICE;
 
+type Change = fn(&mut serde_json::Value);
+
 on_both! {
     async fn a_round_writes_nothing_by_settings_that_are_others_in_the_store(database) {
         let world = granted(read_with("").on(&database)).await;
         let browser = world.signed_in(ALICE, &["wiki"]).await;
         world.entra.disable_user(ALICE_OID);
-        let changes: [(&str, fn(&mut serde_json::Value)); 3] = [
+        let changes: [(&str, Change); 3] = [
             ("rules", |provider| provider["directory_sync"]["user_deprovision"] = true.into()),
             ("off", |provider| provider["directory_sync"]["enabled"] = false.into()),
             ("another directory", |provider| {

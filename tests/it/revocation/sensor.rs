@@ -213,7 +213,7 @@ async fn many_are_tried_a_few_at_once_and_without_a_pause_and_who_waits_too_long
     println!("{MANY} people tried in {took:?}");
     let one_by_one = Duration::from_millis(SLOW_MS) * 45;
     assert!(took < one_by_one / 2, "{took:?}");
-    assert!(took > one_by_one / 8, "not too many at once: {took:?}");
+    assert!(took > one_by_one / 24, "not too many at once: {took:?}");
     let told = |words: &str| {
         let lines = log::lines_with(&provider.to_string());
         let said = |line: &&serde_json::Value| line.to_string().contains(words);

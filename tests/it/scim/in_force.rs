@@ -32,8 +32,10 @@ async fn delete_by_api(world: &World, path: &str) -> u16 {
         provider(world)
     );
     let bearer = format!("Bearer {TOKEN}");
-    let reply = world.api("DELETE", &path, &[("Authorization", &bearer)], b"");
-    reply.await.status
+    let reply = world
+        .api("DELETE", &path, &[("Authorization", &bearer)], b"")
+        .await;
+    reply.status
 }
 
 fn inactive() -> Value {
