@@ -151,21 +151,15 @@ pub(crate) async fn objects(store: &Store) -> anyhow::Result<()> {
 }
 
 fn document(kind: Kind, id: Uuid, body: Value) -> Document {
-    Document {
+    Document::new(
         kind,
         id,
-        name: body
-            .get("name")
+        body.get("name")
             .and_then(Value::as_str)
             .unwrap_or_default()
             .to_owned(),
         body,
-        secrets: None,
-        declared: false,
-        version: 0,
-        created_ms: 0,
-        updated_ms: 0,
-    }
+    )
 }
 
 /// The certificate of an authority.

@@ -211,15 +211,9 @@ impl Manage {
     fn planned(&self, kind: Kind, id: Uuid, draft: Draft, stored: &Stored) -> Planned {
         let before = stored.get(kind, id);
         let document = Document {
-            kind,
-            id,
-            name: draft.name,
             secrets: secrets::seal(kind, id, &draft.secrets, &self.sealer, self.clock.now_ms()),
-            body: draft.body,
             declared: before.as_ref().is_some_and(|before| before.declared),
-            version: 0,
-            created_ms: 0,
-            updated_ms: 0,
+            ..Document::new(kind, id, draft.name, draft.body)
         };
         Planned {
             document,

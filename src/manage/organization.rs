@@ -100,15 +100,8 @@ pub async fn stored_account(store: &Store) -> Result<Option<AccountId>, StoreErr
 pub(super) async fn read(write: &mut ObjectWrite) -> Result<Document, StoreError> {
     let stored = write.document(Kind::Organization, ID).await?;
     Ok(stored.unwrap_or_else(|| Document {
-        kind: Kind::Organization,
-        id: ID,
-        name: String::new(),
-        body: Value::Object(Map::new()),
-        secrets: None,
         declared: true,
-        version: 0,
-        created_ms: 0,
-        updated_ms: 0,
+        ..Document::new(Kind::Organization, ID, String::new(), Value::Object(Map::new()))
     }))
 }
 

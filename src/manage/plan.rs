@@ -64,15 +64,9 @@ impl Manage {
         });
         let now_ms = self.clock.now_ms();
         let document = Document {
-            kind,
-            id: declared.id,
-            name: declared.name.clone(),
-            body,
             secrets: secrets::seal(kind, declared.id, &declared.secrets, &self.sealer, now_ms),
             declared: true,
-            version: 0,
-            created_ms: 0,
-            updated_ms: 0,
+            ..Document::new(kind, declared.id, declared.name.clone(), body)
         };
         Planned {
             document,

@@ -228,17 +228,12 @@ mod tests {
     const POLICY: Uuid = Uuid::from_u128(7);
 
     fn application(number: u128, body: Value) -> Document {
-        Document {
-            kind: Kind::Application,
-            id: Uuid::from_u128(100 + number),
-            name: format!("application {number}"),
+        Document::new(
+            Kind::Application,
+            Uuid::from_u128(100 + number),
+            format!("application {number}"),
             body,
-            secrets: None,
-            declared: false,
-            version: 1,
-            created_ms: 0,
-            updated_ms: 0,
-        }
+        )
     }
 
     #[test]

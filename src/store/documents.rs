@@ -96,6 +96,23 @@ pub struct Document {
     pub updated_ms: i64,
 }
 
+impl Document {
+    /// One that is to be written: without secrets, not declared, and not counted or timed yet, which the store does.
+    pub fn new(kind: Kind, id: Uuid, name: String, body: serde_json::Value) -> Self {
+        Self {
+            kind,
+            id,
+            name,
+            body,
+            secrets: None,
+            declared: false,
+            version: 0,
+            created_ms: 0,
+            updated_ms: 0,
+        }
+    }
+}
+
 impl std::fmt::Debug for Document {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Document")

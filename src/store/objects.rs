@@ -312,16 +312,9 @@ mod tests {
     use super::*;
 
     fn objects(names: &[&str]) -> Objects {
-        Objects::of(names.iter().enumerate().map(|(number, name)| Document {
-            kind: Kind::Tag,
-            id: Uuid::from_u128(u128::try_from(number).unwrap()),
-            name: (*name).to_owned(),
-            body: Value::Null,
-            secrets: None,
-            declared: false,
-            version: 1,
-            created_ms: 0,
-            updated_ms: 0,
+        Objects::of(names.iter().enumerate().map(|(number, name)| {
+            let id = Uuid::from_u128(u128::try_from(number).unwrap());
+            Document::new(Kind::Tag, id, (*name).to_owned(), Value::Null)
         }))
     }
 

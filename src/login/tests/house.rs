@@ -248,17 +248,12 @@ async fn put_providers(store: &Store, providers: &[IdentityProvider]) {
     };
     let mut write = store.write(actor).await.unwrap();
     for provider in providers {
-        let document = Document {
-            kind: Kind::IdentityProvider,
-            id: provider.id.0,
-            name: provider.name.clone(),
-            body: serde_json::json!({}),
-            secrets: None,
-            declared: false,
-            version: 0,
-            created_ms: 0,
-            updated_ms: 0,
-        };
+        let document = Document::new(
+            Kind::IdentityProvider,
+            provider.id.0,
+            provider.name.clone(),
+            serde_json::json!({}),
+        );
         write.put(&document).await.unwrap();
     }
     write.commit().await.unwrap();

@@ -17,17 +17,7 @@ async fn elsewhere(store: &Store, kind: Kind, id: Uuid, body: serde_json::Value)
         name: "elsewhere".to_owned(),
     };
     let mut write = store.write(actor).await.unwrap();
-    let document = Document {
-        kind,
-        id,
-        name: body["name"].as_str().unwrap().to_owned(),
-        body,
-        secrets: None,
-        declared: false,
-        version: 0,
-        created_ms: 0,
-        updated_ms: 0,
-    };
+    let document = Document::new(kind, id, body["name"].as_str().unwrap().to_owned(), body);
     write.put(&document).await.unwrap();
     write.commit().await.unwrap();
 }

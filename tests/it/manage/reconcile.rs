@@ -271,17 +271,12 @@ async fn put_elsewhere(store: &Store) {
     let body = serde_json::json!({
         "name": "Elsewhere", "type": "self_hosted", "domain": "wiki.example.com", "aud": "a".repeat(64),
     });
-    let document = Document {
-        kind: Kind::Application,
-        id: uuid::Uuid::new_v4(),
-        name: "Elsewhere".to_owned(),
+    let document = Document::new(
+        Kind::Application,
+        uuid::Uuid::new_v4(),
+        "Elsewhere".to_owned(),
         body,
-        secrets: None,
-        declared: false,
-        version: 0,
-        created_ms: 0,
-        updated_ms: 0,
-    };
+    );
     let mut write = store.write(file()).await.unwrap();
     write.put(&document).await.unwrap();
     write.commit().await.unwrap();

@@ -219,17 +219,7 @@ on_both! {
         let office = Office::open(&database).await;
         let issued = office.issue("CI").await;
         let id = id(&issued.document);
-        let policy = Document {
-            kind: Kind::Policy,
-            id: uuid::Uuid::from_u128(1),
-            name: "machines".to_owned(),
-            body: json!({ "include": [{ "service_token": { "token_id": id } }] }),
-            secrets: None,
-            declared: false,
-            version: 0,
-            created_ms: 0,
-            updated_ms: 0,
-        };
+        let policy = Document::new(Kind::Policy, uuid::Uuid::from_u128(1), "machines".to_owned(), json!({ "include": [{ "service_token": { "token_id": id } }] }));
         let mut write = office.store.write(clerk()).await.unwrap();
         write.put(&policy).await.unwrap();
         write.commit().await.unwrap();

@@ -129,17 +129,7 @@ impl Factory {
         for (key, value) in settings.as_object().unwrap() {
             body[key] = value.clone();
         }
-        let document = Document {
-            kind: Kind::Application,
-            id,
-            name: host.to_owned(),
-            body,
-            secrets: None,
-            declared: false,
-            version: 0,
-            created_ms: 0,
-            updated_ms: 0,
-        };
+        let document = Document::new(Kind::Application, id, host.to_owned(), body);
         let running = self.world.running();
         let mut write = running.store.write(clerk()).await.unwrap();
         write.put(&document).await.unwrap();

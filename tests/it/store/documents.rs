@@ -181,17 +181,12 @@ pub(super) fn file() -> Actor {
 }
 
 pub(super) fn application(name: &str) -> Document {
-    Document {
-        kind: Kind::Application,
-        id: Uuid::new_v4(),
-        name: name.to_owned(),
-        body: json!({ "name": name }),
-        secrets: None,
-        declared: false,
-        version: 0,
-        created_ms: 0,
-        updated_ms: 0,
-    }
+    Document::new(
+        Kind::Application,
+        Uuid::new_v4(),
+        name.to_owned(),
+        json!({ "name": name }),
+    )
 }
 
 pub(super) async fn put(store: &Store, document: &Document) -> Document {

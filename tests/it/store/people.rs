@@ -98,17 +98,7 @@ impl Person {
         if store.document(kind, id).await.unwrap().is_some() {
             return;
         }
-        let provider = Document {
-            kind,
-            id,
-            name: "Entra ID".to_owned(),
-            body: serde_json::json!({}),
-            secrets: None,
-            declared: false,
-            version: 0,
-            created_ms: 0,
-            updated_ms: 0,
-        };
+        let provider = Document::new(kind, id, "Entra ID".to_owned(), serde_json::json!({}));
         let mut write = store.write(file()).await.unwrap();
         write.put(&provider).await.unwrap();
         write.commit().await.unwrap();

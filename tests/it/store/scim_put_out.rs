@@ -31,17 +31,12 @@ const NOTHING: Fixed = Fixed(ScimRules {
 });
 
 fn provider(id: IdpId, keeps_out: bool) -> Document {
-    Document {
-        kind: Kind::IdentityProvider,
-        id: id.0,
-        name: "Entra".to_owned(),
-        body: json!({ "keeps_out": keeps_out }),
-        secrets: None,
-        declared: false,
-        version: 0,
-        created_ms: 0,
-        updated_ms: 0,
-    }
+    Document::new(
+        Kind::IdentityProvider,
+        id.0,
+        "Entra".to_owned(),
+        json!({ "keeps_out": keeps_out }),
+    )
 }
 
 /// What a sign-in asks by the provider as the store has it.
