@@ -72,11 +72,6 @@ async fn there_is_one_launcher_and_it_comes_back_as_it_was_sent() {
         message.contains("application \"App Launcher\" is it"),
         "{message}"
     );
-    // However it comes about that there would be two.
-    let other = json!({ "name": "Third", "type": "self_hosted", "domain": world.host("third") });
-    let other = format!("{APPS}/{}", id(&made(&world, APPS, other).await));
-    let turned = call(&world, "PUT", &other, Some(&json!({ "type": "app_launcher" }))).await;
-    assert_eq!(turned.error(409).2.as_deref(), Some("/type"));
     call(&world, "DELETE", &path, None).await.result(202);
     made(&world, APPS, json!({ "type": "app_launcher", "name": "Start" })).await;
 }

@@ -87,7 +87,8 @@ await live({
   async authenticationContexts() {
     const [context, ...more] = await raw("get", `${own}/auth_context`);
     assert.deepEqual([context.ac_id, context.display_name, context.uid, more], ["c1", "Strong", context.id, []]);
-    assert.deepEqual(await raw("put", `${own}/auth_context`), [context]);
+    assert.equal((await raw("put", `${own}/auth_context`)).id, PROVIDER);
+    assert.deepEqual(await raw("get", `${own}/auth_context`), [context]);
     const require = [{ auth_context: { id: context.id, ac_id: "c1", identity_provider_id: PROVIDER } }];
     const strong = { account_id, name: "strong", decision: "allow", include: everybody, require };
     const made = await access.policies.create(strong);

@@ -91,7 +91,8 @@ def authentication_contexts():
     path = f"/access/identity_providers/{PROVIDER}/auth_context"
     (context,) = raw("get", path)
     assert (context["ac_id"], context["display_name"], context["id"]) == ("c1", "Strong", context["uid"])
-    assert raw("put", path) == [context]
+    assert raw("put", path)["id"] == PROVIDER
+    assert raw("get", path) == [context]
     rule = {"auth_context": {"id": context["id"], "ac_id": "c1", "identity_provider_id": PROVIDER}}
     policies = strict.zero_trust.access.policies
     made = policies.create(
