@@ -170,7 +170,7 @@ impl Store {
     /// The identities under these sessions as they stand, whether the sessions are live or not.
     pub async fn identities(&self, nonces: &[SessionNonce]) -> Result<Vec<AmendedSession>, StoreError> {
         bounded(async {
-            let mut connection = self.reader().await?;
+            let mut connection = self.follower().await?;
             let mut found = Vec::with_capacity(nonces.len());
             for nonces in nonces.chunks(AT_ONCE) {
                 let list: Vec<_> = nonces.iter().map(|nonce| (nonce.as_str(),)).collect();

@@ -121,7 +121,7 @@ impl Store {
     /// What came after `position`. Reads that position's own row again, and does not trust a database without it.
     pub async fn changes_since(&self, position: &Position) -> Result<Feed, StoreError> {
         bounded(async {
-            let mut connection = self.reader().await?;
+            let mut connection = self.follower().await?;
             let rows = sqlx::query(SINCE)
                 .bind(position.seq)
                 .bind(PAGE)
@@ -236,4 +236,26 @@ fn change(cells: &Cells<'_>) -> Result<Change, StoreError> {
         subject: cells.text("subject")?,
         at_ms: cells.int("at_ms")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::connect::SQLITE_READERS;
+    use super::*;
+    use crate::clock::Clock;
+
+    #[tokio::test]
+    async fn changes_are_followed_while_all_who_read_take_their_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", directory.path().join("vestibule.db").display());
+        let store = Store::open(&url.into(), Clock::system()).await.unwrap();
+        let head = store.head().await.unwrap();
+        let mut reading = Vec::new();
+        for _ in 0..SQLITE_READERS {
+            reading.push(store.reader().await.unwrap());
+        }
+        assert_eq!(store.changes_since(&head).await.unwrap(), Feed::Same);
+        drop(reading);
+        store.close().await;
+    }
 }

@@ -15,6 +15,8 @@ pub(super) struct Pools {
     pub(super) backend: Backend,
     pub(super) writers: AnyPool,
     pub(super) readers: AnyPool,
+    /// What follows the changes waits for nobody's reading.
+    pub(super) followers: AnyPool,
 }
 
 /// How long a call waits for a connection, connecting included.
@@ -25,7 +27,7 @@ const RELEASE: Duration = Duration::from_secs(2);
 /// which leaves room for several gateways.
 const POSTGRES_CONNECTIONS: u32 = 10;
 /// Readers of SQLite run beside the one writer (WAL). More of them would only wait for the same disk.
-const SQLITE_READERS: u32 = 4;
+pub(super) const SQLITE_READERS: u32 = 4;
 
 /// WAL lets readers and the writer work side by side. FULL writes each commit through to the disk
 /// (<https://www.sqlite.org/pragma.html#pragma_synchronous>): a session that was ended stays ended through a loss of
@@ -74,7 +76,8 @@ async fn postgres(url: &str) -> Result<Pools, StoreError> {
     Ok(Pools {
         backend: Backend::Postgres,
         writers: pool.clone(),
-        readers: pool,
+        readers: pool.clone(),
+        followers: pool,
     })
 }
 
@@ -96,11 +99,13 @@ async fn sqlite_file(url: &str, path: &str) -> Result<Pools, StoreError> {
         .await?;
     let readers = sqlite_options()
         .max_connections(SQLITE_READERS)
-        .connect_lazy_with(address);
+        .connect_lazy_with(address.clone());
+    let followers = sqlite_options().max_connections(1).connect_lazy_with(address);
     Ok(Pools {
         backend: Backend::Sqlite,
         writers,
         readers,
+        followers,
     })
 }
 
@@ -116,7 +121,8 @@ async fn sqlite_in_memory(url: &str) -> Result<Pools, StoreError> {
     Ok(Pools {
         backend: Backend::Sqlite,
         writers: pool.clone(),
-        readers: pool,
+        readers: pool.clone(),
+        followers: pool,
     })
 }
 

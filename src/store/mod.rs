@@ -98,6 +98,7 @@ struct Inner {
     // The same pool as `readers` where the database takes many writers.
     writers: AnyPool,
     readers: AnyPool,
+    followers: AnyPool,
     clock: Clock,
     wake: wake::Wake,
     // All objects as they were when somebody last asked for them, and the change they stand at.
@@ -133,6 +134,7 @@ impl Store {
                 backend: pools.backend,
                 writers: pools.writers,
                 readers: pools.readers,
+                followers: pools.followers,
                 clock,
                 wake,
                 objects: Mutex::default(),
@@ -159,6 +161,7 @@ impl Store {
                 backend: pools.backend,
                 writers: pools.writers,
                 readers: pools.readers,
+                followers: pools.followers,
                 clock,
                 // Who only looks waits for nobody.
                 wake: wake::Wake::in_process(),
@@ -184,6 +187,7 @@ impl Store {
         self.inner.wake.stop();
         self.inner.writers.close().await;
         self.inner.readers.close().await;
+        self.inner.followers.close().await;
     }
 
     /// Whether the database is PostgreSQL, which several gateways can share.
@@ -203,6 +207,12 @@ impl Store {
 
     async fn reader(&self) -> Result<PoolConnection<Any>, StoreError> {
         Ok(self.inner.readers.acquire().await?)
+    }
+
+    /// For following the changes: while all others read what is long, sessions end as ever, and the gateway knows that
+    /// the store answers.
+    async fn follower(&self) -> Result<PoolConnection<Any>, StoreError> {
+        Ok(self.inner.followers.acquire().await?)
     }
 
     /// A turn among the long reads, for one that is. It comes before the connection, so that whoever waits has none.
