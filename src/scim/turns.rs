@@ -10,9 +10,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::error::ScimError;
 use crate::model::ids::IdpId;
 
-/// Requests of one directory that are worked on, or whose answers are being sent, at once. Entra sends few at a time,
-/// and four keep the store busier than anybody else would like.
-const AT_ONCE: usize = 4;
+/// Requests of one directory that are worked on, or whose answers are being sent, at once. Entra sends few at a time.
+/// It is fewer than the control plane has threads: what takes one whole leaves some to all others.
+const AT_ONCE: usize = 3;
 /// Requests of one directory that may wait for it.
 const WAITING: usize = 32;
 /// The longest that one waits.
