@@ -187,7 +187,7 @@ async fn delete_group(call: &Call<'_>) -> Result<Answer, ApiError> {
     let deleted = effects
         .delete_group(by_api.provider, group_id(call)?, &by_api, call.request_id)
         .await?;
-    let (deleted, _) = deleted.ok_or_else(|| ApiError::unknown(Unknown::ScimResource))?;
+    let deleted = deleted.ok_or_else(|| ApiError::unknown(Unknown::ScimResource))?;
     tracing::info!(
         request.id = call.request_id, token = call.token.name, scim.group = %deleted.group.id,
         "A group of a directory was deleted through the API"

@@ -102,7 +102,6 @@ pub(super) struct About {
     pub(super) external_id: Option<String>,
     pub(super) user_email: Option<String>,
     pub(super) group_name: Option<String>,
-    pub(super) effect: Option<String>,
 }
 
 impl Done {
@@ -135,9 +134,9 @@ impl Call<'_> {
     }
 
     /// Has this replica follow at once what the store has committed. Says in words what it was.
-    pub(super) fn take_effect(&self, done: Consequences) -> Option<String> {
+    pub(super) fn take_effect(&self, done: Consequences) {
         let effects = &self.scim.effects;
-        effects.take_effect(self.provider.id, self.request_id, done)
+        effects.take_effect(self.provider.id, self.request_id, done);
     }
 }
 

@@ -9,7 +9,6 @@ use super::call::{About, Call, Done, shown};
 use super::error::ScimError;
 use super::filter::Filter;
 use super::list::{self, Listed, demanded};
-use super::log;
 use super::members::{self, Room};
 use super::page::Page;
 use super::patch::{Patch, member_ids};
@@ -127,14 +126,10 @@ pub(super) async fn delete(call: &Call<'_>, id: &str) -> Result<Done, ScimError>
     let deleted = effects
         .delete_group(call.provider.id, parsed(id)?, call, call.request_id)
         .await;
-    let (deleted, effect) = deleted
+    let deleted = deleted
         .map_err(|error| call.failed(error))?
         .ok_or_else(|| none(id))?;
-    let about = About {
-        effect,
-        ..about(&deleted.group)
-    };
-    Ok(Done::new(StatusCode::NO_CONTENT, None, about))
+    Ok(Done::new(StatusCode::NO_CONTENT, None, about(&deleted.group)))
 }
 
 type Changed = Result<(GroupRecord, Vec<Membership>), ScimError>;
@@ -155,15 +150,9 @@ async fn update(
 }
 
 fn told(call: &Call<'_>, mut written: GroupWritten) -> About {
-    let about = about(&written.group);
-    let moved = log::moved_in_words(&written);
     let effects = &call.scim.effects;
-    let effect = effects.take_effect_of_group(call.provider.id, call.request_id, &mut written);
-    let words: Vec<String> = moved.into_iter().chain(effect).collect();
-    About {
-        effect: (!words.is_empty()).then(|| words.join("; ")),
-        ..about
-    }
+    effects.take_effect_of_group(call.provider.id, call.request_id, &mut written);
+    about(&written.group)
 }
 
 fn about(group: &ScimGroup) -> About {

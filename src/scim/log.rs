@@ -137,7 +137,7 @@ impl Call<'_> {
 }
 
 /// Who came to a group and went; `None` where nobody did.
-pub(super) fn moved_in_words(written: &GroupWritten) -> Option<String> {
+fn moved_in_words(written: &GroupWritten) -> Option<String> {
     match (written.added.len(), written.removed.len()) {
         (0, 0) => None,
         (came, went) => Some(format!("{came} came, {went} went")),

@@ -181,7 +181,6 @@ impl Scim {
             succeeded: error.is_none(),
             error,
             body: asked.body.ok().filter(|_| known).and_then(|body| log::kept(body)),
-            effect: about.effect.clone(),
             ..ScimUpdate::of(
                 (asked.request_id.as_str(), asked.client),
                 self.clock.now_ms(),

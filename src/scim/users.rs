@@ -83,11 +83,8 @@ pub(super) async fn delete(call: &Call<'_>, id: &str) -> Result<Done, ScimError>
     let written = deleted
         .map_err(|error| call.failed(error))?
         .ok_or_else(|| nobody(id))?;
-    let about = About {
-        effect: call.take_effect(written.consequences),
-        ..about(&written.user)
-    };
-    Ok(Done::new(StatusCode::NO_CONTENT, None, about))
+    call.take_effect(written.consequences);
+    Ok(Done::new(StatusCode::NO_CONTENT, None, about(&written.user)))
 }
 
 async fn update(
@@ -109,12 +106,9 @@ async fn update(
 
 /// What was written takes effect and is answered: nothing can be refused any more.
 fn told(call: &Call<'_>, written: UserWritten, wanted: &Wanted, status: StatusCode) -> Done {
-    let about = About {
-        effect: call.take_effect(written.consequences),
-        ..about(&written.user)
-    };
+    call.take_effect(written.consequences);
     let body = shown(shown_user(&written.user, &call.base), wanted);
-    Done::new(status, body, about)
+    Done::new(status, body, about(&written.user))
 }
 
 fn about(user: &ScimUser) -> About {

@@ -58,22 +58,9 @@ impl Effects {
         }
     }
 
-    /// Follows what was committed. Says in words what it was, for whoever writes it down; `None` where nothing
-    /// followed. `request` names in the log what asked for it.
-    pub fn take_effect(&self, provider: IdpId, request: &str, done: Consequences) -> Option<String> {
-        let mut followed = Followed::default();
-        self.follow(provider, request, done, &mut followed);
-        followed.in_words()
-    }
-
     /// The same of a group that was made or changed. A new name that many sessions are to have comes to them in the
     /// background.
-    pub fn take_effect_of_group(
-        &self,
-        provider: IdpId,
-        request: &str,
-        written: &mut GroupWritten,
-    ) -> Option<String> {
+    pub fn take_effect_of_group(&self, provider: IdpId, request: &str, written: &mut GroupWritten) {
         if written.renames_on {
             let (effects, id) = (self.clone(), written.group.id);
             self.shutdown.tasks().spawn(async move {
@@ -83,7 +70,7 @@ impl Effects {
                 }
             });
         }
-        self.take_effect(provider, request, std::mem::take(&mut written.consequences))
+        self.take_effect(provider, request, std::mem::take(&mut written.consequences));
     }
 
     async fn rename_on(&self, provider: IdpId, id: ScimGroupId) {
@@ -107,8 +94,7 @@ impl Effects {
         }
     }
 
-    /// Deletes a group of a directory and follows it; the group as it was, and what followed in words. `None` where there
-    /// is none of this id.
+    /// Deletes a group of a directory and follows it; the group as it was, `None` where there is none of this id.
     ///
     /// A large group loses its members first, some hundreds at a time, as if the directory had taken them out one after
     /// the other: others write in between, and whoever went first is out first. Where that stops in the middle, a smaller
@@ -122,21 +108,20 @@ impl Effects {
         id: ScimGroupId,
         telling: &dyn Telling,
         request: &str,
-    ) -> Result<Option<(GroupWritten, Option<String>)>, StoreError> {
-        let mut followed = Followed::default();
+    ) -> Result<Option<GroupWritten>, StoreError> {
         while let Some(done) = self.store.thin_scim_group(provider, id, telling).await? {
-            self.follow(provider, request, done, &mut followed);
+            self.take_effect(provider, request, done);
         }
         let Some(mut deleted) = self.store.delete_scim_group(provider, id, telling).await? else {
             return Ok(None);
         };
         let done = std::mem::take(&mut deleted.consequences);
-        self.follow(provider, request, done, &mut followed);
-        Ok(Some((deleted, followed.in_words())))
+        self.take_effect(provider, request, done);
+        Ok(Some(deleted))
     }
 
-    fn follow(&self, provider: IdpId, request: &str, done: Consequences, followed: &mut Followed) {
-        followed.add(&done);
+    /// Follows what was committed. `request` names in the log what asked for it.
+    pub fn take_effect(&self, provider: IdpId, request: &str, done: Consequences) {
         self.revoker.ended_in_store(&done.out, Cause::Deprovisioned);
         self.revoker.ended_in_store(&done.reauth, Cause::GroupsChanged);
         self.revoker
@@ -175,61 +160,33 @@ impl Effects {
     }
 }
 
-/// What followed, to be said in words.
-#[derive(Debug, Default)]
-struct Followed {
-    out: Vec<String>,
-    /// People whose groups changed, and how many of their sessions ended.
-    regrouped: usize,
-    ended: usize,
-    others: Vec<String>,
-    /// Sessions with another identity.
-    amended: usize,
-}
-
 /// What followed from a write, in words, for whoever writes it down; `None` where nothing did.
 pub fn in_words(done: &Consequences) -> Option<String> {
-    let mut followed = Followed::default();
-    followed.add(done);
-    followed.in_words()
+    let mut words = Vec::new();
+    for (user, nonces) in &done.out {
+        let sessions = nonces.len();
+        words.push(format!("{user} is out: {sessions} sessions ended"));
+    }
+    if !done.reauth.is_empty() {
+        let (people, sessions) = (done.reauth.len(), count(&done.reauth));
+        words.push(format!("groups of {people} changed: {sessions} sessions ended"));
+    }
+    for (user, nonces) in &done.passed_on {
+        let sessions = nonces.len();
+        words.push(format!(
+            "the directory means somebody else than {user} now: {sessions} sessions ended"
+        ));
+    }
+    for user in &done.readmitted {
+        words.push(format!("{user} may sign in"));
+    }
+    if !done.amended.is_empty() {
+        let sessions = done.amended.len();
+        words.push(format!("{sessions} sessions have another identity"));
+    }
+    (!words.is_empty()).then(|| words.join("; "))
 }
 
 fn count(ended: &[(UserId, Vec<SessionNonce>)]) -> usize {
     ended.iter().map(|(_, nonces)| nonces.len()).sum()
-}
-
-impl Followed {
-    fn add(&mut self, done: &Consequences) {
-        for (user, nonces) in &done.out {
-            let sessions = nonces.len();
-            self.out.push(format!("{user} is out: {sessions} sessions ended"));
-        }
-        self.regrouped += done.reauth.len();
-        self.ended += count(&done.reauth);
-        for (user, nonces) in &done.passed_on {
-            let sessions = nonces.len();
-            self.others.push(format!(
-                "the directory means somebody else than {user} now: {sessions} sessions ended"
-            ));
-        }
-        for user in &done.readmitted {
-            self.others.push(format!("{user} may sign in"));
-        }
-        self.amended += done.amended.len();
-    }
-
-    fn in_words(self) -> Option<String> {
-        let mut words = self.out;
-        if self.regrouped > 0 {
-            words.push(format!(
-                "groups of {} changed: {} sessions ended",
-                self.regrouped, self.ended
-            ));
-        }
-        words.extend(self.others);
-        if self.amended > 0 {
-            words.push(format!("{} sessions have another identity", self.amended));
-        }
-        (!words.is_empty()).then(|| words.join("; "))
-    }
 }

@@ -79,15 +79,8 @@ impl Store {
             user.user = self.link(&mut tx, &user, Said::First).await?;
             let mut plan = Plan::default();
             stand(&mut tx, &user, &mut plan).await?;
-            let (consequences, told) = self.follow(&mut tx, &rules, plan, &|_| {}, None).await?;
-            let written = UserWritten {
-                user,
-                changed: true,
-                consequences,
-            };
-            self.note_person(&mut tx, &rules, "POST", &written).await?;
-            self.commit_scim(tx, told).await?;
-            Ok(written)
+            let done = self.follow(&mut tx, &rules, plan, &|_| {}, None).await?;
+            self.settle_person(tx, (&rules, "POST"), user, done).await
         })
         .await
     }
@@ -148,15 +141,8 @@ impl Store {
                 consequences: Consequences::default(),
             });
         }
-        let (consequences, told) = self.follow(&mut tx, rules, plan, &|_| {}, None).await?;
-        let written = UserWritten {
-            user,
-            changed: true,
-            consequences,
-        };
-        self.note_person(&mut tx, rules, "PATCH", &written).await?;
-        self.commit_scim(tx, told).await?;
-        Ok(written)
+        let done = self.follow(&mut tx, rules, plan, &|_| {}, None).await?;
+        self.settle_person(tx, (rules, "PATCH"), user, done).await
     }
 
     async fn is_still_in(
@@ -201,13 +187,24 @@ impl Store {
         let amended = user
             .user
             .filter(|_| concerns_identities(&before.record, &user.record));
-        let (consequences, told) = self.follow(&mut tx, rules, plan, &change, amended).await?;
+        let done = self.follow(&mut tx, rules, plan, &change, amended).await?;
+        self.settle_person(tx, (rules, "PATCH"), user, done).await
+    }
+
+    /// Ends a write of a person: what followed it ([`Store::follow`]) is written down and committed.
+    async fn settle_person(
+        &self,
+        mut tx: Transaction<'static, Any>,
+        (rules, method): (&ScimRules<'_>, &'static str),
+        user: ScimUser,
+        (consequences, told): (Consequences, bool),
+    ) -> Result<UserWritten, StoreError> {
         let written = UserWritten {
             user,
             changed: true,
             consequences,
         };
-        self.note_person(&mut tx, rules, "PATCH", &written).await?;
+        self.note_person(&mut tx, rules, method, &written).await?;
         self.commit_scim(tx, told).await?;
         Ok(written)
     }
@@ -255,14 +252,8 @@ impl Store {
             let objects: Vec<ObjectId> = user.record.object().into_iter().chain(linked).collect();
             bury(&mut tx, &user, &objects, self.now_ms()).await?;
             self.keep_out(&mut tx, &user, &user.former, &mut plan).await?;
-            let (consequences, told) = self.follow(&mut tx, &rules, plan, &|_| {}, None).await?;
-            let written = UserWritten {
-                user,
-                changed: true,
-                consequences,
-            };
-            self.note_person(&mut tx, &rules, "DELETE", &written).await?;
-            self.commit_scim(tx, told).await?;
+            let done = self.follow(&mut tx, &rules, plan, &|_| {}, None).await?;
+            let written = self.settle_person(tx, (&rules, "DELETE"), user, done).await?;
             Ok(Some(written))
         })
         .await
